@@ -1,0 +1,1 @@
+"""Writers of what other tools read: ONNX bundles, TREC files, engine configurations."""

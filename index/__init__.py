@@ -1,0 +1,1 @@
+"""Search engines behind the Searcher protocol; one file an engine."""

@@ -11,7 +11,6 @@ All are Parquet. Ids are always strings.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -57,7 +56,7 @@ def write(table: pl.DataFrame, path: Path, schema: Schema) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     _conform(table, schema, str(path)).write_parquet(partial, compression="zstd", statistics=False)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def read(path: Path, schema: Schema) -> pl.DataFrame:

@@ -1,0 +1,1 @@
+"""Judges: graded, calibrated relevance of query-document pairs."""

@@ -1,0 +1,1 @@
+"""Rerankers: training, scoring and the bundle they ship in."""

@@ -1,0 +1,66 @@
+"""Fixtures that several suites share: small real inputs, tiny random models, folders of real data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from relsearch.types import Document, Query
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def _shared(variable: str, default: str) -> Path:
+    folder = Path(os.environ.get(variable, REPOSITORY.parent / "shared" / default))
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is absent; set {variable}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def collections() -> Path:
+    """The folder of real test collections; skips where it is absent."""
+    return _shared("RELSEARCH_COLLECTIONS", "collections")
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """The folder of models that no package carries; skips where it is absent."""
+    return _shared("RELSEARCH_MODELS", "models")
+
+
+@pytest.fixture(scope="session")
+def servers() -> Path:
+    """The folder of real search servers; skips where it is absent."""
+    return _shared("RELSEARCH_SERVERS", "servers")
+
+
+@pytest.fixture(scope="session")
+def documents() -> list[Document]:
+    """Ten short documents on four topics."""
+    texts = {
+        "cat-1": ("Cats", "A cat purrs when it is calm and sometimes when it is in pain."),
+        "cat-2": ("Kittens", "Kittens open their eyes about ten days after birth."),
+        "cat-3": ("Cat food", "Cats are carnivores; a cat needs taurine in its food."),
+        "tea-1": ("Green tea", "Green tea is steeped at 80 degrees for two minutes."),
+        "tea-2": ("Black tea", "Black tea is fully oxidised and steeped in boiling water."),
+        "sea-1": ("Tides", "Tides rise and fall because of the gravity of the moon and the sun."),
+        "sea-2": ("Waves", "Most waves at sea are made by wind."),
+        "sea-3": ("Salt", "Sea water holds about 35 grams of salt per litre."),
+        "sky-1": ("Blue sky", "The sky is blue because short wavelengths scatter more."),
+        "sky-2": ("Sunset", "At sunset light passes through more air and looks red."),
+    }
+    return [Document(doc_id, {"title": title, "text": text}) for doc_id, (title, text) in texts.items()]
+
+
+@pytest.fixture(scope="session")
+def queries() -> list[Query]:
+    """Four queries over the ten documents."""
+    return [
+        Query("q1", "why does a cat purr"),
+        Query("q2", "how to steep green tea"),
+        Query("q3", "why are there tides"),
+        Query("q4", "why is the sky blue"),
+    ]
