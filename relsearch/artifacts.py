@@ -1,0 +1,120 @@
+"""Artefact directories: a stage's files beside a manifest that says what they were made from.
+
+A stage writes into `NAME.partial/` and the directory takes its name by one rename when it is whole, so a
+half-written artefact is never taken for a finished one. The partial directory of an interrupted stage is
+kept and handed to the next attempt with the same fingerprint, which goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from relsearch import __version__
+from relsearch.errors import ArtifactError
+
+MANIFEST = "manifest.json"
+_FINGERPRINT = "fingerprint"
+
+
+class Manifest(BaseModel):
+    """What stands in an artefact directory and what it was made from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str
+    fingerprint: str
+    version: str
+    created: str
+    seconds: float
+    figures: dict[str, JsonValue]
+    files: dict[str, str]
+
+
+class Building:
+    """A directory under construction; `figures` set on it end up in the manifest."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.figures: dict[str, JsonValue] = {}
+
+
+def fingerprint(stage: str, settings: Mapping[str, object], inputs: Iterable[str] = ()) -> str:
+    """Return a short hash of the stage's name, its settings, its inputs' fingerprints and the code version."""
+    content = json.dumps([stage, __version__, settings, list(inputs)], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Return the manifest of a finished artefact; raise ArtifactError if there is none."""
+    try:
+        return Manifest.model_validate_json((directory / MANIFEST).read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ArtifactError(f"{directory}: not a finished artefact; run the stage that makes it") from exc
+    except ValidationError as exc:
+        raise ArtifactError(f"{directory / MANIFEST}: damaged; delete {directory} and run its stage again") from exc
+
+
+def is_current(directory: Path, expected: str) -> bool:
+    """Tell whether the directory holds a finished artefact with this fingerprint and all its files."""
+    if not (directory / MANIFEST).is_file():
+        return False
+    manifest = read_manifest(directory)
+    return manifest.fingerprint == expected and all((directory / name).is_file() for name in manifest.files)
+
+
+def verify(directory: Path) -> Manifest:
+    """Return the manifest after checking every file against its checksum; raise ArtifactError otherwise."""
+    manifest = read_manifest(directory)
+    for name, expected in manifest.files.items():
+        if not (directory / name).is_file() or checksum(directory / name) != expected:
+            raise ArtifactError(f"{directory / name}: missing or altered since it was made; run its stage again")
+    return manifest
+
+
+@contextmanager
+def building(directory: Path, stage: str, *, expected: str) -> Iterator[Building]:
+    """Yield a partial directory to write into; publish it under its name when the block ends well.
+
+    After an exception the partial directory stays and is handed out again for the same fingerprint.
+    """
+    partial = directory.with_name(directory.name + ".partial")
+    marker = partial / _FINGERPRINT
+    if partial.exists() and (not marker.is_file() or marker.read_text() != expected):
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True, exist_ok=True)
+    marker.write_text(expected)
+    work = Building(partial)
+    started = datetime.now(UTC)
+    yield work
+    marker.unlink()
+    manifest = Manifest(
+        stage=stage,
+        fingerprint=expected,
+        version=__version__,
+        created=started.isoformat(timespec="seconds"),
+        seconds=round((datetime.now(UTC) - started).total_seconds(), 1),
+        figures=work.figures,
+        files={name: checksum(partial / name) for name in _files(partial)},
+    )
+    (partial / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    if directory.exists():
+        shutil.rmtree(directory)
+    partial.rename(directory)
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(directory: Path) -> list[str]:
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())

@@ -1,0 +1,66 @@
+"""Artefact directories: whole or absent, resumed, checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relsearch.artifacts import building, fingerprint, is_current, read_manifest, verify
+from relsearch.errors import ArtifactError
+
+
+def _build(directory: Path, text: str, *, expected: str) -> None:
+    with building(directory, "pool", expected=expected) as work:
+        (work.directory / "table.txt").write_text(text)
+        work.figures["rows"] = 1
+
+
+def test_a_finished_artefact_is_current_for_its_own_fingerprint_only(tmp_path: Path) -> None:
+    """A stage is skipped exactly when the fingerprint it would have stands in the manifest."""
+    _build(tmp_path / "pool", "a", expected="f1")
+    assert is_current(tmp_path / "pool", "f1")
+    assert not is_current(tmp_path / "pool", "f2")
+    assert read_manifest(tmp_path / "pool").figures == {"rows": 1}
+
+
+def test_an_interrupted_stage_leaves_the_old_artefact_and_its_own_partial_work(tmp_path: Path) -> None:
+    """After a crash the former artefact still stands and the next attempt finds the partial files."""
+    _build(tmp_path / "pool", "old", expected="f1")
+    with pytest.raises(RuntimeError), building(tmp_path / "pool", "pool", expected="f2") as work:
+        (work.directory / "half.txt").write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "pool" / "table.txt").read_text() == "old"
+    with building(tmp_path / "pool", "pool", expected="f2") as work:
+        assert (work.directory / "half.txt").read_text() == "half"
+
+
+def test_partial_work_of_other_inputs_is_thrown_away(tmp_path: Path) -> None:
+    """What was begun from other inputs is not mixed into the new artefact."""
+    with pytest.raises(RuntimeError), building(tmp_path / "pool", "pool", expected="f1") as work:
+        (work.directory / "half.txt").write_text("half")
+        raise RuntimeError
+    with building(tmp_path / "pool", "pool", expected="f2") as work:
+        assert not (work.directory / "half.txt").exists()
+
+
+def test_an_altered_file_is_found(tmp_path: Path) -> None:
+    """Verification names the file that no longer matches its checksum."""
+    _build(tmp_path / "pool", "a", expected="f1")
+    verify(tmp_path / "pool")
+    (tmp_path / "pool" / "table.txt").write_text("b")
+    with pytest.raises(ArtifactError, match=r"table\.txt: missing or altered"):
+        verify(tmp_path / "pool")
+
+
+def test_an_absent_artefact_says_what_to_do(tmp_path: Path) -> None:
+    """Reading what no stage has made yet is one clear error."""
+    with pytest.raises(ArtifactError, match="run the stage"):
+        read_manifest(tmp_path / "pool")
+
+
+def test_a_fingerprint_depends_on_settings_and_inputs() -> None:
+    """Equal inputs give equal fingerprints; any other setting or input gives another."""
+    base = fingerprint("pool", {"depth": 50}, ["f1"])
+    assert base == fingerprint("pool", {"depth": 50}, ["f1"])
+    assert len({base, fingerprint("pool", {"depth": 51}, ["f1"]), fingerprint("pool", {"depth": 50}, ["f2"])}) == 3
