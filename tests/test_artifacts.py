@@ -16,6 +16,12 @@ def _build(directory: Path, text: str, *, expected: str) -> None:
         work.figures["rows"] = 1
 
 
+def _interrupt(directory: Path, *, expected: str) -> None:
+    with building(directory, "pool", expected=expected) as work:
+        (work.directory / "half.txt").write_text("half")
+        raise RuntimeError
+
+
 def test_a_finished_artefact_is_current_for_its_own_fingerprint_only(tmp_path: Path) -> None:
     """A stage is skipped exactly when the fingerprint it would have stands in the manifest."""
     _build(tmp_path / "pool", "a", expected="f1")
@@ -27,9 +33,8 @@ def test_a_finished_artefact_is_current_for_its_own_fingerprint_only(tmp_path: P
 def test_an_interrupted_stage_leaves_the_old_artefact_and_its_own_partial_work(tmp_path: Path) -> None:
     """After a crash the former artefact still stands and the next attempt finds the partial files."""
     _build(tmp_path / "pool", "old", expected="f1")
-    with pytest.raises(RuntimeError), building(tmp_path / "pool", "pool", expected="f2") as work:
-        (work.directory / "half.txt").write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        _interrupt(tmp_path / "pool", expected="f2")
     assert (tmp_path / "pool" / "table.txt").read_text() == "old"
     with building(tmp_path / "pool", "pool", expected="f2") as work:
         assert (work.directory / "half.txt").read_text() == "half"
@@ -37,9 +42,8 @@ def test_an_interrupted_stage_leaves_the_old_artefact_and_its_own_partial_work(t
 
 def test_partial_work_of_other_inputs_is_thrown_away(tmp_path: Path) -> None:
     """What was begun from other inputs is not mixed into the new artefact."""
-    with pytest.raises(RuntimeError), building(tmp_path / "pool", "pool", expected="f1") as work:
-        (work.directory / "half.txt").write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        _interrupt(tmp_path / "pool", expected="f1")
     with building(tmp_path / "pool", "pool", expected="f2") as work:
         assert not (work.directory / "half.txt").exists()
 
