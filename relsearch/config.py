@@ -29,6 +29,7 @@ class CollectionConfig(Section):
     source: str = "demo"
     template: str = DEFAULT_TEMPLATE
     scale: str = "0-3"
+    splits: Path | None = Field(None, description="TSV of query id and split, instead of a seeded split")
 
 
 class IndexConfig(Section):
@@ -46,6 +47,7 @@ class PoolConfig(Section):
     """How deep pools go and how queries are split; shares are of the human-labelled queries."""
 
     depth: int = Field(50, ge=1)
+    runs: tuple[Path, ...] = Field((), description="TREC runs to take candidates from, instead of searching")
     dev_share: float = Field(0.2, gt=0, lt=1)
     test_share: float = Field(0.4, ge=0, lt=1)
 
@@ -66,6 +68,7 @@ class JudgeConfig(Section):
     max_query_tokens: int = Field(64, ge=4)
     max_document_tokens: int = Field(200, ge=8)
     batch_size: int = Field(16, ge=1)
+    depth: int = Field(20, ge=1, description="how deep the pools of training queries are judged")
 
 
 class TuneConfig(Section):
