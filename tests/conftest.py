@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from relsearch.types import Document, Query
+from tests.tiny_models import save_tiny_bert, save_tiny_llama
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -64,3 +65,19 @@ def queries() -> list[Query]:
         Query("q3", "why are there tides"),
         Query("q4", "why is the sky blue"),
     ]
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory, documents: list[Document], queries: list[Query]) -> Path:
+    """A folder with a random two-layer BERT (32 wide, 128 positions) and its WordPiece tokenizer."""
+    return save_tiny_bert(tmp_path_factory.mktemp("tiny") / "bert", _texts(documents, queries))
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory, documents: list[Document], queries: list[Query]) -> Path:
+    """A folder with a random two-layer Llama (32 wide) and a byte-level tokenizer with ChatML tokens."""
+    return save_tiny_llama(tmp_path_factory.mktemp("tiny") / "llama", _texts(documents, queries))
+
+
+def _texts(documents: list[Document], queries: list[Query]) -> list[str]:
+    return [text for document in documents for text in document.fields.values()] + [query.text for query in queries]
