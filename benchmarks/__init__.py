@@ -1,0 +1,1 @@
+"""Scripts that measure; each writes benchmarks/results/NAME.json."""

@@ -1,0 +1,203 @@
+"""The command line: one thin command a stage, and the only place that prints.
+
+Exit status: 0 done, 1 a gate or the data failed, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from relsearch import __version__
+from relsearch.errors import RelsearchError
+
+if TYPE_CHECKING:
+    from relsearch.pipeline import StageResult
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Better-ranked search from BM25, a few human labels and a small fine-tuned judge.",
+    epilog="Start with: relsearch run -c relsearch.toml, or rerank a TREC run: relsearch rerank RUN --bundle B.",
+)
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The relsearch.toml to follow.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of the bootstrap.")]
+DEFAULT_CONFIG = Path("relsearch.toml")
+
+
+class Verb(Enum):
+    """The commands that follow a config, with their help."""
+
+    collect = "Load documents, queries and human labels, and split the queries."
+    index = "Build the index of each configured searcher."
+    pool = "Search every query and unite the candidates."
+    tune = "LoRA-tune the judge on the training queries' human labels."
+    judge = "Judge the pools of training and unlabelled queries."
+    augment = "Join human and judged labels into training examples."
+    train = "Train a reranker on human labels, and one on augmented labels."
+    export = "Export both to ONNX bundles, held to the parity gate."
+
+
+def main() -> None:
+    """Run the command line; relsearch's own errors become one line on stderr and exit status 1."""
+    verbose = "-v" in sys.argv
+    if verbose:
+        sys.argv.remove("-v")
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+    try:
+        app()
+    except RelsearchError as exc:
+        if verbose:
+            raise
+        typer.echo(f"relsearch: {exc}", err=True)
+        raise SystemExit(1) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hold the options that come before the verb."""
+
+
+@app.command()
+def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Run every stage that is not up to date and print one table."""
+    from relsearch.config import load_config
+    from relsearch.pipeline import run_all
+
+    _show_stages(run_all(load_config(config)), as_json=as_json)
+
+
+def _add_stage_command(verb: Verb) -> None:
+    @app.command(verb.name, help=f"{verb.value} Needs the stages before it to be up to date.")
+    def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+        from relsearch.config import load_config
+        from relsearch.pipeline import run_verb
+
+        _show_stages(run_verb(verb.name, load_config(config)), as_json=as_json)
+
+
+for _verb in Verb:
+    _add_stage_command(_verb)
+
+
+@app.command()
+def rerank(
+    run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run to rerank.")],
+    bundle: Annotated[Path, typer.Option(help="The bundle folder that export wrote.")],
+    collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The run to write; default: stdout.")] = None,
+    depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are reranked.")] = 100,
+    tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
+) -> None:
+    """Rerank a TREC run with a bundle; needs no torch."""
+    from relsearch.corpus import load_collection
+    from relsearch.exporters.trec import write_run
+    from relsearch.rerank.onnx_scorer import OnnxScorer
+    from relsearch.rerank.rank import rerank_run
+    from relsearch.trec import read_run
+
+    source = load_collection(collection)
+    first = read_run(run_file)
+    scorer = OnnxScorer.open(bundle)
+    wanted = set(first["doc_id"])
+    texts = {doc.doc_id: scorer.render(doc.fields) for doc in source.documents() if doc.doc_id in wanted}
+    queries = {query.query_id: query.text for query in source.queries()}
+    write_run(rerank_run(first, queries, texts, scorer, depth=depth), output or Path("/dev/stdout"), tag=tag)
+
+
+@app.command()
+def evaluate(
+    qrels: Annotated[Path, typer.Argument(help="TREC qrels file with human labels.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="TREC runs; tests are against the first.")],
+    measure: Annotated[
+        list[str] | None, typer.Option("--measure", "-m", help="In ir-measures notation; repeatable.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 2000,
+    seed: SeedOption = 13,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure runs with confidence intervals, and test each against the first."""
+    from relsearch.config import EvaluateConfig
+    from relsearch.evaluate import evaluate as evaluate_runs
+    from relsearch.trec import read_qrels, read_run
+
+    measures = tuple(measure) if measure else EvaluateConfig().measures
+    loaded = {_unique_name(path, runs): read_run(path) for path in runs}
+    result = evaluate_runs(read_qrels(qrels, None), loaded, measures=measures, resamples=resamples, seed=seed)
+    _print_result(result, as_json=as_json)
+
+
+@app.command()
+def agree(
+    qrels: Annotated[Path, typer.Argument(help="TREC qrels file with human labels.")],
+    judged: Annotated[Path, typer.Argument(help="The labels to hold against them: TREC qrels or a judgments table.")],
+    scale: Annotated[str, typer.Option(help="0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 2000,
+    seed: SeedOption = 13,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how far judge labels agree with human ones, with confidence intervals."""
+    from relsearch import tables
+    from relsearch.agreement import agreement
+    from relsearch.config import parse_scale
+    from relsearch.trec import read_qrels
+
+    parsed = parse_scale(scale)
+    parquet = judged.suffix == ".parquet"
+    labels = tables.read(judged, tables.JUDGMENTS) if parquet else read_qrels(judged, parsed)
+    _print_result(agreement(read_qrels(qrels, parsed), labels, parsed, resamples=resamples, seed=seed), as_json=as_json)
+
+
+def _unique_name(path: Path, paths: list[Path]) -> str:
+    return path.stem if [other.stem for other in paths].count(path.stem) == 1 else str(path)
+
+
+def _print_result(result: Any, *, as_json: bool) -> None:
+    typer.echo(json.dumps(result.to_json(), indent=1) if as_json else result.to_table())
+
+
+def _show_stages(results: Iterable[StageResult], *, as_json: bool) -> None:
+    from relsearch.show import table
+
+    collected = []
+    for result in results:
+        collected.append(result)
+        typer.echo(f"{result.name}: {result.status} in {result.seconds:.0f} s", err=True)
+    if as_json:
+        typer.echo(json.dumps([vars(result) for result in collected], indent=1))
+        return
+    rows = [[r.name, r.status, f"{r.seconds:.0f}", _brief(r.figures)] for r in collected]
+    typer.echo(table(["stage", "status", "s", "figures"], rows))
+    for result in collected:
+        if "table" in result.figures:
+            typer.echo(f"\n{result.figures['table']}")
+
+
+def _brief(figures: dict[str, Any]) -> str:
+    flat = {**figures, **figures.get("queries", {})} if isinstance(figures.get("queries"), dict) else figures
+    parts = [
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in flat.items()
+        if isinstance(value, int | float | str) and name != "table"
+    ]
+    return ", ".join(parts)[:44]

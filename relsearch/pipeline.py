@@ -1,0 +1,100 @@
+"""The stages in their order: what each one depends on, what is up to date, what runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import JsonValue
+
+from relsearch import artifacts
+from relsearch.artifacts import Building
+from relsearch.config import Config
+from relsearch.errors import ArtifactError
+from relsearch.stages import gather, label, rank
+from relsearch.stages.context import Context
+
+StageFunction = Callable[[Context, Building], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step: its name and directory, the config sections and the stages it depends on."""
+
+    name: str
+    function: StageFunction
+    sections: tuple[str, ...]
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What became of one stage in a run."""
+
+    name: str
+    status: Literal["done", "up to date"]
+    seconds: float
+    figures: dict[str, JsonValue]
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("collect", gather.collect, ("collection", "pool")),
+    Stage("index", gather.index, ("index", "encoder", "collection"), ("collect",)),
+    Stage("pool", gather.pool, ("index", "pool"), ("collect", "index")),
+    Stage("tune", label.tune, ("tune", "judge", "encoder"), ("collect",)),
+    Stage("judge", label.judge, ("judge",), ("pool", "tune")),
+    Stage("agree", label.agree, ("evaluate",), ("judge",)),
+    Stage("augment", label.augment, ("augment",), ("judge", "agree")),
+    Stage("train-human", rank.train_human, ("train", "encoder"), ("collect", "pool")),
+    Stage("train-augmented", rank.train_augmented, ("train", "encoder"), ("augment",)),
+    Stage("export", rank.export, ("export",), ("train-human", "train-augmented")),
+    Stage("rerank", rank.rerank, (), ("pool", "export")),
+    Stage("evaluate", rank.evaluate, ("evaluate",), ("rerank",)),
+)
+_BY_NAME = {stage.name: stage for stage in STAGES}
+
+
+def stage_fingerprint(name: str, config: Config) -> str:
+    """Return the fingerprint that a stage has under this config, from its settings and those before it."""
+    stage = _BY_NAME[name]
+    settings = config.model_dump(mode="json", include={"seed", *stage.sections})
+    return artifacts.fingerprint(name, settings, (stage_fingerprint(before, config) for before in stage.after))
+
+
+def run_all(config: Config) -> Iterator[StageResult]:
+    """Run every stage that is not up to date, in order, yielding each result as it comes."""
+    for stage in STAGES:
+        yield _run(stage, config)
+
+
+def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
+    """Run the stages of one verb; raise ArtifactError where a stage before them has not run."""
+    for stage in (stage for stage in STAGES if stage.name.split("-")[0] == verb):
+        for before in _all_before(stage):
+            if not artifacts.is_current(config.output / before, stage_fingerprint(before, config)):
+                raise ArtifactError(
+                    f"{config.output / before}: absent or outdated; run: relsearch {before.split('-')[0]}"
+                )
+        yield _run(stage, config)
+
+
+def _all_before(stage: Stage) -> Iterable[str]:
+    needed = set(stage.after)
+    for earlier in reversed(STAGES):
+        if earlier.name in needed:
+            needed |= set(earlier.after)
+    return [earlier.name for earlier in STAGES if earlier.name in needed]
+
+
+def _run(stage: Stage, config: Config) -> StageResult:
+    directory = config.output / stage.name
+    expected = stage_fingerprint(stage.name, config)
+    if artifacts.is_current(directory, expected):
+        manifest = artifacts.read_manifest(directory)
+        return StageResult(stage.name, "up to date", 0.0, manifest.figures)
+    started = time.monotonic()
+    with artifacts.building(directory, stage.name, expected=expected) as work:
+        stage.function(Context(config), work)
+    return StageResult(stage.name, "done", time.monotonic() - started, work.figures)

@@ -1,0 +1,76 @@
+"""What every stage is given: the config, and where the finished artefacts stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from relsearch import tables
+from relsearch.config import Config
+from relsearch.errors import DataError
+from relsearch.template import render
+from relsearch.types import Pair
+
+
+@dataclass(frozen=True)
+class Context:
+    """Config and artefacts of one pipeline; tables are read once and kept."""
+
+    config: Config
+
+    def path(self, stage: str, *parts: str) -> Path:
+        """Return where a stage's file stands."""
+        return self.config.output.joinpath(stage, *parts)
+
+    @cached_property
+    def queries(self) -> pl.DataFrame:
+        """All queries with their split."""
+        return tables.read(self.path("collect", "queries.parquet"), tables.QUERIES)
+
+    @cached_property
+    def human(self) -> pl.DataFrame:
+        """All human judgments."""
+        return tables.read(self.path("collect", "qrels.parquet"), tables.JUDGMENTS)
+
+    @cached_property
+    def candidates(self) -> pl.DataFrame:
+        """The pool of every query."""
+        return tables.read(self.path("pool", "candidates.parquet"), tables.CANDIDATES)
+
+    @cached_property
+    def first_stage(self) -> pl.DataFrame:
+        """The run of the first searcher: what the reranker reorders."""
+        return tables.read(self.path("pool", "first_stage.parquet"), tables.CANDIDATES)
+
+    @cached_property
+    def query_texts(self) -> dict[str, str]:
+        """Query text by id."""
+        return dict(self.queries.select("query_id", "text").iter_rows())
+
+    def texts(self, doc_ids: Iterable[str]) -> dict[str, str]:
+        """Return the rendered text of these documents by id; only theirs are read into memory."""
+        wanted = pl.Series(sorted(set(doc_ids)), dtype=pl.String)
+        stored = pl.scan_parquet(self.path("collect", "documents.parquet"))
+        table = stored.filter(pl.col("doc_id").is_in(wanted.implode())).collect()
+        absent = set(wanted) - set(table["doc_id"])
+        if absent:
+            raise DataError(f"document {min(absent)!r} is labelled or retrieved but not in the collection")
+        template = self.config.collection.template
+        return {document.doc_id: render(document.fields, template) for document in tables.documents_of(table)}
+
+    def split(self, *names: str) -> set[str]:
+        """Return the ids of the queries in these splits."""
+        return set(self.queries.filter(pl.col("split").is_in(names))["query_id"])
+
+    def pairs(self, table: pl.DataFrame) -> list[Pair]:
+        """Return the rows' query-document pairs as text; raise DataError where a text is missing."""
+        unknown = set(table["query_id"]) - self.query_texts.keys()
+        if unknown:
+            raise DataError(f"query {min(unknown)!r} is labelled or retrieved but not in the collection")
+        texts = self.texts(table["doc_id"])
+        rows = table.select("query_id", "doc_id").iter_rows()
+        return [Pair(query, doc, self.query_texts[query], texts[doc]) for query, doc in rows]

@@ -1,0 +1,129 @@
+"""Stages that gather: collect (documents, queries, labels), index, pool."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import polars as pl
+
+from relsearch import tables
+from relsearch.artifacts import Building
+from relsearch.corpus import Collection, load_collection
+from relsearch.errors import ConfigError, DataError
+from relsearch.index.registry import build_searcher, open_searcher
+from relsearch.pool import split, union
+from relsearch.stages.context import Context
+from relsearch.trec import read_run
+
+SPLITS = ("train", "dev", "test", "unlabelled")
+_CHUNK = 20_000
+
+
+def collect(context: Context, work: Building) -> None:
+    """Load the collection once, check it, and split its queries."""
+    config = context.config
+    collection = load_collection(config.collection.source)
+    documents = _write_documents(collection, work.directory / "documents.parquet")
+    human = tables.judgments_table(collection.qrels())
+    _check_grades(human, config.scale.grades, config.collection.scale)
+    queries = pl.DataFrame(
+        [(q.query_id, q.text) for q in collection.queries()], schema=["query_id", "text"], orient="row"
+    )
+    if config.collection.splits is None:
+        shares = {"dev_share": config.pool.dev_share, "test_share": config.pool.test_share}
+        queries = split(queries, labelled=set(human["query_id"]), seed=config.seed, **shares)
+    else:
+        queries = _given_splits(queries, config.collection.splits)
+    tables.write(queries, work.directory / "queries.parquet", tables.QUERIES)
+    tables.write(human, work.directory / "qrels.parquet", tables.JUDGMENTS)
+    counts = dict(queries.group_by("split").len().sort("split").iter_rows())
+    work.figures |= {"documents": documents, "queries": counts, "human_labels": human.height}
+
+
+def index(context: Context, work: Building) -> None:
+    """Build one index a searcher."""
+    documents = tables.read(context.path("collect", "documents.parquet"), tables.DOCUMENTS)
+    config = context.config
+    for name in _searchers(context):
+        build_searcher(
+            name,
+            tables.documents_of(documents),
+            work.directory / name,
+            index=config.index,
+            encoder=config.encoder,
+            template=config.collection.template,
+        )
+    work.figures["searchers"] = list(_searchers(context))
+
+
+def pool(context: Context, work: Building) -> None:
+    """Search every query with every searcher and unite what they found."""
+    config = context.config
+    runs = [read_run(path) for path in config.pool.runs]
+    queries = tables.queries_of(context.queries)
+    for name in _searchers(context):
+        where = context.path("index", name)
+        searcher = open_searcher(name, where, index=config.index, encoder=config.encoder)
+        runs.append(tables.candidates_table(searcher.search(queries, config.pool.depth)))
+    if not runs:
+        raise ConfigError("[index] searchers is empty and [pool] runs names no file; name one of them")
+    candidates = union(runs, config.pool.depth)
+    first = candidates if config.pool.runs else runs[0]
+    tables.write(candidates, work.directory / "candidates.parquet", tables.CANDIDATES)
+    tables.write(first, work.directory / "first_stage.parquet", tables.CANDIDATES)
+    work.figures |= {"candidates": candidates.height, "queries": candidates["query_id"].n_unique()}
+
+
+def _searchers(context: Context) -> tuple[str, ...]:
+    return () if context.config.pool.runs else context.config.index.searchers
+
+
+def _write_documents(collection: Collection, path: Path) -> int:
+    # A documents table has one column per field; fields differ between documents, so chunks are united by name.
+    chunks: list[pl.DataFrame] = []
+    rows: list[dict[str, str]] = []
+    for document in collection.documents():
+        rows.append({"doc_id": document.doc_id, **document.fields})
+        if len(rows) == _CHUNK:
+            chunks.append(_chunk(rows))
+            rows = []
+    if rows:
+        chunks.append(_chunk(rows))
+    if not chunks:
+        raise DataError("the collection has no documents")
+    table = pl.concat(chunks, how="diagonal")
+    tables.write(table, path, tables.DOCUMENTS)
+    return table.height
+
+
+def _chunk(rows: list[dict[str, str]]) -> pl.DataFrame:
+    names = sorted({name for row in rows for name in row})
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String))
+
+
+def _check_grades(human: pl.DataFrame, grades: tuple[int, ...], scale: str) -> None:
+    outside = human.filter(~pl.col("grade").is_in(grades))
+    if outside.height:
+        query_id, doc_id, grade = outside.select("query_id", "doc_id", "grade").row(0)
+        raise DataError(
+            f"qrels: grade {grade} of query {query_id!r}, document {doc_id!r} is outside scale {scale}; "
+            "set [collection] scale"
+        )
+
+
+def _given_splits(queries: pl.DataFrame, path: Path) -> pl.DataFrame:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file, delimiter="\t"))
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read ({exc.strerror}); check [collection] splits") from exc
+    for number, row in enumerate(rows, 1):
+        if len(row) != 2 or row[1] not in SPLITS:
+            raise DataError(f"{path}:{number}: expected query id, tab, one of {', '.join(SPLITS)}")
+    table = pl.DataFrame(rows, schema=["query_id", "split"], orient="row")
+    joined = queries.join(table, on="query_id", how="left")
+    missing = joined.filter(pl.col("split").is_null())
+    if missing.height:
+        raise DataError(f"{path}: no split for query {missing['query_id'][0]!r}")
+    return joined
