@@ -1,0 +1,61 @@
+"""The command line: it teaches, it is quick to start, and its errors are one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from relsearch.cli import app
+from tests.conftest import REPOSITORY
+
+VERBS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def _relsearch(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from relsearch.cli import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_importing_the_command_line_is_quick_and_light() -> None:
+    """Start-up stays under half a second (best of three) and loads nothing heavy."""
+    probe = (
+        "import sys, time; t = time.perf_counter(); import relsearch.cli; d = time.perf_counter() - t;"
+        "heavy = {'torch', 'transformers', 'onnxruntime', 'jnius', 'sklearn'} & set(sys.modules);"
+        "print(d, *heavy)"
+    )
+    outputs = [subprocess.check_output([sys.executable, "-c", probe], text=True).split() for _ in range(3)]
+    assert all(len(output) == 1 for output in outputs), outputs
+    assert min(float(output[0]) for output in outputs) < 0.5
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_teaches_and_is_documented(verb: str) -> None:
+    """Each verb has a help text and stands in the README."""
+    result = _relsearch(verb, "--help")
+    assert result.returncode == 0
+    assert len(result.stdout.split("\n\n")[1].split()) >= 4 or "Options" in result.stdout
+    assert f"`{verb}`" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def test_an_error_is_one_line_and_status_1(tmp_path: Path) -> None:
+    """A wrong key prints one line on stderr that names the remedy; no traceback."""
+    (tmp_path / "relsearch.toml").write_text("[pool]\ndeph = 3\n", encoding="utf-8")
+    result = _relsearch("run", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == ["relsearch: relsearch.toml: unknown key 'pool.deph'; did you mean 'depth'?"]
+
+
+def test_a_wrong_option_is_status_2() -> None:
+    """Usage errors are told apart from failed data."""
+    assert _relsearch("evaluate", "--nonsense").returncode == 2
+
+
+def test_a_stage_says_what_must_run_before_it(tmp_path: Path) -> None:
+    """Asking for a stage whose inputs are absent names the verb that makes them."""
+    (tmp_path / "relsearch.toml").write_text("", encoding="utf-8")
+    result = _relsearch("pool", cwd=tmp_path)
+    assert (result.returncode, result.stderr.strip()[-21:]) == (1, "run: relsearch collect")

@@ -1,0 +1,41 @@
+"""The layout of the project: packages, links and versions agree with each other."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import relsearch
+import relsearch.exporters
+import relsearch.index
+from tests.conftest import REPOSITORY
+
+PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_every_package_of_the_tree_is_in_the_wheel() -> None:
+    """A new folder that is not listed in pyproject.toml would be missing after pip install."""
+    found = {"relsearch"}
+    for init in (REPOSITORY / "relsearch").rglob("__init__.py"):
+        found.add(".".join(init.parent.relative_to(REPOSITORY).parts))
+    found |= {"relsearch.index", "relsearch.exporters"}
+    assert set(PYPROJECT["tool"]["setuptools"]["packages"]) == found
+
+
+def test_index_and_exporters_live_at_the_top() -> None:
+    """`relsearch.index` and `relsearch.exporters` are the top-level folders, whichever way they are reached."""
+    for module, folder in ((relsearch.index, "index"), (relsearch.exporters, "exporters")):
+        assert module.__file__ is not None
+        assert Path(module.__file__).resolve().parent == REPOSITORY / folder
+
+
+def test_the_extra_all_holds_every_other_extra() -> None:
+    """`relsearch[all]` installs everything."""
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    (everything,) = extras["all"]
+    assert set(everything.removeprefix("relsearch[").removesuffix("]").split(",")) == set(extras) - {"all"}
+
+
+def test_the_changelog_knows_this_version() -> None:
+    """Each release says what is in it."""
+    assert f"## {relsearch.__version__}" in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
