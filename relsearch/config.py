@@ -69,6 +69,7 @@ class JudgeConfig(Section):
     max_document_tokens: int = Field(200, ge=8)
     batch_size: int = Field(16, ge=1)
     depth: int = Field(20, ge=1, description="how deep the pools of training queries are judged")
+    encoder: EncoderConfig | None = Field(None, description="another encoder for the judge's evidence")
 
 
 class TuneConfig(Section):
@@ -108,6 +109,7 @@ class TrainConfig(Section):
     patience: int = Field(4, ge=1, description="looks without a gain before training stops")
     dev_depth: int = Field(100, ge=10, description="dev documents a query that are ranked at each look")
     minutes: float = Field(30.0, gt=0)
+    encoder: EncoderConfig | None = Field(None, description="another encoder for the reranker's start")
 
 
 class ExportConfig(Section):
@@ -140,6 +142,16 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     export: ExportConfig = ExportConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+
+    @property
+    def judge_encoder(self) -> EncoderConfig:
+        """The encoder whose cosine the judge starts from."""
+        return self.judge.encoder or self.encoder
+
+    @property
+    def train_encoder(self) -> EncoderConfig:
+        """The encoder whose cosine the reranker starts from."""
+        return self.train.encoder or self.encoder
 
     @property
     def scale(self) -> Scale:
