@@ -1,0 +1,100 @@
+"""The untrained dense encoder whose cosine is the evidence that judge and reranker start from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relsearch.config import EncoderConfig
+from relsearch.errors import MissingExtraError, ModelError
+from relsearch.types import Pair
+from relsearch.weights import resolve
+
+Vectors = NDArray[np.float32]
+
+# About 12 characters a token is beyond any real text; cutting first keeps a 60,000-character word cheap to tokenise.
+_CHARACTERS_PER_TOKEN = 12
+_BAR_DELAY_S = 2.0
+
+
+class _Embedder(Protocol):
+    """What is used of sentence_transformers.SentenceTransformer."""
+
+    max_seq_length: int | None
+
+    def encode(self, sentences: list[str], **options: object) -> Vectors: ...
+
+    def get_embedding_dimension(self) -> int | None: ...
+
+
+class Encoder:
+    """A loaded sentence encoder; queries and documents get their own prefix, vectors have length 1."""
+
+    def __init__(self, model: _Embedder, config: EncoderConfig) -> None:
+        self._model = model
+        self.config = config
+        self._max_characters = _CHARACTERS_PER_TOKEN * (model.max_seq_length or 512)
+
+    @property
+    def dimension(self) -> int:
+        """The length of a vector."""
+        return self._model.get_embedding_dimension() or 0
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Return one float32 row a query, shape [n, dimension], L2-normalised."""
+        return self._encode(self.config.query_prefix, texts, "encode queries")
+
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        """Return one float32 row a document, shape [n, dimension], L2-normalised."""
+        return self._encode(self.config.document_prefix, texts, "encode documents")
+
+    def cosines(self, pairs: Sequence[Pair]) -> Vectors:
+        """Return the cosine of each pair, shape [n]; each distinct query and text is encoded once."""
+        queries = {text: row for row, text in enumerate(dict.fromkeys(pair.query for pair in pairs))}
+        texts = {text: row for row, text in enumerate(dict.fromkeys(pair.text for pair in pairs))}
+        query_rows = self.encode_queries(list(queries))[[queries[pair.query] for pair in pairs]]
+        text_rows = self.encode_documents(list(texts))[[texts[pair.text] for pair in pairs]]
+        return np.asarray(np.einsum("nd,nd->n", query_rows, text_rows), dtype=np.float32)
+
+    def _encode(self, prefix: str, texts: Sequence[str], description: str) -> Vectors:
+        from tqdm import tqdm
+
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        inputs = [prefix + text[: self._max_characters] for text in texts]
+        # Longest first, as the library sorts within a call only: each batch holds texts of like length.
+        order = sorted(range(len(inputs)), key=lambda row: (-len(inputs[row]), row))
+        vectors = np.zeros((len(inputs), self.dimension), dtype=np.float32)
+        with tqdm(total=len(inputs), desc=description, unit="text", delay=_BAR_DELAY_S, disable=None) as bar:
+            for start in range(0, len(order), 512):
+                rows = order[start : start + 512]
+                vectors[rows] = self._model.encode(
+                    [inputs[row] for row in rows],
+                    batch_size=16,
+                    normalize_embeddings=True,
+                    convert_to_numpy=True,
+                    show_progress_bar=False,
+                )
+                bar.update(len(rows))
+        return vectors
+
+
+def load_encoder(config: EncoderConfig) -> Encoder:
+    """Load the encoder that the config names; raise ModelError if it is not one.
+
+    A plain transformers folder without pooling settings gets mean pooling.
+    """
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as exc:
+        raise MissingExtraError("the dense encoder", "train") from exc
+    name = resolve(config.model)
+    try:
+        model = SentenceTransformer(str(name), trust_remote_code=False, model_kwargs={"use_safetensors": True})
+    except (OSError, ValueError, KeyError) as exc:
+        reason = str(exc).splitlines()[0]
+        raise ModelError(f"encoder {config.model!r} cannot be loaded ({reason}); set [encoder] model") from exc
+    return Encoder(model.eval().float(), config)

