@@ -15,18 +15,17 @@ from relsearch.tables import EXAMPLES
 from relsearch.types import Scale
 
 
-def gate_judge(kappa: float, majority_kappa: float, *, low: float, force: bool) -> None:
+def gate_judge(kappa: float, *, low: float, force: bool) -> None:
     """Refuse judge labels that are no better than answering one grade to everything.
 
-    `kappa` is the judge's Cohen's kappa on held-out human pairs, `low` the lower end of its confidence
-    interval; always answering the majority class has a kappa of `majority_kappa`, 0 by definition.
+    `kappa` is Cohen's kappa on held-out human pairs and `low` the lower end of its confidence interval;
+    answering the majority class to everything has a kappa of 0 by definition.
     """
-    if force or (kappa > majority_kappa and low > majority_kappa):
-        return
-    raise GateError(
-        f"augment: the judge agrees with held-out human labels no better than the majority class "
-        f"(kappa {kappa:.3f}, 95 % CI from {low:.3f}); tune it on more labels, or set [augment] force = true"
-    )
+    if not force and not low > 0:
+        raise GateError(
+            f"augment: the judge agrees with held-out human labels no better than the majority class "
+            f"(kappa {kappa:.3f}, 95 % CI from {low:.3f}); tune it on more labels, or set [augment] force = true"
+        )
 
 
 def augment(

@@ -63,14 +63,14 @@ def test_judge_labels_without_a_distribution_are_refused() -> None:
         _augment(judgments_table([Judgment("q2", "c", 1, "judge", "j1")]))
 
 
-@pytest.mark.parametrize(("kappa", "low"), [(0.0, -0.1), (0.1, -0.01), (-0.2, -0.3)])
+@pytest.mark.parametrize(("kappa", "low"), [(0.0, -0.1), (0.1, -0.01), (-0.2, -0.3), (0.0, float("nan"))])
 def test_a_judge_no_better_than_the_majority_is_refused(kappa: float, low: float) -> None:
     """The gate stands on the lower end of the interval, and force by name opens it."""
     with pytest.raises(GateError, match="majority class"):
-        gate_judge(kappa, 0.0, low=low, force=False)
-    gate_judge(kappa, 0.0, low=low, force=True)
+        gate_judge(kappa, low=low, force=False)
+    gate_judge(kappa, low=low, force=True)
 
 
 def test_a_judge_better_than_the_majority_passes() -> None:
     """A kappa whose interval lies above the majority's passes."""
-    gate_judge(0.2, 0.0, low=0.1, force=False)
+    gate_judge(0.2, low=0.1, force=False)
