@@ -1,0 +1,112 @@
+"""The whole chain on TREC Deep Learning: tune on 2021 + 2023 (dev half), judge 2022's pools, report on 2019.
+
+`python -m benchmarks.chain_trec_dl [--output runs/trec-dl]` needs the collections folder (RELSEARCH_COLLECTIONS,
+default ../shared/collections) and, for the judge's evidence, the models folder (RELSEARCH_MODELS). No query of
+2019 is trained, tuned or calibrated on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.record import record
+from relsearch.artifacts import read_manifest
+from relsearch.config import Config
+from relsearch.pipeline import run_all
+
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+COLLECTIONS = Path(os.environ.get("RELSEARCH_COLLECTIONS", SHARED / "collections"))
+MODELS = Path(os.environ.get("RELSEARCH_MODELS", SHARED / "models"))
+TRAINING = ("trec-dl-2021", "llmjudge-dev")
+UNLABELLED = "trec-dl-2022-unlabelled"
+TEST = "trec-dl-2019"
+DEV_SHARE = 0.2
+SEED = 13
+
+
+def main() -> None:
+    """Gather the years into one collection, run the pipeline on it, record its figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("runs/trec-dl"))
+    parser.add_argument("--tune-minutes", type=float, default=20)
+    parser.add_argument("--train-minutes", type=float, default=8)
+    arguments = parser.parse_args()
+    gathered = arguments.output / "gathered"
+    if not (gathered / "finished").is_file():
+        _gather(gathered)
+    config = _config(gathered, arguments)
+    for result in run_all(config):
+        print(f"{result.name}: {result.status} in {result.seconds:.0f} s", flush=True)
+    manifests = {name: read_manifest(config.output / name) for name in ("tune", "agree", "export", "evaluate")}
+    figures = {name: manifest.figures for name, manifest in manifests.items()}
+    seconds = {path.parent.name: read_manifest(path.parent).seconds for path in config.output.glob("*/manifest.json")}
+    record("chain_trec_dl", {**figures["evaluate"], "stages": figures, "seconds": seconds})
+    print(figures["agree"]["table"], figures["evaluate"]["table"], sep="\n\n")
+
+
+def _config(gathered: Path, arguments: argparse.Namespace) -> Config:
+    runs = [str(gathered / f"{name}.trec") for name in ("trec-dl-2021", UNLABELLED, TEST)]
+    e5 = {"model": str(MODELS / "e5-small-v2"), "query_prefix": "query: ", "document_prefix": "passage: "}
+    return Config.model_validate(
+        {
+            "seed": SEED,
+            "output": arguments.output,
+            "collection": {"source": str(gathered), "splits": gathered / "splits.tsv"},
+            "index": {"searchers": []},
+            "pool": {"runs": runs, "depth": 100},
+            "judge": {"encoder": e5, "depth": 50, "max_document_tokens": 160},
+            "tune": {"minutes": arguments.tune_minutes},
+            "train": {"minutes": arguments.train_minutes},
+        }
+    )
+
+
+def _gather(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "corpus.jsonl").open("w", encoding="utf-8") as corpus:
+        for name in (*TRAINING, UNLABELLED, TEST):
+            corpus.writelines(_prefixed_lines(name, "corpus.jsonl"))
+    with (folder / "queries.jsonl").open("w", encoding="utf-8") as queries:
+        for name in (*TRAINING, UNLABELLED, TEST):
+            queries.writelines(_prefixed_lines(name, "queries.jsonl"))
+    with (folder / "qrels.tsv").open("w", encoding="utf-8") as qrels:
+        for name in (*TRAINING, TEST):
+            for query, _, doc, grade in _columns(name, "qrels.tsv"):
+                qrels.write(f"{name}:{query}\t0\t{name}:{doc}\t{grade}\n")
+    for name in ("trec-dl-2021", UNLABELLED, TEST):
+        with (folder / f"{name}.trec").open("w", encoding="utf-8") as run:
+            for query, _, doc, rank, score, tag in _columns(name, "runs/bm25.trec"):
+                run.write(f"{name}:{query} Q0 {name}:{doc} {rank} {score} {tag}\n")
+    (folder / "splits.tsv").write_text("".join(f"{query}\t{split}\n" for query, split in _splits()), encoding="utf-8")
+    (folder / "finished").touch()
+
+
+def _splits() -> Iterator[tuple[str, str]]:
+    training = sorted(json.loads(line)["_id"] for name in TRAINING for line in _prefixed_lines(name, "queries.jsonl"))
+    random.Random(SEED).shuffle(training)  # noqa: S311 - a seeded split, not a secret
+    dev = set(training[: round(DEV_SHARE * len(training))])
+    yield from ((query, "dev" if query in dev else "train") for query in sorted(training))
+    for name, split in ((UNLABELLED, "unlabelled"), (TEST, "test")):
+        yield from ((json.loads(line)["_id"], split) for line in _prefixed_lines(name, "queries.jsonl"))
+
+
+def _prefixed_lines(name: str, file: str) -> Iterator[str]:
+    with (COLLECTIONS / name / file).open(encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            yield json.dumps({**row, "_id": f"{name}:{row['_id']}"}, ensure_ascii=False) + "\n"
+
+
+def _columns(name: str, file: str) -> Iterator[list[str]]:
+    with (COLLECTIONS / name / file).open(encoding="utf-8") as lines:
+        for line in lines:
+            yield line.split()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Stages that label: tune the judge, judge the pools, measure its agreement, augment the training set."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from relsearch import augment as policy
+from relsearch import tables
+from relsearch.agreement import Agreement, agreement
+from relsearch.artifacts import Building
+from relsearch.errors import DataError
+from relsearch.stages.context import Context
+from relsearch.types import Pair
+
+_PAIR = ["query_id", "doc_id"]
+
+
+def tune(context: Context, work: Building) -> None:
+    """LoRA-tune the judge on the human labels of training queries, watching those of dev queries."""
+    from relsearch.judge.tune import tune as tune_judge
+
+    config = context.config
+    report = tune_judge(
+        *_labelled(context, "train"),
+        *_labelled(context, "dev"),
+        judge=config.judge,
+        tune=config.tune,
+        encoder=config.judge_encoder,
+        scale=config.scale,
+        seed=config.seed,
+        output=work.directory,
+    )
+    work.figures |= report.figures()
+
+
+def judge(context: Context, work: Building) -> None:
+    """Judge the unlabelled pairs of training and unlabelled queries, and the human-labelled dev and test pairs."""
+    from relsearch.judge.llm import load_judge
+    from relsearch.judge.store import judge_all
+
+    learning = context.split("train", "unlabelled")
+    held_out = context.split("dev", "test")
+    pool = context.candidates.filter(
+        pl.col("query_id").is_in(learning) & (pl.col("rank") <= context.config.judge.depth)
+    )
+    wanted = pl.concat(
+        [
+            pool.select(_PAIR).join(context.human, on=_PAIR, how="anti"),
+            context.human.filter(pl.col("query_id").is_in(held_out)).select(_PAIR),
+        ]
+    ).sort(_PAIR)
+    if wanted.is_empty():
+        raise DataError("no pair to judge: every pool pair has a human label; raise [judge] depth or add queries")
+    judged = judge_all(load_judge(context.path("tune")), context.pairs(wanted), work.directory / "store")
+    tables.write(judged, work.directory / "judgments.parquet", tables.JUDGMENTS)
+    work.figures |= {"pairs": judged.height, "expected_grade": judged["expected"].mean()}
+
+
+def agree(context: Context, work: Building) -> None:
+    """Hold the judge against human labels on dev and on test queries."""
+    for split in ("dev", "test"):
+        if context.split(split):
+            result = _agreement(context, split)
+            work.figures |= {f"kappa_{split}": result.kappa.value, split: result.to_json(), "table": result.to_table()}
+
+
+def augment(context: Context, work: Building) -> None:
+    """Join human and judged labels of training queries, unless the judge fails its gate on dev queries."""
+    config = context.config
+    kappa = _agreement(context, "dev").kappa
+    policy.gate_judge(kappa.value, low=kappa.low, force=config.augment.force)
+    examples = policy.augment(
+        context.human,
+        _judged(context),
+        queries=context.split("train", "unlabelled"),
+        scale=config.scale,
+        config=config.augment,
+    )
+    tables.write(examples, work.directory / "examples.parquet", tables.EXAMPLES)
+    sources = dict(examples.group_by("source").len().sort("source").iter_rows())
+    work.figures |= {"examples": examples.height, **sources}
+
+
+def _labelled(context: Context, split: str) -> tuple[list[Pair], list[int]]:
+    rows = context.human.filter(pl.col("query_id").is_in(context.split(split))).sort(_PAIR)
+    if rows.is_empty():
+        raise DataError(f"no human label in the {split} split; add labelled queries or change the split's share")
+    return context.pairs(rows), rows["grade"].to_list()
+
+
+def _judged(context: Context) -> pl.DataFrame:
+    return tables.read(context.path("judge", "judgments.parquet"), tables.JUDGMENTS)
+
+
+def _agreement(context: Context, split: str) -> Agreement:
+    config = context.config
+    human = context.human.filter(pl.col("query_id").is_in(context.split(split)))
+    return agreement(human, _judged(context), config.scale, resamples=config.evaluate.resamples, seed=config.seed)
