@@ -16,7 +16,7 @@ from relsearch.weights import resolve
 Vectors = NDArray[np.float32]
 
 # About 12 characters a token is beyond any real text; cutting first keeps a 60,000-character word cheap to tokenise.
-_CHARACTERS_PER_TOKEN = 12
+MAX_CHARACTERS_PER_TOKEN = 12
 _BAR_DELAY_S = 2.0
 
 
@@ -36,7 +36,7 @@ class Encoder:
     def __init__(self, model: _Embedder, config: EncoderConfig) -> None:
         self._model = model
         self.config = config
-        self._max_characters = _CHARACTERS_PER_TOKEN * (model.max_seq_length or 512)
+        self._max_characters = MAX_CHARACTERS_PER_TOKEN * (model.max_seq_length or 512)
 
     @property
     def dimension(self) -> int:
