@@ -1,0 +1,96 @@
+"""The bundle: one folder that reranks with onnxruntime and tokenizers alone, checked by its checksums."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from relsearch.errors import ArtifactError
+from relsearch.rerank.logistic import Logistic
+from relsearch.rerank.prior import Prior
+
+MANIFEST = "bundle.json"
+MODEL = "model.onnx"
+ENCODER = "encoder.onnx"
+TOKENIZER = "tokenizer.json"
+ENCODER_TOKENIZER = "encoder_tokenizer.json"
+
+
+class Manifest(BaseModel):
+    """bundle.json: what was trained on what, how to run it, and the sha256 of each file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    variant: Literal["fp32", "int8"]
+    base: str
+    encoder: str
+    training_data: str
+    template: str
+    max_length: int = Field(ge=8)
+    encoder_max_length: int = Field(ge=8)
+    query_prefix: str
+    document_prefix: str
+    pooling: str
+    prior: Prior
+    calibration: Logistic
+    figures: Mapping[str, float | int | str | None]
+    files: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An opened bundle whose files are what they were when it was written."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def encoder_tokenizer(self) -> Path:
+        """The tokenizer of the cosine's encoder; the cross-encoder's where they are the same."""
+        own = self.folder / ENCODER_TOKENIZER
+        return own if own.name in self.manifest.files else self.folder / TOKENIZER
+
+
+def seal(folder: Path, manifest: Manifest) -> Bundle:
+    """Write bundle.json with the checksums of the files that lie in the folder; return the bundle."""
+    present = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
+    complete = manifest.model_copy(update={"files": {path.name: _sha256(path) for path in present}})
+    (folder / MANIFEST).write_text(complete.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return Bundle(folder, complete)
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Open and verify a bundle; raise ArtifactError naming the file that is absent, malformed or altered."""
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as exc:
+        raise ArtifactError(f"{path}: {exc.strerror}; give a folder that `relsearch export` wrote") from exc
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        where = ".".join(str(part) for part in error["loc"])
+        raise ArtifactError(f"{path}: {where}: {error['msg']}; export again with this version") from exc
+    for name in (MODEL, ENCODER, TOKENIZER):
+        if name not in manifest.files:
+            raise ArtifactError(f"{path}: lists no {name}; export again")
+    for name, digest in manifest.files.items():
+        _verify(folder / name, digest)
+    return Bundle(folder, manifest)
+
+
+def _verify(path: Path, digest: str) -> None:
+    if not path.is_file():
+        raise ArtifactError(f"{path}: is missing; copy the whole bundle again")
+    if _sha256(path) != digest:
+        raise ArtifactError(f"{path}: differs from its checksum in {MANIFEST}; copy the bundle again")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

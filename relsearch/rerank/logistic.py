@@ -1,0 +1,62 @@
+"""Two-parameter logistic maps: the prior from the cosine, and the calibration of the final logit (Platt 1999)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+Floats = NDArray[np.float64]
+
+LOWEST_SLOPE = 0.05  # an order is never reversed, nor flattened into ties
+_RIDGE = 1e-3  # keeps the slope finite where the classes are separable
+_LINEAR = 20.0  # beyond it logits are compressed, so that no probability rounds to 0 or 1
+
+
+class Logistic(BaseModel):
+    """The map x -> slope * x + intercept, read as a logit; the slope is positive."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slope: float = Field(1.0, gt=0)
+    intercept: float = 0.0
+
+    @classmethod
+    def fit(cls, values: ArrayLike, targets: ArrayLike, *, weights: ArrayLike | None = None) -> Logistic:
+        """Return the map of least weighted cross-entropy to targets in [0, 1], its slope at least LOWEST_SLOPE."""
+        from scipy.optimize import minimize
+
+        x = np.asarray(values, dtype=np.float64)
+        y = np.asarray(targets, dtype=np.float64)
+        w = np.ones_like(x) if weights is None else np.asarray(weights, dtype=np.float64)
+        found = minimize(
+            _cross_entropy,
+            np.array([1.0, 0.0]),
+            args=(x, y, w / w.sum()),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(LOWEST_SLOPE, None), (None, None)],
+        )
+        return cls(slope=float(found.x[0]), intercept=float(found.x[1]))
+
+    def logits(self, values: ArrayLike) -> Floats:
+        """Return slope * value + intercept in float64."""
+        return self.slope * np.asarray(values, dtype=np.float64) + self.intercept
+
+    def probabilities(self, values: ArrayLike) -> Floats:
+        """Return probabilities strictly inside (0, 1); strictly increasing, also where a sigmoid would round to 1."""
+        logits = self.logits(values)
+        excess = np.maximum(np.abs(logits) - _LINEAR, 0.0)
+        bounded = np.sign(logits) * (np.minimum(np.abs(logits), _LINEAR) + np.log1p(excess) / 2)
+        probabilities: Floats = 1.0 / (1.0 + np.exp(-bounded))
+        return probabilities
+
+
+def _cross_entropy(parameters: Floats, x: Floats, y: Floats, w: Floats) -> tuple[float, Any]:
+    slope, intercept = parameters
+    logits = slope * x + intercept
+    loss = float(np.sum(w * (np.logaddexp(0.0, logits) - y * logits)) + _RIDGE * slope**2)
+    error = w * (1.0 / (1.0 + np.exp(-logits)) - y)
+    return loss, np.array([np.sum(error * x) + 2 * _RIDGE * slope, np.sum(error)])

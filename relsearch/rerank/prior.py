@@ -1,0 +1,35 @@
+"""What an untrained encoder already knows, as a logit: the start that the cross-encoder adds to."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import BaseModel, ConfigDict, Field
+
+from relsearch.errors import DataError
+from relsearch.rerank.logistic import Floats, Logistic
+
+
+class Prior(BaseModel):
+    """logit = slope * (cosine - mean) / deviation + intercept, with constants fitted on the training pairs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean: float
+    deviation: float = Field(gt=0)
+    link: Logistic
+
+    @classmethod
+    def fit(cls, cosines: ArrayLike, gains: ArrayLike, *, weights: ArrayLike | None = None) -> Prior:
+        """Return the prior whose probabilities come closest to the gains; raise DataError on constant cosines."""
+        values = np.asarray(cosines, dtype=np.float64)
+        mean, deviation = float(values.mean()), float(values.std())
+        if not deviation > 0:
+            raise DataError("all training pairs have the same cosine; check the texts and [encoder] model")
+        link = Logistic.fit((values - mean) / deviation, gains, weights=weights)
+        return cls(mean=mean, deviation=deviation, link=link)
+
+    def logits(self, cosines: ArrayLike) -> Floats:
+        """Return the prior logit of each cosine, in the cosine's order."""
+        values = np.asarray(cosines, dtype=np.float64)
+        return self.link.logits((values - self.mean) / self.deviation)
