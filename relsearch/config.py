@@ -82,6 +82,11 @@ class TuneConfig(Section):
     max_pairs: int = Field(6000, ge=2)
     epochs: float = Field(1.0, gt=0)
     minutes: float = Field(30.0, gt=0)
+    gamma: float = Field(0.1, gt=0, description="weight of the model beside the evidence at step 0")
+    listwise_weight: float = Field(1.0, ge=0)
+    evaluations: int = Field(4, ge=1, description="looks at the dev queries")
+    dev_pairs: int = Field(400, ge=1, description="dev pairs read at each look")
+    calibration_pairs: int = Field(1200, ge=1, description="dev pairs that calibration is fitted on")
 
 
 class AugmentConfig(Section):
