@@ -1,0 +1,197 @@
+"""Collections: documents, queries and human labels from where people keep them.
+
+demo              the packaged demo
+FOLDER, beir:FOLDER   corpus.jsonl, queries.jsonl and qrels.tsv (TREC) or qrels/*.tsv (BEIR); .gz too
+trec:FOLDER       corpus.jsonl, topics.tsv or topics.txt, qrels.txt or qrels.tsv; .gz too
+ir_datasets:ID    anything the ir-datasets package knows (extra `datasets`)
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Protocol
+
+from relsearch.errors import DataError, MissingExtraError
+from relsearch.trec import fail, lines, read_qrels, read_topics
+from relsearch.types import Document, Judgment, Query
+
+log = logging.getLogger(__name__)
+
+
+class Collection(Protocol):
+    """Documents are streamed; queries without any label are the unlabelled ones."""
+
+    def documents(self) -> Iterator[Document]:
+        """Yield every document once."""
+        ...
+
+    def queries(self) -> list[Query]:
+        """Return every query."""
+        ...
+
+    def qrels(self) -> list[Judgment]:
+        """Return every human label."""
+        ...
+
+
+def load_collection(source: str) -> Collection:
+    """Return the collection that the source names; raise DataError if there is none."""
+    kind, colon, rest = source.partition(":")
+    if source == "demo":
+        return DemoCollection()
+    if kind == "ir_datasets" and colon:
+        return IrDatasetsCollection(rest)
+    if kind == "trec" and colon:
+        return FolderCollection(Path(rest), trec=True)
+    return FolderCollection(Path(rest if kind == "beir" and colon else source), trec=False)
+
+
+class FolderCollection:
+    """A folder in BEIR's layout, or with TREC topics and qrels."""
+
+    def __init__(self, folder: Path, *, trec: bool) -> None:
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such folder; name a collection folder, demo or ir_datasets:ID")
+        self._folder = folder
+        self._trec = trec
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the lines of corpus.jsonl."""
+        path = self._find("corpus.jsonl")
+        seen: set[str] = set()
+        for number, row in _json_lines(path):
+            doc_id = _id(path, number, row, seen)
+            fields = {name: _text(path, number, name, value) for name, value in row.items() if name != "metadata"}
+            yield Document(doc_id, {name: text for name, text in fields.items() if text})
+
+    def queries(self) -> list[Query]:
+        """Return the lines of queries.jsonl, or the TREC topics."""
+        if self._trec:
+            return read_topics(self._find("topics.tsv", "topics.txt"))
+        path = self._find("queries.jsonl")
+        seen: set[str] = set()
+        return [
+            Query(_id(path, number, row, seen), _text(path, number, "text", row.get("text", "")))
+            for number, row in _json_lines(path)
+        ]
+
+    def qrels(self) -> list[Judgment]:
+        """Return the labels of every qrels file in the folder."""
+        beir = sorted((self._folder / "qrels").glob("*.tsv*"))
+        if beir and not self._trec:
+            return [judgment for path in beir for judgment in _beir_qrels(path)]
+        return _judgments(self._find("qrels.tsv", "qrels.txt"))
+
+    def _find(self, *names: str) -> Path:
+        for name in names:
+            for path in (self._folder / name, self._folder / f"{name}.gz"):
+                if path.is_file():
+                    return path
+        raise DataError(f"{self._folder}: has no {' or '.join(names)}")
+
+
+class DemoCollection:
+    """The running interpreter's own documentation, with packaged queries and grades."""
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the standard library's documentation."""
+        from relsearch.demo.documents import stdlib_documents
+
+        return stdlib_documents()
+
+    def queries(self) -> list[Query]:
+        """Return the labelled queries, then the unlabelled ones."""
+        queries = []
+        for name in ("queries.jsonl", "queries_unlabelled.jsonl"):
+            with as_file(files("relsearch.demo") / name) as path:
+                queries += [Query(str(row["_id"]), str(row["text"])) for _, row in _json_lines(path)]
+        return queries
+
+    def qrels(self) -> list[Judgment]:
+        """Return the packaged grades of documents that exist on this interpreter."""
+        present = {document.doc_id for document in self.documents()}
+        with as_file(files("relsearch.demo") / "qrels.tsv") as path:
+            judgments = _judgments(path)
+        kept = [judgment for judgment in judgments if judgment.doc_id in present]
+        if len(kept) < len(judgments):
+            log.info("demo: %d grades of documents that this Python does not have", len(judgments) - len(kept))
+        return kept
+
+
+class IrDatasetsCollection:
+    """A data set of the ir-datasets package."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            import ir_datasets
+        except ImportError as exc:
+            raise MissingExtraError(f"ir_datasets:{name}", "datasets") from exc
+        try:
+            self._dataset = ir_datasets.load(name)
+        except KeyError as exc:
+            raise DataError(f"ir_datasets:{name}: no such data set; see ir-datasets.com for the names") from exc
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the data set's documents, every text field of their tuples by its name."""
+        for row in self._dataset.docs_iter():
+            values = {name: value for name, value in row._asdict().items() if name != "doc_id"}
+            fields = {name: value for name, value in values.items() if isinstance(value, str) and value}
+            yield Document(str(row.doc_id), fields)
+
+    def queries(self) -> list[Query]:
+        """Return the data set's queries by their default text."""
+        return [Query(str(query.query_id), query.default_text()) for query in self._dataset.queries_iter()]
+
+    def qrels(self) -> list[Judgment]:
+        """Return the data set's labels; negative grades count as 0."""
+        rows: Iterable[Any] = self._dataset.qrels_iter()
+        return [Judgment(str(row.query_id), str(row.doc_id), max(int(row.relevance), 0), "human") for row in rows]
+
+
+def _judgments(path: Path) -> list[Judgment]:
+    rows = read_qrels(path, None).select("query_id", "doc_id", "grade").iter_rows()
+    return [Judgment(query_id, doc_id, grade, "human") for query_id, doc_id, grade in rows]
+
+
+def _beir_qrels(path: Path) -> Iterator[Judgment]:
+    for number, line in lines(path):
+        parts = line.split("\t")
+        if number == 1 and parts[-1] == "score":
+            continue
+        if len(parts) != 3 or not parts[2].strip().lstrip("-").isdigit():
+            fail(path, number, "a BEIR qrels line is: query id, tab, document id, tab, whole number")
+        yield Judgment(parts[0], parts[1], max(int(parts[2]), 0), "human")
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    for number, line in lines(path):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as exc:
+            fail(path, number, f"not JSON: {exc.msg} at column {exc.colno}")
+        if not isinstance(row, dict):
+            fail(path, number, f"a {type(row).__name__}, expected an object with _id")
+        yield number, row
+
+
+def _id(path: Path, number: int, row: dict[str, object], seen: set[str]) -> str:
+    """Take the id out of the row."""
+    value = row.pop("_id", None)
+    if not isinstance(value, str | int) or isinstance(value, bool) or not str(value):
+        fail(path, number, f"_id is {value!r}; every line needs a non-empty string _id")
+    if str(value) in seen:
+        fail(path, number, f"_id {value!r} appears twice")
+    seen.add(str(value))
+    return str(value)
+
+
+def _text(path: Path, number: int, name: str, value: object) -> str:
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return " ".join(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float | None):
+        fail(path, number, f"field {name!r} is a {type(value).__name__}; expected text, a number or a list of texts")
+    return "" if value is None else str(value)
