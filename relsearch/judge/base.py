@@ -1,0 +1,89 @@
+"""The causal language model under the judge: loading it, and reading label logits with one shared prefix."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from relsearch.errors import MissingExtraError, ModelError
+from relsearch.weights import resolve
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A loaded causal model with its tokenizer; `checksum` names the weights."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    checksum: str
+
+
+def fast_dtype() -> torch.dtype:
+    """Return bfloat16 where the GPU or the CPU (AVX512-BF16, AMX) computes in it, else float32."""
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+
+
+def load_base(name: str, *, dtype: torch.dtype) -> Base:
+    """Load a causal model onto the GPU if there is one, else the CPU; raise ModelError if it is none."""
+    try:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError as exc:
+        raise MissingExtraError("the judge", "train") from exc
+    source = resolve(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, use_safetensors=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as exc:
+        reason = str(exc).splitlines()[0]
+        raise ModelError(f"judge base {name!r} cannot be loaded ({reason}); set [judge] base") from exc
+    checksum = _checksum(source) if isinstance(source, Path) else f"{source}@{model.config._commit_hash}"
+    return Base(model.eval(), tokenizer, checksum)
+
+
+def label_logits(
+    model: torch.nn.Module, prefix: Sequence[int], rests: Sequence[Sequence[int]], labels: Sequence[int]
+) -> Tensor:
+    """Return the logits of the label tokens after prefix + rest, shape [rests, labels], float32.
+
+    The prefix is computed once and its keys and values are shared by all rests, in tuning as in judging. Rests are
+    padded on the left, behind the prefix, so that the grade position is the last one of every row.
+    """
+    first = next(model.parameters())
+    device = first.device
+    longest = max(len(rest) for rest in rests)
+    ids = torch.tensor([[0] * (longest - len(rest)) + list(rest) for rest in rests], device=device)
+    mask = torch.tensor([[0] * (longest - len(rest)) + [1] * len(rest) for rest in rests], device=device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=first.dtype is torch.bfloat16):
+        shared = model(input_ids=torch.tensor([list(prefix)], device=device), use_cache=True, logits_to_keep=1)
+        cache = shared.past_key_values
+        cache.batch_repeat_interleave(len(rests))
+        output = model(
+            input_ids=ids,
+            attention_mask=torch.cat([mask.new_ones(len(rests), len(prefix)), mask], dim=1),
+            position_ids=len(prefix) + (mask.cumsum(dim=1) - 1).clamp(min=0),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+    logits: Tensor = output.logits[:, -1, list(labels)]
+    return logits.float()
+
+
+def _checksum(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json", *folder.glob("tokenizer.json")]):
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]

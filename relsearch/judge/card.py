@@ -1,0 +1,78 @@
+"""judge.json: all that a tuned judge needs beside its adapter."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from relsearch.config import EncoderConfig, JudgeConfig
+from relsearch.errors import ArtifactError
+from relsearch.judge.prompt import Prompt
+from relsearch.types import Scale
+
+CARD = "judge.json"
+ADAPTER = "adapter"
+
+
+class JudgeCard(BaseModel):
+    """A tuned judge: `prior` and `calibration` are cumulative-link models, `cuts` turn scores into grades."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    judge: JudgeConfig
+    encoder: EncoderConfig
+    prompt: Prompt
+    lowest: int
+    names: tuple[str, ...]
+    relevant: int
+    gamma: float
+    prior: dict[str, float | list[float]]
+    calibration: dict[str, float | list[float]]
+    cuts: tuple[float, ...]
+    base_checksum: str
+    adapter_checksum: str
+    figures: dict[str, JsonValue] = {}
+
+    @property
+    def scale(self) -> Scale:
+        """The scale of its grades."""
+        return Scale(self.lowest, self.names, self.relevant)
+
+    def fingerprint(self, dtype: str) -> str:
+        """Return a short hash of all that decides a label, the arithmetic's dtype included."""
+        content = self.model_dump_json(exclude={"figures"})
+        return hashlib.sha256(f"{content}|{dtype}".encode()).hexdigest()[:16]
+
+
+def write_card(folder: Path, card: JudgeCard) -> None:
+    """Write judge.json; last of the folder's files, so that a folder with a card is whole."""
+    partial = folder / f"{CARD}.partial"
+    partial.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / CARD)
+
+
+def read_card(folder: Path) -> JudgeCard:
+    """Read a judge folder's card; raise ArtifactError if it is absent, altered, or not the adapter's."""
+    path = folder / CARD
+    try:
+        card = JudgeCard.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ArtifactError(f"{path}: no tuned judge here; run `relsearch tune`") from exc
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        raise ArtifactError(f"{path}: {error['loc']}: {error['msg']}; run `relsearch tune` again") from exc
+    if adapter_checksum(folder) != card.adapter_checksum:
+        raise ArtifactError(f"{folder / ADAPTER}: not the adapter that {CARD} describes; run `relsearch tune` again")
+    return card
+
+
+def adapter_checksum(folder: Path) -> str:
+    """Return a short hash of the adapter's weights; raise ArtifactError if there are none."""
+    path = folder / ADAPTER / "adapter_model.safetensors"
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    except OSError as exc:
+        raise ArtifactError(f"{path}: cannot be read ({exc.strerror}); run `relsearch tune` again") from exc

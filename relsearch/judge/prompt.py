@@ -1,0 +1,127 @@
+"""Prompts: packaged TOML files, rendered to tokens with query and document bounded before any tensor is made."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from relsearch.config import JudgeConfig
+from relsearch.errors import ConfigError
+from relsearch.types import Pair, Scale
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# No text has more characters a token; cutting there keeps a 60,000-character word from the tokenizer.
+_CHARACTERS_PER_TOKEN = 12
+
+
+class Prompt(BaseModel):
+    """A prompt as it stands in its file, and as it is kept in a judge folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    descriptions: tuple[str, ...] = ()
+
+    def render_scale(self, scale: Scale) -> str:
+        """Return the text with everything filled in but query and document."""
+        fits = len(self.descriptions) == len(scale.names)
+        meanings = self.descriptions if fits else scale.names
+        lines = [f"{grade}: {meaning}" for grade, meaning in zip(scale.grades, meanings, strict=True)]
+        filled = self.text.replace("{grades}", "\n".join(lines))
+        return filled.replace("{lowest}", str(scale.lowest)).replace("{highest}", str(scale.highest))
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One pair as tokens: what stands before the document, then document and ending, and whether any text was cut."""
+
+    prefix: tuple[int, ...]
+    rest: tuple[int, ...]
+    truncated: bool
+
+
+class PromptEncoder:
+    """Turns pairs into tokens for one tokenizer, prompt and scale."""
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, *, scale: Scale, config: JudgeConfig
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._max_query_tokens = config.max_query_tokens
+        self._max_document_tokens = config.max_document_tokens
+        before, after = prompt.render_scale(scale).split("{document}")
+        self._before = [self._fixed(part) for part in before.split("{query}")]
+        self._after = [self._fixed(part) for part in after.split("{query}")]
+
+    def encode(self, pairs: Sequence[Pair]) -> list[Tokens]:
+        """Return the tokens of each pair, in order."""
+        texts = list(dict.fromkeys(pair.query for pair in pairs))
+        queries = dict(zip(texts, self._bounded(texts, self._max_query_tokens), strict=True))
+        documents = self._bounded([pair.text for pair in pairs], self._max_document_tokens)
+        return [self._join(queries[pair.query], document) for pair, document in zip(pairs, documents, strict=True)]
+
+    def _join(self, query: tuple[list[int], bool], document: tuple[list[int], bool]) -> Tokens:
+        prefix = _interleave(self._before, query[0])
+        rest = document[0] + _interleave(self._after, query[0])
+        return Tokens(tuple(prefix), tuple(rest), query[1] or document[1])
+
+    def _bounded(self, texts: Sequence[str], limit: int) -> list[tuple[list[int], bool]]:
+        if not texts:
+            return []
+        short = [text[: limit * _CHARACTERS_PER_TOKEN] for text in texts]
+        # split_special_tokens: a text that holds "<|im_end|>" must not end the turn.
+        rows = self._tokenizer(short, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+        return [
+            (row[:limit], len(row) > limit or len(kept) < len(text))
+            for row, kept, text in zip(rows, short, texts, strict=True)
+        ]
+
+    def _fixed(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False)) if text else []
+
+
+def load_prompt(name: str) -> Prompt:
+    """Load a packaged prompt by name or any by path (`*.toml`); raise ConfigError if it cannot be used."""
+    path = Path(name) if name.endswith(".toml") else None
+    try:
+        raw = path.read_text("utf-8") if path else _packaged(name)
+        prompt = Prompt.model_validate(tomllib.loads(raw))
+    except OSError as exc:
+        raise ConfigError(f"prompt {name!r}: no such prompt; packaged ones are {', '.join(_names())}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as exc:
+        raise ConfigError(f"prompt {name!r}: {str(exc).splitlines()[0]}; see the packaged prompts") from exc
+    _check(name, prompt.text)
+    return prompt
+
+
+def _check(name: str, text: str) -> None:
+    unknown = set(re.findall(r"\{(\w+)\}", text)) - {"lowest", "highest", "grades", "query", "document"}
+    if unknown:
+        raise ConfigError(f"prompt {name!r}: unknown placeholder {{{min(unknown)}}}")
+    if text.count("{document}") != 1 or "{query}" not in text.split("{document}")[0]:
+        raise ConfigError(f"prompt {name!r}: needs {{query}} and, after it, {{document}} exactly once")
+
+
+def _packaged(name: str) -> str:
+    return resources.files("relsearch.judge").joinpath("prompts", f"{name}.toml").read_text("utf-8")
+
+
+def _names() -> list[str]:
+    folder = resources.files("relsearch.judge").joinpath("prompts")
+    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+
+
+def _interleave(parts: list[list[int]], query: list[int]) -> list[int]:
+    tokens = list(parts[0])
+    for part in parts[1:]:
+        tokens += query + part
+    return tokens

@@ -1,0 +1,65 @@
+"""How well scores follow human grades: figures to choose an adapter by, and to set it beside evidence alone."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from relsearch.ordinal import CumulativeLink, cut, matching_cuts
+from relsearch.types import Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Figures of one score on labelled pairs; None where the labels leave them undefined.
+
+    `log_likelihood` a pair, under a cumulative link fitted to these very scores, uses every grade and is the least
+    noisy of them. Kappas are cut at the human frequencies, so slightly kind. AUCs are for grade >= relevant.
+    """
+
+    log_likelihood: float
+    kappa: float
+    kappa_binary: float
+    auc: float | None
+    within_query_auc: float | None
+
+    def to_json(self) -> dict[str, float | None]:
+        """Return the figures by name."""
+        return asdict(self)
+
+
+def quality(scores: ArrayLike, grades: Sequence[int], query_ids: Sequence[str], scale: Scale) -> Quality:
+    """Measure the scores against human grades of the same pairs."""
+    from sklearn.metrics import cohen_kappa_score
+
+    values, human = np.asarray(scores, dtype=np.float64), np.asarray(grades, dtype=np.int64)
+    rows = CumulativeLink.fit(values, human, scale).probabilities(values)
+    chosen = rows[np.arange(len(human)), human - scale.lowest]
+    judged = cut(values, matching_cuts(values, human, scale), scale)
+    relevant = human >= scale.relevant
+    with warnings.catch_warnings():
+        # One grade on both sides has no kappa: scikit-learn warns and returns nan, which counts as none here.
+        warnings.simplefilter("ignore")
+        kappa = float(np.nan_to_num(cohen_kappa_score(human, judged)))
+        binary = float(np.nan_to_num(cohen_kappa_score(relevant, judged >= scale.relevant)))
+    return Quality(
+        float(np.log(chosen).mean()), kappa, binary, _auc(values, relevant), _within(values, relevant, query_ids)
+    )
+
+
+def _within(values: NDArray[np.float64], relevant: NDArray[np.bool_], query_ids: Sequence[str]) -> float | None:
+    """The mean AUC of the queries that have both relevant and irrelevant pairs."""
+    names = np.asarray(query_ids)
+    aucs = [_auc(values[names == name], relevant[names == name]) for name in sorted(set(query_ids))]
+    defined = [auc for auc in aucs if auc is not None]
+    return float(np.mean(defined)) if defined else None
+
+
+def _auc(values: NDArray[np.float64], relevant: NDArray[np.bool_]) -> float | None:
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(relevant, values)) if 0 < relevant.sum() < len(relevant) else None

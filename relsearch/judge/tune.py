@@ -1,0 +1,199 @@
+"""LoRA tuning of the judge on human grades, from what retrieval already knows."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from relsearch.config import EncoderConfig, JudgeConfig, TuneConfig
+from relsearch.encoder import Encoder, load_encoder
+from relsearch.errors import ConfigError, DataError, MissingExtraError
+from relsearch.judge.base import Base, fast_dtype, load_base
+from relsearch.judge.card import ADAPTER, JudgeCard, adapter_checksum, write_card
+from relsearch.judge.dev import DevSet
+from relsearch.judge.head import GradeHead
+from relsearch.judge.labels import label_tokens
+from relsearch.judge.prompt import Prompt, PromptEncoder, load_prompt
+from relsearch.judge.report import TuneReport
+from relsearch.judge.sample import balanced_steps, grade_weights, natural_sample
+from relsearch.judge.trainer import Step, TunedModel, run
+from relsearch.ordinal import CumulativeLink, matching_cuts
+from relsearch.types import Pair, Scale
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# The prior has a handful of parameters; more pairs only cost encoding time.
+_PRIOR_PAIRS = 1000
+_CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What every part of a tuning run needs."""
+
+    judge: JudgeConfig
+    tune: TuneConfig
+    scale: Scale
+    seed: int
+    evidence: Encoder
+    base: Base
+    prompt: Prompt
+    reader: PromptEncoder
+
+
+def tune(
+    train_pairs: Sequence[Pair],
+    train_grades: Sequence[int],
+    dev_pairs: Sequence[Pair],
+    dev_grades: Sequence[int],
+    *,
+    judge: JudgeConfig,
+    tune: TuneConfig,
+    encoder: EncoderConfig,
+    scale: Scale,
+    seed: int,
+    output: Path,
+) -> TuneReport:
+    """Tune on the training pairs, choose and calibrate on the dev pairs, write a judge folder to `output`.
+
+    Dev pairs must be of other queries. A run that was cut goes on from its last checkpoint in `output`.
+    """
+    _check(train_pairs, dev_pairs)
+    started = time.monotonic()
+    setting = _load(judge, tune, encoder, scale=scale, seed=seed)
+    prior = _prior(train_pairs, train_grades, setting)
+    steps = _steps(train_pairs, train_grades, setting)
+    looks = _dev(dev_pairs, dev_grades, setting, count=tune.dev_pairs)
+    model = _adapted(setting, prior)
+
+    def look() -> dict[str, float | None]:
+        return looks.measure(looks.scores(model, batch_size=judge.batch_size)).to_json()
+
+    looped = time.monotonic()
+    done = run(model, steps, config=tune, seed=seed, look=look, folder=output / _CHECKPOINTS)
+    learning_s = time.monotonic() - looped - looks.seconds
+    dev = _dev(dev_pairs, dev_grades, setting, count=tune.calibration_pairs)
+    scores = dev.scores(model, batch_size=judge.batch_size)
+    tokens = sum(step.token_count for step in steps) / len(steps)
+    report = TuneReport(
+        tuned=dev.measure(scores),
+        evidence=dev.measure(dev.evidence_scores(prior)),
+        gamma=model.head.gamma.item(),
+        pairs=sum(len(step.tokens) for step in steps),
+        steps=done,
+        seconds=time.monotonic() - started,
+        tokens_per_s=done * tokens / learning_s,
+    )
+    model.model.save_pretrained(str(output / ADAPTER))
+    link, cuts = CumulativeLink.fit(scores, dev.grades, scale), matching_cuts(scores, dev.grades, scale)
+    write_card(
+        output,
+        JudgeCard(
+            judge=judge,
+            encoder=encoder,
+            prompt=setting.prompt,
+            lowest=scale.lowest,
+            names=scale.names,
+            relevant=scale.relevant,
+            gamma=report.gamma,
+            prior=prior.to_json(),
+            calibration=link.to_json(),
+            cuts=cuts,
+            base_checksum=setting.base.checksum,
+            adapter_checksum=adapter_checksum(output),
+            figures=report.figures(),
+        ),
+    )
+    shutil.rmtree(output / _CHECKPOINTS, ignore_errors=True)
+    return report
+
+
+def _check(train_pairs: Sequence[Pair], dev_pairs: Sequence[Pair]) -> None:
+    if not dev_pairs:
+        raise ConfigError("no labelled dev pairs: the judge is chosen and calibrated on them; raise [pool] dev_share")
+    shared = {pair.query_id for pair in train_pairs} & {pair.query_id for pair in dev_pairs}
+    if shared:
+        raise DataError(f"query {min(shared)!r} is in both training and dev pairs; split by query")
+
+
+def _load(judge: JudgeConfig, tune: TuneConfig, encoder: EncoderConfig, *, scale: Scale, seed: int) -> _Setting:
+    base = load_base(judge.base, dtype=fast_dtype())
+    prompt = load_prompt(judge.prompt)
+    reader = PromptEncoder(base.tokenizer, prompt, scale=scale, config=judge)
+    return _Setting(judge, tune, scale, seed, load_encoder(encoder), base, prompt, reader)
+
+
+def _prior(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting) -> CumulativeLink:
+    rows = natural_sample(pairs, count=_PRIOR_PAIRS, seed=setting.seed)
+    cosines = setting.evidence.cosines([pairs[row] for row in rows])
+    return CumulativeLink.fit(cosines, [grades[row] for row in rows], setting.scale)
+
+
+def _steps(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting) -> list[Step]:
+    config = setting.tune
+    drawn = balanced_steps(
+        pairs, grades, size=config.documents_per_query, max_pairs=config.max_pairs, seed=setting.seed
+    )
+    if not drawn:
+        raise DataError("no training query has two labelled documents; the judge learns from documents side by side")
+    rows = [row for step in drawn for row in step]
+    chosen = [pairs[row] for row in rows]
+    tokens = dict(zip(rows, setting.reader.encode(chosen), strict=True))
+    cosines = dict(zip(rows, setting.evidence.cosines(chosen).tolist(), strict=True))
+    weights = grade_weights(grades, [grades[row] for row in rows])
+    return [
+        Step(
+            tokens=tuple(tokens[row] for row in step),
+            cosines=tuple(cosines[row] for row in step),
+            levels=tuple(grades[row] - setting.scale.lowest for row in step),
+            weights=tuple(weights[grades[row]] for row in step),
+        )
+        for step in drawn
+    ]
+
+
+def _dev(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting, *, count: int) -> DevSet:
+    return DevSet(
+        pairs,
+        grades,
+        count=count,
+        evidence=setting.evidence,
+        reader=setting.reader,
+        scale=setting.scale,
+        seed=setting.seed,
+    )
+
+
+def _adapted(setting: _Setting, prior: CumulativeLink) -> TunedModel:
+    """The base with fresh adapters on all linear layers of its top blocks; the blocks below run without gradient."""
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as exc:
+        raise MissingExtraError("tuning a judge", "train") from exc
+    config, depth = setting.tune, setting.base.model.config.num_hidden_layers
+    torch.manual_seed(setting.seed)
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=2 * config.rank,
+        target_modules=_linear_names(setting.base.model),
+        layers_to_transform=list(range(max(0, depth - config.layers), depth)),
+        task_type="CAUSAL_LM",
+    )
+    model = get_peft_model(setting.base.model, lora)
+    labels = label_tokens(setting.base.tokenizer, setting.scale)
+    return TunedModel(model, GradeHead(prior, gamma=config.gamma), labels)
+
+
+def _linear_names(model: PreTrainedModel) -> list[str]:
+    """The names of the blocks' linear layers; peft's "all-linear" cannot be combined with a choice of layers."""
+    output = model.get_output_embeddings()
+    linear = [name for name, part in model.named_modules() if isinstance(part, nn.Linear) and part is not output]
+    return sorted({name.rpartition(".")[2] for name in linear})
