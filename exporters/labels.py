@@ -1,0 +1,66 @@
+"""Write labels in the formats that other tools read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from relsearch.exporters.files import replace_text
+
+_COLUMNS = ("query_id", "doc_id", "grade")
+
+
+def write_beir_qrels(judgments: pl.DataFrame, path: Path) -> None:
+    """Write BEIR's qrels: a header, then query id, document id, grade."""
+    rows: list[Sequence[object]] = [["query-id", "corpus-id", "score"], *judgments.select(_COLUMNS).iter_rows()]
+    replace_text(path, _delimited(rows, "\t"))
+
+
+def write_quepid(judgments: pl.DataFrame, queries: Mapping[str, str], path: Path) -> None:
+    """Write Quepid's basic CSV: query text, document id, rating."""
+    rows: list[Sequence[object]] = [["query", "docid", "rating"]]
+    rows += [[queries[query_id], doc_id, grade] for query_id, doc_id, grade in judgments.select(_COLUMNS).iter_rows()]
+    replace_text(path, _delimited(rows, ","))
+
+
+def write_opensearch(judgments: pl.DataFrame, queries: Mapping[str, str], path: Path, *, name: str) -> None:
+    """Write an OpenSearch Search Relevance import body: a judgment list, ratings as strings."""
+    ratings = [
+        {
+            "query": queries[query_id],
+            "ratings": [{"docId": doc_id, "rating": str(float(grade))} for doc_id, grade in rows],
+        }
+        for query_id, rows in _by_query(judgments)
+    ]
+    body = {"name": name, "description": "written by relsearch", "type": "IMPORT_JUDGMENT", "judgmentRatings": ratings}
+    replace_text(path, json.dumps(body, ensure_ascii=False, indent=1))
+
+
+def write_rank_eval(judgments: pl.DataFrame, queries: Mapping[str, str], path: Path, *, index: str, field: str) -> None:
+    """Write an Elasticsearch `_rank_eval` body that measures a match query on a field by DCG at 10, normalised."""
+    requests = [
+        {
+            "id": query_id,
+            "request": {"query": {"match": {field: queries[query_id]}}},
+            "ratings": [{"_index": index, "_id": doc_id, "rating": grade} for doc_id, grade in rows],
+        }
+        for query_id, rows in _by_query(judgments)
+    ]
+    body = {"requests": requests, "metric": {"dcg": {"k": 10, "normalize": True}}}
+    replace_text(path, json.dumps(body, ensure_ascii=False, indent=1))
+
+
+def _by_query(judgments: pl.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
+    groups = judgments.select(_COLUMNS).group_by("query_id", maintain_order=True)
+    return [(str(query_id), list(rows.select("doc_id", "grade").iter_rows())) for (query_id,), rows in groups]
+
+
+def _delimited(rows: Sequence[Sequence[object]], delimiter: str) -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,26 @@
+"""Write TREC runs and qrels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from relsearch.exporters.files import replace_text
+
+
+def write_run(run: pl.DataFrame, path: Path, *, tag: str) -> None:
+    """Write a candidates table as a TREC run, best first; scores keep full precision."""
+    replace_text(path, run_text(run, tag=tag))
+
+
+def run_text(run: pl.DataFrame, *, tag: str) -> str:
+    """Return a candidates table as the text of a TREC run."""
+    rows = run.select("query_id", "doc_id", "rank", "score").iter_rows()
+    return "".join(f"{query_id} Q0 {doc_id} {rank} {score!r} {tag}\n" for query_id, doc_id, rank, score in rows)
+
+
+def write_qrels(judgments: pl.DataFrame, path: Path) -> None:
+    """Write a judgments table as TREC qrels."""
+    rows = judgments.select("query_id", "doc_id", "grade").iter_rows()
+    replace_text(path, "".join(f"{query_id} 0 {doc_id} {grade}\n" for query_id, doc_id, grade in rows))

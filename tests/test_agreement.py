@@ -1,0 +1,98 @@
+"""Agreement: the textbook figures, their intervals, and published values on real labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import krippendorff
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
+
+from relsearch.agreement import Agreement, agreement
+from relsearch.errors import DataError
+from relsearch.tables import judgments_table
+from relsearch.trec import read_qrels
+from relsearch.types import SCALES, Judgment
+
+SCALE = SCALES["0-3"]
+GRADES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=4, max_size=60)
+
+
+def _agreement(grades: list[tuple[int, int]], expected: list[float] | None = None) -> Agreement:
+    human = [Judgment(f"q{row % 3}", f"d{row}", grade, "human") for row, (grade, _) in enumerate(grades)]
+    scores: list[float | None] = list(expected) if expected else [None] * len(grades)
+    judged = [
+        Judgment(f"q{row % 3}", f"d{row}", grade, "judge", "j", expected=score)
+        for row, ((_, grade), score) in enumerate(zip(grades, scores, strict=True))
+    ]
+    return agreement(judgments_table(human), judgments_table(judged), SCALE, resamples=200, seed=1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(GRADES)
+def test_figures_equal_the_reference_implementations(grades: list[tuple[int, int]]) -> None:
+    """Kappa, quadratic kappa and ordinal alpha equal scikit-learn's and krippendorff's."""
+    human, judged = np.array(grades).T
+    found = _agreement(grades)
+    if len(set(human)) > 1 or len(set(judged)) > 1:
+        assert found.kappa.value == pytest.approx(cohen_kappa_score(human, judged), abs=1e-12)
+        quadratic = cohen_kappa_score(human, judged, labels=SCALE.grades, weights="quadratic")
+        assert found.kappa_quadratic.value == pytest.approx(quadratic, abs=1e-12)
+    if len({*human, *judged}) > 1:
+        alpha = krippendorff.alpha(np.stack([human, judged]), level_of_measurement="ordinal")
+        assert found.alpha_ordinal.value == pytest.approx(alpha, abs=1e-9)
+    assert found.mae.value == pytest.approx(np.abs(human - judged).mean())
+
+
+@pytest.mark.parametrize(
+    ("year", "labels", "kappa", "binary"),
+    [
+        ("trec-dl-2019", "gpt4", 0.338, 0.512),
+        ("trec-dl-2019", "llama3-8b", 0.108, 0.244),
+        ("trec-dl-2021", "gpt4", 0.346, 0.473),
+    ],
+)
+def test_published_labels_give_the_published_kappas(
+    collections: Path, year: str, labels: str, kappa: float, binary: float
+) -> None:
+    """On all judged pairs of a TREC year, larger models' labels agree as far as was published."""
+    human = read_qrels(collections / year / "qrels.tsv", SCALE)
+    judged = read_qrels(collections / year / f"llm_{labels}_umbrela.tsv", SCALE)
+    found = agreement(human, judged, SCALE, resamples=500, seed=1)
+    assert (found.kappa.value, found.kappa_binary.value) == pytest.approx((kappa, binary), abs=5e-4)
+    assert found.kappa.low < found.kappa.value < found.kappa.high
+
+
+def test_perfect_and_constant_judges() -> None:
+    """A judge that repeats the humans has kappa 1 and AUC 1; one that always says one grade has kappa 0."""
+    human = [0, 1, 2, 3, 0, 3]
+    perfect = _agreement([(grade, grade) for grade in human], [float(grade) for grade in human])
+    constant = _agreement([(grade, 1) for grade in human])
+    assert perfect.auc is not None
+    assert (perfect.kappa.value, perfect.alpha_ordinal.value, perfect.mae.value, perfect.auc.value) == (1, 1, 0, 1)
+    assert constant.kappa.value == 0
+    assert constant.auc is None
+    assert sum(map(sum, constant.confusion)) == len(human)
+
+
+def test_over_rating_has_a_sign() -> None:
+    """A judge that is one grade too kind over-rates by 1."""
+    assert _agreement([(0, 1), (1, 2), (2, 3), (0, 1)]).over_rating.value == 1
+
+
+def test_labels_without_a_common_pair_are_refused() -> None:
+    """Comparing labels of different collections is an error, not a zero."""
+    human = judgments_table([Judgment("q", "a", 1, "human")])
+    judged = judgments_table([Judgment("q", "b", 1, "judge")])
+    with pytest.raises(DataError, match="no pair has both"):
+        agreement(human, judged, SCALE, resamples=100, seed=1)
+
+
+def test_a_grade_outside_the_scale_is_named() -> None:
+    """A label of another scale is refused."""
+    human = judgments_table([Judgment("q", "a", 4, "human")])
+    with pytest.raises(DataError, match="grade 4 is outside scale 0-3"):
+        agreement(human, human, SCALE, resamples=100, seed=1)

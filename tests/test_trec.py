@@ -1,0 +1,118 @@
+"""TREC files: read strictly, written so that they are read back the same."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from relsearch.errors import DataError
+from relsearch.exporters.trec import write_qrels, write_run
+from relsearch.tables import candidates_table, judgments_table
+from relsearch.trec import read_qrels, read_run, read_topics
+from relsearch.types import SCALES, Candidate, Judgment, Query
+
+IDS = st.text(alphabet="abcxyz0189_.:-é", min_size=1, max_size=6)
+FRESH = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def _write(tmp_path: Path, text: str, name: str = "file.txt") -> Path:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@FRESH
+@given(st.dictionaries(IDS, st.dictionaries(IDS, st.floats(-1e6, 1e6), min_size=1, max_size=4), max_size=4))
+def test_a_run_survives_a_round_trip(tmp_path: Path, scores: dict[str, dict[str, float]]) -> None:
+    """Writing a run and reading it back gives the same table, scores to the last bit."""
+    ranked = {q: sorted(docs.items(), key=lambda item: (-item[1], item[0])) for q, docs in scores.items()}
+    run = candidates_table(
+        Candidate(q, doc, score, rank, "tag") for q, docs in ranked.items() for rank, (doc, score) in enumerate(docs, 1)
+    )
+    write_run(run, tmp_path / "run.trec", tag="tag")
+    assert read_run(tmp_path / "run.trec").equals(run)
+
+
+@FRESH
+@given(st.dictionaries(st.tuples(IDS, IDS), st.integers(0, 3), max_size=8))
+def test_qrels_survive_a_round_trip(tmp_path: Path, grades: dict[tuple[str, str], int]) -> None:
+    """Writing qrels and reading them back gives the same labels."""
+    table = judgments_table(Judgment(query_id, doc_id, grade, "human") for (query_id, doc_id), grade in grades.items())
+    write_qrels(table, tmp_path / "qrels.tsv")
+    assert read_qrels(tmp_path / "qrels.tsv", SCALES["0-3"]).equals(table)
+
+
+def test_a_run_is_ordered_by_score_then_rank_then_document(tmp_path: Path) -> None:
+    """The score decides; where scores tie, the file's own rank does."""
+    run = read_run(_write(tmp_path, "q Q0 c 3 1.0 t\nq Q0 b 1 1.0 t\nq Q0 a 2 2.0 t\n"))
+    assert run.select("doc_id", "rank").rows() == [("a", 1), ("b", 2), ("c", 3)]
+
+
+def test_gzipped_files_are_read(tmp_path: Path) -> None:
+    """A file whose name ends in .gz is gunzipped."""
+    path = tmp_path / "run.gz"
+    path.write_bytes(gzip.compress(b"q Q0 a 1 1.0 t\n"))
+    assert read_run(path).height == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("q Q0 a 1 1.0 t\nq Q0 a\n", r"file\.txt:2: 3 columns"),
+        ("q Q0 a 1 x t\n", r"file\.txt:1: score 'x' is not a number"),
+        ("q Q0 a 1 nan t\n", r"file\.txt:1: score 'nan' is not finite"),
+        ("q Q0 a 1 2 t\nq Q0 a 2 1 t\n", r"file\.txt:2: document 'a' appears twice"),
+    ],
+)
+def test_a_broken_run_line_is_named(tmp_path: Path, text: str, message: str) -> None:
+    """File, line and reason stand in the error."""
+    with pytest.raises(DataError, match=message):
+        read_run(_write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("q 0 a 5\n", r"file\.txt:1: grade 5 is outside scale 0-3; set \[collection\] scale"),
+        ("q 0 a high\n", r"file\.txt:1: grade 'high' is not a whole number"),
+        ("q 0 a 1\nq 0 a 2\n", r"file\.txt:2: document 'a' of query 'q' has two different grades"),
+        ("q a 1\n", r"file\.txt:1: 3 columns"),
+    ],
+)
+def test_a_broken_qrels_line_is_named(tmp_path: Path, text: str, message: str) -> None:
+    """File, line and reason stand in the error."""
+    with pytest.raises(DataError, match=message):
+        read_qrels(_write(tmp_path, text), SCALES["0-3"])
+
+
+def test_negative_grades_count_as_the_lowest(tmp_path: Path) -> None:
+    """TREC marks spam with -2; trec_eval takes it for not relevant, and so do we."""
+    assert read_qrels(_write(tmp_path, "q 0 a -2\n"), SCALES["0-3"])["grade"].to_list() == [0]
+
+
+def test_topics_of_both_kinds_are_read(tmp_path: Path) -> None:
+    """Tab-separated topics and TREC blocks give the same queries."""
+    block = "<top>\n<num> Number: 7\n<title> green\n tea\n<desc> x\n</top>\n"
+    assert read_topics(_write(tmp_path, "7\tgreen tea\n")) == [Query("7", "green tea")]
+    assert read_topics(_write(tmp_path, block)) == [Query("7", "green tea")]
+    with pytest.raises(DataError, match=r"file\.txt:1: a topics line is"):
+        read_topics(_write(tmp_path, "7 green tea\n"))
+
+
+def test_a_missing_or_binary_file_is_one_error(tmp_path: Path) -> None:
+    """What cannot be read is named."""
+    with pytest.raises(DataError, match="cannot be read"):
+        read_run(tmp_path / "absent")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(DataError, match="not UTF-8"):
+        read_run(tmp_path / "binary")
+
+
+def test_an_empty_run_is_a_table_without_rows(tmp_path: Path) -> None:
+    """An empty file is no candidates."""
+    assert isinstance(read_run(_write(tmp_path, "")), pl.DataFrame)
