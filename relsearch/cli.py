@@ -19,7 +19,10 @@ from relsearch import __version__
 from relsearch.errors import RelsearchError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from relsearch.pipeline import StageResult
+    from relsearch.types import Scale
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -127,11 +130,12 @@ def rerank(
 
 @app.command()
 def evaluate(
-    qrels: Annotated[Path, typer.Argument(help="TREC qrels file with human labels.")],
+    qrels: Annotated[Path, typer.Argument(help="TREC qrels, or a judgments table (.parquet).")],
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="TREC runs; tests are against the first.")],
     measure: Annotated[
         list[str] | None, typer.Option("--measure", "-m", help="In ir-measures notation; repeatable.")
     ] = None,
+    judge_labels: Annotated[bool, typer.Option("--judge-labels", help="Allow labels that a judge gave.")] = False,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 2000,
     seed: SeedOption = 13,
     as_json: JsonOption = False,
@@ -139,12 +143,17 @@ def evaluate(
     """Measure runs with confidence intervals, and test each against the first."""
     from relsearch.config import EvaluateConfig
     from relsearch.evaluate import evaluate as evaluate_runs
-    from relsearch.trec import read_qrels, read_run
+    from relsearch.evaluate import refuse_judge_labels
+    from relsearch.trec import read_run
 
+    labels = _labels(qrels, None)
+    refuse_judge_labels(labels, allow=judge_labels)
     measures = tuple(measure) if measure else EvaluateConfig().measures
     loaded = {_unique_name(path, runs): read_run(path) for path in runs}
-    result = evaluate_runs(read_qrels(qrels, None), loaded, measures=measures, resamples=resamples, seed=seed)
+    result = evaluate_runs(labels, loaded, measures=measures, resamples=resamples, seed=seed)
     _print_result(result, as_json=as_json)
+    if judge_labels:
+        typer.echo("measured on labels of which some or all come from a judge, not from people", err=True)
 
 
 @app.command()
@@ -157,15 +166,19 @@ def agree(
     as_json: JsonOption = False,
 ) -> None:
     """Measure how far judge labels agree with human ones, with confidence intervals."""
-    from relsearch import tables
     from relsearch.agreement import agreement
     from relsearch.config import parse_scale
-    from relsearch.trec import read_qrels
 
     parsed = parse_scale(scale)
-    parquet = judged.suffix == ".parquet"
-    labels = tables.read(judged, tables.JUDGMENTS) if parquet else read_qrels(judged, parsed)
-    _print_result(agreement(read_qrels(qrels, parsed), labels, parsed, resamples=resamples, seed=seed), as_json=as_json)
+    human, labels = _labels(qrels, parsed), _labels(judged, parsed)
+    _print_result(agreement(human, labels, parsed, resamples=resamples, seed=seed), as_json=as_json)
+
+
+def _labels(path: Path, scale: Scale | None) -> pl.DataFrame:
+    from relsearch import tables
+    from relsearch.trec import read_qrels
+
+    return tables.read(path, tables.JUDGMENTS) if path.suffix == ".parquet" else read_qrels(path, scale)
 
 
 def _unique_name(path: Path, paths: list[Path]) -> str:

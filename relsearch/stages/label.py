@@ -53,7 +53,7 @@ def judge(context: Context, work: Building) -> None:
         raise DataError("no pair to judge: every pool pair has a human label; raise [judge] depth or add queries")
     judged = judge_all(load_judge(context.path("tune")), context.pairs(wanted), work.directory / "store")
     tables.write(judged, work.directory / "judgments.parquet", tables.JUDGMENTS)
-    work.figures |= {"pairs": judged.height, "expected_grade": judged["expected"].mean()}
+    work.figures |= {"pairs": judged.height, "expected_grade": float(judged["expected"].to_numpy().mean())}
 
 
 def agree(context: Context, work: Building) -> None:

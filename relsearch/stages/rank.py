@@ -27,7 +27,7 @@ def train_augmented(context: Context, work: Building) -> None:
 
 
 def export(context: Context, work: Building) -> None:
-    """Export both rerankers, name the one that ranks dev queries better, and hold it to beating the first stage."""
+    """Export both rerankers, and ship the one that ranks the dev queries better."""
     from relsearch.exporters.onnx import export_bundle
     from relsearch.rerank.card import read_card
 
@@ -40,7 +40,7 @@ def export(context: Context, work: Building) -> None:
             model, work.directory / arm, pairs=context.pairs(dev), qrels=dev, config=config.export, scale=config.scale
         )
         scores[arm] = read_card(model).dev_ndcg10
-        work.figures[arm] = report.figures()
+        work.figures[arm] = {**report.figures()}
     best = max(ARMS, key=lambda arm: scores[arm])
     shutil.copytree(work.directory / best, work.directory / "bundle", dirs_exist_ok=True)
     size = sum(path.stat().st_size for path in (work.directory / "bundle").iterdir())
