@@ -1,0 +1,63 @@
+"""One result file a benchmark: the figures, and what it takes to measure them again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+
+RESULTS = Path(__file__).resolve().parent / "results"
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm")
+PACKAGES = (
+    "relsearch",
+    "numpy",
+    "polars",
+    "bm25s",
+    "torch",
+    "transformers",
+    "peft",
+    "sentence-transformers",
+    "onnxruntime",
+)
+
+
+def record(name: str, figures: Mapping[str, object], *, seed: int | None = None) -> Path:
+    """Write benchmarks/results/NAME.json and return its path."""
+    module = sys.modules["__main__"].__spec__
+    command = " ".join(["python -m", module.name if module else name, *sys.argv[1:]])
+    about = {
+        "command": command,
+        "seed": seed,
+        "date": datetime.now(UTC).date().isoformat(),
+        **cpu(),
+        "versions": {"python": python_version(), **_versions()},
+    }
+    path = RESULTS / f"{name}.json"
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps({**figures, **about}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return partial.replace(path)
+
+
+def cpu() -> dict[str, object]:
+    """Return the processor's name and those of its flags that decide speed here."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {"cpu": "unknown", "cpu_flags": []}
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    present = set(fields.get("flags", fields.get("Features", "")).split())
+    return {"cpu": fields.get("model name", "unknown"), "cpu_flags": [flag for flag in FLAGS if flag in present]}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found

@@ -1,0 +1,127 @@
+"""BM25 inside the process: bm25s with Lucene's formula and an English analysis like Lucene's. No server, no JVM."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relsearch.config import IndexConfig
+from relsearch.errors import ArtifactError, ConfigError
+from relsearch.template import render
+from relsearch.types import Candidate, Document, Query
+
+NAME = "embedded"
+_IDS = "doc_ids.json"
+_SETTINGS = "settings.json"
+# Lucene's EnglishAnalyzer: its stop words, possessives dropped, Porter's first stemmer.
+_LUCENE_STOP_WORDS = frozenset(
+    ("a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no", "not", "of")
+    + (
+        "on",
+        "or",
+        "such",
+        "that",
+        "the",
+        "their",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "to",
+        "was",
+        "will",
+        "with",
+    )
+)
+_TOKEN = re.compile(r"\w+(?:['’.]\w+)*")
+_POSSESSIVE = re.compile(r"['’]s$")
+
+
+def build(documents: Iterable[Document], directory: Path, *, index: IndexConfig, template: str) -> EmbeddedSearcher:
+    """Index the documents' rendered text into the directory and return its searcher."""
+    import bm25s
+
+    doc_ids, tokens = [], []
+    analyse = _analyser(index.language)
+    for document in documents:
+        doc_ids.append(document.doc_id)
+        tokens.append(analyse(render(document.fields, template)))
+    if not any(tokens):
+        raise ConfigError("embedded: no document has any word to index; check [collection] template")
+    retriever = bm25s.BM25(k1=index.k1, b=index.b, method="lucene")
+    retriever.index(tokens, show_progress=False)
+    retriever.save(str(directory))
+    (directory / _IDS).write_text(json.dumps(doc_ids), encoding="utf-8")
+    (directory / _SETTINGS).write_text(json.dumps({"language": index.language}), encoding="utf-8")
+    return open_index(directory)
+
+
+def open_index(directory: Path) -> EmbeddedSearcher:
+    """Open a directory that build wrote; raise ArtifactError if it is not one."""
+    import bm25s
+
+    try:
+        doc_ids = json.loads((directory / _IDS).read_text(encoding="utf-8"))
+        language = json.loads((directory / _SETTINGS).read_text(encoding="utf-8"))["language"]
+        retriever = bm25s.BM25.load(str(directory), load_corpus=False, allow_pickle=False)
+    except (OSError, ValueError, KeyError) as exc:
+        raise ArtifactError(f"{directory}: not an embedded index ({exc}); run: relsearch index") from exc
+    return EmbeddedSearcher(retriever, doc_ids, language)
+
+
+class EmbeddedSearcher:
+    """A bm25s index and the ids of its rows."""
+
+    name = NAME
+
+    def __init__(self, retriever: Any, doc_ids: Sequence[str], language: str) -> None:
+        self._retriever = retriever
+        self._ids = np.asarray(doc_ids, dtype=object)
+        # The place of each row in the order of ids decides ties.
+        self._tie = np.argsort(np.argsort(self._ids))
+        self._analyse = _analyser(language)
+
+    def search(self, queries: Sequence[Query], k: int) -> Iterator[Candidate]:
+        """Yield the documents that share a word with the query, best first."""
+        for query in queries:
+            known = [word for word in self._analyse(query.text) if word in self._retriever.vocab_dict]
+            if not known:
+                continue
+            scores = self._retriever.get_scores(known)
+            for rank, row in enumerate(self._best(scores, k), 1):
+                yield Candidate(query.query_id, str(self._ids[row]), float(scores[row]), rank, NAME)
+
+    def _best(self, scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
+        """Return the rows of the k best positive scores, ties in the order of ids."""
+        positive = np.flatnonzero(scores > 0)
+        if len(positive) > k:
+            limit = np.partition(scores[positive], -k)[-k]
+            positive = positive[scores[positive] >= limit]
+        return positive[np.lexsort((self._tie[positive], -scores[positive]))][:k]
+
+
+def _analyser(language: str) -> Callable[[str], list[str]]:
+    """Return text → terms; for other languages than English: lower case and that language's Snowball stemmer."""
+    import Stemmer
+
+    if language == "standard":
+        return lambda text: _TOKEN.findall(text.casefold())
+    try:
+        stemmer = Stemmer.Stemmer("porter" if language == "english" else language)
+    except KeyError as exc:
+        known = ", ".join(["standard", *Stemmer.algorithms()])
+        raise ConfigError(f"[index] language {language!r} is not known here; use one of: {known}") from exc
+    stop_words = _LUCENE_STOP_WORDS if language == "english" else frozenset()
+
+    def analyse(text: str) -> list[str]:
+        words = (_POSSESSIVE.sub("", word) for word in _TOKEN.findall(text.casefold()))
+        return [str(stem) for stem in stemmer.stemWords([word for word in words if word not in stop_words])]
+
+    return analyse

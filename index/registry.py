@@ -1,0 +1,55 @@
+"""Searchers by name; only the chosen engine's packages are imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from relsearch.config import EncoderConfig, IndexConfig
+from relsearch.errors import ConfigError
+from relsearch.protocols import Searcher
+from relsearch.template import DEFAULT_TEMPLATE
+from relsearch.types import Document
+
+NAMES = ("embedded", "dense", "lucene", "elasticsearch", "opensearch")
+
+
+def build_searcher(
+    name: str,
+    documents: Iterable[Document],
+    directory: Path | str,
+    *,
+    index: IndexConfig,
+    encoder: EncoderConfig,
+    template: str = DEFAULT_TEMPLATE,
+) -> Searcher:
+    """Index the documents with an engine and return its searcher; servers keep the index, others the directory."""
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    if name == "embedded":
+        from relsearch.index import embedded
+
+        return embedded.build(documents, folder, index=index, template=template)
+    if name == "dense":
+        from relsearch.index import dense
+
+        return dense.build(documents, folder, encoder=encoder, template=template)
+    raise _unknown(name)
+
+
+def open_searcher(name: str, directory: Path | str, *, index: IndexConfig, encoder: EncoderConfig) -> Searcher:
+    """Open what build_searcher indexed."""
+    folder = Path(directory)
+    if name == "embedded":
+        from relsearch.index import embedded
+
+        return embedded.open_index(folder)
+    if name == "dense":
+        from relsearch.index import dense
+
+        return dense.open_index(folder, encoder=encoder)
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> ConfigError:
+    return ConfigError(f"searcher {name!r} is not known; use one of: {', '.join(NAMES)}")
