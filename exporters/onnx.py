@@ -16,7 +16,7 @@ from relsearch.errors import GateError
 from relsearch.exporters.graphs import export_cross_encoder, export_encoder, save_tokenizer
 from relsearch.exporters.parity import ParityReport, RankList, gate, gate_exact, gate_faster, parity, rank_lists
 from relsearch.exporters.quantize import quantize
-from relsearch.rerank.bundle import ENCODER, ENCODER_TOKENIZER, MODEL, TOKENIZER, Manifest, seal
+from relsearch.rerank.bundle import ENCODER, ENCODER_TOKENIZER, MODEL, TOKENIZER, Manifest, open_bundle, seal
 from relsearch.rerank.card import Card, read_card
 from relsearch.rerank.onnx_scorer import OnnxScorer
 from relsearch.rerank.torch_scorer import TorchScorer
@@ -56,9 +56,9 @@ def export_bundle(
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
         fp32, int8 = Path(folder) / "fp32", Path(folder) / "int8"
-        manifest = _write_fp32(model, fp32, card)
+        manifest = write_fp32(model, fp32)
         exact = _against_torch(model, fp32, lists, graded)
-        _write_int8(fp32, int8, manifest)
+        write_int8(fp32, int8)
         report = parity(OnnxScorer.open(fp32), OnnxScorer.open(int8), lists, graded)
         variant, reason = _choose(report, config)
         chosen = int8 if variant == "int8" else fp32
@@ -69,7 +69,9 @@ def export_bundle(
     return result
 
 
-def _write_fp32(model: Path, folder: Path, card: Card) -> Manifest:
+def write_fp32(model: Path, folder: Path) -> Manifest:
+    """Write the fp32 bundle of a model folder, not yet held against torch."""
+    card = read_card(model)
     export_cross_encoder(model, folder / MODEL)
     save_tokenizer((model / TOKENIZER).read_text(encoding="utf-8"), folder / TOKENIZER)
     encoder = export_encoder(card.encoder, folder / ENCODER, tokenizer=folder / ENCODER_TOKENIZER)
@@ -90,23 +92,23 @@ def _write_fp32(model: Path, folder: Path, card: Card) -> Manifest:
         calibration=card.calibration,
         figures={},
     )
-    seal(folder, manifest)
-    return manifest
+    return seal(folder, manifest).manifest
+
+
+def write_int8(fp32: Path, folder: Path) -> Manifest:
+    """Write the int8 bundle of an fp32 bundle, not yet held to the gate."""
+    folder.mkdir(parents=True)
+    for name in (MODEL, ENCODER):
+        quantize(fp32 / name, folder / name)
+    for path in fp32.glob("*tokenizer.json"):
+        shutil.copyfile(path, folder / path.name)
+    return seal(folder, open_bundle(fp32).manifest.model_copy(update={"variant": "int8"})).manifest
 
 
 def _against_torch(model: Path, fp32: Path, lists: list[RankList], qrels: pl.DataFrame) -> ParityReport:
     report = parity(TorchScorer.open(model), OnnxScorer.open(fp32), lists, qrels)
     gate_exact(report)
     return report
-
-
-def _write_int8(fp32: Path, int8: Path, manifest: Manifest) -> None:
-    int8.mkdir()
-    for name in (MODEL, ENCODER):
-        quantize(fp32 / name, int8 / name)
-    for path in fp32.glob("*tokenizer.json"):
-        shutil.copyfile(path, int8 / path.name)
-    seal(int8, manifest.model_copy(update={"variant": "int8"}))
 
 
 def _choose(report: ParityReport, config: ExportConfig) -> tuple[Literal["fp32", "int8"], str]:

@@ -79,5 +79,28 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory, documents: list[Documen
     return save_tiny_llama(tmp_path_factory.mktemp("tiny") / "llama", _texts(documents, queries))
 
 
+@pytest.fixture(scope="session")
+def tiny_reranker(
+    tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path, documents: list[Document], queries: list[Query]
+) -> Path:
+    """A folder with a reranker on the tiny BERT, trained for a few steps at a rate that moves its head."""
+    from tests.rerank.tiny_reranker import train_tiny
+
+    folder = tmp_path_factory.mktemp("tiny") / "reranker"
+    train_tiny(tiny_bert, folder, queries=queries, documents=documents, learning_rate=1e-2)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundles(tmp_path_factory: pytest.TempPathFactory, tiny_reranker: Path) -> dict[str, Path]:
+    """The tiny reranker's fp32 and int8 bundles, by variant."""
+    from relsearch.exporters.onnx import write_fp32, write_int8
+
+    folder = tmp_path_factory.mktemp("bundles")
+    write_fp32(tiny_reranker, folder / "fp32")
+    write_int8(folder / "fp32", folder / "int8")
+    return {variant: folder / variant for variant in ("fp32", "int8")}
+
+
 def _texts(documents: list[Document], queries: list[Query]) -> list[str]:
     return [text for document in documents for text in document.fields.values()] + [query.text for query in queries]

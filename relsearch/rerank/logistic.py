@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 LOWEST_SLOPE = 0.05  # an order is never reversed, nor flattened into ties
 _RIDGE = 1e-3  # keeps the slope finite where the classes are separable
-_LINEAR = 20.0  # beyond it logits are compressed, so that no probability rounds to 0 or 1
+_ORDINARY = 12.0  # beyond it the tail falls as 1/x, not exp(-x), so that float64 ties nothing at 0 or 1
 
 
 class Logistic(BaseModel):
@@ -48,10 +48,10 @@ class Logistic(BaseModel):
     def probabilities(self, values: ArrayLike) -> Floats:
         """Return probabilities strictly inside (0, 1); strictly increasing, also where a sigmoid would round to 1."""
         logits = self.logits(values)
-        excess = np.maximum(np.abs(logits) - _LINEAR, 0.0)
-        bounded = np.sign(logits) * (np.minimum(np.abs(logits), _LINEAR) + np.log1p(excess) / 2)
-        probabilities: Floats = 1.0 / (1.0 + np.exp(-bounded))
-        return probabilities
+        size = np.abs(logits)
+        ordinary = 1.0 / (1.0 + np.exp(np.minimum(size, _ORDINARY)))
+        smaller = ordinary / (1.0 + np.maximum(size - _ORDINARY, 0.0))
+        return np.where(logits < 0, smaller, 1.0 - smaller)
 
 
 def _cross_entropy(parameters: Floats, x: Floats, y: Floats, w: Floats) -> tuple[float, Any]:

@@ -35,12 +35,13 @@ class ResidualScorer(ABC):
         """Return the raw logits, shape [n], float64; equal texts are scored once."""
         if not texts:
             return np.zeros(0, dtype=np.float64)
-        rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        query, cleaned = _encodable(query), [_encodable(text) for text in texts]
+        rows = {text: row for row, text in enumerate(dict.fromkeys(cleaned))}
         distinct = list(rows)
         documents = self._cache.lookup(distinct, self._encode_documents)
         cosines = documents.astype(np.float64) @ self._encode_query(query).astype(np.float64)
         logits: Floats = self.prior.logits(cosines) + self._residuals(query, distinct)
-        return logits[[rows[text] for text in texts]]
+        return logits[[rows[text] for text in cleaned]]
 
     @abstractmethod
     def _encode_query(self, query: str) -> Vectors: ...
@@ -50,3 +51,8 @@ class ResidualScorer(ABC):
 
     @abstractmethod
     def _residuals(self, query: str, texts: list[str]) -> Floats: ...
+
+
+def _encodable(text: str) -> str:
+    """The text with lone surrogates, which JSON can carry and no tokenizer takes, as question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")

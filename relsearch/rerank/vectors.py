@@ -26,7 +26,7 @@ class VectorCache:
 
     def lookup(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors]) -> Vectors:
         """Return one row a text; `encode` is called once, with the distinct texts that are not known."""
-        keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
+        keys = [hashlib.blake2b(text.encode("utf-8"), digest_size=16).digest() for text in texts]
         with self._lock:
             found = {key: self._rows[key] for key in keys if key in self._rows}
         unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}

@@ -1,0 +1,60 @@
+"""A small training set over the shared documents, and a reranker trained on it in seconds."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from relsearch import tables
+from relsearch.config import EncoderConfig, TrainConfig
+from relsearch.rerank.train import Texts, TrainReport, train
+from relsearch.template import DEFAULT_TEMPLATE, render
+from relsearch.types import SCALES, Document, Pair, Query
+
+TOPICS = {"q1": "cat", "q2": "tea", "q3": "sea", "q4": "sky"}
+
+
+def texts_of(queries: Sequence[Query], documents: Sequence[Document]) -> Texts:
+    """The texts of the shared queries and documents."""
+    rendered = {document.doc_id: render(document.fields) for document in documents}
+    return Texts({query.query_id: query.text for query in queries}, rendered, DEFAULT_TEMPLATE)
+
+
+def examples_of(query_ids: Sequence[str], documents: Sequence[Document]) -> pl.DataFrame:
+    """Human examples: grade 3 for the first document of the query's topic, 2 for the others of it, else 0."""
+    rows = []
+    for query_id in query_ids:
+        for document in documents:
+            topic, number = document.doc_id.split("-")
+            grade = 0 if topic != TOPICS[query_id] else 3 if number == "1" else 2
+            rows.append((query_id, document.doc_id, grade / 3, 1.0, grade, "human"))
+    return pl.DataFrame(rows, schema=dict(tables.EXAMPLES), orient="row")
+
+
+def train_tiny(
+    base: Path, output: Path, *, queries: Sequence[Query], documents: Sequence[Document], **settings: float
+) -> TrainReport:
+    """Train on two queries, look at the other two."""
+    defaults = {"max_length": 64, "max_steps": 8, "evaluations": 2, "epochs": 4, "documents_per_query": 5}
+    with warnings.catch_warnings():
+        # Two checkpoints within a second, which only a tiny model writes; the trainer then orders them by number.
+        warnings.filterwarnings("ignore", message="mtime may not be reliable")
+        return train(
+            examples_of(["q1", "q2"], documents),
+            examples_of(["q3", "q4"], documents),
+            texts=texts_of(queries, documents),
+            config=TrainConfig.model_validate({"base": str(base), **defaults, **settings}),
+            encoder=EncoderConfig(model=str(base)),
+            scale=SCALES["0-3"],
+            seed=7,
+            output=output,
+            training_data="ten documents",
+        )
+
+
+def dev_pairs(queries: Sequence[Query], documents: Sequence[Document]) -> list[Pair]:
+    """All pairs of the two held-out queries."""
+    return texts_of(queries, documents).pairs(examples_of(["q3", "q4"], documents).select("query_id", "doc_id").rows())
