@@ -21,23 +21,10 @@ _IDS = "doc_ids.json"
 _SETTINGS = "settings.json"
 # Lucene's EnglishAnalyzer: its stop words, possessives dropped, Porter's first stemmer.
 _LUCENE_STOP_WORDS = frozenset(
-    ("a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no", "not", "of")
-    + (
-        "on",
-        "or",
-        "such",
-        "that",
-        "the",
-        "their",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "to",
-        "was",
-        "will",
-        "with",
+    re.findall(
+        r"\w+",
+        "a an and are as at be but by for if in into is it no not of on or such that the their then there these they "
+        "this to was will with",
     )
 )
 _TOKEN = re.compile(r"\w+(?:['’.]\w+)*")
