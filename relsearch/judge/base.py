@@ -27,14 +27,6 @@ class Base:
     checksum: str
 
 
-def fast_dtype() -> torch.dtype:
-    """Return bfloat16 where the GPU or the CPU (AVX512-BF16, AMX) computes in it, else float32."""
-    if torch.cuda.is_available():
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    able = torch.cpu.get_capabilities()
-    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
-
-
 def load_base(name: str, *, dtype: torch.dtype) -> Base:
     """Load a causal model onto the GPU if there is one, else the CPU; raise ModelError if it is none."""
     try:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from relsearch.config import JudgeConfig
 from relsearch.errors import ArtifactError, MissingExtraError
-from relsearch.judge.base import Base, fast_dtype, load_base
+from relsearch.judge.base import Base, load_base
 from relsearch.judge.card import ADAPTER, JudgeCard, read_card
 from relsearch.judge.head import GradeHead
 from relsearch.judge.labels import label_tokens
@@ -25,6 +25,7 @@ from relsearch.judge.prompt import PromptEncoder, load_prompt
 from relsearch.judge.reader import read_labels
 from relsearch.ordinal import CumulativeLink, cut
 from relsearch.types import Judgment, Pair, Scale
+from relsearch.weights import fast_dtype
 
 if TYPE_CHECKING:
     from relsearch.encoder import Encoder

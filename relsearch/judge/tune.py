@@ -15,7 +15,7 @@ from torch import nn
 from relsearch.config import EncoderConfig, JudgeConfig, TuneConfig
 from relsearch.encoder import Encoder, load_encoder
 from relsearch.errors import ConfigError, DataError, MissingExtraError
-from relsearch.judge.base import Base, fast_dtype, load_base
+from relsearch.judge.base import Base, load_base
 from relsearch.judge.card import ADAPTER, JudgeCard, adapter_checksum, write_card
 from relsearch.judge.dev import DevSet
 from relsearch.judge.head import GradeHead
@@ -26,6 +26,7 @@ from relsearch.judge.sample import balanced_steps, grade_weights, natural_sample
 from relsearch.judge.trainer import Step, TunedModel, run
 from relsearch.ordinal import CumulativeLink, matching_cuts
 from relsearch.types import Pair, Scale
+from relsearch.weights import fast_dtype
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
