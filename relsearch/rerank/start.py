@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from relsearch.errors import ModelError
+from relsearch.errors import ConfigError, ModelError
 from relsearch.weights import resolve
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ HEAD = r"(^|\.)(pooler|classifier|score|head|pre_classifier)\."
 def load_start(base: str, *, max_length: int, seed: int) -> CrossEncoder:
     """Return a one-label cross-encoder on `base` whose last layer is zero, so that it starts as its prior.
 
-    `base` is any encoder that transformers can put a sequence-classification head on.
+    `base` is any encoder that transformers can put a sequence-classification head on; raises ModelError
+    where it cannot, ConfigError where the base is too short for `max_length`.
     """
     import torch
     from sentence_transformers import CrossEncoder
@@ -32,6 +33,7 @@ def load_start(base: str, *, max_length: int, seed: int) -> CrossEncoder:
         transformer = Transformer(
             name,
             transformer_task="sequence-classification",
+            model_kwargs={"use_safetensors": True},  # pickled weights are never read
             config_kwargs={"num_labels": 1},
             processor_kwargs={"model_max_length": max_length},
         )
@@ -39,6 +41,9 @@ def load_start(base: str, *, max_length: int, seed: int) -> CrossEncoder:
         raise ModelError(f"{base}: cannot be given a ranking head ({exc}); name an encoder such as BERT") from exc
     finally:
         logging.set_verbosity(said)
+    positions = getattr(transformer.auto_model.config, "max_position_embeddings", max_length)
+    if max_length > positions:
+        raise ConfigError(f"[train] max_length {max_length}: {base} reads at most {positions} tokens; lower it")
     model: CrossEncoder = CrossEncoder(modules=[transformer], num_labels=1)
     last = _last_layer(transformer.auto_model, base)
     with torch.no_grad():

@@ -11,7 +11,7 @@ import pytest
 
 from relsearch.config import EncoderConfig
 from relsearch.encoder import load_encoder
-from relsearch.errors import ArtifactError, DataError
+from relsearch.errors import ArtifactError, ConfigError, DataError
 from relsearch.rerank.card import CARD, read_card
 from relsearch.rerank.start import load_start
 from relsearch.rerank.torch_scorer import TorchScorer, residuals
@@ -23,6 +23,12 @@ def test_the_start_adds_nothing(tiny_bert: Path) -> None:
     """Before training every residual is exactly zero, so step 0 ranks as the cosine."""
     model = load_start(str(tiny_bert), max_length=64, seed=1)
     assert (residuals(model, [("why", "because"), ("a cat", "")]) == 0).all()
+
+
+def test_a_base_too_short_for_the_texts_is_refused(tiny_bert: Path) -> None:
+    """More tokens than the base has positions is a setting to correct, not an index error later."""
+    with pytest.raises(ConfigError, match="max_length 256: .* at most 128 tokens"):
+        load_start(str(tiny_bert), max_length=256, seed=1)
 
 
 def test_training_moves_the_weights_and_keeps_the_best(
