@@ -83,11 +83,11 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory, documents: list[Documen
 def tiny_reranker(
     tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path, documents: list[Document], queries: list[Query]
 ) -> Path:
-    """A folder with a reranker on the tiny BERT, trained for a few steps at a rate that moves its head."""
+    """A folder with a reranker on the tiny BERT, trained for a few steps."""
     from tests.rerank.tiny_reranker import train_tiny
 
     folder = tmp_path_factory.mktemp("tiny") / "reranker"
-    train_tiny(tiny_bert, folder, queries=queries, documents=documents, learning_rate=1e-2)
+    train_tiny(tiny_bert, folder, queries=queries, documents=documents)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +12,10 @@ CHAT_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 def save_tiny_bert(folder: Path, texts: Sequence[str]) -> Path:
     """Write a random two-layer BERT with a WordPiece tokenizer that knows the words of the texts."""
     import torch
-    from tokenizers.implementations import BertWordPieceTokenizer
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
-    wordpiece = BertWordPieceTokenizer()
-    wordpiece.train_from_iterator([*texts, "0 1 2 3 4 5 6 7 8 9"], vocab_size=800, min_frequency=1, show_progress=False)
     folder.mkdir(parents=True, exist_ok=True)
-    wordpiece.save_model(str(folder))
+    (folder / "vocab.txt").write_text("\n".join(_wordpieces(texts)) + "\n", encoding="utf-8")
     tokenizer = BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), model_max_length=128)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
@@ -66,3 +64,11 @@ def save_tiny_llama(folder: Path, texts: Sequence[str]) -> Path:
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+def _wordpieces(texts: Sequence[str]) -> list[str]:
+    """Special tokens, the characters, then the words of the texts: a trained vocabulary differs from run to run."""
+    words = sorted({word for text in texts for word in re.findall(r"\w+", text.lower())})
+    characters = sorted({*"".join(words), *"0123456789", ".", ",", ";", "?"})
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    return list(dict.fromkeys([*specials, *characters, *(f"##{character}" for character in characters), *words]))

@@ -12,7 +12,8 @@ from transformers import TrainerCallback
 from relsearch.rerank.card import Evaluation
 from relsearch.rerank.dev import METRIC
 
-_HISTORY = "history.json"
+BEST = "best"
+HISTORY = "history.json"
 
 
 class KeepBest(TrainerCallback):
@@ -52,7 +53,7 @@ class KeepBest(TrainerCallback):
         ndcg10 = float(kwargs["metrics"][f"eval_{METRIC}"])
         self.history.append(Evaluation(step=step, seconds=self.elapsed_s, ndcg10=ndcg10))
         if self.best.step == step:
-            kwargs["model"].save_pretrained(str(self.folder / "best"), create_model_card=False)
+            kwargs["model"].save_pretrained(str(self.folder / BEST), create_model_card=False)
         _write_history(self.folder, self.history)
         behind = sum(1 for entry in self.history if entry.step > self.best.step)
         if behind >= self.patience:
@@ -60,13 +61,13 @@ class KeepBest(TrainerCallback):
 
 
 def _read_history(folder: Path) -> list[Evaluation]:
-    path = folder / _HISTORY
+    path = folder / HISTORY
     if not path.is_file():
         return []
     return [Evaluation.model_validate(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def _write_history(folder: Path, history: list[Evaluation]) -> None:
-    partial = folder / (_HISTORY + ".partial")
+    partial = folder / (HISTORY + ".partial")
     partial.write_text(json.dumps([entry.model_dump() for entry in history]), encoding="utf-8")
-    partial.replace(folder / _HISTORY)
+    partial.replace(folder / HISTORY)

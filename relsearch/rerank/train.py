@@ -13,23 +13,19 @@ import polars as pl
 
 from relsearch.config import EncoderConfig, TrainConfig
 from relsearch.errors import DataError
-from relsearch.rerank.callbacks import KeepBest
-from relsearch.rerank.card import Card, write_card
-from relsearch.rerank.dev import DevEvaluator, DevSet, dev_set
+from relsearch.rerank.callbacks import BEST, HISTORY, KeepBest
+from relsearch.rerank.card import CARD, Card, write_card
+from relsearch.rerank.dev import DevSet, dev_set
+from relsearch.rerank.fit import CHECKPOINTS, fit
 from relsearch.rerank.lists import TrainingList, build_lists
 from relsearch.rerank.logistic import Floats, Logistic
-from relsearch.rerank.loss import ResidualListLoss
 from relsearch.rerank.prior import Prior
-from relsearch.rerank.start import HEAD, load_start
+from relsearch.rerank.start import load_start
 from relsearch.rerank.torch_scorer import load_model, residuals
 from relsearch.types import Pair, Scale
 
 if TYPE_CHECKING:
-    from sentence_transformers import CrossEncoder
-
     from relsearch.encoder import Encoder
-
-_CPU_MICRO_BATCH = 4  # sorted by length: 1.5 x the speed of one padded batch of 16 on two cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +81,9 @@ def train(
     from relsearch.encoder import load_encoder
 
     output.mkdir(parents=True, exist_ok=True)
+    if (output / CARD).exists():  # a finished run: train anew
+        (output / CARD).unlink()
+        _clear(output)
     evidence = load_encoder(encoder)
     size = config.documents_per_query
     lists = build_lists(examples, size=size, epochs=config.epochs, seed=seed)[: config.max_steps]
@@ -92,8 +91,8 @@ def train(
     dev = _dev(dev_examples, texts, evidence, prior=prior, scale=scale, depth=config.dev_depth)
     model = load_start(config.base, max_length=config.max_length, seed=seed)
     keep = KeepBest(output, patience=config.patience, minutes=config.minutes)
-    steps = _fit(model, rows, dev, keep=keep, config=config, seed=seed, output=output)
-    model = load_model(output / "best", max_length=config.max_length)
+    steps = fit(model, rows, dev, keep=keep, config=config, seed=seed, output=output)
+    model = load_model(output / BEST, max_length=config.max_length)
     card = Card(
         base=config.base,
         template=texts.template,
@@ -141,79 +140,6 @@ def _dev(examples: pl.DataFrame, texts: Texts, encoder: Encoder, *, prior: Prior
     return dev_set(pairs, prior.logits(encoder.cosines(pairs)), examples=human, scale=scale, depth=depth)
 
 
-def _fit(
-    model: CrossEncoder,
-    rows: list[dict[str, Any]],
-    dev: DevSet,
-    *,
-    keep: KeepBest,
-    config: TrainConfig,
-    seed: int,
-    output: Path,
-) -> int:
-    import torch
-    from datasets import Dataset
-    from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
-    from transformers import PrinterCallback
-    from transformers.trainer_utils import get_last_checkpoint
-
-    checkpoints = output / "checkpoints"
-    every = max(1, len(rows) // config.evaluations)
-    arguments = CrossEncoderTrainingArguments(
-        output_dir=str(checkpoints),
-        per_device_train_batch_size=1,
-        num_train_epochs=1,
-        learning_rate=config.learning_rate,
-        learning_rate_mapping={HEAD: config.learning_rate * config.head_multiple},
-        warmup_ratio=0.1,
-        weight_decay=0.01,
-        bf16=_has_bf16(),
-        use_cpu=not torch.cuda.is_available(),
-        eval_strategy="steps",
-        eval_steps=every,
-        eval_on_start=True,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=1,
-        logging_strategy="no",
-        report_to="none",
-        seed=seed,
-        disable_tqdm=not _is_terminal(),
-    )
-    trainer = CrossEncoderTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=Dataset.from_list(rows),
-        loss=ResidualListLoss(
-            model,
-            listwise=config.listwise_weight,
-            pointwise=config.pointwise_weight,
-            micro_batch=_CPU_MICRO_BATCH if arguments.use_cpu else config.documents_per_query,
-        ),
-        evaluator=DevEvaluator(dev),
-        callbacks=[keep],
-    )
-    trainer.remove_callback(PrinterCallback)  # it would write to stdout
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
-    return int(trainer.state.global_step)
-
-
-def _has_bf16() -> bool:
-    """Whether bf16 autocast pays: on a GPU that has it, or on a CPU with AVX512-BF16."""
-    import torch
-
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu._is_avx512_bf16_supported())
-
-
-def _is_terminal() -> bool:
-    import sys
-
-    return sys.stderr.isatty()
-
-
 def _calibrate(logits: Floats, relevant: Floats) -> Logistic:
     """Platt scaling with his smoothed targets, which keep small dev sets from certainty."""
     positives, negatives = float(relevant.sum()), float((1 - relevant).sum())
@@ -222,15 +148,16 @@ def _calibrate(logits: Floats, relevant: Floats) -> Logistic:
 
 
 def _finish(output: Path, card: Card) -> None:
-    """Move the best weights up, write the card last, drop the checkpoints."""
-    for path in (output / "best").iterdir():
-        target = output / path.name
-        if target.is_dir():
-            shutil.rmtree(target)
-        path.replace(target)
-    (output / "best").rmdir()
-    shutil.rmtree(output / "checkpoints", ignore_errors=True)
+    """Copy the best weights up, then write the card, which marks the model whole, then drop what resuming needed."""
+    shutil.copytree(output / BEST, output, dirs_exist_ok=True)
     write_card(card, output)
+    _clear(output)
+
+
+def _clear(output: Path) -> None:
+    for name in (BEST, CHECKPOINTS):
+        shutil.rmtree(output / name, ignore_errors=True)
+    (output / HISTORY).unlink(missing_ok=True)
 
 
 def _text(texts: Mapping[str, str], key: str, kind: str) -> str:

@@ -27,7 +27,7 @@ def test_the_start_adds_nothing(tiny_bert: Path) -> None:
 
 def test_a_base_too_short_for_the_texts_is_refused(tiny_bert: Path) -> None:
     """More tokens than the base has positions is a setting to correct, not an index error later."""
-    with pytest.raises(ConfigError, match="max_length 256: .* at most 128 tokens"):
+    with pytest.raises(ConfigError, match=r"max_length 256: .* at most 128 tokens"):
         load_start(str(tiny_bert), max_length=256, seed=1)
 
 
@@ -35,12 +35,13 @@ def test_training_moves_the_weights_and_keeps_the_best(
     tiny_bert: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
 ) -> None:
     """The kept weights are those of the best look; the history starts with the untrained cosine."""
-    report = train_tiny(tiny_bert, tmp_path, queries=queries, documents=documents, learning_rate=1e-3)
+    report = train_tiny(tiny_bert, tmp_path, queries=queries, documents=documents)
     card = read_card(tmp_path)
-    assert report.steps == 8
-    assert [look.step for look in card.history] == [0, 4, 8]
+    assert report.steps == 24
+    assert [look.step for look in card.history] == [0, 12, 24]
     assert card.dev_ndcg10 == max(look.ndcg10 for look in card.history)
-    assert report.gained == (card.best_step > 0)
+    assert card.dev_ndcg10 > card.dev_ndcg10_cosine
+    assert report.gained
     scored = TorchScorer.open(tmp_path)
     assert len(scored.score("why does a cat purr", ["a cat purrs", "the sea"])) == 2
     assert not (tmp_path / "checkpoints").exists()
@@ -63,9 +64,21 @@ def test_same_seed_same_weights(
 ) -> None:
     """Two runs with one seed write the same bytes."""
     for name in ("one", "two"):
-        train_tiny(tiny_bert, tmp_path / name, queries=queries, documents=documents, learning_rate=1e-3)
+        train_tiny(tiny_bert, tmp_path / name, queries=queries, documents=documents)
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
     assert first == second
+
+
+def test_a_finished_folder_is_trained_anew(
+    tiny_bert: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
+) -> None:
+    """Training into the folder of a finished run replaces it; nothing of it is taken for a checkpoint."""
+    train_tiny(tiny_bert, tmp_path, queries=queries, documents=documents)
+    before = (tmp_path / "model.safetensors").read_bytes()
+    report = train_tiny(tiny_bert, tmp_path, queries=queries, documents=documents, learning_rate=1e-12)
+    assert not report.gained
+    assert (tmp_path / "model.safetensors").read_bytes() != before
+    assert not [path.name for path in tmp_path.iterdir() if path.name in {"best", "checkpoints", "history.json"}]
 
 
 def test_time_limit_ends_training(
@@ -80,13 +93,13 @@ def test_time_limit_ends_training(
 def test_a_cut_run_resumes(tiny_bert: Path, tmp_path: Path, documents: list[Document], queries: list[Query]) -> None:
     """A run that failed after its last checkpoint goes on from there and ends as the uncut one."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    train_tiny(tiny_bert, whole, queries=queries, documents=documents, learning_rate=1e-3)
+    train_tiny(tiny_bert, whole, queries=queries, documents=documents)
     with pytest.raises(_CutError):
         _train_and_cut(tiny_bert, cut, queries, documents)
-    assert (cut / "checkpoints" / "checkpoint-4").is_dir()
+    assert (cut / "checkpoints" / "checkpoint-12").is_dir()
     assert not (cut / CARD).exists()
-    report = train_tiny(tiny_bert, cut, queries=queries, documents=documents, learning_rate=1e-3)
-    assert [look.step for look in report.card.history] == [0, 4, 8]
+    report = train_tiny(tiny_bert, cut, queries=queries, documents=documents)
+    assert [look.step for look in report.card.history] == [0, 12, 24]
     assert (cut / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
@@ -99,13 +112,13 @@ def _train_and_cut(base: Path, output: Path, queries: list[Query], documents: li
 
     class Cut(TrainerCallback):
         def on_step_end(self, args: object, state: object, control: object, **kwargs: object) -> None:
-            if getattr(state, "global_step", 0) == 6:
+            if getattr(state, "global_step", 0) == 18:
                 raise _CutError
 
     callbacks: list[Any] = trainer.DEFAULT_CALLBACKS
     callbacks.append(Cut)
     try:
-        train_tiny(base, output, queries=queries, documents=documents, learning_rate=1e-3)
+        train_tiny(base, output, queries=queries, documents=documents)
     finally:
         callbacks.remove(Cut)
 
@@ -116,7 +129,7 @@ def test_dev_without_relevant_documents_is_refused(
     """Nothing can be chosen or calibrated on queries without relevant documents."""
     irrelevant = [document for document in documents if document.doc_id.startswith(("cat", "tea"))]
     with pytest.raises(DataError, match="none is relevant"):
-        train_tiny(tiny_bert, tmp_path, queries=queries, documents=irrelevant)
+        train_tiny(tiny_bert, tmp_path, queries=queries, documents=documents, dev_documents=irrelevant)
 
 
 def test_missing_text_is_named(documents: list[Document], queries: list[Query]) -> None:

@@ -1,0 +1,92 @@
+"""The optimisation itself: sentence-transformers' trainer with our loss, looks at dev, and checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relsearch.config import TrainConfig
+from relsearch.rerank.callbacks import KeepBest
+from relsearch.rerank.dev import DevEvaluator, DevSet
+from relsearch.rerank.loss import ResidualListLoss
+from relsearch.rerank.start import HEAD
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+CHECKPOINTS = "checkpoints"
+_CPU_MICRO_BATCH = 4  # sorted by length: 1.5 x the speed of one padded batch of 16 on two cores
+
+
+def fit(
+    model: CrossEncoder,
+    rows: list[dict[str, Any]],
+    dev: DevSet,
+    *,
+    keep: KeepBest,
+    config: TrainConfig,
+    seed: int,
+    output: Path,
+) -> int:
+    """Train for one pass over the rows, each a step; return the steps made. Resumes from the last checkpoint."""
+    import torch
+    from datasets import Dataset
+    from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
+    from transformers import PrinterCallback
+    from transformers.trainer_utils import get_last_checkpoint
+
+    checkpoints = output / CHECKPOINTS
+    every = max(1, len(rows) // config.evaluations)
+    arguments = CrossEncoderTrainingArguments(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=1,
+        num_train_epochs=1,
+        learning_rate=config.learning_rate,
+        learning_rate_mapping={HEAD: config.learning_rate * config.head_multiple},
+        warmup_ratio=0.1,
+        weight_decay=0.01,
+        bf16=_has_bf16(),
+        use_cpu=not torch.cuda.is_available(),
+        eval_strategy="steps",
+        eval_steps=every,
+        eval_on_start=True,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=1,
+        logging_strategy="no",
+        report_to="none",
+        seed=seed,
+        disable_tqdm=not _is_terminal(),
+    )
+    trainer = CrossEncoderTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_list(rows),
+        loss=ResidualListLoss(
+            model,
+            listwise=config.listwise_weight,
+            pointwise=config.pointwise_weight,
+            micro_batch=_CPU_MICRO_BATCH if arguments.use_cpu else config.documents_per_query,
+        ),
+        evaluator=DevEvaluator(dev),
+        callbacks=[keep],
+    )
+    trainer.remove_callback(PrinterCallback)  # it would write to stdout
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+    return int(trainer.state.global_step)
+
+
+def _has_bf16() -> bool:
+    """Whether bf16 autocast pays: on a GPU that has it, or on a CPU with AVX512-BF16."""
+    import torch
+
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _is_terminal() -> bool:
+    import sys
+
+    return sys.stderr.isatty()
