@@ -28,6 +28,7 @@ class JudgeCard(BaseModel):
     names: tuple[str, ...]
     relevant: int
     gamma: float
+    offset: tuple[float, ...]
     prior: dict[str, float | list[float]]
     calibration: dict[str, float | list[float]]
     cuts: tuple[float, ...]

@@ -54,7 +54,8 @@ class DevSet:
 
     def evidence_scores(self, prior: CumulativeLink) -> Scores:
         """Return the score of each pair by evidence alone."""
-        return self._combined(GradeHead(prior, gamma=0.0), torch.zeros(len(self.grades), len(self._scale.names)))
+        nothing = torch.zeros(len(self.grades), len(self._scale.names))
+        return self._combined(GradeHead(prior, gamma=0.0, offset=nothing[0]), nothing)
 
     def measure(self, scores: Scores) -> Quality:
         """Hold scores against the human grades."""

@@ -18,9 +18,10 @@ from relsearch.errors import ConfigError, DataError, MissingExtraError
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.card import ADAPTER, JudgeCard, adapter_checksum, write_card
 from relsearch.judge.dev import DevSet
-from relsearch.judge.head import GradeHead
+from relsearch.judge.head import GradeHead, centred
 from relsearch.judge.labels import label_tokens
 from relsearch.judge.prompt import Prompt, PromptEncoder, load_prompt
+from relsearch.judge.reader import read_labels
 from relsearch.judge.report import TuneReport
 from relsearch.judge.sample import balanced_steps, grade_weights, natural_sample
 from relsearch.judge.trainer import Step, TunedModel, run
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 # The prior has a handful of parameters; more pairs only cost encoding time.
 _PRIOR_PAIRS = 1000
+# Steps whose mean label logits are taken for what the untuned model says to every pair.
+_OFFSET_STEPS = 6
 _CHECKPOINTS = "checkpoints"
 
 
@@ -73,7 +76,7 @@ def tune(
     prior = _prior(train_pairs, train_grades, setting)
     steps = _steps(train_pairs, train_grades, setting)
     looks = _dev(dev_pairs, dev_grades, setting, count=tune.dev_pairs)
-    model = _adapted(setting, prior)
+    model = _adapted(setting, prior, steps)
 
     def look() -> dict[str, float | None]:
         return looks.measure(looks.scores(model, batch_size=judge.batch_size)).to_json()
@@ -105,6 +108,7 @@ def tune(
             names=scale.names,
             relevant=scale.relevant,
             gamma=report.gamma,
+            offset=tuple(model.head.offset.tolist()),
             prior=prior.to_json(),
             calibration=link.to_json(),
             cuts=cuts,
@@ -173,7 +177,7 @@ def _dev(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting, *, cou
     )
 
 
-def _adapted(setting: _Setting, prior: CumulativeLink) -> TunedModel:
+def _adapted(setting: _Setting, prior: CumulativeLink, steps: Sequence[Step]) -> TunedModel:
     """The base with fresh adapters on all linear layers of its top blocks; the blocks below run without gradient."""
     try:
         from peft import LoraConfig, get_peft_model
@@ -190,7 +194,10 @@ def _adapted(setting: _Setting, prior: CumulativeLink) -> TunedModel:
     )
     model = get_peft_model(setting.base.model, lora)
     labels = label_tokens(setting.base.tokenizer, setting.scale)
-    return TunedModel(model, GradeHead(prior, gamma=config.gamma), labels)
+    tokens = [row for step in steps[:_OFFSET_STEPS] for row in step.tokens]
+    offset = centred(read_labels(model, tokens, labels, batch_size=setting.judge.batch_size)).mean(dim=0)
+    head = GradeHead(prior, gamma=config.gamma, offset=offset.to(model.device))
+    return TunedModel(model, head, labels)
 
 
 def _linear_names(model: PreTrainedModel) -> list[str]:
