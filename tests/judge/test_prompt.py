@@ -44,7 +44,9 @@ def test_packaged_prompts_name_every_grade(name: str) -> None:
 def test_query_stands_before_and_after_the_document(tokenizer: PreTrainedTokenizerBase) -> None:
     """What is read is the template with both texts filled in."""
     (tokens,) = _encoder(tokenizer).encode([Pair("q", "d", "why is the sky blue", "green tea")])
-    assert tokenizer.decode(tokens.prefix + tokens.rest) == "Q why is the sky blue D green tea Q why is the sky blue ?"
+    assert (
+        tokenizer.decode([*tokens.prefix, *tokens.rest]) == "Q why is the sky blue D green tea Q why is the sky blue ?"
+    )
     assert not tokens.truncated
 
 
