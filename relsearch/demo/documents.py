@@ -44,7 +44,14 @@ _SKIPPED |= {"aifc", "audioop", "cgi", "cgitb", "chunk", "crypt", "imghdr", "mai
 _SKIPPED |= {"sndhdr", "spwd", "sunau", "uu", "xdrlib"}
 _SKIPPED_SUBMODULES = re.compile(r"\.(tests?|__main__|_|idle_test)|\b_")
 # Modules that are imported under a private or platform name, and the name they are documented by.
-_PUBLIC_NAME = {"posixpath": "os.path", "ntpath": "os.path", "posix": "os", "nt": "os"}
+_PUBLIC_NAME = {
+    "genericpath": "os.path",
+    "nturl2path": "urllib.request",
+    "posixpath": "os.path",
+    "ntpath": "os.path",
+    "posix": "os",
+    "nt": "os",
+}
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+|<[^<>]*object[^<>]*>|/[\w./-]*lib/python[\w./-]*")
 
 
