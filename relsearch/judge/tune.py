@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from relsearch.encoder import Encoder, load_encoder
 from relsearch.errors import ConfigError, DataError, MissingExtraError
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.card import ADAPTER, JudgeCard, adapter_checksum, write_card
-from relsearch.judge.dev import DevSet
+from relsearch.judge.dev import DevSet, Scores, dev_set
 from relsearch.judge.head import GradeHead, centred
 from relsearch.judge.labels import label_tokens
 from relsearch.judge.prompt import Prompt, PromptEncoder, load_prompt
@@ -32,6 +33,7 @@ from relsearch.weights import fast_dtype
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+_LOG = logging.getLogger(__name__)
 # The prior has a handful of parameters; more pairs only cost encoding time.
 _PRIOR_PAIRS = 1000
 # Steps whose mean label logits are taken for what the untuned model says to every pair.
@@ -75,18 +77,18 @@ def tune(
     setting = _load(judge, tune, encoder, scale=scale, seed=seed)
     prior = _prior(train_pairs, train_grades, setting)
     steps = _steps(train_pairs, train_grades, setting)
-    looks = _dev(dev_pairs, dev_grades, setting, count=tune.dev_pairs)
+    dev = dev_set(
+        dev_pairs,
+        dev_grades,
+        count=tune.calibration_pairs,
+        evidence=setting.evidence,
+        reader=setting.reader,
+        scale=scale,
+        seed=seed,
+    )
     model = _adapted(setting, prior, steps)
-
-    def look() -> dict[str, float | None]:
-        return looks.measure(looks.scores(model, batch_size=judge.batch_size)).to_json()
-
-    looped = time.monotonic()
-    done = run(model, steps, config=tune, seed=seed, look=look, folder=output / _CHECKPOINTS)
-    learning_s = time.monotonic() - looped - looks.seconds
-    dev = _dev(dev_pairs, dev_grades, setting, count=tune.calibration_pairs)
+    done, tokens_per_s = _learn(model, steps, dev, prior, setting=setting, folder=output / _CHECKPOINTS)
     scores = dev.scores(model, batch_size=judge.batch_size)
-    tokens = sum(step.token_count for step in steps) / len(steps)
     report = TuneReport(
         tuned=dev.measure(scores),
         evidence=dev.measure(dev.evidence_scores(prior)),
@@ -94,31 +96,64 @@ def tune(
         pairs=sum(len(step.tokens) for step in steps),
         steps=done,
         seconds=time.monotonic() - started,
-        tokens_per_s=done * tokens / learning_s,
+        tokens_per_s=tokens_per_s,
     )
-    model.model.save_pretrained(str(output / ADAPTER))
-    link, cuts = CumulativeLink.fit(scores, dev.grades, scale), matching_cuts(scores, dev.grades, scale)
-    write_card(
-        output,
-        JudgeCard(
-            judge=judge,
-            encoder=encoder,
-            prompt=setting.prompt,
-            lowest=scale.lowest,
-            names=scale.names,
-            relevant=scale.relevant,
-            gamma=report.gamma,
-            offset=tuple(model.head.offset.tolist()),
-            prior=prior.to_json(),
-            calibration=link.to_json(),
-            cuts=cuts,
-            base_checksum=setting.base.checksum,
-            adapter_checksum=adapter_checksum(output),
-            figures=report.figures(),
-        ),
-    )
+    _write(output, model, setting, encoder=encoder, prior=prior, dev=dev, scores=scores, report=report)
     shutil.rmtree(output / _CHECKPOINTS, ignore_errors=True)
     return report
+
+
+def _learn(
+    model: TunedModel, steps: list[Step], dev: DevSet, prior: CumulativeLink, *, setting: _Setting, folder: Path
+) -> tuple[int, float]:
+    """Tune the model; return the number of steps made and the tokens a second, looks at dev pairs not counted."""
+    part = dev.part(setting.tune.dev_pairs, seed=setting.seed)
+    _LOG.info("evidence alone on %d dev pairs: %s", len(part.pairs), part.measure(part.evidence_scores(prior)))
+    looking_s = 0.0
+
+    def look() -> dict[str, float | None]:
+        nonlocal looking_s
+        started = time.monotonic()
+        figures = part.measure(part.scores(model, batch_size=setting.judge.batch_size)).to_json()
+        looking_s += time.monotonic() - started
+        return figures
+
+    started = time.monotonic()
+    done = run(model, steps, config=setting.tune, seed=setting.seed, look=look, folder=folder)
+    tokens = done * sum(step.token_count for step in steps) / len(steps)
+    return done, tokens / (time.monotonic() - started - looking_s)
+
+
+def _write(
+    folder: Path,
+    model: TunedModel,
+    setting: _Setting,
+    *,
+    encoder: EncoderConfig,
+    prior: CumulativeLink,
+    dev: DevSet,
+    scores: Scores,
+    report: TuneReport,
+) -> None:
+    model.model.save_pretrained(str(folder / ADAPTER))
+    scale = setting.scale
+    card = JudgeCard(
+        judge=setting.judge,
+        encoder=encoder,
+        prompt=setting.prompt,
+        lowest=scale.lowest,
+        names=scale.names,
+        relevant=scale.relevant,
+        gamma=report.gamma,
+        offset=tuple(model.head.offset.tolist()),
+        prior=prior.to_json(),
+        calibration=CumulativeLink.fit(scores, dev.grades, scale).to_json(),
+        cuts=matching_cuts(scores, dev.grades, scale),
+        base_checksum=setting.base.checksum,
+        adapter_checksum=adapter_checksum(folder),
+        figures=report.figures(),
+    )
+    write_card(folder, card)
 
 
 def _check(train_pairs: Sequence[Pair], dev_pairs: Sequence[Pair]) -> None:
@@ -163,18 +198,6 @@ def _steps(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting) -> l
         )
         for step in drawn
     ]
-
-
-def _dev(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting, *, count: int) -> DevSet:
-    return DevSet(
-        pairs,
-        grades,
-        count=count,
-        evidence=setting.evidence,
-        reader=setting.reader,
-        scale=setting.scale,
-        seed=setting.seed,
-    )
 
 
 def _adapted(setting: _Setting, prior: CumulativeLink, steps: Sequence[Step]) -> TunedModel:
