@@ -15,9 +15,11 @@ import logging
 import pkgutil
 import re
 import sys
+import sysconfig
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Optional
 
 from relsearch.types import Document
 
@@ -52,6 +54,10 @@ _PUBLIC_NAME = {
     "posix": "os",
     "nt": "os",
 }
+# typing.Optional and its like are neither classes nor functions; no public name for their type exists.
+_SPECIAL_FORM = type(Optional)
+# Defaults that differ between machines and virtual environments: of platform.architecture, sysconfig.get_path.
+_LOCAL_DEFAULTS = (sys.executable, f"scheme={sysconfig.get_default_scheme()!r}")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+|<[^<>]*object[^<>]*>|/[\w./-]*lib/python[\w./-]*")
 
 
@@ -109,7 +115,7 @@ def _module_passages(name: str, module: ModuleType, public: set[str]) -> Iterato
             continue
         if inspect.isclass(value):
             classes.append((f"{name}.{attribute}", value))
-        elif inspect.isroutine(value):
+        elif inspect.isroutine(value) or isinstance(value, _SPECIAL_FORM):
             yield from _passage(f"{name}.{attribute}", value)
     # After the functions: random.shuffle is found before random.Random.shuffle, which is the same.
     for qualified, value in classes:
@@ -153,11 +159,14 @@ def _first_paragraphs(text: str) -> str:
 
 
 def _signature(value: object) -> str:
+    if isinstance(value, _SPECIAL_FORM):
+        return ""  # subscripted, not called
     try:
         text = str(inspect.signature(value))  # type: ignore[arg-type]
     except (TypeError, ValueError, AttributeError):  # C signatures may name what their module lacks
         return ""
-    return "" if _ADDRESS.search(text) or len(text) > 200 else text
+    local = _ADDRESS.search(text) or any(default in text for default in _LOCAL_DEFAULTS)
+    return "" if local or len(text) > 200 else text
 
 
 def _topics() -> Iterator[tuple[str, str, str]]:
