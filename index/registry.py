@@ -34,6 +34,10 @@ def build_searcher(
         from relsearch.index import dense
 
         return dense.build(documents, folder, encoder=encoder, template=template)
+    if name == "lucene":
+        from relsearch.index import lucene
+
+        return lucene.build(documents, folder, index=index, template=template)
     raise _unknown(name)
 
 
@@ -48,6 +52,10 @@ def open_searcher(name: str, directory: Path | str, *, index: IndexConfig, encod
         from relsearch.index import dense
 
         return dense.open_index(folder, encoder=encoder)
+    if name == "lucene":
+        from relsearch.index import lucene
+
+        return lucene.open_index(folder, index=index)
     raise _unknown(name)
 
 
