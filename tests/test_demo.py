@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 from collections import Counter
 
@@ -12,6 +14,13 @@ from relsearch.corpus import Collection, load_collection
 from relsearch.demo.documents import stdlib_documents
 from relsearch.pool import normalised
 from relsearch.types import Document
+
+_DIGEST = """
+import hashlib
+from relsearch.demo.documents import stdlib_documents
+lines = [repr((passage.doc_id, dict(passage.fields))) for passage in stdlib_documents()]
+print(hashlib.sha256(repr(lines).encode()).hexdigest())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +51,11 @@ def test_the_same_passages_come_at_each_call(passages: list[Document]) -> None:
     assert sys.executable not in shown
 
 
+def test_the_same_passages_come_in_each_process() -> None:
+    """The hash seed, which orders sets and differs from process to process, changes nothing."""
+    assert _digest("1") == _digest("2")
+
+
 @pytest.mark.parametrize(
     "doc_id", ["os.path.join", "random.shuffle", "asyncio.gather", "topic:with", "typing.Optional", "json.loads"]
 )
@@ -66,3 +80,9 @@ def test_every_graded_query_is_judged_deep_and_has_an_answer(demo: Collection) -
     answered = {judgment.query_id for judgment in grades if judgment.grade >= 2}
     assert answered == {judgment.query_id for judgment in grades}
     assert {judgment.grade for judgment in grades} == {0, 1, 2, 3}
+
+
+def _digest(seed: str) -> str:
+    command = [sys.executable, "-c", _DIGEST]
+    environment = {**os.environ, "PYTHONHASHSEED": seed}
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
