@@ -38,6 +38,14 @@ def build_searcher(
         from relsearch.index import lucene
 
         return lucene.build(documents, folder, index=index, template=template)
+    if name == "elasticsearch":
+        from relsearch.index import elastic
+
+        return elastic.build(documents, index=index, template=template)
+    if name == "opensearch":
+        from relsearch.index import opensearch
+
+        return opensearch.build(documents, index=index, template=template)
     raise _unknown(name)
 
 
@@ -56,6 +64,14 @@ def open_searcher(name: str, directory: Path | str, *, index: IndexConfig, encod
         from relsearch.index import lucene
 
         return lucene.open_index(folder, index=index)
+    if name == "elasticsearch":
+        from relsearch.index import elastic
+
+        return elastic.open_index(index=index)
+    if name == "opensearch":
+        from relsearch.index import opensearch
+
+        return opensearch.open_index(index=index)
     raise _unknown(name)
 
 

@@ -1,0 +1,107 @@
+"""What Elasticsearch and OpenSearch share: the index body, the documents' bulk actions, multi-search and its answer."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from relsearch.config import IndexConfig
+from relsearch.errors import ConfigError, SearchEngineError
+from relsearch.template import render
+from relsearch.types import Candidate, Document, Query
+
+CONTENTS, DOC_ID = "contents", "doc_id"
+LANGUAGES = ("english", "french", "german", "standard")
+TIMEOUT_S = 60
+_QUERIES_AT_ONCE = 50
+# The engines' default limit of clauses in one query is 1,024 or more; words beyond it say nothing new.
+_MOST_WORDS = 512
+# An index with this mark may be replaced; any other belongs to somebody else.
+_MARK = {"made_by": "relsearch"}
+
+MultiSearch = Callable[[list[dict[str, Any]]], Mapping[str, Any]]
+
+
+def api_key() -> str | None:
+    """Return the API key from the environment, the only place it is read from."""
+    return os.environ.get("RELSEARCH_ES_API_KEY") or None
+
+
+def index_body(index: IndexConfig) -> dict[str, Any]:
+    """Return settings and mappings: the language's analyzer, BM25 with k1 and b, contents beside all fields."""
+    if index.language not in LANGUAGES:
+        raise ConfigError(f"[index] language {index.language!r} is not known here; use one of: {', '.join(LANGUAGES)}")
+    text = (files("relsearch.index") / "mappings" / f"{index.language}.json").read_text(encoding="utf-8")
+    body: dict[str, Any] = json.loads(text)
+    body["settings"]["similarity"] = {"default": {"type": "BM25", "k1": index.k1, "b": index.b}}
+    body["mappings"] = {
+        "_meta": _MARK,
+        "properties": {
+            DOC_ID: {"type": "keyword"},
+            CONTENTS: {"type": "text", "analyzer": "relsearch"},
+            "fields": {"type": "object", "enabled": False},  # kept in _source, not indexed
+        },
+    }
+    return body
+
+
+def check_replaceable(mapping: Mapping[str, Any], name: str) -> None:
+    """Raise SearchEngineError where an existing index was not made by relsearch."""
+    if any(each["mappings"].get("_meta") != _MARK for each in mapping.values()):
+        raise SearchEngineError(f"index {name!r} exists and was not made by relsearch; set [index] name to another")
+
+
+def bulk_actions(documents: Iterable[Document], name: str, template: str) -> Iterator[dict[str, Any]]:
+    """Yield one index action a document."""
+    for document in documents:
+        source = {DOC_ID: document.doc_id, CONTENTS: render(document.fields, template), "fields": dict(document.fields)}
+        yield {"_op_type": "index", "_index": name, "_id": document.doc_id, "_source": source}
+
+
+def count_progress(results: Iterable[tuple[bool, Any]], name: str) -> None:
+    """Run a streaming bulk to its end with a progress bar; raise SearchEngineError at the first refusal."""
+    from tqdm import tqdm
+
+    for accepted, item in tqdm(results, desc=f"index into {name}", unit="doc", delay=2, disable=None):
+        if not accepted:
+            raise SearchEngineError(f"index {name!r}: a document was refused: {json.dumps(item)[:300]}")
+
+
+class RestSearcher:
+    """Searches `contents` by multi-search; equal scores rank by doc_id."""
+
+    def __init__(self, name: str, index_name: str, multi_search: MultiSearch) -> None:
+        self.name = name
+        self._index_name = index_name
+        self._multi_search = multi_search
+
+    def search(self, queries: Sequence[Query], k: int) -> Iterator[Candidate]:
+        """Yield the documents that share a word with the query, best first."""
+        asked = [query for query in queries if query.text.strip()]
+        for start in range(0, len(asked), _QUERIES_AT_ONCE):
+            batch = asked[start : start + _QUERIES_AT_ONCE]
+            lines = [line for query in batch for line in ({"index": self._index_name}, _search_body(query, k))]
+            for query, response in zip(batch, self._multi_search(lines)["responses"], strict=True):
+                yield from self._candidates(query, response)
+
+    def _candidates(self, query: Query, response: Mapping[str, Any]) -> Iterator[Candidate]:
+        if "error" in response:
+            reason = json.dumps(response["error"])[:300]
+            raise SearchEngineError(f"{self.name}: query {query.query_id!r} failed: {reason}")
+        for rank, hit in enumerate(response["hits"]["hits"], 1):
+            yield Candidate(query.query_id, hit["_id"], float(hit["_score"]), rank, self.name)
+
+
+def _search_body(query: Query, k: int) -> dict[str, Any]:
+    words = " ".join(query.text.split()[:_MOST_WORDS])
+    return {
+        "query": {"match": {CONTENTS: {"query": words}}},
+        "size": k,
+        "_source": False,
+        "track_scores": True,
+        "track_total_hits": False,
+        "sort": [{"_score": "desc"}, {DOC_ID: "asc"}],
+    }
