@@ -69,6 +69,9 @@ class JudgeConfig(Section):
     max_document_tokens: int = Field(200, ge=8)
     batch_size: int = Field(16, ge=1)
     depth: int = Field(20, ge=1, description="how deep the pools of training queries are judged")
+    held_out_per_query: int = Field(
+        60, ge=1, description="human-labelled pairs a dev or test query judged for agreement"
+    )
     encoder: EncoderConfig | None = Field(None, description="another encoder for the judge's evidence")
 
 

@@ -58,4 +58,5 @@ def test_a_stage_says_what_must_run_before_it(tmp_path: Path) -> None:
     """Asking for a stage whose inputs are absent names the verb that makes them."""
     (tmp_path / "relsearch.toml").write_text("", encoding="utf-8")
     result = _relsearch("pool", cwd=tmp_path)
-    assert (result.returncode, result.stderr.strip()[-21:]) == (1, "run: relsearch collect")
+    assert result.returncode == 1
+    assert result.stderr.strip().endswith("run: relsearch collect")

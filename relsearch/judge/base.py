@@ -45,32 +45,32 @@ def load_base(name: str, *, dtype: torch.dtype) -> Base:
 
 
 def label_logits(
-    model: torch.nn.Module, prefix: Sequence[int], rests: Sequence[Sequence[int]], labels: Sequence[int]
+    model: PreTrainedModel, prefix: Sequence[int], rests: Sequence[Sequence[int]], labels: Sequence[int]
 ) -> Tensor:
     """Return the logits of the label tokens after prefix + rest, shape [rests, labels], float32.
 
     The prefix is computed once and its keys and values are shared by all rests, in tuning as in judging. Rests are
-    padded on the left, behind the prefix, so that the grade position is the last one of every row.
+    padded on the left, behind the prefix, so that the grade position is the last one of every row. Only the label
+    rows of the output matrix are used: the whole of it, on a slice of the hidden states, took a third of the time.
     """
-    first = next(model.parameters())
-    device = first.device
+    output = model.get_output_embeddings().weight
+    device = output.device
     longest = max(len(rest) for rest in rests)
     ids = torch.tensor([[0] * (longest - len(rest)) + list(rest) for rest in rests], device=device)
     mask = torch.tensor([[0] * (longest - len(rest)) + [1] * len(rest) for rest in rests], device=device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=first.dtype is torch.bfloat16):
-        shared = model(input_ids=torch.tensor([list(prefix)], device=device), use_cache=True, logits_to_keep=1)
-        cache = shared.past_key_values
+    decoder = model.get_decoder()
+    with torch.autocast(device.type, torch.bfloat16, enabled=output.dtype is torch.bfloat16):
+        cache = decoder(input_ids=torch.tensor([list(prefix)], device=device), use_cache=True).past_key_values
         cache.batch_repeat_interleave(len(rests))
-        output = model(
+        hidden = decoder(
             input_ids=ids,
             attention_mask=torch.cat([mask.new_ones(len(rests), len(prefix)), mask], dim=1),
             position_ids=len(prefix) + (mask.cumsum(dim=1) - 1).clamp(min=0),
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
-        )
-    logits: Tensor = output.logits[:, -1, list(labels)]
-    return logits.float()
+        ).last_hidden_state
+    logits: Tensor = hidden[:, -1].float() @ output[list(labels)].float().T
+    return logits
 
 
 def _checksum(folder: Path) -> str:

@@ -45,7 +45,7 @@ class DevSet:
 
     def scores(self, model: TunedModel, *, batch_size: int) -> Scores:
         """Return the model's score of each pair."""
-        return self._combined(model.head, read_labels(model.model, self.tokens, model.labels, batch_size=batch_size))
+        return self._combined(model.head, read_labels(model.causal, self.tokens, model.labels, batch_size=batch_size))
 
     def evidence_scores(self, prior: CumulativeLink) -> Scores:
         """Return the score of each pair by evidence alone."""

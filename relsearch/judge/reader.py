@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from relsearch.judge.base import label_logits
 from relsearch.judge.prompt import Tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # Bounds the memory of a batch whatever its documents' length: 16 documents of 250 tokens.
 MAX_BATCH_TOKENS = 4096
 
 
 def read_labels(
-    model: nn.Module,
+    model: PreTrainedModel,
     tokens: Sequence[Tokens],
     labels: Sequence[int],
     *,

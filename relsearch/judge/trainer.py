@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast, Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ from relsearch.judge.prompt import Tokens
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from transformers import PreTrainedModel
 
 _LOG = logging.getLogger(__name__)
 # Gamma and offsets are of the order of 1, adapter weights of 0.01; Adam moves each by about its rate a step.
@@ -56,9 +57,14 @@ class TunedModel(nn.Module):
         self.head = head
         self.labels = tuple(labels)
 
+    @property
+    def causal(self) -> PreTrainedModel:
+        """The causal model with the adapters in place, without peft's wrapper."""
+        return cast("PreTrainedModel", self.model.get_base_model())
+
     def forward(self, step: Step) -> Tensor:
         """Return the grade logits of the step's documents."""
-        logits = label_logits(self.model, step.tokens[0].prefix, [row.rest for row in step.tokens], self.labels)
+        logits = label_logits(self.causal, step.tokens[0].prefix, [row.rest for row in step.tokens], self.labels)
         combined: Tensor = self.head(logits, torch.tensor(step.cosines, device=logits.device))
         return combined
 

@@ -218,8 +218,8 @@ def _adapted(setting: _Setting, prior: CumulativeLink, steps: Sequence[Step]) ->
     model = get_peft_model(setting.base.model, lora)
     labels = label_tokens(setting.base.tokenizer, setting.scale)
     tokens = [row for step in steps[:_OFFSET_STEPS] for row in step.tokens]
-    offset = centred(read_labels(model, tokens, labels, batch_size=setting.judge.batch_size)).mean(dim=0)
-    head = GradeHead(prior, gamma=config.gamma, offset=offset.to(model.device))
+    offset = centred(read_labels(setting.base.model, tokens, labels, batch_size=setting.judge.batch_size)).mean(dim=0)
+    head = GradeHead(prior, gamma=config.gamma, offset=offset.to(setting.base.model.device))
     return TunedModel(model, head, labels)
 
 

@@ -32,7 +32,8 @@ class TorchScorer(ResidualScorer):
     def open(cls, folder: Path) -> TorchScorer:
         """Load a model folder; raise ArtifactError if it has no valid reranker.json."""
         card = read_card(folder)
-        return cls(load_model(folder, max_length=card.max_length), load_encoder(card.encoder), card=card)
+        model = load_model(folder, max_length=card.max_length)
+        return cls(model, load_encoder(card.encoder, exact=True), card=card)
 
     def _encode_query(self, query: str) -> Vectors:
         return np.asarray(self._encoder.encode_queries([query])[0], dtype=np.float32)

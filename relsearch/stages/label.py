@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import polars as pl
 
 from relsearch import augment as policy
@@ -34,7 +36,7 @@ def tune(context: Context, work: Building) -> None:
 
 
 def judge(context: Context, work: Building) -> None:
-    """Judge the unlabelled pairs of training and unlabelled queries, and the human-labelled dev and test pairs."""
+    """Judge the pools of training and unlabelled queries, and a sample of the held-out human pairs."""
     from relsearch.judge.llm import load_judge
     from relsearch.judge.store import judge_all
 
@@ -43,12 +45,8 @@ def judge(context: Context, work: Building) -> None:
     pool = context.candidates.filter(
         pl.col("query_id").is_in(learning) & (pl.col("rank") <= context.config.judge.depth)
     )
-    wanted = pl.concat(
-        [
-            pool.select(_PAIR).join(context.human, on=_PAIR, how="anti"),
-            context.human.filter(pl.col("query_id").is_in(held_out)).select(_PAIR),
-        ]
-    ).sort(_PAIR)
+    human = _sample(context.human.filter(pl.col("query_id").is_in(held_out)), context)
+    wanted = pl.concat([pool.select(_PAIR).join(context.human, on=_PAIR, how="anti"), human.select(_PAIR)]).sort(_PAIR)
     if wanted.is_empty():
         raise DataError("no pair to judge: every pool pair has a human label; raise [judge] depth or add queries")
     judged = judge_all(load_judge(context.path("tune")), context.pairs(wanted), work.directory / "store")
@@ -86,6 +84,14 @@ def _labelled(context: Context, split: str) -> tuple[list[Pair], list[int]]:
     if rows.is_empty():
         raise DataError(f"no human label in the {split} split; add labelled queries or change the split's share")
     return context.pairs(rows), rows["grade"].to_list()
+
+
+def _sample(human: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """Draw the held-out pairs of each query by a hash of seed and ids, so that their order does not matter."""
+    rows = human.select(_PAIR).iter_rows()
+    draws = [sha256(f"{context.config.seed}:{query}:{doc}".encode()).hexdigest() for query, doc in rows]
+    limit = context.config.judge.held_out_per_query
+    return human.with_columns(draw=pl.Series(draws, dtype=pl.String)).sort("draw").group_by("query_id").head(limit)
 
 
 def _judged(context: Context) -> pl.DataFrame:
