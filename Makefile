@@ -17,7 +17,7 @@ demo: .venv/demo.stamp  ## run the whole chain on the packaged demo collection
 
 test: check  ## everything that CI checks: format, lint, types, layers, tests, docs, wheel
 	$(BIN)/pytest -q
-	$(BIN)/cog --check README.md
+	$(BIN)/python -m cogapp --check README.md
 	$(BIN)/python -m tests.wheel
 
 check: .venv/dev.stamp  ## format, lint, types, import layers
@@ -30,7 +30,7 @@ bench: .venv/dev.stamp  ## measure again what the README's tables show (hours; t
 	$(BIN)/python -m benchmarks.bm25
 	$(BIN)/python -m benchmarks.chain_trec_dl
 	$(BIN)/python -m benchmarks.footprint
-	$(BIN)/cog -r README.md
+	$(BIN)/python -m cogapp -r README.md
 
 .venv/demo.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv
