@@ -1,0 +1,45 @@
+"""Fixtures of search servers: started once for the suite, stopped after it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def _serve(command: list[str]) -> Iterator[str]:
+    """Start a server, yield the URL that it prints in its first line with one, stop it."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = next((word for line in process.stdout for word in line.split() if word.startswith("http://")), None)
+            if url is None:
+                pytest.fail(f"{command} ended without printing a URL")
+            yield url
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url(servers: Path) -> Iterator[str]:
+    """A real Elasticsearch."""
+    yield from _serve([sys.executable, str(servers / "start.py"), "elasticsearch"])
+
+
+@pytest.fixture(scope="session")
+def opensearch_url(servers: Path) -> Iterator[str]:
+    """A real OpenSearch."""
+    yield from _serve([sys.executable, str(servers / "start.py"), "opensearch"])
+
+
+@pytest.fixture(scope="session")
+def compatible_url() -> Iterator[str]:
+    """A small Elasticsearch-compatible server that needs no Java."""
+    noida = Path(sys.executable).parent / "noida-db"
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--only", "elasticsearch", "--host", "127.0.0.1", "--elasticsearch-port", "0", "--data-dir", folder]
+        yield from _serve([str(noida), "start", *options])
