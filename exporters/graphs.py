@@ -12,7 +12,7 @@ from pathlib import Path
 
 from relsearch.config import EncoderConfig
 from relsearch.errors import MissingExtraError, ModelError
-from relsearch.weights import resolve
+from relsearch.weights import quiet, resolve
 
 # Said by torch 2.9+ and transformers 4.57 on every export through the tracing exporter, the one optimum 2.1 uses;
 # parity with torch, which each export is held to, covers what they warn of.
@@ -65,7 +65,7 @@ def _export(model: str, target: Path, *, task: str, library: str) -> None:
     except ImportError as exc:
         raise MissingExtraError("ONNX export", "export") from exc
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder, _quiet():
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder, _without_expected_warnings():
         try:
             main_export(model, folder, task=task, library_name=library, do_validation=False, framework="pt")
         except (ValueError, KeyError, NotImplementedError) as exc:
@@ -74,15 +74,8 @@ def _export(model: str, target: Path, *, task: str, library: str) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    from transformers import logging
-
-    said = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        with warnings.catch_warnings():
-            for message in _EXPECTED:
-                warnings.filterwarnings("ignore", message=message)
-            yield
-    finally:
-        logging.set_verbosity(said)
+def _without_expected_warnings() -> Iterator[None]:
+    with quiet(), warnings.catch_warnings():
+        for message in _EXPECTED:
+            warnings.filterwarnings("ignore", message=message)
+        yield

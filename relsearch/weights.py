@@ -6,6 +6,8 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +45,19 @@ def fast_dtype() -> torch.dtype:
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     able = torch.cpu.get_capabilities()
     return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from reporting what is known and meant, such as a head that is new; errors still show."""
+    from transformers import logging
+
+    said = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(said)
 
 
 def cache_folder() -> Path:
@@ -103,8 +118,9 @@ def _convert(gguf: Path, folder: Path) -> None:
         raise MissingExtraError("reading a GGUF file", "train") from exc
     source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(**source)
-        model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(**source)
+            model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
     except (ValueError, KeyError, NotImplementedError) as exc:
         raise ModelError(f"{gguf}: transformers cannot read it ({exc}); use a safetensors folder instead") from exc
     # The tensors are plain floats now; these marks of quantisation would make from_pretrained refuse the folder.

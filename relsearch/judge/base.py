@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from relsearch.errors import MissingExtraError, ModelError
-from relsearch.weights import resolve
+from relsearch.weights import quiet, resolve
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -34,9 +34,11 @@ def load_base(name: str, *, dtype: torch.dtype) -> Base:
     except ImportError as exc:
         raise MissingExtraError("the judge", "train") from exc
     source = resolve(name)
+    options: dict[str, Any] = {"trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, use_safetensors=True, trust_remote_code=False)
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, use_safetensors=True, **options)
     except (OSError, ValueError, KeyError) as exc:
         reason = str(exc).splitlines()[0]
         raise ModelError(f"judge base {name!r} cannot be loaded ({reason}); set [judge] base") from exc

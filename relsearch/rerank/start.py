@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from relsearch.errors import ConfigError, ModelError
-from relsearch.weights import resolve
+from relsearch.weights import quiet, resolve
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -23,24 +23,20 @@ def load_start(base: str, *, max_length: int, seed: int) -> CrossEncoder:
     import torch
     from sentence_transformers import CrossEncoder
     from sentence_transformers.sentence_transformer.modules import Transformer
-    from transformers import logging
 
     torch.manual_seed(seed)  # the head of a base without pooler weights is drawn here
     name = str(resolve(base))
-    said = logging.get_verbosity()
-    logging.set_verbosity_error()  # that the head's weights are new is known and meant
     try:
-        transformer = Transformer(
-            name,
-            transformer_task="sequence-classification",
-            model_kwargs={"use_safetensors": True},  # pickled weights are never read
-            config_kwargs={"num_labels": 1},
-            processor_kwargs={"model_max_length": max_length},
-        )
+        with quiet():
+            transformer = Transformer(
+                name,
+                transformer_task="sequence-classification",
+                model_kwargs={"use_safetensors": True},  # pickled weights are never read
+                config_kwargs={"num_labels": 1},
+                processor_kwargs={"model_max_length": max_length},
+            )
     except (OSError, ValueError) as exc:
         raise ModelError(f"{base}: cannot be given a ranking head ({exc}); name an encoder such as BERT") from exc
-    finally:
-        logging.set_verbosity(said)
     positions = getattr(transformer.auto_model.config, "max_position_embeddings", max_length)
     if max_length > positions:
         raise ConfigError(f"[train] max_length {max_length}: {base} reads at most {positions} tokens; lower it")
