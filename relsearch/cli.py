@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
+import textwrap
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
@@ -36,6 +36,7 @@ ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The relsearc
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the bootstrap.")]
 DEFAULT_CONFIG = Path("relsearch.toml")
+_BRIEF_WIDTH = 44  # keeps the table of stages within 80 columns
 
 
 class Verb(Enum):
@@ -53,14 +54,11 @@ class Verb(Enum):
 
 def main() -> None:
     """Run the command line; relsearch's own errors become one line on stderr and exit status 1."""
-    verbose = "-v" in sys.argv
-    if verbose:
-        sys.argv.remove("-v")
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         app()
     except RelsearchError as exc:
-        if verbose:
+        if logging.getLogger().isEnabledFor(logging.INFO):
             raise
         typer.echo(f"relsearch: {exc}", err=True)
         raise SystemExit(1) from None
@@ -74,11 +72,16 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what is done, and show where an error arose.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Hold the options that come before the verb."""
+    if verbose:
+        logging.getLogger().setLevel(logging.INFO)
 
 
 @app.command()
@@ -207,10 +210,9 @@ def _show_stages(results: Iterable[StageResult], *, as_json: bool) -> None:
 
 
 def _brief(figures: dict[str, Any]) -> str:
-    flat = {**figures, **figures.get("queries", {})} if isinstance(figures.get("queries"), dict) else figures
     parts = [
         f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in flat.items()
+        for name, value in figures.items()
         if isinstance(value, int | float | str) and name != "table"
     ]
-    return ", ".join(parts)[:44]
+    return textwrap.shorten(", ".join(parts), _BRIEF_WIDTH, placeholder=" …")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 
 import polars as pl
 
 from relsearch import augment as policy
 from relsearch import tables
 from relsearch.artifacts import Building
+from relsearch.config import Config, EncoderConfig
 from relsearch.evaluate import evaluate as evaluate_runs
 from relsearch.exporters.trec import write_run
 from relsearch.stages.context import Context
@@ -48,7 +50,7 @@ def export(context: Context, work: Building) -> None:
 
 
 def rerank(context: Context, work: Building) -> None:
-    """Write the test queries' runs: first stage, untrained cosine, and each bundle over the first stage."""
+    """Write the test queries' runs: first stage, untrained cosines, and each bundle over the first stage."""
     from relsearch.encoder import load_encoder
     from relsearch.rerank.onnx_scorer import OnnxScorer
     from relsearch.rerank.rank import rerank_run
@@ -56,10 +58,9 @@ def rerank(context: Context, work: Building) -> None:
     depth = context.config.pool.depth
     first = context.first_stage.filter(pl.col("query_id").is_in(context.split("test")))
     pairs = context.pairs(first)
-    runs = {
-        "bm25": first,
-        "cosine": _reorder(first, load_encoder(context.config.train_encoder).cosines(pairs).tolist()),
-    }
+    runs = {"bm25": first}
+    for name, encoder in _baselines(context.config).items():
+        runs[name] = _reorder(first, load_encoder(encoder).cosines(pairs).tolist())
     texts = {pair.doc_id: pair.text for pair in pairs}
     for arm in ARMS:
         scorer = OnnxScorer.open(context.path("export", arm))
@@ -71,15 +72,24 @@ def rerank(context: Context, work: Building) -> None:
 
 
 def evaluate(context: Context, work: Building) -> None:
-    """Measure the runs against the test queries' human labels, each against the first stage."""
+    """Measure the runs against the test queries' human labels, each against the first stage and all before it."""
     config = context.config
     qrels = context.human.filter(pl.col("query_id").is_in(context.split("test")))
-    names = ("bm25", "cosine", *(f"{arm}_reranker" for arm in ARMS))
+    names = ("bm25", *_baselines(config), *(f"{arm}_reranker" for arm in ARMS))
     runs = {name: tables.read(context.path("rerank", f"{name}.parquet"), tables.CANDIDATES) for name in names}
-    result = evaluate_runs(
-        qrels, runs, measures=config.evaluate.measures, resamples=config.evaluate.resamples, seed=config.seed
+    measure = partial(
+        evaluate_runs,
+        qrels,
+        measures=config.evaluate.measures,
+        resamples=config.evaluate.resamples,
+        seed=config.seed,
     )
-    work.figures |= {"result": result.to_json(), "table": result.to_table()}
+    against = {
+        baseline: measure({name: runs[name] for name in names[place:]}) for place, baseline in enumerate(names[:-1])
+    }
+    result = against["bm25"]
+    tests = {baseline: each.to_json()["against_first"] for baseline, each in against.items()}
+    work.figures |= {"result": result.to_json(), "table": result.to_table(), "against": tests}
 
 
 def _train(context: Context, work: Building, examples: pl.DataFrame) -> None:
@@ -107,6 +117,14 @@ def _train(context: Context, work: Building, examples: pl.DataFrame) -> None:
         "steps": report.steps,
         "pairs_per_s": report.pairs_per_s,
     }
+
+
+def _baselines(config: Config) -> dict[str, EncoderConfig]:
+    """The untrained encoders that a reranker has to beat, by the name of their run."""
+    encoders = {"cosine": config.train_encoder}
+    if config.judge_encoder != config.train_encoder:
+        encoders["judge_cosine"] = config.judge_encoder
+    return encoders
 
 
 def _human_examples(context: Context, split: str) -> pl.DataFrame:

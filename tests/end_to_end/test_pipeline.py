@@ -1,0 +1,141 @@
+"""Every stage on a small collection with tiny models, as a user runs them from a relsearch.toml."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from relsearch.pipeline import STAGES
+from relsearch.types import Document
+from tests.rerank.tiny_reranker import GRADES
+
+_QUERIES = {
+    "q1": "why does a cat purr",
+    "q2": "how to steep green tea",
+    "q3": "why are there tides",
+    "q4": "why is the sky blue",
+    "q5": "what do cats eat",
+    "q6": "how salty is sea water",
+    "q7": "black tea in boiling water",
+    "q8": "red light at sunset",
+}
+_UNLABELLED = {"u1": "when do kittens open their eyes", "u2": "waves and wind at sea"}
+_CONFIG = """
+output = "{output}"
+[collection]
+source = "{collection}"
+[pool]
+depth = 8
+dev_share = 0.25
+test_share = 0.25
+[encoder]
+model = "{bert}"
+[judge]
+base = "{llama}"
+max_document_tokens = 32
+[tune]
+layers = 1
+rank = 2
+evaluations = 1
+[augment]
+force = true
+[train]
+base = "{bert}"
+max_length = 64
+max_steps = 4
+evaluations = 1
+[export]
+force = true
+[evaluate]
+resamples = {resamples}
+"""
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory, documents: list[Document]) -> Path:
+    """The ten documents as a BEIR folder; eight queries graded by topic, two without grades."""
+    folder = tmp_path_factory.mktemp("collection")
+    rows = [{"_id": document.doc_id, **document.fields} for document in documents]
+    (folder / "corpus.jsonl").write_text(_lines(rows), encoding="utf-8")
+    queries = [{"_id": query, "text": text} for query, text in {**_QUERIES, **_UNLABELLED}.items()]
+    (folder / "queries.jsonl").write_text(_lines(queries), encoding="utf-8")
+    grades = {document.doc_id: GRADES.get(document.doc_id.split("-")[0], 0) for document in documents}
+    qrels = [f"{query}\t0\t{doc}\t{grade}\n" for query in _QUERIES for doc, grade in grades.items()]
+    (folder / "qrels.tsv").write_text("".join(qrels), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory, collection: Path, tiny_bert: Path, tiny_llama: Path) -> Path:
+    """A relsearch.toml whose every stage has been run once."""
+    path = tmp_path_factory.mktemp("project") / "relsearch.toml"
+    folders = {"output": path.parent / "out", "collection": collection, "bert": tiny_bert, "llama": tiny_llama}
+    path.write_text(_CONFIG.format(**folders, resamples=200), encoding="utf-8")
+    assert {status for _, status in _statuses(path)} == {"done"}
+    return path
+
+
+def test_a_second_run_has_nothing_to_do(config: Path) -> None:
+    """All stages are up to date, in their order."""
+    assert _statuses(config) == [(stage.name, "up to date") for stage in STAGES]
+
+
+def test_a_changed_setting_runs_the_stages_that_depend_on_it(config: Path) -> None:
+    """Only `agree` and what comes after it read [evaluate]."""
+    changed = config.with_name("changed.toml")
+    changed.write_text(config.read_text("utf-8").replace("resamples = 200", "resamples = 300"), encoding="utf-8")
+    again = {name for name, status in _statuses(changed) if status == "done"}
+    assert again == {"agree", "augment", "train-augmented", "export", "rerank", "evaluate"}
+    _statuses(config)  # back to where the other tests expect it
+
+
+def test_the_table_shows_every_arm_against_bm25(config: Path) -> None:
+    """The last table holds BM25, the untrained cosine and both rerankers, and fits a terminal."""
+    shown = _relsearch("run", "-c", str(config)).stdout
+    assert all(run in shown for run in ("bm25", "cosine", "human_reranker", "augmented_reranker"))
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_no_query_that_is_measured_was_learnt_from(config: Path) -> None:
+    """Training examples are of training and unlabelled queries, and judged pairs never overrule people."""
+    import polars as pl
+
+    output = config.parent / "out"
+    split = dict(pl.read_parquet(output / "collect" / "queries.parquet").select("query_id", "split").iter_rows())
+    examples = pl.read_parquet(output / "augment" / "examples.parquet")
+    assert {split[query] for query in examples["query_id"]} == {"train", "unlabelled"}
+    assert examples.select("query_id", "doc_id").is_duplicated().sum() == 0
+    human = examples.filter(pl.col("source") == "human")
+    assert {split[query] for query in human["query_id"]} == {"train"}
+
+
+def test_the_bundle_reranks_a_run_without_torch(config: Path, collection: Path, tmp_path: Path) -> None:
+    """`rerank` gives what the pipeline's own rerank stage gave, in a process that cannot import torch."""
+    output = config.parent / "out"
+    arm = json.loads((output / "export" / "manifest.json").read_text("utf-8"))["figures"]["shipped"]
+    blocked = "import sys; sys.modules.update(torch=None, transformers=None); from relsearch.cli import main; main()"
+    command = ["rerank", str(output / "rerank" / "bm25.trec"), "--bundle", str(output / "export" / "bundle")]
+    command += ["--collection", str(collection), "-o", str(tmp_path / "run.trec"), "--tag", f"{arm}_reranker"]
+    done = subprocess.run([sys.executable, "-c", blocked, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run.trec").read_text("utf-8") == (output / "rerank" / f"{arm}_reranker.trec").read_text("utf-8")
+
+
+def _statuses(config: Path) -> list[tuple[str, str]]:
+    results = json.loads(_relsearch("run", "-c", str(config), "--json").stdout)
+    return [(result["name"], result["status"]) for result in results]
+
+
+def _relsearch(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from relsearch.cli import main; main()", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def _lines(rows: list[dict[str, str]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
