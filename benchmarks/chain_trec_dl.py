@@ -33,8 +33,9 @@ def main() -> None:
     """Gather the years into one collection, run the pipeline on it, record its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("runs/trec-dl"))
-    parser.add_argument("--tune-minutes", type=float, default=20)
-    parser.add_argument("--train-minutes", type=float, default=8)
+    parser.add_argument("--tune-minutes", type=float, default=12)
+    parser.add_argument("--tune-pairs", type=int, default=2100)
+    parser.add_argument("--train-minutes", type=float, default=6)
     arguments = parser.parse_args()
     gathered = arguments.output / "gathered"
     if not (gathered / "finished").is_file():
@@ -59,8 +60,8 @@ def _config(gathered: Path, arguments: argparse.Namespace) -> Config:
             "collection": {"source": str(gathered), "splits": gathered / "splits.tsv"},
             "index": {"searchers": []},
             "pool": {"runs": runs, "depth": 100},
-            "judge": {"encoder": e5, "depth": 50, "max_document_tokens": 160},
-            "tune": {"minutes": arguments.tune_minutes},
+            "judge": {"encoder": e5, "depth": 40, "held_out_per_query": 40, "max_document_tokens": 160},
+            "tune": {"minutes": arguments.tune_minutes, "max_pairs": arguments.tune_pairs, "calibration_pairs": 800},
             "train": {"minutes": arguments.train_minutes},
         }
     )
