@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from relsearch.config import EncoderConfig
 from relsearch.errors import MissingExtraError, ModelError
 from relsearch.types import Pair
-from relsearch.weights import fast_dtype, resolve
+from relsearch.weights import fast_dtype, quiet, resolve
 
 if TYPE_CHECKING:
     import torch
@@ -107,7 +107,8 @@ def load_encoder(config: EncoderConfig, *, exact: bool = False) -> Encoder:
         raise MissingExtraError("the dense encoder", "train") from exc
     name = resolve(config.model)
     try:
-        model = SentenceTransformer(str(name), trust_remote_code=False, model_kwargs={"use_safetensors": True})
+        with quiet():
+            model = SentenceTransformer(str(name), trust_remote_code=False, model_kwargs={"use_safetensors": True})
     except (OSError, ValueError, KeyError) as exc:
         reason = str(exc).splitlines()[0]
         raise ModelError(f"encoder {config.model!r} cannot be loaded ({reason}); set [encoder] model") from exc

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,8 +14,10 @@ import pytest
 
 
 def _serve(command: list[str]) -> Iterator[str]:
-    """Start a server, yield the URL that it prints in its first line with one, stop it."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    """Start a server, yield the URL that it prints in its first line with one, stop it and what it started."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as process:
         try:
             assert process.stdout is not None
             url = next((word for line in process.stdout for word in line.split() if word.startswith("http://")), None)
@@ -21,7 +25,7 @@ def _serve(command: list[str]) -> Iterator[str]:
                 pytest.fail(f"{command} ended without printing a URL")
             yield url
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 @pytest.fixture(scope="session")
