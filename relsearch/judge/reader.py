@@ -1,35 +1,40 @@
-"""Features of many pairs: grouped by query, sorted by length, in small batches, back in the pairs' order."""
+"""Label logits of many pairs: grouped by query, sorted by length, in small batches, back in the pairs' order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from relsearch.judge.base import label_logits
 from relsearch.judge.prompt import Tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # Bounds the memory of a batch whatever its documents' length: 16 documents of 250 tokens.
 MAX_BATCH_TOKENS = 4096
 
 
-def read_all(
-    read: Callable[[Sequence[Tokens]], Tensor],
+def read_labels(
+    model: PreTrainedModel,
     tokens: Sequence[Tokens],
+    labels: Sequence[int],
     *,
     batch_size: int,
     advance: Callable[[int], object] = lambda done: done,
 ) -> Tensor:
-    """Return what `read` gives for every pair, one row each; `advance` is called with the size of each batch."""
-    order: list[int] = []
-    parts: list[Tensor] = []
+    """Return label logits, shape [pairs, labels]; `advance` is called with the size of each finished batch."""
+    rows = torch.zeros(len(tokens), len(labels))
     with torch.inference_mode():
         for batch in batches(tokens, batch_size):
-            parts.append(read([tokens[row] for row in batch]).float().cpu())
-            order += batch
+            logits = label_logits(model, tokens[batch[0]].prefix, [tokens[row].rest for row in batch], labels)
+            rows[batch] = logits.cpu()
             advance(len(batch))
-    return torch.cat(parts)[torch.tensor(order).argsort()] if parts else torch.zeros(0, 0)
+    return rows
 
 
 def batches(tokens: Sequence[Tokens], batch_size: int) -> Iterator[list[int]]:
