@@ -135,7 +135,8 @@ def _write(
     scores: Scores,
     report: TuneReport,
 ) -> None:
-    model.model.save_pretrained(str(folder / ADAPTER))
+    # "auto" would look for the base on a model hub to see whether its vocabulary grew.
+    model.model.save_pretrained(str(folder / ADAPTER), save_embedding_layers=False)
     scale = setting.scale
     card = JudgeCard(
         judge=setting.judge,
