@@ -23,6 +23,8 @@ from relsearch.rerank.torch_scorer import TorchScorer
 from relsearch.types import Pair, Scale
 
 _DEPTH = 50  # documents a query in the parity lists: enough to reorder a top ten, seconds to score
+# A wrong graph shows on the first text; the gate on quality needs every list, this one does not.
+_EXACT_LISTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def export_bundle(
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
         fp32, int8 = Path(folder) / "fp32", Path(folder) / "int8"
         manifest = write_fp32(model, fp32)
-        exact = _against_torch(model, fp32, lists, graded)
+        exact = _against_torch(model, fp32, lists[:_EXACT_LISTS], graded)
         write_int8(fp32, int8)
         report = parity(OnnxScorer.open(fp32), OnnxScorer.open(int8), lists, graded)
         variant, reason = _choose(report, config)
