@@ -64,9 +64,14 @@ def _chain(figures: Figures) -> str:
 
 
 def _demo(figures: Figures) -> str:
-    names = {"bm25": "bm25", "cosine": "cosine", "human_only": "human_reranker", "augmented": "augmented_reranker"}
+    names = {
+        "bm25": RUNS["bm25"],
+        "cosine": RUNS["cosine"],
+        "human_only": "reranker, the demo's grades only",
+        "augmented": "reranker, the demo's grades and judged labels",
+    }
     rows = [
-        [RUNS[names[arm]], f"{mean:.3f} [{low:.3f}, {high:.3f}]"]
+        [names[arm], f"{mean:.3f} [{low:.3f}, {high:.3f}]"]
         for (arm, mean), (low, high) in zip(figures["ndcg10"].items(), figures["ndcg10_interval"].values(), strict=True)
     ]
     return _section(
