@@ -57,7 +57,10 @@ def _show(stages: dict[str, Any]) -> None:
     export = stages["export"]
     print("\nJudge against the demo's grades, test queries\n" + stages["agree"]["table"])
     print("\nReranking BM25's candidates, test queries\n" + stages["evaluate"]["table"])
-    print(f"\nBundle: {export['bundle_mb']} MB, trained on {export['shipped']} labels; {export[export['shipped']]}")
+    bundle = export[export["shipped"]]
+    fp32, int8 = (round(bundle[f"int8_fp32_ms_{part}"]) for part in ("reference", "candidate"))
+    print(f"\nBundle: {export['bundle_mb']} MB, {bundle['variant']}, trained on {export['shipped']} labels.")
+    print(f"100 passages, cold: {fp32} ms in fp32, {int8} ms in int8; {bundle['reason']}.")
 
 
 def _peak_mb() -> int:
