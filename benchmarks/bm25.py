@@ -62,7 +62,7 @@ def main() -> None:
         except RelsearchError as exc:
             print(f"{engine} is left out: {exc}", file=sys.stderr)
     record("bm25", figures)
-    print(table(["collection", "searcher", "k1 b", "NDCG@10", "kept", "R@100", "ms/query", "reference"], sorted(rows)))
+    print(table(["collection", "searcher", "k1 b", "NDCG@10", "kept", "R@100", "ms/query", "ref"], sorted(rows)))
 
 
 def _measure(engine: str, name: str, index: IndexConfig) -> dict[str, float]:

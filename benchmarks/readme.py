@@ -46,7 +46,7 @@ def _chain(figures: Figures) -> str:
             cells.append(_difference(test["nDCG@10"]) if test else "")
         rows.append(cells)
     head = [
-        "TREC DL 2019, 43 queries",
+        f"TREC DL 2019, {result['queries']} queries",
         "NDCG@10 [95 % CI]",
         "against BM25 (p)",
         "against MiniLM (p)",
