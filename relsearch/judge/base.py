@@ -1,78 +1,91 @@
-"""The causal language model under the judge: loading it, and reading label logits with one shared prefix."""
+"""The model under a judge: loading it by family, and what it takes to tune and to read with it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
+from relsearch.config import JudgeConfig
 from relsearch.errors import MissingExtraError, ModelError
+from relsearch.judge.bidirectional import EncoderReader, PairEncoder
+from relsearch.judge.causal import CausalReader
+from relsearch.judge.prompt import Prompt, PromptEncoder, Tokens
+from relsearch.judge.trunk import UpperReader
+from relsearch.types import Pair, Scale
 from relsearch.weights import quiet, resolve
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+class Reader(Protocol):
+    """Turns pairs that share one prefix into feature vectors."""
+
+    @property
+    def width(self) -> int:
+        """The length of a feature vector."""
+        ...
+
+    def features(self, tokens: Sequence[Tokens]) -> Tensor:
+        """Return one row a pair, shape [n, width]."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A loaded causal model with its tokenizer; `checksum` names the weights."""
+    """A loaded model with its tokenizer; `checksum` names the weights, `task` is peft's name of the family."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     checksum: str
+    task: str
+    encode: Callable[[Sequence[Pair]], list[Tokens]]
+
+    def reader(self) -> Reader:
+        """Return a reader with the whole model."""
+        if self.task == "CAUSAL_LM":
+            return CausalReader(self.model)
+        typed = "token_type_ids" in self.tokenizer.model_input_names
+        return EncoderReader(self.model, padding=self.tokenizer.pad_token_id or 0, typed=typed)
+
+    def tuning_reader(self, tokens: Sequence[Tokens], *, tuned_layers: int, folder: Path) -> Reader:
+        """Return a reader for these pairs that computes what tuning does not change only once."""
+        depth = int(self.model.config.num_hidden_layers) - tuned_layers
+        if self.task != "CAUSAL_LM" or depth <= 0:
+            return self.reader()
+        return UpperReader(self.model, tokens, depth=depth, folder=folder)
 
 
-def load_base(name: str, *, dtype: torch.dtype) -> Base:
-    """Load a causal model onto the GPU if there is one, else the CPU; raise ModelError if it is none."""
+def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch.dtype) -> Base:
+    """Load the judge's base onto the GPU if there is one, else the CPU; raise ModelError if it is none."""
     try:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
     except ImportError as exc:
         raise MissingExtraError("the judge", "train") from exc
-    source = resolve(name)
+    causal = config.family == "llm"
+    source = resolve(config.base)
     options: dict[str, Any] = {"trust_remote_code": False}
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, use_safetensors=True, **options)
+            kind = AutoModelForCausalLM if causal else AutoModel
+            model: Any = kind.from_pretrained(source, dtype=dtype, use_safetensors=True, **options)
     except (OSError, ValueError, KeyError) as exc:
         reason = str(exc).splitlines()[0]
-        raise ModelError(f"judge base {name!r} cannot be loaded ({reason}); set [judge] base") from exc
+        raise ModelError(f"judge base {config.base!r} cannot be loaded ({reason}); set [judge] base") from exc
     checksum = _checksum(source) if isinstance(source, Path) else f"{source}@{model.config._commit_hash}"
-    return Base(model.eval(), tokenizer, checksum)
-
-
-def label_logits(
-    model: PreTrainedModel, prefix: Sequence[int], rests: Sequence[Sequence[int]], labels: Sequence[int]
-) -> Tensor:
-    """Return the logits of the label tokens after prefix + rest, shape [rests, labels], float32.
-
-    The prefix is computed once and its keys and values are shared by all rests, in tuning as in judging. Rests are
-    padded on the left, behind the prefix, so that the grade position is the last one of every row. Only the label
-    rows of the output matrix are used: the whole of it, on a slice of the hidden states, took a third of the time.
-    """
-    output = model.get_output_embeddings().weight
-    device = output.device
-    longest = max(len(rest) for rest in rests)
-    ids = torch.tensor([[0] * (longest - len(rest)) + list(rest) for rest in rests], device=device)
-    mask = torch.tensor([[0] * (longest - len(rest)) + [1] * len(rest) for rest in rests], device=device)
-    decoder = model.get_decoder()
-    with torch.autocast(device.type, torch.bfloat16, enabled=output.dtype is torch.bfloat16):
-        cache = decoder(input_ids=torch.tensor([list(prefix)], device=device), use_cache=True).past_key_values
-        cache.batch_repeat_interleave(len(rests))
-        hidden = decoder(
-            input_ids=ids,
-            attention_mask=torch.cat([mask.new_ones(len(rests), len(prefix)), mask], dim=1),
-            position_ids=len(prefix) + (mask.cumsum(dim=1) - 1).clamp(min=0),
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
-    logits: Tensor = hidden[:, -1].float() @ output[list(labels)].float().T
-    return logits
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    if causal:
+        encode = PromptEncoder(tokenizer, prompt, scale=scale, config=config).encode
+        return Base(model, tokenizer, checksum, "CAUSAL_LM", encode)
+    limits = {"max_query_tokens": config.max_query_tokens, "max_document_tokens": config.max_document_tokens}
+    return Base(model, tokenizer, checksum, "FEATURE_EXTRACTION", PairEncoder(tokenizer, **limits).encode)
 
 
 def _checksum(folder: Path) -> str:

@@ -14,6 +14,7 @@ from relsearch.types import Scale
 
 CARD = "judge.json"
 ADAPTER = "adapter"
+HEAD = "head.safetensors"
 
 
 class JudgeCard(BaseModel):
@@ -27,8 +28,6 @@ class JudgeCard(BaseModel):
     lowest: int
     names: tuple[str, ...]
     relevant: int
-    gamma: float
-    offset: tuple[float, ...]
     prior: dict[str, float | list[float]]
     calibration: dict[str, float | list[float]]
     cuts: tuple[float, ...]
@@ -70,10 +69,12 @@ def read_card(folder: Path) -> JudgeCard:
 
 
 def adapter_checksum(folder: Path) -> str:
-    """Return a short hash of the adapter's weights; raise ArtifactError if there are none."""
-    path = folder / ADAPTER / "adapter_model.safetensors"
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
-    except OSError as exc:
-        raise ArtifactError(f"{path}: cannot be read ({exc.strerror}); run `relsearch tune` again") from exc
+    """Return a short hash of the adapter's and the head's weights; raise ArtifactError if there are none."""
+    digest = hashlib.sha256()
+    for path in (folder / ADAPTER / "adapter_model.safetensors", folder / ADAPTER / HEAD):
+        try:
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as exc:
+            raise ArtifactError(f"{path}: cannot be read ({exc.strerror}); run `relsearch tune` again") from exc
+    return digest.hexdigest()[:16]

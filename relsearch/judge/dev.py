@@ -9,11 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from relsearch.encoder import Encoder
-from relsearch.judge.head import GradeHead
-from relsearch.judge.prompt import PromptEncoder, Tokens
+from relsearch.judge.prompt import Tokens
 from relsearch.judge.quality import Quality, quality
-from relsearch.judge.reader import read_labels
+from relsearch.judge.reader import read_all
 from relsearch.judge.sample import natural_sample
 from relsearch.judge.trainer import TunedModel
 from relsearch.ordinal import CumulativeLink
@@ -26,10 +24,10 @@ Scores = NDArray[np.float64]
 class DevSet:
     """Pairs at their natural frequencies with human grades, evidence and tokens, one entry a pair each."""
 
-    pairs: list[Pair]
-    grades: list[int]
+    pairs: Sequence[Pair]
+    grades: Sequence[int]
     cosines: NDArray[np.float32]
-    tokens: list[Tokens]
+    tokens: Sequence[Tokens]
     scale: Scale
 
     def part(self, count: int, *, seed: int) -> DevSet:
@@ -45,34 +43,16 @@ class DevSet:
 
     def scores(self, model: TunedModel, *, batch_size: int) -> Scores:
         """Return the model's score of each pair."""
-        return self._combined(model.head, read_labels(model.causal, self.tokens, model.labels, batch_size=batch_size))
+        features = read_all(model.reader.features, self.tokens, batch_size=batch_size)
+        with torch.inference_mode():
+            device = model.head.thresholds.device
+            found = model.head(features.to(device), torch.from_numpy(self.cosines).to(device))
+        return np.asarray(found.double().cpu().numpy())
 
     def evidence_scores(self, prior: CumulativeLink) -> Scores:
         """Return the score of each pair by evidence alone."""
-        nothing = torch.zeros(len(self.pairs), len(self.scale.names))
-        return self._combined(GradeHead(prior, gamma=0.0, offset=nothing[0]), nothing)
+        return prior.logits(self.cosines)
 
     def measure(self, scores: Scores) -> Quality:
         """Hold scores against the human grades."""
         return quality(scores, self.grades, [pair.query_id for pair in self.pairs], self.scale)
-
-    def _combined(self, head: GradeHead, logits: torch.Tensor) -> Scores:
-        with torch.inference_mode():
-            combined = head(logits.to(head.gamma.device), torch.from_numpy(self.cosines))
-            return GradeHead.scores(combined).cpu().double().numpy()
-
-
-def dev_set(
-    pairs: Sequence[Pair],
-    grades: Sequence[int],
-    *,
-    count: int,
-    evidence: Encoder,
-    reader: PromptEncoder,
-    scale: Scale,
-    seed: int,
-) -> DevSet:
-    """Draw at most `count` dev pairs, every query's share equal, and prepare them for scoring."""
-    rows = natural_sample(pairs, count=count, seed=seed)
-    chosen = [pairs[row] for row in rows]
-    return DevSet(chosen, [grades[row] for row in rows], evidence.cosines(chosen), reader.encode(chosen), scale)

@@ -1,9 +1,9 @@
-"""The judge's head: what retrieval knows, as a prior over grades, plus what the language model adds.
+"""The judge's head, alike for every family of models: what retrieval knows plus what the model adds.
 
-grade logits = log P(grade | cosine) + gamma * (centred label logits - offset)
+score = slope * z(cosine) + w · features,   P(grade >= k) = sigmoid(score - threshold_k)
 
-P is a cumulative-link model fitted on the training pairs' cosines and held fixed. An untuned small model says much
-the same to every pair; the offset starts as that constant answer, so that the judge starts at the evidence.
+The first part is a cumulative-link model fitted on the training pairs' cosines and held fixed; w starts at zero, so
+the judge starts at the evidence and learns only what the evidence lacks.
 """
 
 from __future__ import annotations
@@ -14,35 +14,29 @@ from torch import Tensor, nn
 from relsearch.ordinal import CumulativeLink
 
 
-class GradeHead(nn.Module):
-    """Combines label logits with evidence; `gamma` and `offset` (one a grade) are learned. The prior may be absent."""
+class OrdinalHead(nn.Module):
+    """Scores pairs from features [n, width] and cosines [n]; weights and thresholds are learned."""
 
-    gamma: nn.Parameter
-    offset: nn.Parameter
+    thresholds: nn.Parameter
 
-    def __init__(self, prior: CumulativeLink | None, *, gamma: float, offset: Tensor) -> None:
+    def __init__(self, prior: CumulativeLink, width: int) -> None:
         super().__init__()
         self.prior = prior
-        self.gamma = nn.Parameter(torch.tensor(float(gamma)))
-        self.offset = nn.Parameter(offset.detach().float().clone())
+        self.added = nn.Linear(width, 1, bias=False)
+        nn.init.zeros_(self.added.weight)
+        self.thresholds = nn.Parameter(torch.tensor(prior.thresholds, dtype=torch.float32))
 
-    def forward(self, label_logits: Tensor, cosines: Tensor) -> Tensor:
-        """Return grade logits, shape [n, grades], in float32."""
-        added = self.gamma * (centred(label_logits) - self.offset)
-        return added if self.prior is None else added + self._log_prior(self.prior, cosines.to(added.device))
+    @property
+    def silent(self) -> bool:
+        """Whether the model adds nothing, so that its features need not be computed."""
+        return not bool(self.added.weight.any())
 
-    @staticmethod
-    def scores(grade_logits: Tensor) -> Tensor:
-        """Return the expected level (0 = lowest grade) of each row, shape [n]."""
-        levels = torch.arange(grade_logits.shape[1], device=grade_logits.device, dtype=torch.float32)
-        return torch.softmax(grade_logits, dim=1) @ levels
+    def silence(self) -> None:
+        """Leave the evidence alone to decide."""
+        nn.init.zeros_(self.added.weight)
 
-    @staticmethod
-    def _log_prior(prior: CumulativeLink, cosines: Tensor) -> Tensor:
-        probabilities = prior.probabilities(cosines.detach().cpu().numpy())
-        return torch.as_tensor(probabilities, dtype=torch.float32, device=cosines.device).log()
-
-
-def centred(label_logits: Tensor) -> Tensor:
-    """Return the logits less their mean over the grades of each row, in float32."""
-    return label_logits.float() - label_logits.float().mean(dim=1, keepdim=True)
+    def forward(self, features: Tensor, cosines: Tensor) -> Tensor:
+        """Return the ordinal score of each row, shape [n], float32."""
+        known = self.prior.slope * (cosines.float() - self.prior.mean) / self.prior.deviation
+        added: Tensor = self.added(features.float()).squeeze(1)
+        return known.to(added.device) + added

@@ -6,16 +6,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from relsearch.judge.head import GradeHead
+
+def ordinal_loss(scores: Tensor, thresholds: Tensor, levels: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean over documents of one binary cross-entropy a threshold (cumulative link).
+
+    Scores and levels are [n], levels count from 0, thresholds are [grades - 1], weights have mean 1.
+    """
+    reached = (levels[:, None] > torch.arange(len(thresholds), device=levels.device)).float()
+    losses = functional.binary_cross_entropy_with_logits(scores[:, None] - thresholds, reached, reduction="none")
+    return (losses.sum(dim=1) * weights).mean()
 
 
-def grade_loss(grade_logits: Tensor, levels: Tensor, weights: Tensor) -> Tensor:
-    """Return the weighted mean cross-entropy; logits [n, grades], levels [n] count from 0, weights have mean 1."""
-    return (functional.cross_entropy(grade_logits, levels, reduction="none") * weights).mean()
-
-
-def listwise_loss(grade_logits: Tensor, levels: Tensor) -> Tensor:
+def listwise_loss(scores: Tensor, levels: Tensor) -> Tensor:
     """Return ListNet's divergence (Cao et al. 2007) between the softmax of grades and of scores, one query's rows."""
     wanted = torch.softmax(levels.float(), dim=0)
-    given = torch.log_softmax(GradeHead.scores(grade_logits), dim=0)
-    return functional.kl_div(given, wanted, reduction="sum")
+    return functional.kl_div(torch.log_softmax(scores, dim=0), wanted, reduction="sum")

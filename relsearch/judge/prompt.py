@@ -65,8 +65,8 @@ class PromptEncoder:
     def encode(self, pairs: Sequence[Pair]) -> list[Tokens]:
         """Return the tokens of each pair, in order."""
         texts = list(dict.fromkeys(pair.query for pair in pairs))
-        queries = dict(zip(texts, self._bounded(texts, self._max_query_tokens), strict=True))
-        documents = self._bounded([pair.text for pair in pairs], self._max_document_tokens)
+        queries = dict(zip(texts, bounded(self._tokenizer, texts, self._max_query_tokens), strict=True))
+        documents = bounded(self._tokenizer, [pair.text for pair in pairs], self._max_document_tokens)
         return [self._join(queries[pair.query], document) for pair, document in zip(pairs, documents, strict=True)]
 
     def _join(self, query: tuple[list[int], bool], document: tuple[list[int], bool]) -> Tokens:
@@ -74,19 +74,21 @@ class PromptEncoder:
         rest = document[0] + _interleave(self._after, query[0])
         return Tokens(tuple(prefix), tuple(rest), query[1] or document[1])
 
-    def _bounded(self, texts: Sequence[str], limit: int) -> list[tuple[list[int], bool]]:
-        if not texts:
-            return []
-        short = [text[: limit * _CHARACTERS_PER_TOKEN] for text in texts]
-        # split_special_tokens: a text that holds "<|im_end|>" must not end the turn.
-        rows = self._tokenizer(short, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
-        return [
-            (row[:limit], len(row) > limit or len(kept) < len(text))
-            for row, kept, text in zip(rows, short, texts, strict=True)
-        ]
-
     def _fixed(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False)) if text else []
+
+
+def bounded(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int) -> list[tuple[list[int], bool]]:
+    """Return at most `limit` tokens of each text, and whether it was cut."""
+    if not texts:
+        return []
+    short = [text[: limit * _CHARACTERS_PER_TOKEN] for text in texts]
+    # split_special_tokens: a text that holds "<|im_end|>" must not end the turn.
+    rows = tokenizer(short, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+    return [
+        (row[:limit], len(row) > limit or len(kept) < len(text))
+        for row, kept, text in zip(rows, short, texts, strict=True)
+    ]
 
 
 def load_prompt(name: str) -> Prompt:

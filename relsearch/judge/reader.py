@@ -1,40 +1,35 @@
-"""Label logits of many pairs: grouped by query, sorted by length, in small batches, back in the pairs' order."""
+"""Features of many pairs: grouped by query, sorted by length, in small batches, back in the pairs' order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from relsearch.judge.base import label_logits
 from relsearch.judge.prompt import Tokens
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 # Bounds the memory of a batch whatever its documents' length: 16 documents of 250 tokens.
 MAX_BATCH_TOKENS = 4096
 
 
-def read_labels(
-    model: PreTrainedModel,
+def read_all(
+    read: Callable[[Sequence[Tokens]], Tensor],
     tokens: Sequence[Tokens],
-    labels: Sequence[int],
     *,
     batch_size: int,
     advance: Callable[[int], object] = lambda done: done,
 ) -> Tensor:
-    """Return label logits, shape [pairs, labels]; `advance` is called with the size of each finished batch."""
-    rows = torch.zeros(len(tokens), len(labels))
+    """Return what `read` gives for every pair, one row each; `advance` is called with the size of each batch."""
+    order: list[int] = []
+    parts: list[Tensor] = []
     with torch.inference_mode():
         for batch in batches(tokens, batch_size):
-            logits = label_logits(model, tokens[batch[0]].prefix, [tokens[row].rest for row in batch], labels)
-            rows[batch] = logits.cpu()
+            parts.append(read([tokens[row] for row in batch]).float().cpu())
+            order += batch
             advance(len(batch))
-    return rows
+    return torch.cat(parts)[torch.tensor(order).argsort()] if parts else torch.zeros(0, 0)
 
 
 def batches(tokens: Sequence[Tokens], batch_size: int) -> Iterator[list[int]]:

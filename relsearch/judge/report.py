@@ -15,7 +15,6 @@ class TuneReport:
 
     tuned: Quality
     evidence: Quality
-    gamma: float
     pairs: int
     steps: int
     seconds: float
@@ -32,7 +31,6 @@ class TuneReport:
             "tuned": dict(self.tuned.to_json()),
             "evidence_alone": dict(self.evidence.to_json()),
             "beats_evidence": self.beats_evidence,
-            "gamma": self.gamma,
             "pairs": self.pairs,
             "steps": self.steps,
             "seconds": round(self.seconds, 1),

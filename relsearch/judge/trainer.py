@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,18 +16,15 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 from transformers.trainer_utils import get_last_checkpoint
 
 from relsearch.config import TuneConfig
-from relsearch.judge.base import label_logits
-from relsearch.judge.head import GradeHead
-from relsearch.judge.loss import grade_loss, listwise_loss
+from relsearch.judge.base import Reader
+from relsearch.judge.head import OrdinalHead
+from relsearch.judge.loss import listwise_loss, ordinal_loss
 from relsearch.judge.prompt import Tokens
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedModel
 
 _LOG = logging.getLogger(__name__)
-# Gamma and offsets are of the order of 1, adapter weights of 0.01; Adam moves each by about its rate a step.
-_HEAD_RATE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +43,22 @@ class Step:
 
 
 class TunedModel(nn.Module):
-    """Language model with adapter, and head; its state is only what is trained, so checkpoints stay small."""
+    """Model with adapter, and head; its state is only what is trained, so checkpoints stay small."""
 
     model: PeftModel
-    head: GradeHead
+    head: OrdinalHead
 
-    def __init__(self, model: PeftModel, head: GradeHead, labels: Sequence[int]) -> None:
+    def __init__(self, model: PeftModel, head: OrdinalHead, reader: Reader) -> None:
         super().__init__()
         self.model = model
         self.head = head
-        self.labels = tuple(labels)
-
-    @property
-    def causal(self) -> PreTrainedModel:
-        """The causal model with the adapters in place, without peft's wrapper."""
-        return cast("PreTrainedModel", self.model.get_base_model())
+        self.reader = reader
 
     def forward(self, step: Step) -> Tensor:
-        """Return the grade logits of the step's documents."""
-        logits = label_logits(self.causal, step.tokens[0].prefix, [row.rest for row in step.tokens], self.labels)
-        combined: Tensor = self.head(logits, torch.tensor(step.cosines, device=logits.device))
-        return combined
+        """Return the scores of the step's documents."""
+        features = self.reader.features(step.tokens)
+        scores: Tensor = self.head(features, torch.tensor(step.cosines, device=features.device))
+        return scores
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]  # torch has overloads
         """Return the trained parameters only."""
@@ -87,10 +79,16 @@ class JudgeTrainer(Trainer):
     """Trainer with the judge's loss; `look` measures the model on dev pairs."""
 
     def __init__(
-        self, *, look: Callable[[], Mapping[str, float | None]], listwise_weight: float, **options: Any
+        self,
+        *,
+        look: Callable[[], Mapping[str, float | None]],
+        thresholds: Tensor,
+        listwise_weight: float,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self._look = look
+        self._thresholds = thresholds
         self._listwise_weight = listwise_weight
 
     def compute_loss(
@@ -102,14 +100,17 @@ class JudgeTrainer(Trainer):
     ) -> Any:
         """Return the loss of one step."""
         step: Step = inputs["step"]
-        logits = model(step)
-        levels = torch.tensor(step.levels, device=logits.device)
-        loss = grade_loss(logits, levels, torch.tensor(step.weights, device=logits.device))
-        loss = loss + self._listwise_weight * listwise_loss(logits, levels)
-        return (loss, {"logits": logits}) if return_outputs else loss
+        scores = model(step)
+        levels = torch.tensor(step.levels, device=scores.device)
+        weights = torch.tensor(step.weights, device=scores.device)
+        loss = ordinal_loss(scores, self._thresholds, levels, weights)
+        loss = loss + self._listwise_weight * listwise_loss(scores, levels)
+        return (loss, {"scores": scores}) if return_outputs else loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, Any]:
         """Return and log the dev figures."""
+        if self.model is not None:
+            self.model.eval()  # an encoder's dropout would blur the look; Trainer turns it on again
         figures = {f"eval_{name}": value for name, value in self._look().items()}
         self.log({name: value for name, value in figures.items() if value is not None})
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
@@ -167,13 +168,14 @@ def run(
     clock = StopAfter(config.minutes)
     trainer = JudgeTrainer(
         look=look,
+        thresholds=model.head.thresholds,
         listwise_weight=config.listwise_weight,
         model=model,
         args=_arguments(len(steps), config=config, seed=seed, folder=folder),
         train_dataset=[{"step": step} for step in steps],
         eval_dataset=[{"step": step} for step in steps[:1]],  # asked for by Trainer; `look` has its own
         data_collator=lambda items: items[0],
-        optimizers=(_optimizer(model, config.learning_rate), None),
+        optimizers=(_optimizer(model, config), None),
         callbacks=[clock, LogFigures()],
     )
     trainer.remove_callback(PrinterCallback)  # type: ignore[no-untyped-call]
@@ -209,7 +211,10 @@ def _arguments(steps: int, *, config: TuneConfig, seed: int, folder: Path) -> Tr
     )
 
 
-def _optimizer(model: TunedModel, rate: float) -> torch.optim.Optimizer:
+def _optimizer(model: TunedModel, config: TuneConfig) -> torch.optim.Optimizer:
     adapters = [parameter for parameter in model.model.parameters() if parameter.requires_grad]
-    groups = [{"params": adapters, "lr": rate}, {"params": list(model.head.parameters()), "lr": rate * _HEAD_RATE}]
+    groups = [
+        {"params": adapters, "lr": config.learning_rate},
+        {"params": list(model.head.parameters()), "lr": config.head_learning_rate},
+    ]
     return torch.optim.AdamW(groups, weight_decay=0.0)

@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from relsearch.config import EncoderConfig, JudgeConfig, TuneConfig
 from relsearch.encoder import Encoder, load_encoder
 from relsearch.errors import ConfigError, DataError, MissingExtraError
 from relsearch.judge.base import Base, load_base
-from relsearch.judge.card import ADAPTER, JudgeCard, adapter_checksum, write_card
-from relsearch.judge.dev import DevSet, Scores, dev_set
-from relsearch.judge.head import GradeHead, centred
-from relsearch.judge.labels import label_tokens
-from relsearch.judge.prompt import Prompt, PromptEncoder, load_prompt
-from relsearch.judge.reader import read_labels
+from relsearch.judge.card import ADAPTER, HEAD, JudgeCard, adapter_checksum, write_card
+from relsearch.judge.dev import DevSet, Scores
+from relsearch.judge.head import OrdinalHead
+from relsearch.judge.prompt import Prompt, Tokens, load_prompt
 from relsearch.judge.report import TuneReport
 from relsearch.judge.sample import balanced_steps, grade_weights, natural_sample
 from relsearch.judge.trainer import Step, TunedModel, run
@@ -36,9 +35,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 # The prior has a handful of parameters; more pairs only cost encoding time.
 _PRIOR_PAIRS = 1000
-# Steps whose mean label logits are taken for what the untuned model says to every pair.
-_OFFSET_STEPS = 6
 _CHECKPOINTS = "checkpoints"
+_TRUNK = "trunk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,6 @@ class _Setting:
     evidence: Encoder
     base: Base
     prompt: Prompt
-    reader: PromptEncoder
 
 
 def tune(
@@ -70,36 +67,36 @@ def tune(
 ) -> TuneReport:
     """Tune on the training pairs, choose and calibrate on the dev pairs, write a judge folder to `output`.
 
-    Dev pairs must be of other queries. A run that was cut goes on from its last checkpoint in `output`.
+    Dev pairs must be of other queries. A run that was cut goes on from its last checkpoint in `output`. Where the
+    model explains the dev grades no better than the evidence alone, its part is set to zero, and the report says so.
     """
     _check(train_pairs, dev_pairs)
     started = time.monotonic()
-    setting = _load(judge, tune, encoder, scale=scale, seed=seed)
+    prompt = load_prompt(judge.prompt)
+    base = load_base(judge, prompt, scale, dtype=fast_dtype())
+    setting = _Setting(judge, tune, scale, seed, load_encoder(encoder), base, prompt)
     prior = _prior(train_pairs, train_grades, setting)
     steps = _steps(train_pairs, train_grades, setting)
-    dev = dev_set(
-        dev_pairs,
-        dev_grades,
-        count=tune.calibration_pairs,
-        evidence=setting.evidence,
-        reader=setting.reader,
-        scale=scale,
-        seed=seed,
-    )
-    model = _adapted(setting, prior, steps)
+    dev = _dev_set(dev_pairs, dev_grades, setting)
+    model = _adapted(setting, prior, [*(row for step in steps for row in step.tokens), *dev.tokens], output)
     done, tokens_per_s = _learn(model, steps, dev, prior, setting=setting, folder=output / _CHECKPOINTS)
+    evidence = dev.measure(dev.evidence_scores(prior))
     scores = dev.scores(model, batch_size=judge.batch_size)
     report = TuneReport(
         tuned=dev.measure(scores),
-        evidence=dev.measure(dev.evidence_scores(prior)),
-        gamma=model.head.gamma.item(),
+        evidence=evidence,
         pairs=sum(len(step.tokens) for step in steps),
         steps=done,
         seconds=time.monotonic() - started,
         tokens_per_s=tokens_per_s,
     )
-    _write(output, model, setting, encoder=encoder, prior=prior, dev=dev, scores=scores, report=report)
-    shutil.rmtree(output / _CHECKPOINTS, ignore_errors=True)
+    if not report.beats_evidence:
+        _LOG.warning("the tuned model explains the dev grades no better than evidence alone; it is left out")
+        model.head.silence()
+        scores = dev.evidence_scores(prior)
+    _write(output, model, setting, encoder=encoder, dev=dev, scores=scores, report=report)
+    for name in (_CHECKPOINTS, _TRUNK):
+        shutil.rmtree(output / name, ignore_errors=True)
     return report
 
 
@@ -130,13 +127,13 @@ def _write(
     setting: _Setting,
     *,
     encoder: EncoderConfig,
-    prior: CumulativeLink,
     dev: DevSet,
     scores: Scores,
     report: TuneReport,
 ) -> None:
     # "auto" would look for the base on a model hub to see whether its vocabulary grew.
     model.model.save_pretrained(str(folder / ADAPTER), save_embedding_layers=False)
+    save_file({"added": model.head.added.weight.detach().cpu()}, folder / ADAPTER / HEAD)
     scale = setting.scale
     card = JudgeCard(
         judge=setting.judge,
@@ -145,9 +142,7 @@ def _write(
         lowest=scale.lowest,
         names=scale.names,
         relevant=scale.relevant,
-        gamma=report.gamma,
-        offset=tuple(model.head.offset.tolist()),
-        prior=prior.to_json(),
+        prior=model.head.prior.to_json(),
         calibration=CumulativeLink.fit(scores, dev.grades, scale).to_json(),
         cuts=matching_cuts(scores, dev.grades, scale),
         base_checksum=setting.base.checksum,
@@ -165,13 +160,6 @@ def _check(train_pairs: Sequence[Pair], dev_pairs: Sequence[Pair]) -> None:
         raise DataError(f"query {min(shared)!r} is in both training and dev pairs; split by query")
 
 
-def _load(judge: JudgeConfig, tune: TuneConfig, encoder: EncoderConfig, *, scale: Scale, seed: int) -> _Setting:
-    base = load_base(judge.base, dtype=fast_dtype())
-    prompt = load_prompt(judge.prompt)
-    reader = PromptEncoder(base.tokenizer, prompt, scale=scale, config=judge)
-    return _Setting(judge, tune, scale, seed, load_encoder(encoder), base, prompt, reader)
-
-
 def _prior(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting) -> CumulativeLink:
     rows = natural_sample(pairs, count=_PRIOR_PAIRS, seed=setting.seed)
     cosines = setting.evidence.cosines([pairs[row] for row in rows])
@@ -187,7 +175,7 @@ def _steps(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting) -> l
         raise DataError("no training query has two labelled documents; the judge learns from documents side by side")
     rows = [row for step in drawn for row in step]
     chosen = [pairs[row] for row in rows]
-    tokens = dict(zip(rows, setting.reader.encode(chosen), strict=True))
+    tokens = dict(zip(rows, setting.base.encode(chosen), strict=True))
     cosines = dict(zip(rows, setting.evidence.cosines(chosen).tolist(), strict=True))
     weights = grade_weights(grades, [grades[row] for row in rows])
     return [
@@ -201,27 +189,34 @@ def _steps(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting) -> l
     ]
 
 
-def _adapted(setting: _Setting, prior: CumulativeLink, steps: Sequence[Step]) -> TunedModel:
-    """The base with fresh adapters on all linear layers of its top blocks; the blocks below run without gradient."""
+def _dev_set(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting) -> DevSet:
+    """Draw the dev pairs, every query's share equal, and prepare them for scoring."""
+    rows = natural_sample(pairs, count=setting.tune.calibration_pairs, seed=setting.seed)
+    chosen = [pairs[row] for row in rows]
+    cosines = setting.evidence.cosines(chosen)
+    return DevSet(chosen, [grades[row] for row in rows], cosines, setting.base.encode(chosen), setting.scale)
+
+
+def _adapted(setting: _Setting, prior: CumulativeLink, tokens: Sequence[Tokens], output: Path) -> TunedModel:
+    """The base with fresh adapters on all linear layers of its top blocks, and a reader for all these pairs."""
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as exc:
         raise MissingExtraError("tuning a judge", "train") from exc
-    config, depth = setting.tune, setting.base.model.config.num_hidden_layers
+    base, config = setting.base, setting.tune
+    depth = int(base.model.config.num_hidden_layers)
     torch.manual_seed(setting.seed)
     lora = LoraConfig(
         r=config.rank,
         lora_alpha=2 * config.rank,
-        target_modules=_linear_names(setting.base.model),
+        target_modules=_linear_names(base.model),
         layers_to_transform=list(range(max(0, depth - config.layers), depth)),
-        task_type="CAUSAL_LM",
+        task_type=base.task,
     )
-    model = get_peft_model(setting.base.model, lora)
-    labels = label_tokens(setting.base.tokenizer, setting.scale)
-    tokens = [row for step in steps[:_OFFSET_STEPS] for row in step.tokens]
-    offset = centred(read_labels(setting.base.model, tokens, labels, batch_size=setting.judge.batch_size)).mean(dim=0)
-    head = GradeHead(prior, gamma=config.gamma, offset=offset.to(setting.base.model.device))
-    return TunedModel(model, head, labels)
+    model = get_peft_model(base.model, lora)
+    reader = base.tuning_reader(tokens, tuned_layers=config.layers, folder=output / _TRUNK)
+    head = OrdinalHead(prior, reader.width).to(base.model.device)
+    return TunedModel(model, head, reader)
 
 
 def _linear_names(model: PreTrainedModel) -> list[str]:

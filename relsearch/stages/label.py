@@ -37,8 +37,8 @@ def tune(context: Context, work: Building) -> None:
 
 def judge(context: Context, work: Building) -> None:
     """Judge the pools of training and unlabelled queries, and a sample of the held-out human pairs."""
-    from relsearch.judge.llm import load_judge
     from relsearch.judge.store import judge_all
+    from relsearch.judge.tuned import load_judge
 
     learning = context.split("train", "unlabelled")
     held_out = context.split("dev", "test")

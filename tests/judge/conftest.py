@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from relsearch.config import EncoderConfig, JudgeConfig, TuneConfig
-from relsearch.judge.llm import LLMJudge, load_judge, zero_shot
 from relsearch.judge.report import TuneReport
 from relsearch.judge.tune import tune
+from relsearch.judge.tuned import TunedJudge, load_judge
+from relsearch.judge.zero_shot import ZeroShotJudge
 from relsearch.types import SCALES, Document, Judgment, Pair, Query, Scale
+
+TuneHalf = Callable[..., TuneReport]
 
 
 class WordOverlapJudge:
@@ -53,38 +56,49 @@ def scale() -> Scale:
 
 
 @pytest.fixture(scope="session")
-def tuned(
-    pairs: list[Pair],
-    grades: list[int],
-    judge_config: JudgeConfig,
-    tiny_bert: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Path, TuneReport]:
-    """A judge folder and its report, tuned on two queries and chosen on the two others."""
-    folder = tmp_path_factory.mktemp("judge")
-    half = len(pairs) // 2
-    report = tune(
-        pairs[:half],
-        grades[:half],
-        pairs[half:],
-        grades[half:],
-        judge=judge_config,
-        tune=TuneConfig(layers=1, rank=2, documents_per_query=5, evaluations=2),
-        encoder=EncoderConfig(model=str(tiny_bert)),
-        scale=SCALES["0-3"],
-        seed=3,
-        output=folder,
-    )
-    return folder, report
+def encoder_config(tiny_bert: Path) -> JudgeConfig:
+    """The tiny BERT as the judge's base."""
+    return JudgeConfig(family="encoder", base=str(tiny_bert), max_document_tokens=48, batch_size=4)
 
 
 @pytest.fixture(scope="session")
-def tuned_judge(tuned: tuple[Path, TuneReport]) -> LLMJudge:
+def tune_half(pairs: list[Pair], grades: list[int], tiny_bert: Path) -> TuneHalf:
+    """Tunes a judge on two queries, chosen on the two others; `cut` moves the border between them."""
+
+    def run(judge: JudgeConfig, output: Path, cut: int = len(pairs) // 2) -> TuneReport:
+        return tune(
+            pairs[:cut],
+            grades[:cut],
+            pairs[cut:],
+            grades[cut:],
+            judge=judge,
+            tune=TuneConfig(layers=1, rank=2, documents_per_query=5, evaluations=2, epochs=6, learning_rate=1e-2),
+            encoder=EncoderConfig(model=str(tiny_bert)),
+            scale=SCALES["0-3"],
+            seed=3,
+            output=output,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session", params=["llm", "encoder"])
+def tuned(
+    request: pytest.FixtureRequest, tune_half: TuneHalf, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, TuneReport]:
+    """A judge folder of each family and its report."""
+    folder = tmp_path_factory.mktemp("judge")
+    config = request.getfixturevalue("judge_config" if request.param == "llm" else "encoder_config")
+    return folder, tune_half(config, folder)
+
+
+@pytest.fixture(scope="session")
+def tuned_judge(tuned: tuple[Path, TuneReport]) -> TunedJudge:
     """The tuned judge, loaded."""
     return load_judge(tuned[0])
 
 
 @pytest.fixture(scope="session")
-def untuned_judge(judge_config: JudgeConfig) -> LLMJudge:
-    """The same base without tuning."""
-    return zero_shot(judge_config, SCALES["0-3"])
+def untuned_judge(judge_config: JudgeConfig) -> ZeroShotJudge:
+    """The causal base without tuning."""
+    return ZeroShotJudge(judge_config, SCALES["0-3"])

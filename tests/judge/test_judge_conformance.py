@@ -5,18 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from relsearch.judge.tuned import load_judge
 from relsearch.protocols import Judge
 from relsearch.types import Judgment, Pair
-from tests.judge.conftest import WordOverlapJudge
+from tests.judge.conftest import TuneHalf, WordOverlapJudge
 
 
-@pytest.fixture(params=["tuned", "zero-shot", "fake"])
-def judge(request: pytest.FixtureRequest) -> Judge:
+@pytest.fixture(scope="module", params=["llm", "encoder", "zero-shot", "fake"])
+def judge(request: pytest.FixtureRequest, tune_half: TuneHalf, tmp_path_factory: pytest.TempPathFactory) -> Judge:
     """Each judge in turn."""
     if request.param == "fake":
         return WordOverlapJudge()
-    found: Judge = request.getfixturevalue("tuned_judge" if request.param == "tuned" else "untuned_judge")
-    return found
+    if request.param == "zero-shot":
+        found: Judge = request.getfixturevalue("untuned_judge")
+        return found
+    folder = tmp_path_factory.mktemp("judge")
+    tune_half(request.getfixturevalue("judge_config" if request.param == "llm" else "encoder_config"), folder)
+    return load_judge(folder)
 
 
 def _ids(judgments: list[Judgment]) -> list[tuple[str, str]]:

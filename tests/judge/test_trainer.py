@@ -10,46 +10,52 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from relsearch.config import JudgeConfig, TuneConfig
-from relsearch.judge.base import load_base
-from relsearch.judge.head import GradeHead
-from relsearch.judge.labels import label_tokens
-from relsearch.judge.loss import grade_loss
-from relsearch.judge.prompt import Prompt, PromptEncoder
+from relsearch.judge.base import Base, load_base
+from relsearch.judge.head import OrdinalHead
+from relsearch.judge.loss import ordinal_loss
+from relsearch.judge.prompt import Prompt
 from relsearch.judge.trainer import Step, TunedModel, run
+from relsearch.ordinal import CumulativeLink
 from relsearch.types import Pair, Scale
 
-_CONFIG = TuneConfig(learning_rate=5e-3, evaluations=4, epochs=2.0)
+_PRIOR = CumulativeLink(mean=0.0, deviation=1.0, slope=1.0, thresholds=(-1.0, 0.0, 1.0))
+_CONFIG = TuneConfig(learning_rate=5e-3, head_learning_rate=5e-3, evaluations=4, epochs=2.0)
 
 
 @pytest.fixture
-def new_model(tiny_llama: Path, scale: Scale) -> Callable[[], TunedModel]:
+def base(judge_config: JudgeConfig, scale: Scale) -> Base:
+    """The tiny Llama under a short prompt."""
+    return load_base(judge_config, Prompt(text="{query} | {document} | {query} = "), scale, dtype=torch.float32)
+
+
+@pytest.fixture
+def new_model(judge_config: JudgeConfig, scale: Scale) -> Callable[[], TunedModel]:
     """Makes a model with fresh adapters, alike each time."""
 
     def make() -> TunedModel:
-        base = load_base(str(tiny_llama), dtype=torch.float32)
+        base = load_base(judge_config, Prompt(text="{query}{document}"), scale, dtype=torch.float32)
         torch.manual_seed(1)
         adapted = get_peft_model(base.model, LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"]))
-        return TunedModel(
-            adapted, GradeHead(None, gamma=1.0, offset=torch.zeros(4)), label_tokens(base.tokenizer, scale)
-        )
+        return TunedModel(adapted, OrdinalHead(_PRIOR, base.reader().width), base.reader())
 
     return make
 
 
 @pytest.fixture
-def steps(tiny_llama: Path, scale: Scale, pairs: list[Pair], grades: list[int]) -> list[Step]:
+def steps(base: Base, pairs: list[Pair], grades: list[int]) -> list[Step]:
     """Eight steps of five documents."""
-    tokenizer = load_base(str(tiny_llama), dtype=torch.float32).tokenizer
-    prompt = Prompt(text="{query} | {document} | {query} = ")
-    tokens = PromptEncoder(tokenizer, prompt, scale=scale, config=JudgeConfig()).encode(pairs)
+    tokens = base.encode(pairs)
     starts = range(0, len(pairs), 5)
     return [Step(tuple(tokens[s : s + 5]), (0.0,) * 5, tuple(grades[s : s + 5]), (1.0,) * 5) for s in starts]
 
 
 def _loss(model: TunedModel, steps: list[Step]) -> float:
     with torch.no_grad():
-        losses = [grade_loss(model(s), torch.tensor(s.levels), torch.tensor(s.weights)) for s in steps]
-    return float(torch.stack(losses).mean())
+        parts = [
+            ordinal_loss(model(s), model.head.thresholds, torch.tensor(s.levels), torch.tensor(s.weights))
+            for s in steps
+        ]
+    return float(torch.stack(parts).mean())
 
 
 def _constant() -> dict[str, float | None]:
@@ -103,5 +109,5 @@ def test_time_is_kept(new_model: Callable[[], TunedModel], steps: list[Step], tm
 def test_a_checkpoint_holds_only_what_is_trained(new_model: Callable[[], TunedModel]) -> None:
     """Adapters and head, a few hundred kilobytes; the base stays where it is."""
     names = set(new_model().state_dict())
-    assert {"head.gamma", "head.offset"} < names
+    assert {"head.added.weight", "head.thresholds"} < names
     assert all("lora_" in name or name.startswith("head.") for name in names)

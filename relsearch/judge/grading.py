@@ -1,0 +1,44 @@
+"""From pairs to judgments, chunk by chunk, alike for every local judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from relsearch.types import Judgment, Pair, Scale
+
+Decision = tuple[NDArray[np.int64], NDArray[np.float64]]  # grades [n], distributions [n, grades]
+# Pairs that are sorted together: enough for whole queries to share their prefix, few enough to hold in memory.
+_CHUNK = 512
+_BAR_DELAY_S = 2.0
+
+
+def judgments(
+    pairs: Iterable[Pair],
+    decide: Callable[[list[Pair], Callable[[int], object]], Decision],
+    *,
+    scale: Scale,
+    fingerprint: str,
+) -> Iterator[Judgment]:
+    """Yield one judgment a pair, in order; `decide` gets a chunk, and what to call with each number of pairs done."""
+    waiting = iter(pairs)
+    with tqdm(desc="judge", unit="pair", delay=_BAR_DELAY_S, disable=None) as bar:
+        while chunk := list(islice(waiting, _CHUNK)):
+            grades, probabilities = decide(chunk, bar.update)
+            expected = probabilities @ np.asarray(scale.grades, dtype=np.float64)
+            for row, pair in enumerate(chunk):
+                grade = int(grades[row])
+                yield Judgment(
+                    pair.query_id,
+                    pair.doc_id,
+                    grade,
+                    "judge",
+                    judge=fingerprint,
+                    probabilities=tuple(float(value) for value in probabilities[row]),
+                    expected=float(expected[row]),
+                    confidence=float(probabilities[row, grade - scale.lowest]),
+                )

@@ -1,0 +1,129 @@
+"""The tuned judge of either family: features of a merged model, combined with evidence, calibrated to human grades."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from relsearch.encoder import Encoder, load_encoder
+from relsearch.errors import ArtifactError, MissingExtraError
+from relsearch.judge.base import Base, load_base
+from relsearch.judge.card import ADAPTER, HEAD, JudgeCard, read_card
+from relsearch.judge.grading import Decision, judgments
+from relsearch.judge.head import OrdinalHead
+from relsearch.judge.reader import read_all
+from relsearch.ordinal import CumulativeLink, cut
+from relsearch.types import Judgment, Pair, Scale
+from relsearch.weights import fast_dtype
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What turns a score into a grade and its distribution, fitted on held-out queries."""
+
+    link: CumulativeLink
+    cuts: tuple[float, ...]
+
+
+class TunedJudge:
+    """Grades pairs with one forward pass each; `truncated` counts the pairs whose query or text was cut."""
+
+    def __init__(
+        self,
+        base: Base,
+        head: OrdinalHead,
+        evidence: Encoder,
+        calibration: Calibration,
+        *,
+        scale: Scale,
+        batch_size: int,
+        fingerprint: str,
+    ) -> None:
+        self._base = base
+        self._head = head
+        self._evidence = evidence
+        self._calibration = calibration
+        self._scale = scale
+        self._batch_size = batch_size
+        self._fingerprint = fingerprint
+        self.truncated = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of base, adapter, prompt, scale, evidence, calibration and dtype."""
+        return self._fingerprint
+
+    @property
+    def scale(self) -> Scale:
+        """The scale its grades are on."""
+        return self._scale
+
+    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
+        """Yield one judgment a pair, in the order of the pairs."""
+        return judgments(pairs, self._decide, scale=self._scale, fingerprint=self._fingerprint)
+
+    def scores(
+        self, pairs: Sequence[Pair], advance: Callable[[int], object] = lambda done: done
+    ) -> NDArray[np.float64]:
+        """Return the ordinal score of each pair before calibration, shape [pairs]."""
+        cosines = torch.from_numpy(self._evidence.cosines(pairs))
+        with torch.inference_mode():
+            found = self._head(self._features(pairs, advance), cosines)
+        return np.asarray(found.double().numpy())
+
+    def _features(self, pairs: Sequence[Pair], advance: Callable[[int], object]) -> torch.Tensor:
+        reader = self._base.reader()
+        if self._head.silent:
+            advance(len(pairs))
+            return torch.zeros(len(pairs), reader.width)
+        tokens = self._base.encode(pairs)
+        self._count_truncated(sum(row.truncated for row in tokens))
+        return read_all(reader.features, tokens, batch_size=self._batch_size, advance=advance)
+
+    def _decide(self, pairs: list[Pair], advance: Callable[[int], object]) -> Decision:
+        scores = self.scores(pairs, advance)
+        return cut(scores, self._calibration.cuts, self._scale), self._calibration.link.probabilities(scores)
+
+    def _count_truncated(self, count: int) -> None:
+        if count and not self.truncated:
+            _LOG.info("some texts are longer than the judge reads and are cut; raise [judge] max_document_tokens")
+        self.truncated += count
+
+
+def load_judge(folder: Path) -> TunedJudge:
+    """Load a tuned judge; raise ArtifactError if the folder is not whole or its base has changed."""
+    card = read_card(folder)
+    base = _merged(folder, card)
+    head = OrdinalHead(CumulativeLink.from_json(card.prior), base.reader().width)
+    head.added.load_state_dict({"weight": load_file(folder / ADAPTER / HEAD)["added"]})
+    return TunedJudge(
+        base,
+        head.eval(),
+        load_encoder(card.encoder),
+        Calibration(CumulativeLink.from_json(card.calibration), card.cuts),
+        scale=card.scale,
+        batch_size=card.judge.batch_size,
+        fingerprint=card.fingerprint(str(fast_dtype())),
+    )
+
+
+def _merged(folder: Path, card: JudgeCard) -> Base:
+    """The base with the adapter merged in float32, then in the dtype that computes fastest here."""
+    try:
+        from peft import PeftModel
+    except ImportError as exc:
+        raise MissingExtraError("a tuned judge", "train") from exc
+    base = load_base(card.judge, card.prompt, card.scale, dtype=torch.float32)
+    if base.checksum != card.base_checksum:
+        raise ArtifactError(f"{folder}: tuned on other weights of {card.judge.base}; run `relsearch tune` again")
+    merged = PeftModel.from_pretrained(base.model, folder / ADAPTER).merge_and_unload()
+    return replace(base, model=merged.to(fast_dtype()).eval())
