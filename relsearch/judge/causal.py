@@ -84,7 +84,7 @@ def run_blocks(
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
-    return before[0], after, mask
+    return before[0], after, mask.bool()
 
 
 def lower_blocks(decoder: Any, depth: int) -> nn.Module:

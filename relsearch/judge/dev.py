@@ -26,7 +26,7 @@ class DevSet:
 
     pairs: Sequence[Pair]
     grades: Sequence[int]
-    cosines: NDArray[np.float32]
+    evidence: Scores
     tokens: Sequence[Tokens]
     scale: Scale
 
@@ -36,7 +36,7 @@ class DevSet:
         return DevSet(
             [self.pairs[row] for row in rows],
             [self.grades[row] for row in rows],
-            self.cosines[rows],
+            self.evidence[rows],
             [self.tokens[row] for row in rows],
             self.scale,
         )
@@ -46,12 +46,12 @@ class DevSet:
         features = read_all(model.reader.features, self.tokens, batch_size=batch_size)
         with torch.inference_mode():
             device = model.head.thresholds.device
-            found = model.head(features.to(device), torch.from_numpy(self.cosines).to(device))
+            found = model.head(features.to(device), torch.from_numpy(self.evidence).to(device))
         return np.asarray(found.double().cpu().numpy())
 
     def evidence_scores(self, prior: CumulativeLink) -> Scores:
         """Return the score of each pair by evidence alone."""
-        return prior.logits(self.cosines)
+        return prior.logits(self.evidence)
 
     def measure(self, scores: Scores) -> Quality:
         """Hold scores against the human grades."""

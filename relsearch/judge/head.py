@@ -1,8 +1,8 @@
 """The judge's head, alike for every family of models: what retrieval knows plus what the model adds.
 
-score = slope * z(cosine) + w · features,   P(grade >= k) = sigmoid(score - threshold_k)
+score = slope * z(evidence) + w · features,   P(grade >= k) = sigmoid(score - threshold_k)
 
-The first part is a cumulative-link model fitted on the training pairs' cosines and held fixed; w starts at zero, so
+The first part is a cumulative-link model fitted on the training pairs' evidence and held fixed; w starts at zero, so
 the judge starts at the evidence and learns only what the evidence lacks.
 """
 
@@ -15,7 +15,7 @@ from relsearch.ordinal import CumulativeLink
 
 
 class OrdinalHead(nn.Module):
-    """Scores pairs from features [n, width] and cosines [n]; weights and thresholds are learned."""
+    """Scores pairs from features [n, width] and evidence [n]; weights and thresholds are learned."""
 
     thresholds: nn.Parameter
 
@@ -35,8 +35,8 @@ class OrdinalHead(nn.Module):
         """Leave the evidence alone to decide."""
         nn.init.zeros_(self.added.weight)
 
-    def forward(self, features: Tensor, cosines: Tensor) -> Tensor:
+    def forward(self, features: Tensor, evidence: Tensor) -> Tensor:
         """Return the ordinal score of each row, shape [n], float32."""
-        known = self.prior.slope * (cosines.float() - self.prior.mean) / self.prior.deviation
+        known = self.prior.slope * (evidence.float() - self.prior.mean) / self.prior.deviation
         added: Tensor = self.added(features.float()).squeeze(1)
         return known.to(added.device) + added

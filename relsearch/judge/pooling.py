@@ -7,11 +7,20 @@ from torch import Tensor, nn
 
 
 def pooled(states: Tensor, mask: Tensor, edge: Tensor) -> Tensor:
-    """Return mean and edge state side by side, each normalised to mean 0 and deviation 1, in float32.
+    """Return mean and edge state side by side, each normed, in float32.
 
-    States are [n, tokens, size], the mask [n, tokens] is 1 where a token counts, the edge [n, size] is the state
+    States are [n, tokens, size], the mask [n, tokens] is true where a token counts, the edge [n, size] is the state
     of the one token that the model sums up in: the last of a causal model, the first of an encoder.
     """
+    return torch.cat([normed(mean(states, mask)), normed(edge.float())], dim=1)
+
+
+def mean(states: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean state over the tokens that count, shape [n, size], float32."""
     kept = mask.unsqueeze(2).float()
-    mean = (states.float() * kept).sum(dim=1) / kept.sum(dim=1).clamp_min(1)
-    return torch.cat([nn.functional.layer_norm(part, part.shape[1:]) for part in (mean, edge.float())], dim=1)
+    return (states.float() * kept).sum(dim=1) / kept.sum(dim=1).clamp_min(1)
+
+
+def normed(rows: Tensor) -> Tensor:
+    """Return each row with mean 0 and deviation 1."""
+    return nn.functional.layer_norm(rows, rows.shape[1:])

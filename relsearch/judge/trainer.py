@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +21,8 @@ from relsearch.judge.head import OrdinalHead
 from relsearch.judge.loss import listwise_loss, ordinal_loss
 from relsearch.judge.prompt import Tokens
 
-if TYPE_CHECKING:
-    from peft import PeftModel
-
 _LOG = logging.getLogger(__name__)
+_PART = 8  # documents of a step that are read together
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Step:
     """The documents of one query that make one optimisation step."""
 
     tokens: tuple[Tokens, ...]
-    cosines: tuple[float, ...]
+    evidence: tuple[float, ...]
     levels: tuple[int, ...]
     weights: tuple[float, ...]
 
@@ -45,19 +43,22 @@ class Step:
 class TunedModel(nn.Module):
     """Model with adapter, and head; its state is only what is trained, so checkpoints stay small."""
 
-    model: PeftModel
+    model: nn.Module
     head: OrdinalHead
 
-    def __init__(self, model: PeftModel, head: OrdinalHead, reader: Reader) -> None:
+    def __init__(self, model: nn.Module, head: OrdinalHead, reader: Reader) -> None:
         super().__init__()
         self.model = model
         self.head = head
         self.reader = reader
 
     def forward(self, step: Step) -> Tensor:
-        """Return the scores of the step's documents."""
-        features = self.reader.features(step.tokens)
-        scores: Tensor = self.head(features, torch.tensor(step.cosines, device=features.device))
+        """Return the scores of the step's documents, read in parts of like length so that little is padding."""
+        order = sorted(range(len(step.tokens)), key=lambda row: len(step.tokens[row].rest))
+        parts = [order[start : start + _PART] for start in range(0, len(order), _PART)]
+        features = torch.cat([self.reader.features([step.tokens[row] for row in part]) for part in parts])
+        features = features[torch.tensor(order, device=features.device).argsort()]
+        scores: Tensor = self.head(features, torch.tensor(step.evidence, device=features.device))
         return scores
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]  # torch has overloads

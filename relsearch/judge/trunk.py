@@ -1,89 +1,109 @@
-"""The frozen lower part of a causal model: its states of all tuning pairs, computed once and kept on disk.
+"""Readers of a model whose lower part is frozen: its states of all tuning pairs are computed once and kept on disk.
 
-Adapters stand in the upper blocks only, so that whatever the lower ones compute is the same at every epoch and look.
+Only the upper layers are tuned, so that whatever the lower ones compute is the same at every epoch and look.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Hashable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor
-from tqdm import tqdm
+from torch import Tensor, nn
 
+from relsearch.judge.bidirectional import EncoderReader
 from relsearch.judge.causal import CausalReader, embedded, lower_blocks, run_blocks, upper_blocks
 from relsearch.judge.prompt import Tokens
+from relsearch.judge.states import KeptStates
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _BATCH = 8
-_DONE = "prefixes-done"
-_BAR_DELAY_S = 2.0
 
 
-class UpperReader(CausalReader):
-    """Reads pairs with the blocks above `depth`, from states that a folder keeps; only pairs it was made for."""
+class UpperCausalReader(CausalReader):
+    """Reads pairs with the blocks above `depth`, from kept states; only pairs it was made for."""
 
     def __init__(self, model: PreTrainedModel, tokens: Sequence[Tokens], *, depth: int, folder: Path) -> None:
         super().__init__(model)
         self._depth = depth
         self._upper = upper_blocks(model.get_decoder(), depth)
-        self._places = _places(tokens)
-        rows = sum(stop - start for start, stop in self._places.values())
-        folder.mkdir(parents=True, exist_ok=True)
-        size = int(model.config.hidden_size)
-        self._states = torch.from_file(str(folder / "states"), shared=True, size=rows * size, dtype=model.dtype).view(
-            rows, size
-        )
-        self._fill(sorted(set(tokens), key=_order), folder / _DONE)
+        self._lower = lower_blocks(model.get_decoder(), depth)
+        rows = sorted(set(tokens), key=_order)
+        counts: dict[Hashable, int] = {row.prefix: len(row.prefix) for row in rows}
+        counts |= {row: len(row.rest) for row in rows}
+        self._kept = KeptStates(folder, counts, size=int(model.config.hidden_size), dtype=model.dtype)
+        groups = [list(group) for _, group in groupby(rows, key=lambda row: row.prefix)]
+        self._kept.fill(groups, self._compute)
 
     def _read(self, tokens: Sequence[Tokens]) -> tuple[Tensor, Tensor]:
         device = self._model.device
-        prefix = self._at(tokens[0].prefix).to(device)
-        return run_blocks(self._upper, prefix, [self._at(row).to(device) for row in tokens], first=self._depth)[1:]
+        prefix = self._kept[tokens[0].prefix].to(device)
+        return run_blocks(self._upper, prefix, [self._kept[row].to(device) for row in tokens], first=self._depth)[1:]
 
-    def _at(self, key: Tokens | tuple[int, ...]) -> Tensor:
-        start, stop = self._places[key]
-        return self._states[start:stop]
-
-    def _fill(self, tokens: Sequence[Tokens], mark: Path) -> None:
-        """Compute what an earlier, interrupted call did not."""
-        lower = lower_blocks(self._model.get_decoder(), self._depth)
-        done = int(mark.read_text("ascii")) if mark.is_file() else 0
-        with tqdm(total=len(tokens), desc="trunk", unit="pair", delay=_BAR_DELAY_S, disable=None) as bar:
-            for number, (_, group) in enumerate(groupby(tokens, key=lambda row: row.prefix), 1):
-                rows = list(group)
-                if number > done:
-                    self._fill_query(lower, rows)
-                    partial = mark.with_suffix(".partial")
-                    partial.write_text(str(number), "ascii")
-                    partial.replace(mark)
-                bar.update(len(rows))
-
-    @torch.inference_mode()
-    def _fill_query(self, lower: torch.nn.Module, rows: Sequence[Tokens]) -> None:
+    def _compute(self, rows: Sequence[Tokens]) -> None:
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
-            prefix, states, mask = run_blocks(lower, *embedded(self._model, batch), first=0)
-            self._at(batch[0].prefix).copy_(prefix)
-            for row, found, kept in zip(batch, states, mask.bool(), strict=True):
-                self._at(row).copy_(found[kept])
+            prefix, states, mask = run_blocks(self._lower, *embedded(self._model, batch), first=0)
+            self._kept[batch[0].prefix].copy_(prefix)
+            for row, found, there in zip(batch, states, mask, strict=True):
+                self._kept[row].copy_(found[there])
 
 
-def _places(tokens: Sequence[Tokens]) -> dict[Tokens | tuple[int, ...], tuple[int, int]]:
-    """Where each prefix and each rest stands among the states, from a row to a row."""
-    places: dict[Tokens | tuple[int, ...], tuple[int, int]] = {}
-    end = 0
-    for row in sorted(set(tokens), key=_order):
-        for key, count in ((row.prefix, len(row.prefix)), (row, len(row.rest))):
-            if key not in places:
-                places[key] = (end, end + count)
-                end += count
-    return places
+class UpperEncoderReader(EncoderReader):
+    """Reads pairs with the layers above `depth` of a BERT-like encoder, from kept states."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokens: Sequence[Tokens],
+        *,
+        depth: int,
+        folder: Path,
+        padding: int,
+        typed: bool,
+    ) -> None:
+        super().__init__(model, padding=padding, typed=typed)
+        self._upper = encoder_layers(model)[depth:]
+        self._lower = _lower_encoder(model, depth)
+        rows = sorted(set(tokens), key=lambda row: (len(row.prefix) + len(row.rest), row.prefix, row.rest))
+        counts: dict[Hashable, int] = {row: len(row.prefix) + len(row.rest) for row in rows}
+        self._kept = KeptStates(folder, counts, size=int(model.config.hidden_size), dtype=model.dtype)
+        self._kept.fill([rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)], self._compute)
+
+    def _states(self, tokens: Sequence[Tokens], mask: Tensor, second: Tensor) -> Tensor:
+        kept = [self._kept[row].to(mask.device) for row in tokens]
+        states = nn.utils.rnn.pad_sequence(kept, batch_first=True)
+        # What attention adds to a logit: nothing where there is a token, the lowest number where there is none.
+        blocked = torch.zeros_like(mask, dtype=states.dtype).masked_fill(~mask, torch.finfo(states.dtype).min)
+        for layer in self._upper:
+            found: Any = layer(states, blocked[:, None, None, :])
+            states = found[0] if isinstance(found, tuple) else found
+        return states
+
+    def _compute(self, rows: Sequence[Tokens]) -> None:
+        mask, second = self._masks(rows)
+        with torch.autocast(mask.device.type, torch.bfloat16, enabled=self._model.dtype is torch.bfloat16):
+            states = self._embed_and_run(self._lower, rows, mask, second)
+        for row, found, there in zip(rows, states, mask, strict=True):
+            self._kept[row].copy_(found[there])
+
+
+def encoder_layers(model: Any) -> list[nn.Module]:
+    """Return the layers of an encoder built as BERT is (BERT, RoBERTa, ELECTRA, XLM-R); of any other, none."""
+    return list(getattr(getattr(model, "encoder", None), "layer", ()))
+
+
+def _lower_encoder(model: Any, depth: int) -> nn.Module:
+    """A model of the lowest `depth` layers that shares their weights."""
+    part, inner = copy.copy(model), copy.copy(model.encoder)
+    inner._modules = {**model.encoder._modules, "layer": nn.ModuleList(encoder_layers(model)[:depth])}
+    part._modules = {**model._modules, "encoder": inner}
+    return cast("nn.Module", part)
 
 
 def _order(row: Tokens) -> tuple[tuple[int, ...], int, tuple[int, ...]]:

@@ -8,18 +8,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import torch
 from safetensors.torch import save_file
-from torch import nn
 
-from relsearch.config import EncoderConfig, JudgeConfig, TuneConfig
-from relsearch.encoder import Encoder, load_encoder
-from relsearch.errors import ConfigError, DataError, MissingExtraError
+from relsearch.config import JudgeConfig, TuneConfig
+from relsearch.encoder import Encoder
+from relsearch.errors import ConfigError, DataError
+from relsearch.judge import adapter
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.card import ADAPTER, HEAD, JudgeCard, adapter_checksum, write_card
 from relsearch.judge.dev import DevSet, Scores
+from relsearch.judge.evidence import Evidence
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.prompt import Prompt, Tokens, load_prompt
 from relsearch.judge.report import TuneReport
@@ -29,12 +28,7 @@ from relsearch.ordinal import CumulativeLink, matching_cuts
 from relsearch.types import Pair, Scale
 from relsearch.weights import fast_dtype
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
 _LOG = logging.getLogger(__name__)
-# The prior has a handful of parameters; more pairs only cost encoding time.
-_PRIOR_PAIRS = 1000
 _CHECKPOINTS = "checkpoints"
 _TRUNK = "trunk"
 
@@ -47,7 +41,6 @@ class _Setting:
     tune: TuneConfig
     scale: Scale
     seed: int
-    evidence: Encoder
     base: Base
     prompt: Prompt
 
@@ -60,7 +53,7 @@ def tune(
     *,
     judge: JudgeConfig,
     tune: TuneConfig,
-    encoder: EncoderConfig,
+    encoder: Encoder,
     scale: Scale,
     seed: int,
     output: Path,
@@ -74,17 +67,17 @@ def tune(
     started = time.monotonic()
     prompt = load_prompt(judge.prompt)
     base = load_base(judge, prompt, scale, dtype=fast_dtype())
-    setting = _Setting(judge, tune, scale, seed, load_encoder(encoder), base, prompt)
-    prior = _prior(train_pairs, train_grades, setting)
-    steps = _steps(train_pairs, train_grades, setting)
-    dev = _dev_set(dev_pairs, dev_grades, setting)
-    model = _adapted(setting, prior, [*(row for step in steps for row in step.tokens), *dev.tokens], output)
+    setting = _Setting(judge, tune, scale, seed, base, prompt)
+    evidence, known = Evidence.fit(train_pairs, train_grades, encoder=encoder, names=judge.evidence, scale=scale)
+    prior = CumulativeLink.fit(known, train_grades, scale)
+    steps = _steps(train_pairs, train_grades, known, setting)
+    dev = _dev_set(dev_pairs, dev_grades, evidence, setting)
+    model = _model(setting, prior, [*(row for step in steps for row in step.tokens), *dev.tokens], output)
     done, tokens_per_s = _learn(model, steps, dev, prior, setting=setting, folder=output / _CHECKPOINTS)
-    evidence = dev.measure(dev.evidence_scores(prior))
     scores = dev.scores(model, batch_size=judge.batch_size)
     report = TuneReport(
         tuned=dev.measure(scores),
-        evidence=evidence,
+        evidence=dev.measure(dev.evidence_scores(prior)),
         pairs=sum(len(step.tokens) for step in steps),
         steps=done,
         seconds=time.monotonic() - started,
@@ -94,7 +87,7 @@ def tune(
         _LOG.warning("the tuned model explains the dev grades no better than evidence alone; it is left out")
         model.head.silence()
         scores = dev.evidence_scores(prior)
-    _write(output, model, setting, encoder=encoder, dev=dev, scores=scores, report=report)
+    _write(output, model, setting, evidence=evidence, dev=dev, scores=scores, report=report)
     for name in (_CHECKPOINTS, _TRUNK):
         shutil.rmtree(output / name, ignore_errors=True)
     return report
@@ -126,18 +119,18 @@ def _write(
     model: TunedModel,
     setting: _Setting,
     *,
-    encoder: EncoderConfig,
+    evidence: Evidence,
     dev: DevSet,
     scores: Scores,
     report: TuneReport,
 ) -> None:
-    # "auto" would look for the base on a model hub to see whether its vocabulary grew.
-    model.model.save_pretrained(str(folder / ADAPTER), save_embedding_layers=False)
+    adapter.save(model.model, folder / ADAPTER)
     save_file({"added": model.head.added.weight.detach().cpu()}, folder / ADAPTER / HEAD)
     scale = setting.scale
     card = JudgeCard(
         judge=setting.judge,
-        encoder=encoder,
+        encoder=evidence.encoder.config,
+        evidence=evidence.blend,
         prompt=setting.prompt,
         lowest=scale.lowest,
         names=scale.names,
@@ -160,13 +153,7 @@ def _check(train_pairs: Sequence[Pair], dev_pairs: Sequence[Pair]) -> None:
         raise DataError(f"query {min(shared)!r} is in both training and dev pairs; split by query")
 
 
-def _prior(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting) -> CumulativeLink:
-    rows = natural_sample(pairs, count=_PRIOR_PAIRS, seed=setting.seed)
-    cosines = setting.evidence.cosines([pairs[row] for row in rows])
-    return CumulativeLink.fit(cosines, [grades[row] for row in rows], setting.scale)
-
-
-def _steps(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting) -> list[Step]:
+def _steps(pairs: Sequence[Pair], grades: Sequence[int], known: Scores, setting: _Setting) -> list[Step]:
     config = setting.tune
     drawn = balanced_steps(
         pairs, grades, size=config.documents_per_query, max_pairs=config.max_pairs, seed=setting.seed
@@ -176,12 +163,11 @@ def _steps(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting) -> l
     rows = [row for step in drawn for row in step]
     chosen = [pairs[row] for row in rows]
     tokens = dict(zip(rows, setting.base.encode(chosen), strict=True))
-    cosines = dict(zip(rows, setting.evidence.cosines(chosen).tolist(), strict=True))
     weights = grade_weights(grades, [grades[row] for row in rows])
     return [
         Step(
             tokens=tuple(tokens[row] for row in step),
-            cosines=tuple(cosines[row] for row in step),
+            evidence=tuple(float(known[row]) for row in step),
             levels=tuple(grades[row] - setting.scale.lowest for row in step),
             weights=tuple(weights[grades[row]] for row in step),
         )
@@ -189,38 +175,18 @@ def _steps(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting) -> l
     ]
 
 
-def _dev_set(pairs: Sequence[Pair], grades: Sequence[int], setting: _Setting) -> DevSet:
+def _dev_set(pairs: Sequence[Pair], grades: Sequence[int], evidence: Evidence, setting: _Setting) -> DevSet:
     """Draw the dev pairs, every query's share equal, and prepare them for scoring."""
+    known = evidence.scores(pairs)  # before the draw: a pool is all of a query's pairs
     rows = natural_sample(pairs, count=setting.tune.calibration_pairs, seed=setting.seed)
     chosen = [pairs[row] for row in rows]
-    cosines = setting.evidence.cosines(chosen)
-    return DevSet(chosen, [grades[row] for row in rows], cosines, setting.base.encode(chosen), setting.scale)
+    return DevSet(chosen, [grades[row] for row in rows], known[rows], setting.base.encode(chosen), setting.scale)
 
 
-def _adapted(setting: _Setting, prior: CumulativeLink, tokens: Sequence[Tokens], output: Path) -> TunedModel:
-    """The base with fresh adapters on all linear layers of its top blocks, and a reader for all these pairs."""
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError as exc:
-        raise MissingExtraError("tuning a judge", "train") from exc
+def _model(setting: _Setting, prior: CumulativeLink, tokens: Sequence[Tokens], output: Path) -> TunedModel:
+    """The base with what is tuned of it, and a reader for all these pairs."""
     base, config = setting.base, setting.tune
-    depth = int(base.model.config.num_hidden_layers)
-    torch.manual_seed(setting.seed)
-    lora = LoraConfig(
-        r=config.rank,
-        lora_alpha=2 * config.rank,
-        target_modules=_linear_names(base.model),
-        layers_to_transform=list(range(max(0, depth - config.layers), depth)),
-        task_type=base.task,
-    )
-    model = get_peft_model(base.model, lora)
+    model = adapter.adapted(base.model, base.task, config, seed=setting.seed)
     reader = base.tuning_reader(tokens, tuned_layers=config.layers, folder=output / _TRUNK)
     head = OrdinalHead(prior, reader.width).to(base.model.device)
     return TunedModel(model, head, reader)
-
-
-def _linear_names(model: PreTrainedModel) -> list[str]:
-    """The names of the blocks' linear layers; peft's "all-linear" cannot be combined with a choice of layers."""
-    output = model.get_output_embeddings()
-    linear = [name for name, part in model.named_modules() if isinstance(part, nn.Linear) and part is not output]
-    return sorted({name.rpartition(".")[2] for name in linear})

@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from relsearch.encoder import Encoder, load_encoder
-from relsearch.errors import ArtifactError, MissingExtraError
+from relsearch.encoder import load_encoder
+from relsearch.errors import ArtifactError
+from relsearch.judge import adapter
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.card import ADAPTER, HEAD, JudgeCard, read_card
+from relsearch.judge.evidence import Evidence
 from relsearch.judge.grading import Decision, judgments
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.reader import read_all
@@ -41,7 +43,7 @@ class TunedJudge:
         self,
         base: Base,
         head: OrdinalHead,
-        evidence: Encoder,
+        evidence: Evidence,
         calibration: Calibration,
         *,
         scale: Scale,
@@ -75,9 +77,9 @@ class TunedJudge:
         self, pairs: Sequence[Pair], advance: Callable[[int], object] = lambda done: done
     ) -> NDArray[np.float64]:
         """Return the ordinal score of each pair before calibration, shape [pairs]."""
-        cosines = torch.from_numpy(self._evidence.cosines(pairs))
+        known = torch.from_numpy(self._evidence.scores(pairs))
         with torch.inference_mode():
-            found = self._head(self._features(pairs, advance), cosines)
+            found = self._head(self._features(pairs, advance), known)
         return np.asarray(found.double().numpy())
 
     def _features(self, pairs: Sequence[Pair], advance: Callable[[int], object]) -> torch.Tensor:
@@ -99,8 +101,11 @@ class TunedJudge:
         self.truncated += count
 
 
-def load_judge(folder: Path) -> TunedJudge:
-    """Load a tuned judge; raise ArtifactError if the folder is not whole or its base has changed."""
+def load_judge(folder: Path, *, keep: Path | None = None) -> TunedJudge:
+    """Load a tuned judge; raise ArtifactError if the folder is not whole or its base has changed.
+
+    `keep` is a folder where the evidence's vectors outlive the process.
+    """
     card = read_card(folder)
     base = _merged(folder, card)
     head = OrdinalHead(CumulativeLink.from_json(card.prior), base.reader().width)
@@ -108,7 +113,7 @@ def load_judge(folder: Path) -> TunedJudge:
     return TunedJudge(
         base,
         head.eval(),
-        load_encoder(card.encoder),
+        Evidence(load_encoder(card.encoder, keep=keep), card.evidence),
         Calibration(CumulativeLink.from_json(card.calibration), card.cuts),
         scale=card.scale,
         batch_size=card.judge.batch_size,
@@ -118,12 +123,8 @@ def load_judge(folder: Path) -> TunedJudge:
 
 def _merged(folder: Path, card: JudgeCard) -> Base:
     """The base with the adapter merged in float32, then in the dtype that computes fastest here."""
-    try:
-        from peft import PeftModel
-    except ImportError as exc:
-        raise MissingExtraError("a tuned judge", "train") from exc
     base = load_base(card.judge, card.prompt, card.scale, dtype=torch.float32)
     if base.checksum != card.base_checksum:
         raise ArtifactError(f"{folder}: tuned on other weights of {card.judge.base}; run `relsearch tune` again")
-    merged = PeftModel.from_pretrained(base.model, folder / ADAPTER).merge_and_unload()
-    return replace(base, model=merged.to(fast_dtype()).eval())
+    merged: torch.nn.Module = adapter.merge(base.model, folder / ADAPTER)
+    return replace(base, model=merged.to(dtype=fast_dtype()).eval())

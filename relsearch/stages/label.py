@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import Path
 
 import polars as pl
 
@@ -19,6 +20,7 @@ _PAIR = ["query_id", "doc_id"]
 
 def tune(context: Context, work: Building) -> None:
     """LoRA-tune the judge on the human labels of training queries, watching those of dev queries."""
+    from relsearch.encoder import load_encoder
     from relsearch.judge.tune import tune as tune_judge
 
     config = context.config
@@ -27,7 +29,7 @@ def tune(context: Context, work: Building) -> None:
         *_labelled(context, "dev"),
         judge=config.judge,
         tune=config.tune,
-        encoder=config.judge_encoder,
+        encoder=load_encoder(config.judge_encoder, keep=_vectors(context)),
         scale=config.scale,
         seed=config.seed,
         output=work.directory,
@@ -49,7 +51,9 @@ def judge(context: Context, work: Building) -> None:
     wanted = pl.concat([pool.select(_PAIR).join(context.human, on=_PAIR, how="anti"), human.select(_PAIR)]).sort(_PAIR)
     if wanted.is_empty():
         raise DataError("no pair to judge: every pool pair has a human label; raise [judge] depth or add queries")
-    judged = judge_all(load_judge(context.path("tune")), context.pairs(wanted), work.directory / "store")
+    judged = judge_all(
+        load_judge(context.path("tune"), keep=_vectors(context)), context.pairs(wanted), work.directory / "store"
+    )
     tables.write(judged, work.directory / "judgments.parquet", tables.JUDGMENTS)
     work.figures |= {"pairs": judged.height, "expected_grade": float(judged["expected"].to_numpy().mean())}
 
@@ -77,6 +81,11 @@ def augment(context: Context, work: Building) -> None:
     tables.write(examples, work.directory / "examples.parquet", tables.EXAMPLES)
     sources = dict(examples.group_by("source").len().sort("source").iter_rows())
     work.figures |= {"examples": examples.height, **sources}
+
+
+def _vectors(context: Context) -> Path:
+    """Where tuning and judging keep the evidence's vectors; outside their artefacts, which are made anew."""
+    return context.config.output / "vectors"
 
 
 def _labelled(context: Context, split: str) -> tuple[list[Pair], list[int]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from relsearch.config import EncoderConfig, JudgeConfig, TuneConfig
+from relsearch.encoder import load_encoder
 from relsearch.judge.report import TuneReport
 from relsearch.judge.tune import tune
 from relsearch.judge.tuned import TunedJudge, load_judge
@@ -73,7 +74,7 @@ def tune_half(pairs: list[Pair], grades: list[int], tiny_bert: Path) -> TuneHalf
             grades[cut:],
             judge=judge,
             tune=TuneConfig(layers=1, rank=2, documents_per_query=5, evaluations=2, epochs=6, learning_rate=1e-2),
-            encoder=EncoderConfig(model=str(tiny_bert)),
+            encoder=load_encoder(EncoderConfig(model=str(tiny_bert))),
             scale=SCALES["0-3"],
             seed=3,
             output=output,

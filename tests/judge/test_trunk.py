@@ -30,7 +30,7 @@ def test_features_from_the_trunk_are_those_of_the_whole_model(base: Base, pairs:
     """Splitting the model changes nothing, adapters included."""
     tokens = base.encode(pairs)
     split = base.tuning_reader(tokens, tuned_layers=1, folder=tmp_path)
-    assert isinstance(split, trunk.UpperReader)
+    assert isinstance(split, trunk.UpperCausalReader)
     found = read_all(split.features, tokens, batch_size=3)
     torch.testing.assert_close(found, read_all(base.reader().features, tokens, batch_size=3), atol=1e-4, rtol=1e-4)
 
@@ -50,15 +50,15 @@ def test_what_was_computed_before_an_interruption_is_kept(
     """A second try computes only the queries that the first did not finish."""
     tokens = base.encode(pairs)
     seen: list[int] = []
-    real = trunk.UpperReader._fill_query
+    real = trunk.UpperCausalReader._compute
 
-    def third_fails(self: trunk.UpperReader, lower: torch.nn.Module, rows: list[Tokens]) -> None:
+    def third_fails(self: trunk.UpperCausalReader, rows: list[Tokens]) -> None:
         seen.append(len(rows))
         if len(seen) == 3:
             raise KeyboardInterrupt
-        real(self, lower, rows)
+        real(self, rows)
 
-    monkeypatch.setattr(trunk.UpperReader, "_fill_query", third_fails)
+    monkeypatch.setattr(trunk.UpperCausalReader, "_compute", third_fails)
     with pytest.raises(KeyboardInterrupt):
         base.tuning_reader(tokens, tuned_layers=1, folder=tmp_path)
     again = base.tuning_reader(tokens, tuned_layers=1, folder=tmp_path)

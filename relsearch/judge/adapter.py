@@ -1,0 +1,85 @@
+"""What tuning changes of a base: LoRA adapters on its top layers, or these layers' own weights."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from relsearch.config import TuneConfig
+from relsearch.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+WEIGHTS = "adapter_model.safetensors"
+_PEFT = "adapter_config.json"
+
+
+def adapted(base: PreTrainedModel, task: str, config: TuneConfig, *, seed: int) -> nn.Module:
+    """Return the base with only its top layers open to learning: adapters of `rank`, or, at rank 0, themselves."""
+    depth = int(base.config.num_hidden_layers)
+    top = list(range(max(0, depth - config.layers), depth))
+    if not config.rank:
+        for name, parameter in base.named_parameters():
+            parameter.requires_grad = _layer_of(name) in top
+        return base
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as exc:
+        raise MissingExtraError("tuning a judge", "train") from exc
+    torch.manual_seed(seed)
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=2 * config.rank,
+        target_modules=_linear_names(base),
+        layers_to_transform=top,
+        task_type=task,
+    )
+    model: nn.Module = get_peft_model(base, lora)
+    return model
+
+
+def save(model: nn.Module, folder: Path) -> None:
+    """Write what was tuned, in half precision: 5e-4 of a weight's value, half the space."""
+    if hasattr(model, "peft_config"):
+        # "auto" would look for the base on a model hub to see whether its vocabulary grew.
+        model.save_pretrained(str(folder), save_embedding_layers=False)  # type: ignore[operator]  # peft's
+        weights = load_file(folder / WEIGHTS)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.detach().cpu() for name, value in model.named_parameters() if value.requires_grad}
+    save_file({name: value.half().contiguous() for name, value in weights.items()}, folder / WEIGHTS)
+
+
+def merge(base: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """Return the base in float32 with what a folder holds put into its weights."""
+    if not (folder / _PEFT).is_file():
+        tuned = {name: value.float() for name, value in load_file(folder / WEIGHTS).items()}
+        base.load_state_dict(tuned, strict=False)
+        return base
+    try:
+        from peft import PeftModel
+    except ImportError as exc:
+        raise MissingExtraError("a tuned judge", "train") from exc
+    merged: PreTrainedModel = PeftModel.from_pretrained(base, folder).merge_and_unload()
+    return merged
+
+
+def _layer_of(name: str) -> int | None:
+    """The number of the layer that a parameter belongs to, None where it stands outside them."""
+    parts = name.split(".")
+    numbers = [int(part) for before, part in pairwise(parts) if before in {"layer", "layers"}]
+    return numbers[0] if numbers else None
+
+
+def _linear_names(model: PreTrainedModel) -> list[str]:
+    """The names of the layers' linear parts; peft's "all-linear" cannot be combined with a choice of layers."""
+    linear = [
+        name for name, part in model.named_modules() if isinstance(part, nn.Linear) and _layer_of(name) is not None
+    ]
+    return sorted({name.rpartition(".")[2] for name in linear})

@@ -1,0 +1,73 @@
+"""Several ordinal signals as one score: proportional odds with more than one column (McCullagh 1980).
+
+P(grade >= k) = sigmoid(w · z(columns) - threshold_k). Serves evidence columns and the members of a stack alike. The
+weights are held non-negative, for every signal says "more relevant" as it grows; a ridge keeps like signals apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict
+
+from relsearch.errors import DataError
+from relsearch.types import Scale
+
+Floats = NDArray[np.float64]
+_RIDGE = 1e-3
+
+
+class Blend(BaseModel):
+    """Fitted weights; means, deviations and weights have one entry a column."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: tuple[str, ...]
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, columns: Sequence[str], values: ArrayLike, grades: ArrayLike, scale: Scale) -> Blend:
+        """Fit on values [n, columns] and grades [n] by penalised maximum likelihood; raise DataError on unusable input.
+
+        A single column has weight 1: its slope is left to the cumulative link that reads the score.
+        """
+        matrix = np.asarray(values, dtype=np.float64)
+        levels = np.asarray(grades, dtype=np.int64) - scale.lowest
+        if matrix.shape != (len(levels), len(columns)) or not len(levels):
+            raise DataError(f"blend: {matrix.shape} values for {len(levels)} grades and {len(columns)} columns")
+        if not np.isfinite(matrix).all():
+            column = columns[int(np.argmin(np.isfinite(matrix).all(axis=0)))]
+            raise DataError(f"blend: a value of {column} is not finite; remove the pair or mend its source")
+        means, deviations = matrix.mean(axis=0), matrix.std(axis=0)
+        deviations = np.where(deviations > 0, deviations, 1.0)
+        weights = _weights((matrix - means) / deviations, levels, len(scale.names)) if len(columns) > 1 else [1.0]
+        return cls(
+            columns=tuple(columns), means=tuple(means), deviations=tuple(deviations), weights=tuple(map(float, weights))
+        )
+
+    def scores(self, values: ArrayLike) -> Floats:
+        """Return one score a row of values [n, columns]; higher is more relevant."""
+        standard = (np.asarray(values, dtype=np.float64) - np.asarray(self.means)) / np.asarray(self.deviations)
+        return np.asarray(standard @ np.asarray(self.weights), dtype=np.float64)
+
+
+def _weights(standard: Floats, levels: NDArray[np.int64], grades: int) -> Floats:
+    from scipy.optimize import minimize
+
+    reached = (levels[:, None] > np.arange(grades - 1)).astype(np.float64)
+    size = standard.shape[1]
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        weights, thresholds = parameters[:size], parameters[size:]
+        margin = (standard @ weights)[:, None] - thresholds
+        value = (np.logaddexp(0, margin) - reached * margin).sum(axis=1).mean() + _RIDGE * np.square(weights).sum()
+        slope = (1 / (1 + np.exp(-margin)) - reached) / len(standard)
+        return float(value), np.concatenate([standard.T @ slope.sum(axis=1) + 2 * _RIDGE * weights, -slope.sum(axis=0)])
+
+    start = np.concatenate([np.full(size, 1 / size), np.linspace(-1, 1, grades - 1)])
+    bounds = [(0.0, None)] * size + [(None, None)] * (grades - 1)
+    return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x[:size], dtype=np.float64)
