@@ -37,7 +37,12 @@ COLLECTIONS = Path(os.environ.get("RELSEARCH_COLLECTIONS", SHARED / "collections
 TRAINING, TEST = "trec-dl-2021", "trec-dl-2019"
 PUBLISHED = {"GPT-4": "gpt4", "DeepSeek-V3": "deepseekv3", "Llama-3-8B": "llama3-8b"}
 SEED = 13
-SHOWN = ("kappa", "kappa_binary", "mae", "auc", "auc_within_query", "tau_systems", "ece_relevant")
+# The columns of the printed tables, each at most 80 characters wide.
+SHOWN = (
+    ("kappa", "kappa_binary", "kappa_quadratic", "alpha_ordinal", "mae"),
+    ("auc", "auc_within_query", "over_rating", "tau_systems"),
+    ("length_bias", "term_overlap_bias", "ece_relevant", "ece_confidence"),
+)
 
 
 def row(
@@ -121,10 +126,12 @@ def labels(
 ) -> pl.DataFrame:
     """Return a judgments table of the pairs (query_id, doc_id) with these grades [n] and distributions [n, grades]."""
     expected = probabilities @ np.asarray(scale.grades, dtype=np.float64)
-    rows = zip(pairs.select("query_id", "doc_id").iter_rows(), grades, probabilities, expected, strict=True)
+    rows = zip(pairs.select("query_id", "doc_id").iter_rows(), grades, probabilities.tolist(), expected, strict=True)
     return judgments_table(
-        Judgment(*pair, int(grade), "judge", judge, tuple(row.tolist()), float(mean), float(row[grade - scale.lowest]))
-        for pair, grade, row, mean in rows
+        Judgment(
+            query_id, doc_id, int(grade), "judge", judge, tuple(row), float(mean), float(row[grade - scale.lowest])
+        )
+        for (query_id, doc_id), grade, row, mean in rows
     )
 
 
@@ -159,7 +166,11 @@ def main() -> None:
         found = row(name, human, judged, texts, queries, runs, scale, SEED)
         rows.append({**found, "cpu_seconds": round(time.process_time() - started, 1)})
     record("judge_measures", {"test": TEST, "judges": rows}, seed=SEED)
-    print(table(["judge", *SHOWN], [[each["name"], *(_shown(each[key]) for key in SHOWN)] for each in rows]))
+    print("\n\n".join(_table(rows, columns) for columns in SHOWN))
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    return table(["judge", *columns], [[each["name"], *(_shown(each[key]) for key in columns)] for each in rows])
 
 
 def _shown(figure: dict[str, float] | None) -> str:

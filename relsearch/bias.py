@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from relsearch.agreement import common_pairs
 from relsearch.bootstrap import Figure, query_draws
@@ -73,12 +73,12 @@ def bias(
         (_text(queries, query_id, "query"), _text(texts, doc_id, "document"))
         for query_id, doc_id in both.select("query_id", "doc_id").iter_rows()
     ]
-    lengths = np.array([len(_WORD.findall(text)) for _, text in pairs])
+    lengths = np.array([len(_WORD.findall(text)) for _, text in pairs], dtype=np.float64)
     overlaps = np.array([term_overlap(query, text) for query, text in pairs])
     error = both.select(pl.coalesce("expected", "judged") - pl.col("grade")).to_series().to_numpy()
     query_of = both["query"].to_numpy()
     draws = query_draws(int(query_of.max()) + 1, resamples=resamples, seed=seed)
-    grades = both["grade"].to_numpy()
+    grades = both["grade"].cast(pl.Float64).to_numpy()
     figures = (_correlation(one, other, query_of, draws) for one in (error, grades) for other in (lengths, overlaps))
     return Bias(both.height, draws.shape[1], *figures)
 
@@ -95,13 +95,13 @@ def weighted_spearman(one: Codes, other: Codes, weights: Floats) -> float:
     `one` and `other` are values coded by their place in the sorted distinct values, from 0.
     """
     first, second = _mid_ranks(one, weights), _mid_ranks(other, weights)
-    total = weights.sum()
+    total = max(float(weights.sum()), 1.0)
     first, second = first - weights @ first / total, second - weights @ second / total
     spread = (weights @ first**2) * (weights @ second**2)
     return float(weights @ (first * second) / np.sqrt(spread)) if spread > 1e-9 else float("nan")
 
 
-def _correlation(one: ArrayLike, other: ArrayLike, query_of: Codes, draws: Codes) -> Figure | None:
+def _correlation(one: Floats, other: Floats, query_of: Codes, draws: Codes) -> Figure | None:
     # Rounded so that errors which differ by a float's last bits tie.
     first, second = (np.unique(np.round(each, 9), return_inverse=True)[1] for each in (one, other))
     value = weighted_spearman(first, second, np.ones(len(query_of)))

@@ -91,7 +91,7 @@ def _thinned(places: Floats, values: Floats) -> Floats:
         return places
     wanted = np.quantile(values, np.linspace(0, 1, _PLACES - 1))
     kept = np.unique(np.searchsorted(places, wanted))
-    return places[np.unique(np.concatenate([[0], kept, [len(places) - 1]]))]
+    return np.asarray(places[np.unique(np.concatenate([[0], kept, [len(places) - 1]]))], dtype=np.float64)
 
 
 def _nearest(places: Floats, cuts: Sequence[float]) -> Indices:
