@@ -36,7 +36,7 @@ def build(documents: Iterable[Document], directory: Path, *, index: IndexConfig,
     import bm25s
 
     doc_ids, tokens = [], []
-    analyse = _analyser(index.language)
+    analyse = analyser(index.language)
     for document in documents:
         doc_ids.append(document.doc_id)
         tokens.append(analyse(render(document.fields, template)))
@@ -63,6 +63,26 @@ def open_index(directory: Path) -> EmbeddedSearcher:
     return EmbeddedSearcher(retriever, doc_ids, language)
 
 
+def analyser(language: str) -> Callable[[str], list[str]]:
+    """Return text → terms; for other languages than English: lower case and that language's Snowball stemmer."""
+    import Stemmer
+
+    if language == "standard":
+        return lambda text: _TOKEN.findall(text.casefold())
+    try:
+        stemmer = Stemmer.Stemmer("porter" if language == "english" else language)
+    except KeyError as exc:
+        known = ", ".join(["standard", *Stemmer.algorithms()])
+        raise ConfigError(f"[index] language {language!r} is not known here; use one of: {known}") from exc
+    stop_words = _LUCENE_STOP_WORDS if language == "english" else frozenset()
+
+    def analyse(text: str) -> list[str]:
+        words = (_POSSESSIVE.sub("", word) for word in _TOKEN.findall(text.casefold()))
+        return [str(stem) for stem in stemmer.stemWords([word for word in words if word not in stop_words])]
+
+    return analyse
+
+
 class EmbeddedSearcher:
     """A bm25s index and the ids of its rows."""
 
@@ -73,7 +93,7 @@ class EmbeddedSearcher:
         self._ids = np.asarray(doc_ids, dtype=object)
         # The place of each row in the order of ids decides ties.
         self._tie = np.argsort(np.argsort(self._ids))
-        self._analyse = _analyser(language)
+        self._analyse = analyser(language)
 
     def search(self, queries: Sequence[Query], k: int) -> Iterator[Candidate]:
         """Yield the documents that share a word with the query, best first."""
@@ -92,23 +112,3 @@ class EmbeddedSearcher:
             limit = np.partition(scores[positive], -k)[-k]
             positive = positive[scores[positive] >= limit]
         return positive[np.lexsort((self._tie[positive], -scores[positive]))][:k]
-
-
-def _analyser(language: str) -> Callable[[str], list[str]]:
-    """Return text → terms; for other languages than English: lower case and that language's Snowball stemmer."""
-    import Stemmer
-
-    if language == "standard":
-        return lambda text: _TOKEN.findall(text.casefold())
-    try:
-        stemmer = Stemmer.Stemmer("porter" if language == "english" else language)
-    except KeyError as exc:
-        known = ", ".join(["standard", *Stemmer.algorithms()])
-        raise ConfigError(f"[index] language {language!r} is not known here; use one of: {known}") from exc
-    stop_words = _LUCENE_STOP_WORDS if language == "english" else frozenset()
-
-    def analyse(text: str) -> list[str]:
-        words = (_POSSESSIVE.sub("", word) for word in _TOKEN.findall(text.casefold()))
-        return [str(stem) for stem in stemmer.stemWords([word for word in words if word not in stop_words])]
-
-    return analyse

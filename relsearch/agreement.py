@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from relsearch.bootstrap import Figure, query_draws
 from relsearch.errors import DataError
 from relsearch.show import table
 from relsearch.types import Scale
@@ -22,15 +23,6 @@ from relsearch.types import Scale
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 _PAIR = ["query_id", "doc_id"]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +51,7 @@ class Agreement:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON values."""
-        values = {name: {"value": f.value, "low": f.low, "high": f.high} for name, f in self.figures().items()}
+        values = {name: figure.to_json() for name, figure in self.figures().items()}
         return {
             "pairs": self.pairs,
             "queries": self.queries,
@@ -79,22 +71,16 @@ class Agreement:
 
 def agreement(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resamples: int, seed: int) -> Agreement:
     """Compare two judgments tables on the pairs that both have; raise DataError where there is none."""
-    columns = [*_PAIR, pl.col("grade").alias("judged"), "expected"]
-    both = human.select(*_PAIR, "grade").join(judged.select(columns), on=_PAIR).sort(_PAIR)
-    if both.is_empty():
-        raise DataError("no pair has both a human and a judged label; check that the ids are of one collection")
-    _check_scale(both, scale)
-    query_of = both["query_id"].rank("dense").to_numpy() - 1
+    both = common_pairs(human, judged, scale)
+    query_of = both["query"].to_numpy()
     levels = both.select(pl.col("grade", "judged") - scale.lowest).to_numpy()
     matrices = _matrices(levels, query_of, len(scale.names))
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(matrices), np.full(len(matrices), 1 / len(matrices)), size=resamples)
+    draws = query_draws(len(matrices), resamples=resamples, seed=seed)
     resampled = np.tensordot(draws.astype(np.float64), matrices, axes=1)
     total = matrices.sum(axis=0)
 
     def figure(statistic: Callable[[Matrix], Floats]) -> Figure:
-        low, high = np.nanpercentile(statistic(resampled), [2.5, 97.5])
-        return Figure(float(statistic(total[None])[0]), float(low), float(high))
+        return Figure.of(float(statistic(total[None])[0]), statistic(resampled))
 
     cutoff = scale.relevant - scale.lowest
     scores = None if both["expected"].null_count() else both["expected"].to_numpy()
@@ -115,6 +101,20 @@ def agreement(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resamp
         grades=scale.grades,
         confusion=tuple(tuple(int(count) for count in row) for row in total),
     )
+
+
+def common_pairs(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale) -> pl.DataFrame:
+    """Return the pairs that both tables label, sorted by query and document; raise DataError where there is none.
+
+    Columns: query_id, doc_id, grade (human), judged, probabilities, expected, confidence, and query, which counts
+    the queries from 0.
+    """
+    columns = [*_PAIR, pl.col("grade").alias("judged"), "probabilities", "expected", "confidence"]
+    both = human.select(*_PAIR, "grade").join(judged.select(columns), on=_PAIR).sort(_PAIR)
+    if both.is_empty():
+        raise DataError("no pair has both a human and a judged label; check that the ids are of one collection")
+    _check_scale(both, scale)
+    return both.with_columns(query=pl.col("query_id").rank("dense").cast(pl.Int64) - 1)
 
 
 def kappa(matrices: Matrix, disagreement: Matrix) -> Floats:
@@ -187,8 +187,7 @@ def _auc_figure(
 ) -> Figure:
     # 200 resamples: one AUC is a sort of all pairs, and the interval's ends move by under 0.005 between 200 and 2,000.
     values = [_auc(scores, relevant, draw[query_of].astype(np.float64)) for draw in draws[:200]]
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return Figure(_auc(scores, relevant), float(low), float(high))
+    return Figure.of(_auc(scores, relevant), values)
 
 
 def _within_figure(
@@ -200,5 +199,4 @@ def _within_figure(
         return None
     weights = draws[:, usable].astype(np.float64)
     weights = weights[weights.sum(1) > 0]
-    low, high = np.percentile(weights @ each[usable] / weights.sum(1), [2.5, 97.5])
-    return Figure(float(each[usable].mean()), float(low), float(high))
+    return Figure.of(float(each[usable].mean()), weights @ each[usable] / weights.sum(1))

@@ -164,17 +164,28 @@ def agree(
     qrels: Annotated[Path, typer.Argument(help="TREC qrels file with human labels.")],
     judged: Annotated[Path, typer.Argument(help="The labels to hold against them: TREC qrels or a judgments table.")],
     scale: Annotated[str, typer.Option(help="0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
+    plot: Annotated[Path | None, typer.Option(help="Write a reliability diagram (SVG) to this file.")] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 2000,
     seed: SeedOption = 13,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how far judge labels agree with human ones, with confidence intervals."""
+    """Measure how far judge labels agree with human ones, and how reliable their probabilities are."""
     from relsearch.agreement import agreement
     from relsearch.config import parse_scale
+    from relsearch.exporters.files import replace_text
+    from relsearch.reliability import has_probabilities, reliability
 
     parsed = parse_scale(scale)
     human, labels = _labels(qrels, parsed), _labels(judged, parsed)
-    _print_result(agreement(human, labels, parsed, resamples=resamples, seed=seed), as_json=as_json)
+    found = agreement(human, labels, parsed, resamples=resamples, seed=seed)
+    if plot is None and not has_probabilities(labels):
+        _print_result(found, as_json=as_json)
+        return
+    bins = reliability(human, labels, parsed, resamples=resamples, seed=seed)
+    if plot is not None:
+        replace_text(plot, bins.to_svg())
+    both = {**found.to_json(), "reliability": bins.to_json()}
+    typer.echo(json.dumps(both, indent=1) if as_json else f"{found.to_table()}\n\n{bins.to_table()}")
 
 
 def _labels(path: Path, scale: Scale | None) -> pl.DataFrame:

@@ -90,19 +90,36 @@ def evaluate(
     """Measure each run on every query of the qrels and compare it with the first run."""
     if qrels.is_empty() or not runs:
         raise DataError("nothing to evaluate: the qrels or the list of runs is empty")
-    parsed = {text: _parse(text) for text in measures}
     query_ids = tuple(sorted(set(qrels["query_id"])))
-    per_query = {name: _per_query(qrels, run, parsed, query_ids) for name, run in runs.items()}
+    per_query = {name: query_values(qrels, run, measures) for name, run in runs.items()}
     estimates = {
         name: {measure: estimate(values, resamples=resamples, seed=seed) for measure, values in by_measure.items()}
         for name, by_measure in per_query.items()
     }
     comparisons: dict[str, dict[str, Comparison]] = {name: {} for name in list(runs)[1:]}
-    for measure in parsed:
+    for measure in next(iter(per_query.values())):
         values = {name: by_measure[measure] for name, by_measure in per_query.items()}
         for name, each in _compare(values, resamples=resamples, seed=seed).items():
             comparisons[name][measure] = each
     return Evaluation(query_ids, estimates, comparisons, per_query)
+
+
+def query_values(qrels: pl.DataFrame, run: pl.DataFrame, measures: Sequence[str]) -> dict[str, Floats]:
+    """Return each measure's value of every query of the qrels, in the order of query ids; 0 where the run has none."""
+    import ir_measures
+
+    parsed = {text: _parse(text) for text in measures}
+    query_ids = sorted(set(qrels["query_id"]))
+    labels = [ir_measures.Qrel(*row) for row in qrels.select("query_id", "doc_id", "grade").iter_rows()]
+    scored = [
+        ir_measures.ScoredDoc(*row) for row in run.select("query_id", "doc_id", pl.col("rank") * -1.0).iter_rows()
+    ]
+    place = {query_id: row for row, query_id in enumerate(query_ids)}
+    names = {measure: text for text, measure in parsed.items()}
+    values = {text: np.zeros(len(query_ids)) for text in parsed}
+    for metric in ir_measures.iter_calc(list(parsed.values()), labels, scored):
+        values[names[metric.measure]][place[metric.query_id]] = metric.value
+    return values
 
 
 def refuse_judge_labels(qrels: pl.DataFrame, *, allow: bool) -> None:
@@ -155,23 +172,6 @@ def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
         highest = max(highest, min(1.0, p_values[name] * (len(p_values) - place)))
         corrected[name] = highest
     return corrected
-
-
-def _per_query(
-    qrels: pl.DataFrame, run: pl.DataFrame, measures: Mapping[str, Any], query_ids: tuple[str, ...]
-) -> dict[str, Floats]:
-    import ir_measures
-
-    labels = [ir_measures.Qrel(*row) for row in qrels.select("query_id", "doc_id", "grade").iter_rows()]
-    scored = [
-        ir_measures.ScoredDoc(*row) for row in run.select("query_id", "doc_id", pl.col("rank") * -1.0).iter_rows()
-    ]
-    place = {query_id: row for row, query_id in enumerate(query_ids)}
-    names = {measure: text for text, measure in measures.items()}
-    values = {text: np.zeros(len(query_ids)) for text in measures}
-    for metric in ir_measures.iter_calc(list(measures.values()), labels, scored):
-        values[names[metric.measure]][place[metric.query_id]] = metric.value
-    return values
 
 
 def _parse(text: str) -> Any:

@@ -51,6 +51,7 @@ def test_figures_equal_the_reference_implementations(grades: list[tuple[int, int
     ("year", "labels", "kappa", "binary"),
     [
         ("trec-dl-2019", "gpt4", 0.338, 0.512),
+        ("trec-dl-2019", "deepseekv3", 0.360, 0.518),
         ("trec-dl-2019", "llama3-8b", 0.108, 0.244),
         ("trec-dl-2021", "gpt4", 0.346, 0.473),
     ],

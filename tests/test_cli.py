@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 import typer
 
+from relsearch import tables
 from relsearch.cli import app
+from relsearch.types import Judgment
 from tests.conftest import REPOSITORY
 
 VERBS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
@@ -60,3 +63,24 @@ def test_a_stage_says_what_must_run_before_it(tmp_path: Path) -> None:
     result = _relsearch("pool", cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.strip().endswith("run: relsearch collect")
+
+
+def test_agree_shows_and_draws_reliability_where_labels_have_probabilities(tmp_path: Path) -> None:
+    """A judge's table adds the reliability bins and, if asked, the diagram; plain qrels add nothing."""
+    judged = [
+        Judgment(f"q{row % 2}", f"d{row}", row % 4, "judge", "j", (0.25,) * 4, expected=1.5, confidence=0.25)
+        for row in range(8)
+    ]
+    tables.write(tables.judgments_table(judged), tmp_path / "judged.parquet", tables.JUDGMENTS)
+    qrels = "".join(f"q{row % 2} 0 d{row} {row % 3}\n" for row in range(8))
+    (tmp_path / "qrels.tsv").write_text(qrels, encoding="utf-8")
+    drawn = _relsearch("agree", "qrels.tsv", "judged.parquet", "--plot", "diagram.svg", cwd=tmp_path)
+    assert drawn.returncode == 0, drawn.stderr
+    assert "ECE of P(relevant)" in drawn.stdout
+    assert (tmp_path / "diagram.svg").read_text(encoding="utf-8").startswith("<svg")
+    as_json = json.loads(_relsearch("agree", "qrels.tsv", "judged.parquet", "--json", cwd=tmp_path).stdout)
+    assert as_json["reliability"]["pairs"] == as_json["pairs"] == 8
+    assert "ECE" not in _relsearch("agree", "qrels.tsv", "qrels.tsv", cwd=tmp_path).stdout
+    refused = _relsearch("agree", "qrels.tsv", "qrels.tsv", "--plot", "none.svg", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "carry no probabilities" in refused.stderr
