@@ -6,17 +6,16 @@ started from RELSEARCH_SERVERS (default ../shared/servers). What is absent is le
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import polars as pl
 
+from benchmarks.folders import COLLECTIONS, SERVERS
 from benchmarks.record import record
 from relsearch.config import EncoderConfig, IndexConfig
 from relsearch.corpus import FolderCollection
@@ -27,9 +26,6 @@ from relsearch.show import table
 from relsearch.tables import candidates_table
 from relsearch.trec import read_qrels
 
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
-COLLECTIONS = Path(os.environ.get("RELSEARCH_COLLECTIONS", SHARED / "collections"))
-SERVERS = Path(os.environ.get("RELSEARCH_SERVERS", SHARED / "servers"))
 ENGINES = ("embedded", "lucene", "elasticsearch", "opensearch")
 # Each collection's qrels, the reference NDCG@10 of its README, and the k1 and b of the table.
 QRELS = {"cranfield": "qrels.tsv", "vaswani": "qrels.tsv", "scifact": "qrels_validation.tsv"}

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.folders import COLLECTIONS, MODELS
 from benchmarks.record import record
 from relsearch.artifacts import read_manifest
 from relsearch.config import Config
 from relsearch.pipeline import run_all
 
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
-COLLECTIONS = Path(os.environ.get("RELSEARCH_COLLECTIONS", SHARED / "collections"))
-MODELS = Path(os.environ.get("RELSEARCH_MODELS", SHARED / "models"))
 TRAINING = ("trec-dl-2021", "llmjudge-dev")
 UNLABELLED = "trec-dl-2022-unlabelled"
 TEST = "trec-dl-2019"

@@ -7,7 +7,6 @@ grade, published labels of larger models, and BM25 in bins fitted on 2021. It ne
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
 from relsearch.agreement import agreement
 from relsearch.bias import bias
@@ -32,8 +32,6 @@ from relsearch.template import render
 from relsearch.trec import read_qrels, read_run
 from relsearch.types import SCALES, Judgment, Scale
 
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
-COLLECTIONS = Path(os.environ.get("RELSEARCH_COLLECTIONS", SHARED / "collections"))
 TRAINING, TEST = "trec-dl-2021", "trec-dl-2019"
 PUBLISHED = {"GPT-4": "gpt4", "DeepSeek-V3": "deepseekv3", "Llama-3-8B": "llama3-8b"}
 SEED = 13

@@ -53,6 +53,7 @@ class PoolConfig(Section):
     test_share: float = Field(0.4, ge=0, lt=1)
 
 
+Aim = Literal["kappa", "mae", "frequency"]
 EvidenceColumn = Literal["cosine", "cosine_gap", "cosine_z", "cosine_rank"]
 
 
@@ -87,7 +88,7 @@ class JudgeConfig(Section):
     )
     encoder: EncoderConfig | None = Field(None, description="another encoder for the judge's evidence")
     evidence: tuple[EvidenceColumn, ...] = Field(
-        ("cosine", "cosine_gap"), min_length=1, description="what the encoder says of a pair within its pool"
+        ("cosine",), description="what the encoder says of a pair, alone or within its pool; empty for nothing"
     )
 
 
@@ -102,6 +103,7 @@ class TuneConfig(Section):
     max_pairs: int = Field(6000, ge=2)
     epochs: float = Field(1.0, gt=0)
     minutes: float = Field(30.0, gt=0)
+    aim: Aim = Field("frequency", description="what the scores at which grades begin are fitted for")
     listwise_weight: float = Field(1.0, ge=0)
     evaluations: int = Field(4, ge=1, description="looks at the dev queries")
     dev_pairs: int = Field(400, ge=1, description="dev pairs read at each look")

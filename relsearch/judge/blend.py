@@ -44,7 +44,11 @@ class Blend(BaseModel):
             raise DataError(f"blend: a value of {column} is not finite; remove the pair or mend its source")
         means, deviations = matrix.mean(axis=0), matrix.std(axis=0)
         deviations = np.where(deviations > 0, deviations, 1.0)
-        weights = _weights((matrix - means) / deviations, levels, len(scale.names)) if len(columns) > 1 else [1.0]
+        weights = (
+            _weights((matrix - means) / deviations, levels, len(scale.names))
+            if len(columns) > 1
+            else [1.0] * len(columns)
+        )
         return cls(
             columns=tuple(columns), means=tuple(means), deviations=tuple(deviations), weights=tuple(map(float, weights))
         )

@@ -13,19 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from relsearch.bootstrap import query_draws
+from relsearch.config import Aim
 from relsearch.errors import DataError
 from relsearch.ordinal import matching_cuts
 from relsearch.types import Scale
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-Aim = Literal["kappa", "mae", "frequency"]
 
 _RESAMPLES = 100
 # Places between scores that kappa's search tries, at quantiles: every place of 2,000 pairs; few megabytes.

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from relsearch.config import Aim
+from relsearch.judge.calibrate import fit_cuts
 from relsearch.judge.prompt import Tokens
 from relsearch.judge.quality import Quality, quality
 from relsearch.judge.reader import read_all
@@ -52,6 +54,11 @@ class DevSet:
     def evidence_scores(self, prior: CumulativeLink) -> Scores:
         """Return the score of each pair by evidence alone."""
         return prior.logits(self.evidence)
+
+    def cuts(self, scores: Scores, *, aim: Aim, seed: int) -> tuple[float, ...]:
+        """Return the cuts of these scores that serve the aim best."""
+        query_ids = [pair.query_id for pair in self.pairs]
+        return fit_cuts(scores, self.grades, query_ids, self.scale, aim=aim, seed=seed)
 
     def measure(self, scores: Scores) -> Quality:
         """Hold scores against the human grades."""

@@ -23,8 +23,10 @@ _TOP = 3
 
 def columns_of(pairs: Sequence[Pair], encoder: Encoder, names: Sequence[EvidenceColumn]) -> Floats:
     """Return the named columns of each pair, shape [pairs, names]."""
-    cosines = encoder.cosines(pairs).astype(np.float64)
     values = np.zeros((len(pairs), len(names)))
+    if not names:
+        return values
+    cosines = encoder.cosines(pairs).astype(np.float64)
     for rows in _pools(pairs):
         for column, name in enumerate(names):
             values[rows, column] = _COLUMNS[name](cosines[rows])
@@ -56,7 +58,7 @@ class Evidence:
     @property
     def pooled(self) -> bool:
         """Whether a pair's score depends on the query's other pairs."""
-        return self.blend.columns != ("cosine",)
+        return bool(set(self.blend.columns) - {"cosine"})
 
     def scores(self, pairs: Sequence[Pair]) -> Floats:
         """Return the evidence of each pair, shape [pairs]."""

@@ -24,7 +24,7 @@ from relsearch.judge.prompt import Prompt, Tokens, load_prompt
 from relsearch.judge.report import TuneReport
 from relsearch.judge.sample import balanced_steps, grade_weights, natural_sample
 from relsearch.judge.trainer import Step, TunedModel, run
-from relsearch.ordinal import CumulativeLink, matching_cuts
+from relsearch.ordinal import CumulativeLink
 from relsearch.types import Pair, Scale
 from relsearch.weights import fast_dtype
 
@@ -137,7 +137,7 @@ def _write(
         relevant=scale.relevant,
         prior=model.head.prior.to_json(),
         calibration=CumulativeLink.fit(scores, dev.grades, scale).to_json(),
-        cuts=matching_cuts(scores, dev.grades, scale),
+        cuts=dev.cuts(scores, aim=setting.tune.aim, seed=setting.seed),
         base_checksum=setting.base.checksum,
         adapter_checksum=adapter_checksum(folder),
         figures=report.figures(),

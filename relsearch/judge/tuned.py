@@ -69,6 +69,11 @@ class TunedJudge:
         """The scale its grades are on."""
         return self._scale
 
+    @property
+    def pooled(self) -> bool:
+        """Whether a label depends on the query's other pairs."""
+        return self._evidence.pooled
+
     def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
         """Yield one judgment a pair, in the order of the pairs."""
         return judgments(pairs, self._decide, scale=self._scale, fingerprint=self._fingerprint)

@@ -1,0 +1,11 @@
+"""Where the collections and models that no package carries are found."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+COLLECTIONS = Path(os.environ.get("RELSEARCH_COLLECTIONS", _SHARED / "collections"))
+SERVERS = Path(os.environ.get("RELSEARCH_SERVERS", _SHARED / "servers"))
+MODELS = Path(os.environ.get("RELSEARCH_MODELS", _SHARED / "models"))

@@ -1,0 +1,233 @@
+"""Judges side by side on TREC Deep Learning 2019: tuned on 2021 and the dev half of 2023, no query of 2019 seen.
+
+`python -m benchmarks.judge_quality [--output runs/judge-quality] [--only NAME...] [--measure-only]` tunes each
+judge of TUNED, fits STACKS on held-out training queries, judges the human-graded pairs of 2019 and sets the judges
+beside baselines and published labels. Every finished part is kept in the output folder, so a cut run goes on. It
+needs RELSEARCH_COLLECTIONS (default ../shared/collections) and RELSEARCH_MODELS (default ../shared/models).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks import judge_measures as measures
+from benchmarks.folders import COLLECTIONS, MODELS
+from benchmarks.record import record
+from relsearch.config import EncoderConfig, JudgeConfig, TuneConfig
+from relsearch.corpus import FolderCollection
+from relsearch.encoder import Encoder, load_encoder
+from relsearch.judge.sample import natural_sample
+from relsearch.judge.stack import CARD as STACK_CARD
+from relsearch.judge.stack import fit_stack, load_stack
+from relsearch.judge.store import judge_all
+from relsearch.judge.tune import tune
+from relsearch.judge.tuned import load_judge
+from relsearch.judge.zero_shot import ZeroShotJudge
+from relsearch.protocols import Judge
+from relsearch.template import render
+from relsearch.types import SCALES, Pair
+
+TRAINING, TEST = ("trec-dl-2021", "llmjudge-dev"), "trec-dl-2019"
+SCALE, SEED = SCALES["0-3"], 13
+DEV_QUERIES = 16
+# Judges whose labels are too dear for all pairs on two cores read this many a query; their row says so.
+SAMPLE_PER_QUERY = 40
+E5 = EncoderConfig(
+    model=str(MODELS / "e5-small-v2"), query_prefix="query: ", document_prefix="passage: ", max_tokens=256
+)
+MINILM = EncoderConfig(max_tokens=256)
+_ENCODER = JudgeConfig(
+    family="encoder",
+    base=E5.model,
+    query_prefix=E5.query_prefix,
+    document_prefix=E5.document_prefix,
+    max_document_tokens=160,
+    evidence=("cosine",),
+)
+_LLM = JudgeConfig(max_document_tokens=160, evidence=("cosine",))
+_LORA = TuneConfig(
+    layers=6, learning_rate=5e-4, head_learning_rate=6e-4, max_pairs=6000, minutes=12, evaluations=6, dev_pairs=800
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One tuned judge; `sampled` ones label a sample of the test pairs."""
+
+    judge: JudgeConfig
+    tune: TuneConfig
+    sampled: bool = False
+
+
+TUNED = {
+    "encoder + evidence": Variant(_ENCODER, _LORA),
+    "LLM + evidence": Variant(_LLM, _LORA.model_copy(update={"layers": 8, "max_pairs": 4000}), sampled=True),
+    "encoder alone": Variant(
+        _ENCODER.model_copy(update={"evidence": ()}), _LORA.model_copy(update={"minutes": 6}), sampled=True
+    ),
+}
+STACKS = {"stack": ("encoder + evidence", "LLM + evidence")}
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pairs with their human grades."""
+
+    pairs: list[Pair]
+    grades: list[int]
+
+    def of(self, query_ids: set[str]) -> Labelled:
+        """Return the part of these queries."""
+        rows = [row for row, pair in enumerate(self.pairs) if pair.query_id in query_ids]
+        return self.at(rows)
+
+    def at(self, rows: Sequence[int]) -> Labelled:
+        """Return these rows."""
+        return Labelled([self.pairs[row] for row in rows], [self.grades[row] for row in rows])
+
+
+def main() -> None:
+    """Tune, judge, measure, record."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--output", type=Path, default=Path("runs/judge-quality"))
+    parser.add_argument("--only", nargs="*", help="tune and judge only these; the others are measured where finished")
+    parser.add_argument("--measure-only", action="store_true", help="measure what is finished, tune nothing")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    bench = Bench(arguments.output)
+    if not arguments.measure_only:
+        for name in arguments.only if arguments.only is not None else [*TUNED, *STACKS, "SmolLM2 zero-shot"]:
+            bench.judged(name)
+    rows = bench.rows()
+    record("judge_quality", {"test": TEST, "training": TRAINING, "table": rows, "tuning": bench.reports()}, seed=SEED)
+
+
+class Bench:
+    """The collections, and the folder of what is finished."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        output.mkdir(parents=True, exist_ok=True)
+        training = [labelled(name) for name in TRAINING]
+        every = Labelled([p for part in training for p in part.pairs], [g for part in training for g in part.grades])
+        queries = sorted({pair.query_id for pair in every.pairs})
+        random.Random(SEED).shuffle(queries)  # noqa: S311 - a seeded split, not a secret
+        self.dev, self.train = every.of(set(queries[:DEV_QUERIES])), every.of(set(queries[DEV_QUERIES:]))
+        self.test = labelled(TEST)
+        self.sample = self.test.at(
+            natural_sample(
+                self.test.pairs, count=SAMPLE_PER_QUERY * len({p.query_id for p in self.test.pairs}), seed=SEED
+            )
+        )
+
+    @property
+    def kept(self) -> Path:
+        """Where vectors outlive the process."""
+        return self.output / "vectors"
+
+    def judged(self, name: str) -> pl.DataFrame:
+        """Return a judge's labels of the test pairs; made where they are not finished."""
+        path = self._folder(name) / "judgments.parquet"
+        if not path.is_file():
+            sampled = name not in STACKS and (name not in TUNED or TUNED[name].sampled)
+            part = self.sample if sampled else self.test
+            table = judge_all(self._judge(name), part.pairs, self._folder(name) / "store")
+            table.write_parquet(path)
+        return pl.read_parquet(path)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the table: baselines, published labels, and every judge that is finished."""
+        human = _human(self.test)
+        train = Labelled(self.train.pairs + self.dev.pairs, self.train.grades + self.dev.grades)
+        judges = {"majority": measures.majority(human, train.grades, SCALE)}
+        bm25 = [measures.bm25(name, _human(labelled(name))) for name in TRAINING]
+        order = [grade for name in TRAINING for grade in labelled(name).grades]
+        judges["BM25 bins"] = measures.binned(
+            np.concatenate(bm25), order, human, measures.bm25(TEST, human), SCALE, judge="bm25"
+        )
+        for name, config in (("MiniLM cosine bins", MINILM), ("e5 cosine bins", E5)):
+            encoder = load_encoder(config, keep=self.kept)
+            known = (encoder.cosines(train.pairs), train.grades)
+            judges[name] = measures.binned(*known, human, encoder.cosines(self.test.pairs), SCALE, judge="cosine")
+        for name, file in measures.PUBLISHED.items():
+            judges[f"{name}, published"] = measures.published(COLLECTIONS / TEST / f"llm_{file}_umbrela.tsv", SCALE)
+        for name in ("SmolLM2 zero-shot", *TUNED, *STACKS):
+            if (self._folder(name) / "judgments.parquet").is_file():
+                judges[name] = self.judged(name)
+        texts, queries, runs = measures.inputs(TEST)
+        return [measures.row(name, human, found, texts, queries, runs, SCALE, SEED) for name, found in judges.items()]
+
+    def reports(self) -> dict[str, Any]:
+        """Return what tuning reported of each judge."""
+        cards = {name: self._folder(name) / "judge" / "judge.json" for name in TUNED}
+        return {name: json.loads(card.read_text("utf-8"))["figures"] for name, card in cards.items() if card.is_file()}
+
+    def _folder(self, name: str) -> Path:
+        return self.output / name.replace(" + ", "-").replace(" ", "-").lower()
+
+    def _judge(self, name: str) -> Judge:
+        if name in STACKS:
+            return self._stack(name)
+        if name not in TUNED:
+            return ZeroShotJudge(JudgeConfig(max_document_tokens=160), SCALE)
+        folder = self._folder(name) / "judge"
+        if not (folder / "judge.json").is_file():
+            variant = TUNED[name]
+            tune(
+                *(self.train.pairs, self.train.grades, self.dev.pairs, self.dev.grades),
+                judge=variant.judge,
+                tune=variant.tune,
+                encoder=self._encoder(),
+                scale=SCALE,
+                seed=SEED,
+                output=folder,
+            )
+        return load_judge(folder, keep=self.kept)
+
+    def _stack(self, name: str) -> Judge:
+        folder = self._folder(name) / "judge"
+        if not (folder / STACK_CARD).is_file():
+            members = {member: self._folder(member) / "judge" for member in STACKS[name]}
+            held = self.dev.at(natural_sample(self.dev.pairs, count=1200, seed=SEED))
+            columns = {member: load_judge(path, keep=self.kept).scores(held.pairs) for member, path in members.items()}
+            query_ids = [pair.query_id for pair in held.pairs]
+            fit_stack(members, columns, held.grades, query_ids, aim="frequency", seed=SEED, output=folder)
+        return load_stack(folder, keep=self.kept)
+
+    def _encoder(self) -> Encoder:
+        return load_encoder(E5, keep=self.kept)
+
+
+def labelled(name: str) -> Labelled:
+    """Return a collection's human-graded pairs in the order of query and document."""
+    source = FolderCollection(COLLECTIONS / name, trec=False)
+    texts = {document.doc_id: render(document.fields) for document in source.documents()}
+    queries = {query.query_id: query.text for query in source.queries()}
+    human = measures.read_qrels(COLLECTIONS / name / "qrels.tsv", SCALE).sort("query_id", "doc_id")
+    rows = list(human.select("query_id", "doc_id").iter_rows())
+    return Labelled([Pair(query, doc, queries[query], texts[doc]) for query, doc in rows], human["grade"].to_list())
+
+
+def _human(part: Labelled) -> pl.DataFrame:
+    """The human judgments of these pairs as a table."""
+    return pl.DataFrame(
+        {
+            "query_id": [pair.query_id for pair in part.pairs],
+            "doc_id": [pair.doc_id for pair in part.pairs],
+            "grade": pl.Series(part.grades, dtype=pl.Int32),
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()
