@@ -43,8 +43,7 @@ def pick(judged: pl.DataFrame, *, human: pl.DataFrame, pool: pl.DataFrame | None
     asked = judged.join(known, on=_PAIR, how="anti").sort(*_PAIR, "judge").unique(_PAIR, keep="first")
     if asked.is_empty():
         raise DataError("no pair to review: every judged pair has a human label; judge more pairs")
-    doubt = pl.Series(_uncertainty(asked["probabilities"]))
-    valued = _weighted(asked.with_columns(uncertainty=doubt), pool)
+    valued = _weighted(asked.with_columns(uncertainty=pl.Series(_uncertainty(asked))), pool)
     turn = pl.int_range(1, pl.len() + 1).over("query_id")
     spread = valued.sort("value", "doc_id", descending=[True, False]).with_columns(value=pl.col("value") / turn)
     best = spread.sort("value", *_PAIR, descending=[True, False, False]).head(count)
@@ -85,14 +84,20 @@ def _kept(qrels: Path, changed: Mapping[_Pair, int]) -> Iterator[str]:
         yield f"{query} {iteration} {doc} {changed[query, doc]}" if (query, doc) in changed else line
 
 
-def _uncertainty(probabilities: pl.Series) -> NDArray[np.float64]:
+def _uncertainty(asked: pl.DataFrame) -> NDArray[np.float64]:
+    """Entropies in [0, 1]; where the judge was asked and gave no grade, nothing is known: 1."""
     from scipy.stats import entropy
 
-    if probabilities.null_count() or probabilities.list.len().n_unique() != 1:
+    found = np.ones(asked.height)
+    graded = asked["grade"].is_not_null()
+    shares = asked["probabilities"].filter(graded)
+    if shares.null_count() or shares.list.len().n_unique() > 1:
         raise DataError("judgments: not every label has a distribution over one scale's grades; judge the pairs again")
-    rows = np.asarray(probabilities.to_list(), dtype=np.float64)
-    # Rounded, so that ties are ties on every machine.
-    return np.round(np.asarray(entropy(rows, axis=1)) / np.log(rows.shape[1]), 6)
+    if len(shares):
+        rows = np.asarray(shares.to_list(), dtype=np.float64)
+        # Rounded, so that ties are ties on every machine.
+        found[graded.to_numpy()] = np.round(np.asarray(entropy(rows, axis=1)) / np.log(rows.shape[1]), 6)
+    return found
 
 
 def _weighted(pairs: pl.DataFrame, pool: pl.DataFrame | None) -> pl.DataFrame:

@@ -28,7 +28,8 @@ class WindowedJudge:
     """Any judge, over windows of at most `characters`; `truncated` counts documents with more than `max_windows`.
 
     "max" takes the judgment of the window with the highest expected grade, the first of equals. "mean" averages the
-    distributions and rounds their expected grade. Texts of one window get what the judge itself gives them.
+    distributions and rounds their expected grade. Texts of one window get what the judge itself gives them; where a
+    window's label is missing, the document's is.
     """
 
     def __init__(
@@ -81,9 +82,10 @@ class WindowedJudge:
                 yield pair if len(kept) == 1 and end == len(pair.text) else replace(pair, text=pair.text[start:end])
 
     def _combined(self, windows: Sequence[Judgment]) -> Judgment:
-        if len(windows) == 1:
-            return windows[0]
-        return _best(windows) if self._combine == "max" else _mean(windows, self.scale)
+        missing = [one for one in windows if one.grade is None]
+        if missing or len(windows) == 1:
+            return (missing or windows)[0]
+        return max(windows, key=_height) if self._combine == "max" else _mean(windows, self.scale)
 
     def _count_truncated(self, cut: bool) -> None:
         if cut and not self.truncated:
@@ -123,8 +125,8 @@ def _start(text: str, earliest: int, end: int) -> int:
     return next((place for place in range(earliest, end) if text[place - 1].isspace()), earliest)
 
 
-def _best(windows: Sequence[Judgment]) -> Judgment:
-    return max(windows, key=lambda one: one.grade if one.expected is None else one.expected)
+def _height(judgment: Judgment) -> float:
+    return float(judgment.grade or 0) if judgment.expected is None else judgment.expected
 
 
 def _mean(windows: Sequence[Judgment], scale: Scale) -> Judgment:

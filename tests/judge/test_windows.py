@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relsearch.errors import ConfigError, DataError
@@ -19,6 +19,8 @@ from relsearch.types import SCALES, Judgment, Pair
 from tests.judge.conftest import WordOverlapJudge
 
 TEXTS = st.text(st.sampled_from("ab 日本\n語。"), max_size=120) | st.text(max_size=60)
+# Without a deadline: a machine under load is no defect.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LIMITS = st.integers(1, 20).flatmap(lambda limit: st.tuples(st.just(limit), st.integers(0, limit // 2)))
 
 
@@ -48,6 +50,7 @@ def pairs_of(*texts: str) -> list[Pair]:
     return [Pair("q", f"d{number}", "query", text) for number, text in enumerate(texts)]
 
 
+@CALM
 @given(TEXTS, LIMITS)
 def test_windows_cover_the_text_and_none_is_over_the_limit(text: str, limits: tuple[int, int]) -> None:
     """Whatever the text: windows go on, leave no gap, keep both limits, and end at the text's end."""
@@ -61,6 +64,7 @@ def test_windows_cover_the_text_and_none_is_over_the_limit(text: str, limits: tu
         assert end < last
 
 
+@CALM
 @given(st.lists(st.sampled_from(["tea", "green", "sea"]), max_size=60), LIMITS.filter(lambda limits: limits[0] >= 12))
 def test_words_are_kept_whole(words: list[str], limits: tuple[int, int]) -> None:
     """Words of at most half a window are cut at no end, and at a start only by an overlap too small for a word."""
@@ -77,6 +81,7 @@ def test_a_text_without_spaces_is_cut_too(text: str) -> None:
     assert len(list(spans(text, 1000, 100))) == pytest.approx(len(text) / 900, abs=1)
 
 
+@CALM
 @given(st.lists(TEXTS, max_size=12), LIMITS, st.sampled_from(["max", "mean"]))
 def test_one_judgment_a_pair_in_order(texts: list[str], limits: tuple[int, int], combine: Any) -> None:
     """Pairs of one and of many windows come back in order, whatever the judge reads ahead."""
@@ -182,6 +187,22 @@ def test_mean_needs_distributions() -> None:
     assert best.grade == 3
     with pytest.raises(DataError, match="combine windows by max"):
         list(WindowedJudge(Bare(), characters=8, combine="mean").judge(pairs_of("aaaa 1 bbbb 3")))
+
+
+@pytest.mark.parametrize("combine", ["max", "mean"])
+def test_a_missing_window_is_a_missing_label(combine: Any) -> None:
+    """The rest of a document is not taken for the whole of it."""
+
+    class Silent(ReadingJudge):
+        def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
+            for number, one in enumerate(super().judge(pairs)):
+                lost: dict[str, Any] = {"grade": None, "probabilities": None, "expected": None, "confidence": None}
+                yield replace(one, **lost) if number == 1 else one
+
+    judge = WindowedJudge(Silent(), characters=8, combine=combine)
+    lost, whole = judge.judge(pairs_of("aaaa 1 bbbb 3 cccc 2", "2"))
+    assert (lost.grade, lost.probabilities, lost.judge) == (None, None, judge.fingerprint)
+    assert whole.grade == 2
 
 
 def test_windows_are_stored_as_one_label(tmp_path: Path) -> None:
