@@ -17,6 +17,7 @@ import typer
 
 from relsearch import __version__
 from relsearch.errors import RelsearchError
+from relsearch.template import DEFAULT_TEMPLATE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -186,6 +187,68 @@ def agree(
         replace_text(plot, bins.to_svg())
     both = {**found.to_json(), "reliability": bins.to_json()}
     typer.echo(json.dumps(both, indent=1) if as_json else f"{found.to_table()}\n\n{bins.to_table()}")
+
+
+@app.command()
+def review(
+    judgments: Annotated[
+        Path | None, typer.Argument(metavar="JUDGMENTS", help="The table that judge wrote: judgments.parquet.")
+    ] = None,
+    export: Annotated[int | None, typer.Option("--export", min=1, metavar="N", help="Write N pairs to grade.")] = None,
+    filled: Annotated[Path | None, typer.Option("--import", metavar="FILE", help="Read the graded CSV back.")] = None,
+    collection: Annotated[str, typer.Option(help="Export: where texts come from, as in rerank.")] = "",
+    run_file: Annotated[
+        Path | None, typer.Option("--run", help="Export: TREC run or candidates table; high ranks are asked first.")
+    ] = None,
+    qrels: Annotated[
+        Path | None, typer.Option(help="Human labels, TREC. Export leaves their pairs out; import adds to the file.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Export: the CSV; default: stdout.")] = None,
+    template: Annotated[str, typer.Option(help="Export: how a document is shown.")] = DEFAULT_TEMPLATE,
+    characters: Annotated[int, typer.Option(min=20, max=30_000, help="Export: where texts are cut.")] = 1500,
+    show_judged: Annotated[
+        bool, typer.Option("--show-judged", help="Export: show the judge's grades; assessors lean towards them.")
+    ] = False,
+    scale: Annotated[str, typer.Option(help="Import: 0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Import: let a new grade replace one in qrels.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask people for the labels that help most: write pairs to a CSV, read the graded CSV back.
+
+    relsearch review JUDGMENTS --collection SRC --export 50 -o review.csv
+
+    Fill in the column grade in any spreadsheet; rows left empty are skipped. Then:
+
+    relsearch review --import review.csv --qrels human.qrels
+
+    Pairs come first where the judge is unsure and the rank is high, spread over the queries; none that the
+    collection or --qrels has a label for. With JUDGMENTS, import checks that no spreadsheet changed an id.
+    Cells that a spreadsheet would run or rewrite start with an apostrophe, which import takes away.
+    """
+    from relsearch.config import parse_scale
+    from relsearch.stages.review import export_review, import_review
+
+    if filled and qrels and export is None:
+        counts = import_review(filled, qrels, judgments=judgments, scale=parse_scale(scale), overwrite=overwrite)
+        brief = ", ".join(f"{count} {name}" for name, count in counts.items())
+        typer.echo(json.dumps(counts, indent=1) if as_json else f"{qrels}: {brief}")
+    elif export and judgments and collection and not filled:
+        text = export_review(
+            judgments,
+            output,
+            count=export,
+            collection=collection,
+            run=run_file,
+            qrels=qrels,
+            template=template,
+            characters=characters,
+            show_judged=show_judged,
+        )
+        typer.echo(text if output is None else "", nl=False)
+    else:
+        raise typer.BadParameter("give JUDGMENTS, --collection and --export, or --import and --qrels")
 
 
 def _labels(path: Path, scale: Scale | None) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from relsearch.trec import fail, lines, read_qrels, read_topics
 from relsearch.types import Document, Judgment, Query
 
 log = logging.getLogger(__name__)
+_QRELS = ("qrels.tsv", "qrels.txt")
 
 
 class Collection(Protocol):
@@ -31,6 +32,10 @@ class Collection(Protocol):
 
     def queries(self) -> list[Query]:
         """Return every query."""
+        ...
+
+    def has_qrels(self) -> bool:
+        """Tell whether there are human labels at all."""
         ...
 
     def qrels(self) -> list[Judgment]:
@@ -79,19 +84,27 @@ class FolderCollection:
             for number, row in _json_lines(path)
         ]
 
+    def has_qrels(self) -> bool:
+        """Tell whether the folder has a qrels file."""
+        return bool(self._beir_files() or self._present(*_QRELS))
+
     def qrels(self) -> list[Judgment]:
         """Return the labels of every qrels file in the folder."""
-        beir = sorted((self._folder / "qrels").glob("*.tsv*"))
-        if beir and not self._trec:
+        if beir := self._beir_files():
             return [judgment for path in beir for judgment in _beir_qrels(path)]
-        return _judgments(self._find("qrels.tsv", "qrels.txt"))
+        return _judgments(self._find(*_QRELS))
+
+    def _beir_files(self) -> list[Path]:
+        return [] if self._trec else sorted((self._folder / "qrels").glob("*.tsv*"))
 
     def _find(self, *names: str) -> Path:
-        for name in names:
-            for path in (self._folder / name, self._folder / f"{name}.gz"):
-                if path.is_file():
-                    return path
+        for path in self._present(*names):
+            return path
         raise DataError(f"{self._folder}: has no {' or '.join(names)}")
+
+    def _present(self, *names: str) -> list[Path]:
+        paths = (self._folder / f"{name}{ending}" for name in names for ending in ("", ".gz"))
+        return [path for path in paths if path.is_file()]
 
 
 class DemoCollection:
@@ -110,6 +123,10 @@ class DemoCollection:
             with as_file(files("relsearch.demo") / name) as path:
                 queries += [Query(str(row["_id"]), str(row["text"])) for _, row in _json_lines(path)]
         return queries
+
+    def has_qrels(self) -> bool:
+        """Tell that there are packaged grades."""
+        return True
 
     def qrels(self) -> list[Judgment]:
         """Return the packaged grades of documents that exist on this interpreter."""
@@ -145,6 +162,10 @@ class IrDatasetsCollection:
     def queries(self) -> list[Query]:
         """Return the data set's queries by their default text."""
         return [Query(str(query.query_id), query.default_text()) for query in self._dataset.queries_iter()]
+
+    def has_qrels(self) -> bool:
+        """Tell whether the data set has labels."""
+        return bool(self._dataset.has_qrels())
 
     def qrels(self) -> list[Judgment]:
         """Return the data set's labels; negative grades count as 0."""

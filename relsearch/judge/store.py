@@ -1,43 +1,50 @@
 """Judgments as a cache keyed by content: a pair is never judged twice, and an interrupted run goes on.
 
-Each finished batch is one small Parquet part, written aside and renamed; `kill -9` loses at most the batch in hand.
-The key is the judge's fingerprint, the query's text and the document's text, so ids may change and labels stay.
+Each finished batch is one small Parquet part, written aside, synced and renamed; `kill -9` or a power cut loses at
+most the batch in hand. The key is the judge's fingerprint, the query's text and the document's text, so ids may
+change and labels stay. A lock, which the system drops with the process that holds it, keeps a store to one process.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+from filelock import FileLock, Timeout
 
-from relsearch.errors import DataError
+from relsearch.errors import ArtifactError, DataError
 from relsearch.protocols import Judge
 from relsearch.tables import JUDGMENTS, judgments_table
 from relsearch.types import Judgment, Pair
 
 PART_PAIRS = 256
 _KEY = "key"
+_LOCK = "lock"
 _PART = "part-{:05d}.parquet"
 
 
 def judge_all(judge: Judge, pairs: Sequence[Pair], directory: Path, *, part_pairs: int = PART_PAIRS) -> pl.DataFrame:
     """Return a judgments table with one row a pair, in the order of the pairs; judge only what the store lacks.
 
-    Parts are cut from the whole list, known pairs included, so an unbroken and a resumed run batch alike.
+    Parts are cut from the whole list, known pairs included, so an unbroken and a resumed run batch alike. Raise
+    ArtifactError where another process has the store or a part is damaged.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     keys = [content_key(judge.fingerprint, pair) for pair in pairs]
-    known = _read(directory)
-    for batch in _batches(keys, pairs, part_pairs):
-        missing = {key: pair for key, pair in batch.items() if key not in known}
-        if missing:
-            judged = dict(zip(missing, _judged(judge, list(missing.values())), strict=True))
-            _write(directory, judged)
-            known |= judged
+    with _alone(directory):
+        known = _read(directory)
+        for batch in _batches(keys, pairs, part_pairs):
+            missing = {key: pair for key, pair in batch.items() if key not in known}
+            if missing:
+                judged = dict(zip(missing, _judged(judge, list(missing.values())), strict=True))
+                _write(directory, judged)
+                known |= judged
     return judgments_table(
         replace(known[key], query_id=pair.query_id, doc_id=pair.doc_id) for key, pair in zip(keys, pairs, strict=True)
     )
@@ -47,6 +54,21 @@ def content_key(fingerprint: str, pair: Pair) -> str:
     """Return the store's key of a pair under a judge."""
     parts = (hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in (pair.query, pair.text))
     return hashlib.sha256(" ".join((fingerprint, *parts)).encode()).hexdigest()
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(directory / _LOCK)
+    try:
+        # Without waiting: a run that hangs teaches less than one that says why it cannot start.
+        lock.acquire(timeout=0)
+    except Timeout as exc:
+        raise ArtifactError(f"{directory}: another process is judging into it; run again when it has ended") from exc
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _batches(keys: Sequence[str], pairs: Sequence[Pair], size: int) -> Iterator[dict[str, Pair]]:
@@ -67,18 +89,47 @@ def _judged(judge: Judge, pairs: list[Pair]) -> list[Judgment]:
 
 def _read(directory: Path) -> dict[str, Judgment]:
     known: dict[str, Judgment] = {}
-    for path in sorted(directory.glob(_PART.replace("{:05d}", "*"))):
-        for row in pl.read_parquet(path).iter_rows(named=True):
+    for path in _parts(directory):
+        for row in _rows(path):
             key = row.pop(_KEY)
             known[key] = Judgment(**{**row, "probabilities": row["probabilities"] and tuple(row["probabilities"])})
     return known
 
 
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        table = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as exc:
+        raise ArtifactError(f"{path}: damaged; delete it, and its pairs are judged again") from exc
+    return table.iter_rows(named=True)
+
+
+def _parts(directory: Path) -> list[Path]:
+    return sorted(directory.glob(_PART.replace("{:05d}", "*")), key=_number)
+
+
+def _number(part: Path) -> int:
+    return int(part.stem.rpartition("-")[2])
+
+
 def _write(directory: Path, judged: dict[str, Judgment]) -> None:
-    parts = sorted(directory.glob(_PART.replace("{:05d}", "*")))
-    number = int(parts[-1].stem.rpartition("-")[2]) + 1 if parts else 1
-    path = directory / _PART.format(number)
+    path = directory / _PART.format(max(map(_number, _parts(directory)), default=0) + 1)
     partial = path.with_name(path.name + ".partial")
     table = judgments_table(judged.values()).with_columns(pl.Series(_KEY, list(judged)))
-    table.select(_KEY, *JUDGMENTS).write_parquet(partial, compression="zstd")
+    with partial.open("wb") as file:
+        table.select(_KEY, *JUDGMENTS).write_parquet(file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)
+    _sync(directory)
+
+
+def _sync(directory: Path) -> None:
+    """Make a rename in the directory outlive a power cut; only POSIX lets a directory be opened for it."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from pathlib import Path
 
 import polars as pl
@@ -14,17 +15,19 @@ from relsearch.errors import ConfigError, DataError
 from relsearch.index.registry import build_searcher, open_searcher
 from relsearch.pool import split, union
 from relsearch.stages.context import Context
+from relsearch.template import template_fields
 from relsearch.trec import read_run
 
 SPLITS = ("train", "dev", "test", "unlabelled")
 _CHUNK = 20_000
+_LOG = logging.getLogger(__name__)
 
 
 def collect(context: Context, work: Building) -> None:
     """Load the collection once, check it, and split its queries."""
     config = context.config
     collection = load_collection(config.collection.source)
-    documents = _write_documents(collection, work.directory / "documents.parquet")
+    documents = _write_documents(collection, work.directory / "documents.parquet", config.collection.template)
     human = tables.judgments_table(collection.qrels())
     _check_grades(human, config.scale.grades, config.collection.scale)
     queries = pl.DataFrame(
@@ -79,7 +82,7 @@ def _searchers(context: Context) -> tuple[str, ...]:
     return () if context.config.pool.runs else context.config.index.searchers
 
 
-def _write_documents(collection: Collection, path: Path) -> int:
+def _write_documents(collection: Collection, path: Path, template: str) -> int:
     # A documents table has one column per field; fields differ between documents, so chunks are united by name.
     chunks: list[pl.DataFrame] = []
     rows: list[dict[str, str]] = []
@@ -93,6 +96,7 @@ def _write_documents(collection: Collection, path: Path) -> int:
     if not chunks:
         raise DataError("the collection has no documents")
     table = pl.concat(chunks, how="diagonal")
+    _check_template(set(table.columns) - {"doc_id"}, template)
     tables.write(table, path, tables.DOCUMENTS)
     return table.height
 
@@ -100,6 +104,18 @@ def _write_documents(collection: Collection, path: Path) -> int:
 def _chunk(rows: list[dict[str, str]]) -> pl.DataFrame:
     names = sorted({name for row in rows for name in row})
     return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String))
+
+
+def _check_template(present: set[str], template: str) -> None:
+    """Judge and reranker read what the template names: bodies under another name would be silently left out."""
+    names = set(template_fields(template))
+    absent, unread = ", ".join(sorted(names - present)), ", ".join(sorted(present - names))
+    if not names & present:
+        raise ConfigError(
+            f"[collection] template {template!r}: no document has {absent}; name what they have: {unread or 'nothing'}"
+        )
+    if absent and unread:
+        _LOG.warning("[collection] template names %s, which no document has; nothing reads %s", absent, unread)
 
 
 def _check_grades(human: pl.DataFrame, grades: tuple[int, ...], scale: str) -> None:

@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 
 from relsearch.judge.tuned import load_judge
+from relsearch.judge.windows import WindowedJudge
 from relsearch.protocols import Judge
 from relsearch.types import Judgment, Pair
 from tests.judge.conftest import TuneHalf, WordOverlapJudge
 
 
-@pytest.fixture(scope="module", params=["llm", "encoder", "zero-shot", "fake"])
+@pytest.fixture(scope="module", params=["llm", "encoder", "zero-shot", "fake", "windows"])
 def judge(request: pytest.FixtureRequest, tune_half: TuneHalf, tmp_path_factory: pytest.TempPathFactory) -> Judge:
     """Each judge in turn."""
     if request.param == "fake":
         return WordOverlapJudge()
+    if request.param == "windows":
+        return WindowedJudge(WordOverlapJudge(), characters=24, overlap=8, combine="mean")
     if request.param == "zero-shot":
         found: Judge = request.getfixturevalue("untuned_judge")
         return found

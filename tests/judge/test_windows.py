@@ -1,0 +1,215 @@
+"""Long documents: every part is read, by windows that no language breaks, and one judgment comes back."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from relsearch.errors import ConfigError, DataError
+from relsearch.judge.store import judge_all
+from relsearch.judge.windows import WindowedJudge, spans
+from relsearch.types import SCALES, Judgment, Pair
+from tests.judge.conftest import WordOverlapJudge
+
+TEXTS = st.text(st.sampled_from("ab 日本\n語。"), max_size=120) | st.text(max_size=60)
+# Without a deadline: a machine under load is no defect.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LIMITS = st.integers(1, 20).flatmap(lambda limit: st.tuples(st.just(limit), st.integers(0, limit // 2)))
+
+
+class ReadingJudge:
+    """A fake that keeps what it read and reads three pairs ahead; a digit in the text is its grade."""
+
+    fingerprint = "reading"
+    scale = SCALES["0-3"]
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
+        """Read and grade."""
+        waiting = iter(pairs)
+        while chunk := list(itertools.islice(waiting, 3)):
+            for pair in chunk:
+                self.texts.append(pair.text)
+                grade = max((int(sign) for sign in pair.text if sign in "0123"), default=0)
+                row = tuple(0.7 if level == grade else 0.1 for level in self.scale.grades)
+                expected = sum(level * share for level, share in zip(self.scale.grades, row, strict=True))
+                yield Judgment(pair.query_id, pair.doc_id, grade, "judge", self.fingerprint, row, expected, 0.7)
+
+
+def pairs_of(*texts: str) -> list[Pair]:
+    """One pair a text."""
+    return [Pair("q", f"d{number}", "query", text) for number, text in enumerate(texts)]
+
+
+@CALM
+@given(TEXTS, LIMITS)
+def test_windows_cover_the_text_and_none_is_over_the_limit(text: str, limits: tuple[int, int]) -> None:
+    """Whatever the text: windows go on, leave no gap, keep both limits, and end at the text's end."""
+    limit, overlap = limits
+    found = list(spans(text, limit, overlap))
+    assert (found[0][0], found[-1][1]) == (0, len(text))
+    assert all(end - start <= limit for start, end in found)
+    for (start, end), (following, last) in itertools.pairwise(found):
+        assert end - overlap <= following <= end
+        assert start < following
+        assert end < last
+
+
+@CALM
+@given(st.lists(st.sampled_from(["tea", "green", "sea"]), max_size=60), LIMITS.filter(lambda limits: limits[0] >= 12))
+def test_words_are_kept_whole(words: list[str], limits: tuple[int, int]) -> None:
+    """Words of at most half a window are cut at no end, and at a start only by an overlap too small for a word."""
+    text = " ".join(words)
+    for start, end in spans(text, *limits):
+        assert end == len(text) or text[end - 1] == " "
+        assert start == 0 or text[start - 1] == " " or 0 < limits[1] < len("green ")
+    assert "".join(text[start:end] for start, end in spans(text, limits[0], 0)) == text
+
+
+@pytest.mark.parametrize("text", ["w" * 60_000, "水" * 60_000, " " * 60_000, "é\u0301" * 30_000])
+def test_a_text_without_spaces_is_cut_too(text: str) -> None:
+    """One word of 60,000 characters, or Chinese, is no window of 60,000 characters."""
+    assert len(list(spans(text, 1000, 100))) == pytest.approx(len(text) / 900, abs=1)
+
+
+@CALM
+@given(st.lists(TEXTS, max_size=12), LIMITS, st.sampled_from(["max", "mean"]))
+def test_one_judgment_a_pair_in_order(texts: list[str], limits: tuple[int, int], combine: Any) -> None:
+    """Pairs of one and of many windows come back in order, whatever the judge reads ahead."""
+    judge = WindowedJudge(ReadingJudge(), characters=limits[0], overlap=limits[1], max_windows=5, combine=combine)
+    pairs = pairs_of(*texts)
+    judgments = list(judge.judge(iter(pairs)))
+    assert [(one.query_id, one.doc_id) for one in judgments] == [(pair.query_id, pair.doc_id) for pair in pairs]
+    assert {one.judge for one in judgments} <= {judge.fingerprint}
+    assert judge.truncated == sum(len(list(spans(text, *limits))) > 5 for text in texts)
+
+
+def test_a_short_document_is_judged_as_it_is() -> None:
+    """A text of one window reaches the judge to the letter, and its judgment comes back but for the fingerprint."""
+    reading = ReadingJudge()
+    judge = WindowedJudge(reading, characters=20, combine="mean")
+    (pair,) = pairs_of(" two  2 words ")
+    (judgment,) = judge.judge([pair])
+    assert reading.texts == [pair.text]
+    assert replace(judgment, judge="reading") == next(ReadingJudge().judge([pair]))
+
+
+def test_max_takes_the_whole_judgment_of_the_best_window() -> None:
+    """A document is as relevant as its most relevant part, wherever that stands."""
+    judge = WindowedJudge(ReadingJudge(), characters=8)
+    (judgment,) = judge.judge(pairs_of("aaaa 1 bbbb 3 cccc 2"))
+    (best,) = ReadingJudge().judge([Pair("q", "d0", "query", "3")])
+    assert replace(judgment, judge="reading") == best
+
+
+def test_mean_rounds_the_expected_grade_of_the_mean_distribution() -> None:
+    """Windows of grades 0 and 3 have a mean of 1.5, which is rounded up."""
+    judge = WindowedJudge(ReadingJudge(), characters=8, combine="mean")
+    (judgment,) = judge.judge(pairs_of("aaaa 0 bbbb 3"))
+    assert judgment.probabilities == pytest.approx((0.4, 0.1, 0.1, 0.4))
+    assert judgment.expected == pytest.approx(1.5)
+    assert (judgment.grade, judgment.confidence) == (2, pytest.approx(0.1))
+
+
+def test_windows_beyond_the_last_are_counted_not_judged() -> None:
+    """A document of many windows costs at most `max_windows`, and is reported as truncated."""
+    reading = ReadingJudge()
+    judge = WindowedJudge(reading, characters=10, overlap=2, max_windows=3)
+    list(judge.judge(pairs_of("w" * 60_000, "w" * 26, "short")))
+    assert len(reading.texts) == 3 + 3 + 1
+    assert judge.truncated == 1
+
+
+def test_pairs_are_read_no_further_than_the_judge_reads() -> None:
+    """An endless stream of pairs is judged one after the other."""
+    endless = (Pair("q", f"d{number}", "query", "w" * 30) for number in itertools.count())
+    judgments = WindowedJudge(ReadingJudge(), characters=10).judge(endless)
+    assert [one.doc_id for one in itertools.islice(judgments, 3)] == ["d0", "d1", "d2"]
+    assert next(endless).doc_id in ("d3", "d4")
+
+
+def test_each_setting_changes_the_fingerprint() -> None:
+    """Labels of other windows are other labels."""
+    settings: list[dict[str, Any]] = [
+        {"characters": 100},
+        {"characters": 101},
+        {"characters": 100, "overlap": 10},
+        {"characters": 100, "max_windows": 2},
+        {"characters": 100, "combine": "mean"},
+    ]
+    prints = {
+        WindowedJudge(inner, **one).fingerprint for one in settings for inner in (ReadingJudge(), WordOverlapJudge())
+    }
+    assert len(prints | {"reading", "overlap"}) == 2 * len(settings) + 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"characters": 0}, {"overlap": 51}, {"overlap": -1}, {"max_windows": 0}, {"combine": "x"}]
+)
+def test_settings_that_go_nowhere_are_refused(wrong: dict[str, Any]) -> None:
+    """An overlap of more than half a window could stand still."""
+    with pytest.raises(ConfigError, match="overlap of at most half a window"):
+        WindowedJudge(ReadingJudge(), **{"characters": 100, **wrong})
+
+
+@pytest.mark.parametrize(
+    "change", [lambda found: found[:-1], lambda found: found[1:], lambda found: [*found, found[0]]]
+)
+def test_a_judge_that_loses_or_adds_a_window_is_refused(change: Any) -> None:
+    """A label is never made of another document's window."""
+
+    class Wrong(ReadingJudge):
+        def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
+            return iter(change(list(super().judge(pairs))))
+
+    with pytest.raises(DataError, match="one judgment a window"):
+        list(WindowedJudge(Wrong(), characters=10).judge(pairs_of("w" * 30, "w" * 30)))
+
+
+def test_mean_needs_distributions() -> None:
+    """A judge that gives grades alone can be combined by max only."""
+
+    class Bare(ReadingJudge):
+        def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
+            for one in super().judge(pairs):
+                yield replace(one, probabilities=None, expected=None, confidence=None)
+
+    (best,) = WindowedJudge(Bare(), characters=8).judge(pairs_of("aaaa 1 bbbb 3 cccc 2"))
+    assert best.grade == 3
+    with pytest.raises(DataError, match="combine windows by max"):
+        list(WindowedJudge(Bare(), characters=8, combine="mean").judge(pairs_of("aaaa 1 bbbb 3")))
+
+
+@pytest.mark.parametrize("combine", ["max", "mean"])
+def test_a_missing_window_is_a_missing_label(combine: Any) -> None:
+    """The rest of a document is not taken for the whole of it."""
+
+    class Silent(ReadingJudge):
+        def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
+            for number, one in enumerate(super().judge(pairs)):
+                lost: dict[str, Any] = {"grade": None, "probabilities": None, "expected": None, "confidence": None}
+                yield replace(one, **lost) if number == 1 else one
+
+    judge = WindowedJudge(Silent(), characters=8, combine=combine)
+    lost, whole = judge.judge(pairs_of("aaaa 1 bbbb 3 cccc 2", "2"))
+    assert (lost.grade, lost.probabilities, lost.judge) == (None, None, judge.fingerprint)
+    assert whole.grade == 2
+
+
+def test_windows_are_stored_as_one_label(tmp_path: Path) -> None:
+    """The store takes a windowed judge as any other, and does not ask it again."""
+    reading = ReadingJudge()
+    judge = WindowedJudge(reading, characters=10)
+    table = judge_all(judge, pairs_of("w" * 30, "3"), tmp_path)
+    read = len(reading.texts)
+    assert judge_all(judge, pairs_of("w" * 30, "3"), tmp_path).equals(table)
+    assert (table["grade"].to_list(), len(reading.texts)) == ([0, 3], read)
