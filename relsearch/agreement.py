@@ -78,9 +78,9 @@ class Agreement:
 
 
 def agreement(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resamples: int, seed: int) -> Agreement:
-    """Compare two judgments tables on the pairs that both have; raise DataError where there is none."""
+    """Compare two judgments tables on the pairs that both graded; raise DataError where there is none."""
     columns = [*_PAIR, pl.col("grade").alias("judged"), "expected"]
-    both = human.select(*_PAIR, "grade").join(judged.select(columns), on=_PAIR).sort(_PAIR)
+    both = human.select(*_PAIR, "grade").join(judged.drop_nulls("grade").select(columns), on=_PAIR).sort(_PAIR)
     if both.is_empty():
         raise DataError("no pair has both a human and a judged label; check that the ids are of one collection")
     _check_scale(both, scale)

@@ -27,6 +27,7 @@ _PART = "part-{:05d}.parquet"
 def judge_all(judge: Judge, pairs: Sequence[Pair], directory: Path, *, part_pairs: int = PART_PAIRS) -> pl.DataFrame:
     """Return a judgments table with one row a pair, in the order of the pairs; judge only what the store lacks.
 
+    A missing label stands in the table without a grade and not in the store: the next run asks for it again.
     Parts are cut from the whole list, known pairs included, so an unbroken and a resumed run batch alike.
     """
     directory.mkdir(parents=True, exist_ok=True)
@@ -75,10 +76,13 @@ def _read(directory: Path) -> dict[str, Judgment]:
 
 
 def _write(directory: Path, judged: dict[str, Judgment]) -> None:
+    graded = {key: judgment for key, judgment in judged.items() if judgment.grade is not None}
+    if not graded:
+        return
     parts = sorted(directory.glob(_PART.replace("{:05d}", "*")))
     number = int(parts[-1].stem.rpartition("-")[2]) + 1 if parts else 1
     path = directory / _PART.format(number)
     partial = path.with_name(path.name + ".partial")
-    table = judgments_table(judged.values()).with_columns(pl.Series(_KEY, list(judged)))
+    table = judgments_table(graded.values()).with_columns(pl.Series(_KEY, list(graded)))
     table.select(_KEY, *JUDGMENTS).write_parquet(partial, compression="zstd")
     partial.replace(path)
