@@ -1,4 +1,4 @@
-"""Write labels in the formats that other tools read."""
+"""Write labels in the formats that other tools read; missing ones (no grade) are left out."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _COLUMNS = ("query_id", "doc_id", "grade")
 
 def write_beir_qrels(judgments: pl.DataFrame, path: Path) -> None:
     """Write BEIR's qrels: a header, then query id, document id, grade."""
-    rows: list[Sequence[object]] = [["query-id", "corpus-id", "score"], *judgments.select(_COLUMNS).iter_rows()]
+    rows: list[Sequence[object]] = [["query-id", "corpus-id", "score"], *_graded(judgments).iter_rows()]
     replace_text(path, _delimited(rows, "\t"))
 
 
 def write_quepid(judgments: pl.DataFrame, queries: Mapping[str, str], path: Path) -> None:
     """Write Quepid's basic CSV: query text, document id, rating."""
     rows: list[Sequence[object]] = [["query", "docid", "rating"]]
-    rows += [[queries[query_id], doc_id, grade] for query_id, doc_id, grade in judgments.select(_COLUMNS).iter_rows()]
+    rows += [[queries[query_id], doc_id, grade] for query_id, doc_id, grade in _graded(judgments).iter_rows()]
     replace_text(path, _delimited(rows, ","))
 
 
@@ -55,8 +55,12 @@ def write_rank_eval(judgments: pl.DataFrame, queries: Mapping[str, str], path: P
     replace_text(path, json.dumps(body, ensure_ascii=False, indent=1))
 
 
+def _graded(judgments: pl.DataFrame) -> pl.DataFrame:
+    return judgments.drop_nulls("grade").select(_COLUMNS)
+
+
 def _by_query(judgments: pl.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
-    groups = judgments.select(_COLUMNS).group_by("query_id", maintain_order=True)
+    groups = _graded(judgments).group_by("query_id", maintain_order=True)
     return [(str(query_id), list(rows.select("doc_id", "grade").iter_rows())) for (query_id,), rows in groups]
 
 

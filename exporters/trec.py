@@ -21,6 +21,6 @@ def run_text(run: pl.DataFrame, *, tag: str) -> str:
 
 
 def write_qrels(judgments: pl.DataFrame, path: Path) -> None:
-    """Write a judgments table as TREC qrels."""
-    rows = judgments.select("query_id", "doc_id", "grade").iter_rows()
+    """Write a judgments table as TREC qrels, without missing labels."""
+    rows = judgments.drop_nulls("grade").select("query_id", "doc_id", "grade").iter_rows()
     replace_text(path, "".join(f"{query_id} 0 {doc_id} {grade}\n" for query_id, doc_id, grade in rows))

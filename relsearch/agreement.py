@@ -70,7 +70,7 @@ class Agreement:
 
 
 def agreement(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resamples: int, seed: int) -> Agreement:
-    """Compare two judgments tables on the pairs that both have; raise DataError where there is none."""
+    """Compare two judgments tables on the pairs that both graded; raise DataError where there is none."""
     both = common_pairs(human, judged, scale)
     query_of = both["query"].to_numpy()
     levels = both.select(pl.col("grade", "judged") - scale.lowest).to_numpy()
@@ -104,13 +104,13 @@ def agreement(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resamp
 
 
 def common_pairs(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale) -> pl.DataFrame:
-    """Return the pairs that both tables label, sorted by query and document; raise DataError where there is none.
+    """Return the pairs that both tables grade, sorted by query and document; raise DataError where there is none.
 
     Columns: query_id, doc_id, grade (human), judged, probabilities, expected, confidence, and query, which counts
     the queries from 0.
     """
     columns = [*_PAIR, pl.col("grade").alias("judged"), "probabilities", "expected", "confidence"]
-    both = human.select(*_PAIR, "grade").join(judged.select(columns), on=_PAIR).sort(_PAIR)
+    both = human.select(*_PAIR, "grade").join(judged.drop_nulls("grade").select(columns), on=_PAIR).sort(_PAIR)
     if both.is_empty():
         raise DataError("no pair has both a human and a judged label; check that the ids are of one collection")
     _check_scale(both, scale)

@@ -1,8 +1,8 @@
 """Join human and judged labels into the graded examples that a reranker trains on.
 
 Policy: a human label always wins over a judge's on the same pair; judge labels below the confidence floor
-are left out; at most so many judged pairs a query, the most confident first. A human example's gain is its
-grade on the scale, a judged one's the expected grade, so that the judge's doubt is kept.
+and missing ones are left out; at most so many judged pairs a query, the most confident first. A human
+example's gain is its grade on the scale, a judged one's the expected grade, so that the judge's doubt is kept.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def augment(
     own = _examples(human.filter(pl.col("query_id").is_in(queries)), pl.col("grade"), scale, weight=1.0)
     if judged is None:
         return own.sort("query_id", "doc_id")
+    judged = judged.drop_nulls("grade")
     if judged.select("expected", "confidence").null_count().sum_horizontal().item():
         raise DataError("judgments: a judge label has no expected grade or confidence; judge the pairs again")
     added = (

@@ -1,6 +1,7 @@
 """relsearch.toml as frozen models: one section a stage, unknown keys refused with the nearest known one.
 
-Secrets never stand in the file: the Elasticsearch API key comes from RELSEARCH_ES_API_KEY.
+Secrets never stand in the file: the Elasticsearch API key comes from RELSEARCH_ES_API_KEY, a remote judge's from
+RELSEARCH_JUDGE_API_KEY.
 """
 
 from __future__ import annotations
@@ -92,6 +93,25 @@ class JudgeConfig(Section):
     )
 
 
+class RemoteConfig(Section):
+    """A judge behind an OpenAI-compatible chat endpoint: a baseline, or a teacher."""
+
+    # No user, query or fragment: a key must not come in by the address, which errors show.
+    url: str = Field(
+        "http://127.0.0.1:8080/v1", pattern=r"^https?://[^@?#\s]+$", description="without /chat/completions"
+    )
+    model: str = Field("", description="what the endpoint calls the model")
+    prompt: str = "umbrela"
+    max_document_tokens: int = Field(200, ge=8, description="of 12 characters at most; bounds the query as well")
+    top_logprobs: int = Field(20, ge=1, description="tokens among which grades are looked for; many endpoints allow 20")
+    concurrency: int = Field(8, ge=1, description="requests in flight")
+    requests_per_minute: float | None = Field(None, gt=0)
+    timeout_s: float = Field(60.0, gt=0, description="of one attempt")
+    attempts: int = Field(5, ge=1, description="a request, when the endpoint is busy, fails or is silent")
+    price_in: float = Field(0.0, ge=0, description="of a million prompt tokens, in any currency")
+    price_out: float = Field(0.0, ge=0, description="of a million completion tokens")
+
+
 class TuneConfig(Section):
     """Tuning of the judge on human grades."""
 
@@ -163,6 +183,7 @@ class Config(Section):
     pool: PoolConfig = PoolConfig()
     encoder: EncoderConfig = EncoderConfig()
     judge: JudgeConfig = JudgeConfig()
+    remote: RemoteConfig = RemoteConfig()
     tune: TuneConfig = TuneConfig()
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()

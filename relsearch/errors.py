@@ -7,6 +7,7 @@ RelsearchError
 ├── ArtifactError        an artefact directory is absent, unfinished or altered
 ├── SearchEngineError    a search engine cannot be reached or refused a request
 ├── ModelError           a model folder cannot be used as asked
+├── RemoteError          a remote judge cannot be reached or refused a request
 └── GateError            a quality gate failed; what it guards was not produced
 """
 
@@ -42,6 +43,10 @@ class SearchEngineError(RelsearchError):
 
 class ModelError(RelsearchError):
     """A model folder cannot be used as asked."""
+
+
+class RemoteError(RelsearchError):
+    """A remote judge cannot be reached or refused a request."""
 
 
 class GateError(RelsearchError):

@@ -87,7 +87,8 @@ class Evaluation:
 def evaluate(
     qrels: pl.DataFrame, runs: Mapping[str, pl.DataFrame], *, measures: Sequence[str], resamples: int, seed: int
 ) -> Evaluation:
-    """Measure each run on every query of the qrels and compare it with the first run."""
+    """Measure each run on every query of the qrels that has a label and compare it with the first run."""
+    qrels = qrels.drop_nulls("grade")
     if qrels.is_empty() or not runs:
         raise DataError("nothing to evaluate: the qrels or the list of runs is empty")
     query_ids = tuple(sorted(set(qrels["query_id"])))

@@ -3,7 +3,8 @@
 queries      query_id, text, split ("train" | "dev" | "test" | "unlabelled")
 documents    doc_id, then one text column per field
 candidates   query_id, doc_id, rank (1 is best), score, searcher ("a+b" where a union found it in both)
-judgments    query_id, doc_id, grade, source ("human" | "judge"), judge, probabilities, expected, confidence
+judgments    query_id, doc_id, grade (null: asked and missing), source ("human" | "judge"), judge, probabilities,
+             expected, confidence
 examples     query_id, doc_id, gain (0..1, the training target), weight, grade, source
 
 All are Parquet. Ids are always strings.

@@ -53,11 +53,12 @@ class Judgment:
     `probabilities` has one entry per grade, lowest grade first, summing to 1; `expected` is its mean
     grade; `confidence` is the probability of `grade`. Human labels have none of the three.
     `judge` is the fingerprint of the judge (base, adapter, prompt, scale), None for human labels.
+    `grade` is None where a judge was asked and gave none: a missing label, which no consumer counts as a grade.
     """
 
     query_id: str
     doc_id: str
-    grade: int
+    grade: int | None
     source: LabelSource
     judge: str | None = None
     probabilities: tuple[float, ...] | None = None

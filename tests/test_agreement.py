@@ -47,6 +47,16 @@ def test_figures_equal_the_reference_implementations(grades: list[tuple[int, int
     assert found.mae.value == pytest.approx(np.abs(human - judged).mean())
 
 
+def test_missing_labels_are_not_compared() -> None:
+    """A pair that the judge gave no grade counts neither for nor against it."""
+    human = judgments_table(Judgment("q", f"d{grade}", grade, "human") for grade in SCALE.grades)
+    judged = [Judgment("q", f"d{grade}", grade, "judge", "j", expected=float(grade)) for grade in (0, 1, 2)]
+    missing = Judgment("q", "d3", None, "judge", "j")
+    found = agreement(human, judgments_table([*judged, missing]), SCALE, resamples=200, seed=1)
+    assert (found.pairs, found.accuracy.value) == (3, 1.0)
+    assert found.auc is not None
+
+
 @pytest.mark.parametrize(
     ("year", "labels", "kappa", "binary"),
     [

@@ -57,6 +57,13 @@ def test_other_queries_never_enter() -> None:
     assert "q3" not in _augment(_judged(("q3", "c", 1.0, 0.9)))["query_id"]
 
 
+def test_missing_labels_are_no_examples() -> None:
+    """A pair that the judge gave no grade is left out, and the rest is as if it had not been asked."""
+    judged = _judged(("q2", "c", 1.5, 0.6))
+    missing = judgments_table([Judgment("q2", "d", None, "judge", "j1")])
+    assert _augment(pl.concat([missing, judged])).equals(_augment(judged))
+
+
 def test_judge_labels_without_a_distribution_are_refused() -> None:
     """A judge label without expected grade or confidence is an error, not a guess."""
     with pytest.raises(DataError, match="no expected grade"):

@@ -29,6 +29,8 @@ def test_an_empty_file_is_the_default_config(tmp_path: Path) -> None:
         ("[pool]\ndeph = 3", r"unknown key 'pool.deph'; did you mean 'depth'\?"),
         ("[pol]\ndepth = 3", r"unknown key 'pol'; did you mean 'pool'\?"),
         ("[pool]\nzzz = 3", r"unknown key 'pool.zzz'; known keys: depth"),
+        ("[remote]\nmodl = 3", r"unknown key 'remote.modl'; did you mean 'model'\?"),
+        ('[remote]\nurl = "http://me:key@host/v1"', r"remote.url: String should match pattern"),
         ("[pool]\ndepth = 0", r"pool.depth: Input should be greater than or equal to 1"),
         ("[pool\n", "not valid TOML"),
         ('[collection]\nscale = "0-x"', r"\[collection\] scale '0-x': use 0-3, 1-4, binary"),

@@ -43,6 +43,14 @@ def test_a_query_that_a_run_misses_scores_zero() -> None:
     assert found.estimates["half"]["RR@10"].mean == 0.5
 
 
+def test_missing_labels_are_not_measured_on() -> None:
+    """A pair without a grade is no label, and a query without any other is no query."""
+    missing = judgments_table([Judgment("q0", "x1", None, "judge", "j"), Judgment("q99", "good", None, "judge", "j")])
+    runs = {"all": _run(good_at=2)}
+    found = evaluate(pl.concat([QRELS, missing]), runs, measures=["RR@10"], resamples=500, seed=1)
+    assert found.to_json() == _evaluate(runs).to_json()
+
+
 def test_a_sure_difference_is_significant_and_none_is_not() -> None:
     """Runs are compared with the first one; equal runs have p = 1."""
     found = _evaluate({"first": _run(good_at=2), "same": _run(good_at=2), "better": _run(good_at=1)})

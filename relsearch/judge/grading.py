@@ -14,7 +14,7 @@ from relsearch.types import Judgment, Pair, Scale
 Decision = tuple[NDArray[np.int64], NDArray[np.float64]]  # grades [n], distributions [n, grades]
 # Pairs that are sorted together: enough for whole queries to share their prefix, few enough to hold in memory.
 _CHUNK = 512
-_BAR_DELAY_S = 2.0
+BAR_DELAY_S = 2.0
 
 
 def judgments(
@@ -26,7 +26,7 @@ def judgments(
 ) -> Iterator[Judgment]:
     """Yield one judgment a pair, in order; `decide` gets a chunk, and what to call with each number of pairs done."""
     waiting = iter(pairs)
-    with tqdm(desc="judge", unit="pair", delay=_BAR_DELAY_S, disable=None) as bar:
+    with tqdm(desc="judge", unit="pair", delay=BAR_DELAY_S, disable=None) as bar:
         while chunk := list(islice(waiting, _CHUNK)):
             grades, probabilities = decide(chunk, bar.update)
             expected = probabilities @ np.asarray(scale.grades, dtype=np.float64)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 # No text has more characters a token; cutting there keeps a 60,000-character word from the tokenizer.
-_CHARACTERS_PER_TOKEN = 12
+CHARACTERS_PER_TOKEN = 12
 
 
 class Prompt(BaseModel):
@@ -78,11 +78,28 @@ class PromptEncoder:
         return list(self._tokenizer.encode(text, add_special_tokens=False)) if text else []
 
 
+class ChatPrompt:
+    """Turns pairs into one user message each; bounded in characters, as the endpoint's tokenizer is not at hand."""
+
+    def __init__(self, name: str, scale: Scale, *, max_document_tokens: int) -> None:
+        self.text = load_prompt(name).render_scale(scale)
+        if "<|im_start|>" in self.text:
+            raise ConfigError(f"prompt {name!r} writes its own chat turns, which an endpoint adds; use 'umbrela'")
+        self._before, self._after = self.text.split("{document}")
+        self._limit = max_document_tokens * CHARACTERS_PER_TOKEN
+
+    def message(self, pair: Pair) -> tuple[str, bool]:
+        """Return the message of a pair, and whether its query or text was cut."""
+        query, document = _sendable(pair.query[: self._limit]), _sendable(pair.text[: self._limit])
+        text = self._before.replace("{query}", query) + document + self._after.replace("{query}", query)
+        return text, max(len(pair.query), len(pair.text)) > self._limit
+
+
 def bounded(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int) -> list[tuple[list[int], bool]]:
     """Return at most `limit` tokens of each text, and whether it was cut."""
     if not texts:
         return []
-    short = [text[: limit * _CHARACTERS_PER_TOKEN] for text in texts]
+    short = [text[: limit * CHARACTERS_PER_TOKEN] for text in texts]
     # split_special_tokens: a text that holds "<|im_end|>" must not end the turn.
     rows = tokenizer(short, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
     return [
@@ -111,6 +128,11 @@ def _check(name: str, text: str) -> None:
         raise ConfigError(f"prompt {name!r}: unknown placeholder {{{min(unknown)}}}")
     if text.count("{document}") != 1 or "{query}" not in text.split("{document}")[0]:
         raise ConfigError(f"prompt {name!r}: needs {{query}} and, after it, {{document}} exactly once")
+
+
+def _sendable(text: str) -> str:
+    # A lone surrogate has no UTF-8 form; "?" stands for it.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _packaged(name: str) -> str:

@@ -33,8 +33,9 @@ _PART = "part-{:05d}.parquet"
 def judge_all(judge: Judge, pairs: Sequence[Pair], directory: Path, *, part_pairs: int = PART_PAIRS) -> pl.DataFrame:
     """Return a judgments table with one row a pair, in the order of the pairs; judge only what the store lacks.
 
-    Parts are cut from the whole list, known pairs included, so an unbroken and a resumed run batch alike. Raise
-    ArtifactError where another process has the store or a part is damaged.
+    A missing label stands in the table without a grade and not in the store: the next run asks for it again. Parts are
+    cut from the whole list, known pairs included, so an unbroken and a resumed run batch alike. Raise ArtifactError
+    where another process has the store or a part is damaged.
     """
     keys = [content_key(judge.fingerprint, pair) for pair in pairs]
     with _alone(directory):
@@ -113,9 +114,12 @@ def _number(part: Path) -> int:
 
 
 def _write(directory: Path, judged: dict[str, Judgment]) -> None:
+    graded = {key: judgment for key, judgment in judged.items() if judgment.grade is not None}
+    if not graded:
+        return
     path = directory / _PART.format(max(map(_number, _parts(directory)), default=0) + 1)
     partial = path.with_name(path.name + ".partial")
-    table = judgments_table(judged.values()).with_columns(pl.Series(_KEY, list(judged)))
+    table = judgments_table(graded.values()).with_columns(pl.Series(_KEY, list(graded)))
     with partial.open("wb") as file:
         table.select(_KEY, *JUDGMENTS).write_parquet(file, compression="zstd")
         file.flush()

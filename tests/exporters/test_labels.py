@@ -7,10 +7,12 @@ from pathlib import Path
 
 from relsearch.corpus import load_collection
 from relsearch.exporters import labels
+from relsearch.exporters.trec import write_qrels
 from relsearch.tables import judgments_table
 from relsearch.types import Judgment
 
-JUDGMENTS = judgments_table([Judgment("q1", "d1", 2, "human"), Judgment("q1", "d,2", 0, "human")])
+JUDGMENT_ROWS = [Judgment("q1", "d1", 2, "human"), Judgment("q1", "d,2", 0, "human")]
+JUDGMENTS = judgments_table(JUDGMENT_ROWS)
 QUERIES = {"q1": 'green "tea"'}
 
 
@@ -19,6 +21,19 @@ def test_quepid_csv_quotes_what_needs_it(tmp_path: Path) -> None:
     labels.write_quepid(JUDGMENTS, QUERIES, tmp_path / "q.csv")
     expected = 'query,docid,rating\n"green ""tea""",d1,2\n"green ""tea""","d,2",0\n'
     assert (tmp_path / "q.csv").read_text() == expected
+
+
+def test_missing_labels_are_written_nowhere(tmp_path: Path) -> None:
+    """Whatever the format, a pair without a grade leaves no trace in the file."""
+    missing = judgments_table([*JUDGMENT_ROWS, Judgment("q1", "d3", None, "judge", "j")])
+    for table, path in ((JUDGMENTS, tmp_path / "without"), (missing, tmp_path / "with")):
+        write_qrels(table, path / "qrels")
+        labels.write_beir_qrels(table, path / "beir")
+        labels.write_quepid(table, QUERIES, path / "quepid")
+        labels.write_opensearch(table, QUERIES, path / "opensearch", name="tea")
+        labels.write_rank_eval(table, QUERIES, path / "rank_eval", index="docs", field="body")
+    for written in (tmp_path / "without").iterdir():
+        assert (tmp_path / "with" / written.name).read_bytes() == written.read_bytes()
 
 
 def test_opensearch_ratings_are_strings(tmp_path: Path) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.config import EncoderConfig, JudgeConfig, TuneConfig
+from relsearch.config import EncoderConfig, JudgeConfig, RemoteConfig, TuneConfig
 from relsearch.encoder import load_encoder
+from relsearch.judge.remote import RemoteJudge
 from relsearch.judge.report import TuneReport
 from relsearch.judge.tune import tune
 from relsearch.judge.tuned import TunedJudge, load_judge
 from relsearch.judge.zero_shot import ZeroShotJudge
 from relsearch.types import SCALES, Document, Judgment, Pair, Query, Scale
+from tests.judge.chat_server import serving, word_overlap
 
 TuneHalf = Callable[..., TuneReport]
 
@@ -41,7 +43,7 @@ def pairs(queries: list[Query], documents: list[Document]) -> list[Pair]:
 @pytest.fixture(scope="session")
 def grades(pairs: list[Pair]) -> list[int]:
     """Grades 0-3 that follow shared words, so that there is something to learn."""
-    return [judgment.grade for judgment in WordOverlapJudge().judge(pairs)]
+    return [judgment.grade for judgment in WordOverlapJudge().judge(pairs) if judgment.grade is not None]
 
 
 @pytest.fixture(scope="session")
@@ -103,3 +105,10 @@ def tuned_judge(tuned: tuple[Path, TuneReport]) -> TunedJudge:
 def untuned_judge(judge_config: JudgeConfig) -> ZeroShotJudge:
     """The causal base without tuning."""
     return ZeroShotJudge(judge_config, SCALES["0-3"])
+
+
+@pytest.fixture(scope="session")
+def remote_judge() -> Iterator[RemoteJudge]:
+    """A judge behind a chat endpoint of this process."""
+    with serving(word_overlap) as server:
+        yield RemoteJudge(RemoteConfig(url=server.url, model="word-overlap"), SCALES["0-3"])

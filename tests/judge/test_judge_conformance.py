@@ -12,15 +12,15 @@ from relsearch.types import Judgment, Pair
 from tests.judge.conftest import TuneHalf, WordOverlapJudge
 
 
-@pytest.fixture(scope="module", params=["llm", "encoder", "zero-shot", "fake", "windows"])
+@pytest.fixture(scope="module", params=["llm", "encoder", "zero-shot", "remote", "fake", "windows"])
 def judge(request: pytest.FixtureRequest, tune_half: TuneHalf, tmp_path_factory: pytest.TempPathFactory) -> Judge:
     """Each judge in turn."""
     if request.param == "fake":
         return WordOverlapJudge()
     if request.param == "windows":
         return WindowedJudge(WordOverlapJudge(), characters=24, overlap=8, combine="mean")
-    if request.param == "zero-shot":
-        found: Judge = request.getfixturevalue("untuned_judge")
+    if request.param in ("zero-shot", "remote"):
+        found: Judge = request.getfixturevalue("untuned_judge" if request.param == "zero-shot" else "remote_judge")
         return found
     folder = tmp_path_factory.mktemp("judge")
     tune_half(request.getfixturevalue("judge_config" if request.param == "llm" else "encoder_config"), folder)
@@ -45,6 +45,7 @@ def test_no_pairs_give_no_judgments(judge: Judge) -> None:
 def test_grades_are_on_the_scale_and_distributions_sum_to_one(judge: Judge, pairs: list[Pair]) -> None:
     """Each judgment carries grade, distribution, its mean and the grade's probability."""
     for judgment in judge.judge(pairs):
+        assert judgment.grade is not None
         assert judgment.grade in judge.scale.grades
         assert judgment.source == "judge"
         assert judgment.judge == judge.fingerprint

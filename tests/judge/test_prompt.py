@@ -10,7 +10,7 @@ import pytest
 from relsearch.config import JudgeConfig
 from relsearch.errors import ConfigError, ModelError
 from relsearch.judge.labels import label_tokens
-from relsearch.judge.prompt import Prompt, PromptEncoder, load_prompt
+from relsearch.judge.prompt import ChatPrompt, Prompt, PromptEncoder, load_prompt
 from relsearch.types import SCALES, Pair
 
 if TYPE_CHECKING:
@@ -32,13 +32,26 @@ def _encoder(
     return PromptEncoder(tokenizer, Prompt(text=text), scale=SCALES["0-3"], config=JudgeConfig(**limits))
 
 
-@pytest.mark.parametrize("name", ["graded", "binary"])
+@pytest.mark.parametrize("name", ["graded", "binary", "umbrela"])
 def test_packaged_prompts_name_every_grade(name: str) -> None:
     """A packaged prompt renders for each scale, with one line a grade."""
     for scale in SCALES.values():
         text = load_prompt(name).render_scale(scale)
         assert all(f"\n{grade}: " in text for grade in scale.grades)
         assert "{" not in text.replace("{query}", "").replace("{document}", "")
+
+
+@pytest.mark.parametrize(
+    ("scale", "named"), [("binary", "1: relevant"), ("0-3", "3: the passage is given to the query")]
+)
+def test_the_chat_prompt_is_one_message_without_turns(scale: str, named: str) -> None:
+    """Both texts are filled in, the scale stands before them, and no chat mark is written out."""
+    chat = ChatPrompt("umbrela", SCALES[scale], max_document_tokens=8)
+    message, cut = chat.message(Pair("q", "d", "why tides", "moon and sun"))
+    assert f"\n{named}" in message.partition("Query: why tides\nPassage: moon and sun")[0]
+    assert message.endswith(f"one digit from 0 to {SCALES[scale].highest}, and nothing else.")
+    assert "<|" not in message
+    assert not cut
 
 
 def test_query_stands_before_and_after_the_document(tokenizer: PreTrainedTokenizerBase) -> None:
