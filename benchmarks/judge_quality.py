@@ -35,6 +35,7 @@ from relsearch.judge.tuned import load_judge
 from relsearch.judge.zero_shot import ZeroShotJudge
 from relsearch.protocols import Judge
 from relsearch.template import render
+from relsearch.trec import read_qrels
 from relsearch.types import SCALES, Pair
 
 TRAINING, TEST = ("trec-dl-2021", "llmjudge-dev"), "trec-dl-2019"
@@ -56,8 +57,9 @@ _ENCODER = JudgeConfig(
 )
 _LLM = JudgeConfig(max_document_tokens=160, evidence=("cosine",))
 _LORA = TuneConfig(
-    layers=6, learning_rate=5e-4, head_learning_rate=6e-4, max_pairs=6000, minutes=12, evaluations=6, dev_pairs=800
+    layers=6, learning_rate=2e-4, head_learning_rate=3e-4, max_pairs=3000, minutes=12, evaluations=6, dev_pairs=1200
 )
+_LLM_TUNE = {"layers": 8, "max_pairs": 2400, "evaluations": 4, "dev_pairs": 500}
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Variant:
 
 TUNED = {
     "encoder + evidence": Variant(_ENCODER, _LORA),
-    "LLM + evidence": Variant(_LLM, _LORA.model_copy(update={"layers": 8, "max_pairs": 4000}), sampled=True),
+    "LLM + evidence": Variant(_LLM, _LORA.model_copy(update=_LLM_TUNE), sampled=True),
     "encoder alone": Variant(
         _ENCODER.model_copy(update={"evidence": ()}), _LORA.model_copy(update={"minutes": 6}), sampled=True
     ),
@@ -213,7 +215,7 @@ def labelled(name: str) -> Labelled:
     source = FolderCollection(COLLECTIONS / name, trec=False)
     texts = {document.doc_id: render(document.fields) for document in source.documents()}
     queries = {query.query_id: query.text for query in source.queries()}
-    human = measures.read_qrels(COLLECTIONS / name / "qrels.tsv", SCALE).sort("query_id", "doc_id")
+    human = read_qrels(COLLECTIONS / name / "qrels.tsv", SCALE).sort("query_id", "doc_id")
     rows = list(human.select("query_id", "doc_id").iter_rows())
     return Labelled([Pair(query, doc, queries[query], texts[doc]) for query, doc in rows], human["grade"].to_list())
 

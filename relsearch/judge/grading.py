@@ -23,11 +23,15 @@ def judgments(
     *,
     scale: Scale,
     fingerprint: str,
+    pooled: bool = False,
 ) -> Iterator[Judgment]:
-    """Yield one judgment a pair, in order; `decide` gets a chunk, and what to call with each number of pairs done."""
+    """Yield one judgment a pair, in order; `decide` gets a chunk, and what to call with each number of pairs done.
+
+    With `pooled` the chunk is all pairs, for a label depends on the query's other pairs.
+    """
     waiting = iter(pairs)
     with tqdm(desc="judge", unit="pair", delay=BAR_DELAY_S, disable=None) as bar:
-        while chunk := list(islice(waiting, _CHUNK)):
+        while chunk := list(islice(waiting, None if pooled else _CHUNK)):
             grades, probabilities = decide(chunk, bar.update)
             expected = probabilities @ np.asarray(scale.grades, dtype=np.float64)
             for row, pair in enumerate(chunk):

@@ -74,6 +74,11 @@ class RemoteJudge:
         """What was asked and spent so far."""
         return self._meter.total
 
+    @property
+    def pooled(self) -> bool:
+        """False: each pair is graded alone."""
+        return False
+
     def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
         """Yield one judgment a pair, in the order of the pairs; raise RemoteError where the endpoint gives up."""
         with (

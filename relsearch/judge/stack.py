@@ -63,7 +63,7 @@ class StackedJudge:
 
     def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
         """Yield one judgment a pair, in the order of the pairs."""
-        return judgments(pairs, self._decide, scale=self.scale, fingerprint=self.fingerprint)
+        return judgments(pairs, self._decide, scale=self.scale, fingerprint=self.fingerprint, pooled=self.pooled)
 
     def _decide(self, pairs: list[Pair], advance: Callable[[int], object]) -> Decision:
         columns = [self._members[0].scores(pairs, advance), *(member.scores(pairs) for member in self._members[1:])]

@@ -2,7 +2,8 @@
 
 Each finished batch is one small Parquet part, written aside, synced and renamed; `kill -9` or a power cut loses at
 most the batch in hand. The key is the judge's fingerprint, the query's text and the document's text, so ids may
-change and labels stay. A lock, which the system drops with the process that holds it, keeps a store to one process.
+change and labels stay; of a judge that looks at a query's other pairs it holds these too. A lock, which the system
+drops with the process that holds it, keeps a store to one process.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,10 @@ def judge_all(judge: Judge, pairs: Sequence[Pair], directory: Path, *, part_pair
     cut from the whole list, known pairs included, so an unbroken and a resumed run batch alike. Raise ArtifactError
     where another process has the store or a part is damaged.
     """
-    keys = [content_key(judge.fingerprint, pair) for pair in pairs]
+    keys = _keys(judge, pairs)
     with _alone(directory):
         known = _read(directory)
-        for batch in _batches(keys, pairs, part_pairs):
+        for batch in _batches(keys, pairs, part_pairs, whole=judge.pooled):
             missing = {key: pair for key, pair in batch.items() if key not in known}
             if missing:
                 judged = dict(zip(missing, _judged(judge, list(missing.values())), strict=True))
@@ -52,9 +52,23 @@ def judge_all(judge: Judge, pairs: Sequence[Pair], directory: Path, *, part_pair
 
 
 def content_key(fingerprint: str, pair: Pair) -> str:
-    """Return the store's key of a pair under a judge."""
+    """Return the store's key of a pair under a judge that grades each pair alone."""
     parts = (hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in (pair.query, pair.text))
     return hashlib.sha256(" ".join((fingerprint, *parts)).encode()).hexdigest()
+
+
+def _keys(judge: Judge, pairs: Sequence[Pair]) -> list[str]:
+    alone = [content_key(judge.fingerprint, pair) for pair in pairs]
+    if not judge.pooled:
+        return alone
+    pools: dict[str, set[str]] = {}
+    for key, pair in zip(alone, pairs, strict=True):
+        pools.setdefault(pair.query, set()).add(key)
+    digests = {query: hashlib.sha256("".join(sorted(pool)).encode()).hexdigest() for query, pool in pools.items()}
+    return [
+        hashlib.sha256(f"{key} {digests[pair.query]}".encode()).hexdigest()
+        for key, pair in zip(alone, pairs, strict=True)
+    ]
 
 
 @contextmanager
@@ -72,13 +86,19 @@ def _alone(directory: Path) -> Iterator[None]:
         lock.release()
 
 
-def _batches(keys: Sequence[str], pairs: Sequence[Pair], size: int) -> Iterator[dict[str, Pair]]:
+def _batches(keys: Sequence[str], pairs: Sequence[Pair], size: int, *, whole: bool) -> Iterator[dict[str, Pair]]:
+    """Distinct pairs in batches of `size`; with `whole` a batch ends with its last query, so that no pool is split."""
     distinct: dict[str, Pair] = {}
     for key, pair in zip(keys, pairs, strict=True):
         distinct.setdefault(key, pair)
-    ordered = iter(distinct.items())
-    while batch := dict(islice(ordered, size)):
-        yield batch
+    first = {query: place for place, query in enumerate(dict.fromkeys(pair.query for pair in distinct.values()))}
+    ordered = sorted(distinct.items(), key=lambda item: first[item[1].query]) if whole else list(distinct.items())
+    while ordered:
+        end = min(size, len(ordered))
+        while whole and end < len(ordered) and ordered[end][1].query == ordered[end - 1][1].query:
+            end += 1
+        yield dict(ordered[:end])
+        ordered = ordered[end:]
 
 
 def _judged(judge: Judge, pairs: list[Pair]) -> list[Judgment]:

@@ -76,7 +76,7 @@ class TunedJudge:
 
     def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
         """Yield one judgment a pair, in the order of the pairs."""
-        return judgments(pairs, self._decide, scale=self._scale, fingerprint=self._fingerprint)
+        return judgments(pairs, self._decide, scale=self._scale, fingerprint=self._fingerprint, pooled=self.pooled)
 
     def scores(
         self, pairs: Sequence[Pair], advance: Callable[[int], object] = lambda done: done
@@ -131,5 +131,6 @@ def _merged(folder: Path, card: JudgeCard) -> Base:
     base = load_base(card.judge, card.prompt, card.scale, dtype=torch.float32)
     if base.checksum != card.base_checksum:
         raise ArtifactError(f"{folder}: tuned on other weights of {card.judge.base}; run `relsearch tune` again")
-    merged: torch.nn.Module = adapter.merge(base.model, folder / ADAPTER)
-    return replace(base, model=merged.to(dtype=fast_dtype()).eval())
+    merged = adapter.merge(base.model, folder / ADAPTER).eval()
+    torch.nn.Module.to(merged, fast_dtype())  # transformers' own `to` is typed as if it took no model
+    return replace(base, model=merged)

@@ -59,6 +59,11 @@ class WindowedJudge:
         """The scale its grades are on."""
         return self._judge.scale
 
+    @property
+    def pooled(self) -> bool:
+        """Whether the judge beneath looks at a query's other pairs."""
+        return self._judge.pooled
+
     def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
         """Yield one judgment a pair, in the order of the pairs; holds no more pairs than the judge reads ahead."""
         waiting: deque[tuple[str, str, int]] = deque()

@@ -41,6 +41,11 @@ class ZeroShotJudge:
         """The scale its grades are on."""
         return self._scale
 
+    @property
+    def pooled(self) -> bool:
+        """False: each pair is graded alone."""
+        return False
+
     def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
         """Yield one judgment a pair, in the order of the pairs."""
         return judgments(pairs, self._decide, scale=self._scale, fingerprint=self._fingerprint)

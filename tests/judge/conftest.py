@@ -24,6 +24,7 @@ class WordOverlapJudge:
     """A fake judge: the grade is how many of the query's words the text holds, at most 3."""
 
     fingerprint = "overlap"
+    pooled = False
     scale = SCALES["0-3"]
 
     def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:

@@ -19,6 +19,7 @@ class LoggingJudge:
     """A fake whose distributions have no short decimal form; it appends the id of each document it judged to a log."""
 
     fingerprint = "logging"
+    pooled = False
     scale = SCALES["0-3"]
 
     def __init__(self, log: Path, *, pair_s: float = 0.0) -> None:

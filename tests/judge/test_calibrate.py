@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from relsearch.errors import DataError
-from relsearch.judge.calibrate import Aim, fit_cuts
+from relsearch.config import Aim
+from relsearch.judge.calibrate import fit_cuts
 from relsearch.ordinal import cut
 from relsearch.types import SCALES
 
