@@ -102,7 +102,7 @@ def serving(respond: Respond) -> Iterator[ChatServer]:
 def said(content: str | None, *, top: Mapping[str, float] | None = None, tokens: tuple[int, int] = (100, 1)) -> Answer:
     """A chat completion with this content and, where given, the probabilities of the first token."""
     listed = [{"token": token, "logprob": math.log(share)} for token, share in (top or {}).items()]
-    choice = {"message": {"role": "assistant", "content": content}}
+    choice: dict[str, Any] = {"message": {"role": "assistant", "content": content}}
     if top is not None:
         choice["logprobs"] = {"content": [{"token": content, "logprob": 0.0, "top_logprobs": listed}]}
     return Answer({"choices": [choice], "usage": {"prompt_tokens": tokens[0], "completion_tokens": tokens[1]}})
