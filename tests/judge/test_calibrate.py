@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from relsearch.errors import DataError
 from relsearch.config import Aim
+from relsearch.errors import DataError
 from relsearch.judge.calibrate import fit_cuts
 from relsearch.ordinal import cut
 from relsearch.types import SCALES
