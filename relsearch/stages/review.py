@@ -34,7 +34,7 @@ def export_review(
         raise DataError(f"{output}: there already, maybe with grades in it; import or move it, or name another file")
     source = load_collection(collection)
     human = _human(source, qrels)
-    picked = pick(_judgments(judgments), human=human, pool=run and _pool(run), count=count)
+    picked = pick(_judgments(judgments), human=human, pool=_pool(run) if run else None, count=count)
     wanted = set(picked["doc_id"])
     documents = {doc.doc_id: render(doc.fields, template) for doc in source.documents() if doc.doc_id in wanted}
     queries = {query.query_id: query.text for query in source.queries()}
@@ -48,7 +48,7 @@ def import_review(
     filled: Path, qrels: Path, *, judgments: Path | None, scale: Scale, overwrite: bool
 ) -> dict[str, int]:
     """Write the graded rows into the qrels, all or none; return how many labels were added, changed and so on."""
-    found = read_csv(filled, scale, judged=judgments and _judgments(judgments))
+    found = read_csv(filled, scale, judged=_judgments(judgments) if judgments else None)
     merged = merge(found.labels, qrels, scale, source=filled, overwrite=overwrite)
     replace_text(qrels, merged.text)
     return {

@@ -117,7 +117,8 @@ def test_mean_rounds_the_expected_grade_of_the_mean_distribution() -> None:
     (judgment,) = judge.judge(pairs_of("aaaa 0 bbbb 3"))
     assert judgment.probabilities == pytest.approx((0.4, 0.1, 0.1, 0.4))
     assert judgment.expected == pytest.approx(1.5)
-    assert (judgment.grade, judgment.confidence) == (2, pytest.approx(0.1))
+    assert judgment.grade == 2
+    assert judgment.confidence == pytest.approx(0.1)
 
 
 def test_windows_beyond_the_last_are_counted_not_judged() -> None:
