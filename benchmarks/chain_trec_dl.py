@@ -57,7 +57,8 @@ def _config(gathered: Path, arguments: argparse.Namespace) -> Config:
             "collection": {"source": str(gathered), "splits": gathered / "splits.tsv"},
             "index": {"searchers": []},
             "pool": {"runs": runs, "depth": 100},
-            "judge": {"encoder": e5, "depth": 40, "held_out_per_query": 40, "max_document_tokens": 160},
+            "judge": {"encoder": e5, "max_document_tokens": 160},
+            "label": {"depth": 40, "held_out_per_query": 40},
             "tune": {"minutes": arguments.tune_minutes, "max_pairs": arguments.tune_pairs, "calibration_pairs": 800},
             "train": {"minutes": arguments.train_minutes},
         }

@@ -83,6 +83,7 @@ def options(
     """Hold the options that come before the verb."""
     if verbose:
         logging.getLogger().setLevel(logging.INFO)
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # else one line a request
 
 
 @app.command()
@@ -187,6 +188,37 @@ def agree(
         replace_text(plot, bins.to_svg())
     both = {**found.to_json(), "reliability": bins.to_json()}
     typer.echo(json.dumps(both, indent=1) if as_json else f"{found.to_table()}\n\n{bins.to_table()}")
+
+
+@app.command()
+def grade(
+    run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run whose pairs are graded.")],
+    collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A judgments table (.parquet), or TREC qrels.")],
+    judge: Annotated[str, typer.Option(help="ready, zero-shot, or the folder of a judge or stack.")] = "ready",
+    depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are graded.")] = 20,
+    scale: Annotated[str, typer.Option(help="0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
+    as_json: JsonOption = False,
+) -> None:
+    """Grade the top of a TREC run with a judge; needs no labels and no config.
+
+    relsearch grade bm25.trec --collection my-collection -o judgments.parquet
+
+    An interrupted run goes on where it stopped. `relsearch agree` holds the labels against human ones,
+    `relsearch review` picks the pairs that people should grade.
+    """
+    from relsearch.config import CollectionConfig, Config, LabelConfig
+    from relsearch.show import table
+    from relsearch.stages.grade import grade_run
+
+    config = Config(
+        collection=CollectionConfig(source=collection, scale=scale), label=LabelConfig(judge=judge, depth=depth)
+    )
+    counts = dict(grade_run(run_file, output, config).group_by("grade").len().sort("grade").iter_rows())
+    if as_json:
+        typer.echo(json.dumps({"output": str(output), "grades": counts}))
+        return
+    typer.echo(table(["grade", "pairs"], [[str(grade), str(count)] for grade, count in counts.items()]))
 
 
 @app.command()

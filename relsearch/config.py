@@ -83,10 +83,6 @@ class JudgeConfig(Section):
     max_query_tokens: int = Field(64, ge=4)
     max_document_tokens: int = Field(200, ge=8)
     batch_size: int = Field(16, ge=1)
-    depth: int = Field(20, ge=1, description="how deep the pools of training queries are judged")
-    held_out_per_query: int = Field(
-        60, ge=1, description="human-labelled pairs a dev or test query judged for agreement"
-    )
     encoder: EncoderConfig | None = Field(None, description="another encoder for the judge's evidence")
     evidence: tuple[EvidenceColumn, ...] = Field(
         ("cosine",), description="what the encoder says of a pair, alone or within its pool; empty for nothing"
@@ -112,12 +108,29 @@ class RemoteConfig(Section):
     price_out: float = Field(0.0, ge=0, description="of a million completion tokens")
 
 
+class LabelConfig(Section):
+    """Who labels the pools, and how much of them."""
+
+    judge: str = Field(
+        "tuned", description="tuned (by this pipeline), ready, zero-shot, remote, or the folder of a judge or stack"
+    )
+    depth: int = Field(20, ge=1, description="how deep the pools of training queries are judged")
+    held_out_per_query: int = Field(
+        60, ge=1, description="human-labelled pairs a dev or test query judged for agreement"
+    )
+    window_characters: int | None = Field(None, ge=1, description="judge longer documents in windows of this length")
+    window_overlap: int = Field(0, ge=0, description="characters that neighbouring windows share")
+    max_windows: int = Field(8, ge=1, description="windows a document; what is beyond them is not read")
+    window_combine: Literal["max", "mean"] = "max"
+
+
 class TuneConfig(Section):
     """Tuning of the judge on human grades."""
 
     rank: int = Field(16, ge=0, description="of the LoRA adapters; 0 tunes the layers' own weights")
     layers: int = Field(8, ge=1, description="how many of the top layers are tuned; those below are computed once")
-    learning_rate: float = Field(4e-4, gt=0)
+    start: str = Field("", description="a judge folder, or ready, whose adapters tuning goes on from")
+    learning_rate: float = Field(2e-4, gt=0)
     head_learning_rate: float = Field(3e-4, gt=0)
     documents_per_query: int = Field(16, ge=2)
     max_pairs: int = Field(6000, ge=2)
@@ -183,6 +196,7 @@ class Config(Section):
     pool: PoolConfig = PoolConfig()
     encoder: EncoderConfig = EncoderConfig()
     judge: JudgeConfig = JudgeConfig()
+    label: LabelConfig = LabelConfig()
     remote: RemoteConfig = RemoteConfig()
     tune: TuneConfig = TuneConfig()
     augment: AugmentConfig = AugmentConfig()

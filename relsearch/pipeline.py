@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import JsonValue
@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from relsearch import artifacts
 from relsearch.artifacts import Building
 from relsearch.config import Config
-from relsearch.errors import ArtifactError
+from relsearch.errors import ArtifactError, ConfigError
 from relsearch.stages import gather, label, rank
 from relsearch.stages.context import Context
 
@@ -44,7 +44,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("index", gather.index, ("index", "encoder", "collection"), ("collect",)),
     Stage("pool", gather.pool, ("index", "pool"), ("collect", "index")),
     Stage("tune", label.tune, ("tune", "judge", "encoder"), ("collect",)),
-    Stage("judge", label.judge, ("judge",), ("pool", "tune")),
+    Stage("judge", label.judge, ("label", "remote"), ("pool", "tune")),
     Stage("agree", label.agree, ("evaluate",), ("judge",)),
     Stage("augment", label.augment, ("augment",), ("judge", "agree")),
     Stage("train-human", rank.train_human, ("train", "encoder"), ("collect", "pool")),
@@ -53,26 +53,37 @@ STAGES: tuple[Stage, ...] = (
     Stage("rerank", rank.rerank, (), ("pool", "export")),
     Stage("evaluate", rank.evaluate, ("evaluate",), ("rerank",)),
 )
-_BY_NAME = {stage.name: stage for stage in STAGES}
+
+
+def stages_of(config: Config) -> tuple[Stage, ...]:
+    """Return the stages that this config needs: none tunes a judge where another one labels."""
+    if config.label.judge == "tuned":
+        return STAGES
+    kept = [stage for stage in STAGES if stage.name != "tune"]
+    return tuple(replace(stage, after=tuple(name for name in stage.after if name != "tune")) for stage in kept)
 
 
 def stage_fingerprint(name: str, config: Config) -> str:
     """Return the fingerprint that a stage has under this config, from its settings and those before it."""
-    stage = _BY_NAME[name]
+    stage = next(stage for stage in stages_of(config) if stage.name == name)
     settings = config.model_dump(mode="json", include={"seed", *stage.sections})
     return artifacts.fingerprint(name, settings, (stage_fingerprint(before, config) for before in stage.after))
 
 
 def run_all(config: Config) -> Iterator[StageResult]:
     """Run every stage that is not up to date, in order, yielding each result as it comes."""
-    for stage in STAGES:
+    for stage in stages_of(config):
         yield _run(stage, config)
 
 
 def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
     """Run the stages of one verb; raise ArtifactError where a stage before them has not run."""
-    for stage in (stage for stage in STAGES if stage.name.split("-")[0] == verb):
-        for before in _all_before(stage):
+    stages = stages_of(config)
+    wanted = [stage for stage in stages if stage.name.split("-")[0] == verb]
+    if not wanted:
+        raise ConfigError(f"{verb}: nothing to do, [label] judge is {config.label.judge!r}")
+    for stage in wanted:
+        for before in _all_before(stage, stages):
             if not artifacts.is_current(config.output / before, stage_fingerprint(before, config)):
                 raise ArtifactError(
                     f"{config.output / before}: absent or outdated; run: relsearch {before.split('-')[0]}"
@@ -80,12 +91,12 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
         yield _run(stage, config)
 
 
-def _all_before(stage: Stage) -> Iterable[str]:
+def _all_before(stage: Stage, stages: Sequence[Stage]) -> Iterable[str]:
     needed = set(stage.after)
-    for earlier in reversed(STAGES):
+    for earlier in reversed(stages):
         if earlier.name in needed:
             needed |= set(earlier.after)
-    return [earlier.name for earlier in STAGES if earlier.name in needed]
+    return [earlier.name for earlier in stages if earlier.name in needed]
 
 
 def _run(stage: Stage, config: Config) -> StageResult:

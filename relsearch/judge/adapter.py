@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from relsearch.config import TuneConfig
-from relsearch.errors import MissingExtraError
+from relsearch.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -20,8 +20,13 @@ WEIGHTS = "adapter_model.safetensors"
 _PEFT = "adapter_config.json"
 
 
-def adapted(base: PreTrainedModel, task: str, config: TuneConfig, *, seed: int) -> nn.Module:
-    """Return the base with only its top layers open to learning: adapters of `rank`, or, at rank 0, themselves."""
+def adapted(base: PreTrainedModel, task: str, config: TuneConfig, *, seed: int, start: Path | None = None) -> nn.Module:
+    """Return the base with only its top layers open to learning: adapters of `rank`, or, at rank 0, themselves.
+
+    With `start`, the adapters of that folder go on learning; raise ConfigError where it holds none.
+    """
+    if start is not None:
+        return _opened(base, start)
     depth = int(base.config.num_hidden_layers)
     top = list(range(max(0, depth - config.layers), depth))
     if not config.rank:
@@ -41,6 +46,15 @@ def adapted(base: PreTrainedModel, task: str, config: TuneConfig, *, seed: int) 
         task_type=task,
     )
     model: nn.Module = get_peft_model(base, lora)
+    return model
+
+
+def _opened(base: PreTrainedModel, start: Path) -> nn.Module:
+    if not (start / _PEFT).is_file():
+        raise ConfigError(f"[tune] start: {start} holds no LoRA adapter to go on from; leave start empty")
+    from peft import PeftModel
+
+    model: nn.Module = PeftModel.from_pretrained(base, start, is_trainable=True)
     return model
 
 

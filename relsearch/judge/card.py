@@ -19,7 +19,11 @@ HEAD = "head.safetensors"
 
 
 class JudgeCard(BaseModel):
-    """A tuned judge: `prior` and `calibration` are cumulative-link models, `cuts` turn scores into grades."""
+    """A tuned judge: `prior` and `calibration` are cumulative-link models, `cuts` turn scores into grades.
+
+    `probe` is what the model adds to the evidence of a few fixed pairs. By it a base is known again that holds the
+    same weights in other bytes, such as a hub's copy in another precision.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,6 +38,7 @@ class JudgeCard(BaseModel):
     calibration: dict[str, float | list[float]]
     cuts: tuple[float, ...]
     base_checksum: str
+    probe: tuple[float, ...]
     adapter_checksum: str
     figures: dict[str, JsonValue] = {}
 

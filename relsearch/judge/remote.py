@@ -70,6 +70,11 @@ class RemoteJudge:
         return self._mode
 
     @property
+    def truncated(self) -> int:
+        """How many texts were cut so far."""
+        return self.usage.truncated
+
+    @property
     def usage(self) -> Usage:
         """What was asked and spent so far."""
         return self._meter.total

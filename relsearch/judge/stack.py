@@ -61,6 +61,11 @@ class StackedJudge:
         """Whether a label depends on the query's other pairs."""
         return any(member.pooled for member in self._members)
 
+    @property
+    def truncated(self) -> int:
+        """How many pairs the member that cuts most has cut."""
+        return max(member.truncated for member in self._members)
+
     def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
         """Yield one judgment a pair, in the order of the pairs."""
         return judgments(pairs, self._decide, scale=self.scale, fingerprint=self.fingerprint, pooled=self.pooled)

@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from relsearch.config import JudgeConfig, TuneConfig
 from relsearch.encoder import Encoder
 from relsearch.errors import ConfigError, DataError
 from relsearch.judge import adapter
 from relsearch.judge.base import Base, load_base
-from relsearch.judge.card import ADAPTER, HEAD, JudgeCard, adapter_checksum, write_card
+from relsearch.judge.card import ADAPTER, HEAD, JudgeCard, adapter_checksum, read_card, write_card
 from relsearch.judge.dev import DevSet, Scores
 from relsearch.judge.evidence import Evidence
 from relsearch.judge.head import OrdinalHead
+from relsearch.judge.probe import probe
 from relsearch.judge.prompt import Prompt, Tokens, load_prompt
+from relsearch.judge.registry import judge_folder
 from relsearch.judge.report import TuneReport
 from relsearch.judge.sample import balanced_steps, grade_weights, natural_sample
 from relsearch.judge.trainer import Step, TunedModel, run
@@ -139,6 +141,7 @@ def _write(
         calibration=CumulativeLink.fit(scores, dev.grades, scale).to_json(),
         cuts=dev.cuts(scores, aim=setting.tune.aim, seed=setting.seed),
         base_checksum=setting.base.checksum,
+        probe=probe(setting.base, model.head),
         adapter_checksum=adapter_checksum(folder),
         figures=report.figures(),
     )
@@ -186,7 +189,20 @@ def _dev_set(pairs: Sequence[Pair], grades: Sequence[int], evidence: Evidence, s
 def _model(setting: _Setting, prior: CumulativeLink, tokens: Sequence[Tokens], output: Path) -> TunedModel:
     """The base with what is tuned of it, and a reader for all these pairs."""
     base, config = setting.base, setting.tune
-    model = adapter.adapted(base.model, base.task, config, seed=setting.seed)
+    start = judge_folder(config.start) if config.start else None
+    model = adapter.adapted(base.model, base.task, config, seed=setting.seed, start=start / ADAPTER if start else None)
     reader = base.tuning_reader(tokens, tuned_layers=config.layers, folder=output / _TRUNK)
     head = OrdinalHead(prior, reader.width).to(base.model.device)
+    if start is not None:
+        _check_start(read_card(start), setting)
+        head.added.load_state_dict({"weight": load_file(start / ADAPTER / HEAD)["added"]})
     return TunedModel(model, head, reader)
+
+
+def _check_start(card: JudgeCard, setting: _Setting) -> None:
+    mine, theirs = ((one.family, one.prompt) for one in (setting.judge, card.judge))
+    if card.base_checksum != setting.base.checksum or mine != theirs:
+        raise ConfigError(
+            f"[tune] start: that judge is a {card.judge.family} judge on {card.judge.base} with prompt "
+            f"{card.judge.prompt!r}; set the same [judge] family, base and prompt"
+        )

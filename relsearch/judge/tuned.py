@@ -20,6 +20,7 @@ from relsearch.judge.card import ADAPTER, HEAD, JudgeCard, read_card
 from relsearch.judge.evidence import Evidence
 from relsearch.judge.grading import Decision, judgments
 from relsearch.judge.head import OrdinalHead
+from relsearch.judge.probe import TOLERANCE, probe
 from relsearch.judge.reader import read_all
 from relsearch.ordinal import CumulativeLink, cut
 from relsearch.types import Judgment, Pair, Scale
@@ -115,6 +116,8 @@ def load_judge(folder: Path, *, keep: Path | None = None) -> TunedJudge:
     base = _merged(folder, card)
     head = OrdinalHead(CumulativeLink.from_json(card.prior), base.reader().width)
     head.added.load_state_dict({"weight": load_file(folder / ADAPTER / HEAD)["added"]})
+    if base.checksum != card.base_checksum:
+        _check_probe(folder, card, probe(base, head))
     return TunedJudge(
         base,
         head.eval(),
@@ -129,8 +132,16 @@ def load_judge(folder: Path, *, keep: Path | None = None) -> TunedJudge:
 def _merged(folder: Path, card: JudgeCard) -> Base:
     """The base with the adapter merged in float32, then in the dtype that computes fastest here."""
     base = load_base(card.judge, card.prompt, card.scale, dtype=torch.float32)
-    if base.checksum != card.base_checksum:
-        raise ArtifactError(f"{folder}: tuned on other weights of {card.judge.base}; run `relsearch tune` again")
     merged = adapter.merge(base.model, folder / ADAPTER).eval()
     torch.nn.Module.to(merged, fast_dtype())  # transformers' own `to` is typed as if it took no model
     return replace(base, model=merged)
+
+
+def _check_probe(folder: Path, card: JudgeCard, found: Sequence[float]) -> None:
+    gap = max(abs(mine - theirs) for mine, theirs in zip(found, card.probe, strict=True))
+    if gap > TOLERANCE:
+        raise ArtifactError(
+            f"{folder}: tuned on other weights of {card.judge.base} (probe scores differ by {gap:.2f}); "
+            "run `relsearch tune` again"
+        )
+    _LOG.info("%s: the base has other bytes and the same behaviour (probe scores within %.3f)", folder, gap)

@@ -29,6 +29,7 @@ class ZeroShotJudge:
         self._scale = scale
         self._batch_size = config.batch_size
         about = (self._base.checksum, prompt.model_dump_json(), config.model_dump_json(), scale, fast_dtype())
+        self.truncated = 0
         self._fingerprint = hashlib.sha256("|".join(map(str, about)).encode()).hexdigest()[:16]
 
     @property
@@ -52,6 +53,7 @@ class ZeroShotJudge:
 
     def _decide(self, pairs: list[Pair], advance: Callable[[int], object]) -> Decision:
         tokens = self._base.encode(pairs)
+        self.truncated += sum(row.truncated for row in tokens)
         logits = read_all(self._label_logits, tokens, batch_size=self._batch_size, advance=advance)
         rows = torch.softmax(logits.double(), dim=1).numpy()
         return rows.argmax(axis=1) + self._scale.lowest, rows

@@ -39,23 +39,28 @@ def tune(context: Context, work: Building) -> None:
 
 def judge(context: Context, work: Building) -> None:
     """Judge the pools of training and unlabelled queries, and a sample of the held-out human pairs."""
+    from relsearch.judge.registry import open_judge
     from relsearch.judge.store import judge_all
-    from relsearch.judge.tuned import load_judge
 
     learning = context.split("train", "unlabelled")
     held_out = context.split("dev", "test")
     pool = context.candidates.filter(
-        pl.col("query_id").is_in(learning) & (pl.col("rank") <= context.config.judge.depth)
+        pl.col("query_id").is_in(learning) & (pl.col("rank") <= context.config.label.depth)
     )
     human = _sample(context.human.filter(pl.col("query_id").is_in(held_out)), context)
     wanted = pl.concat([pool.select(_PAIR).join(context.human, on=_PAIR, how="anti"), human.select(_PAIR)]).sort(_PAIR)
     if wanted.is_empty():
         raise DataError("no pair to judge: every pool pair has a human label; raise [judge] depth or add queries")
-    judged = judge_all(
-        load_judge(context.path("tune"), keep=_vectors(context)), context.pairs(wanted), work.directory / "store"
-    )
+    judge = open_judge(context.config, tuned=context.path("tune"), keep=_vectors(context))
+    judged = judge_all(judge, context.pairs(wanted), work.directory / "store")
     tables.write(judged, work.directory / "judgments.parquet", tables.JUDGMENTS)
-    work.figures |= {"pairs": judged.height, "expected_grade": float(judged["expected"].to_numpy().mean())}
+    expected = judged["expected"].drop_nulls()
+    work.figures |= {
+        "pairs": judged.height,
+        "missing": judged.height - len(expected),
+        "truncated": judge.truncated,
+        "expected_grade": float(expected.to_numpy().mean()) if len(expected) else None,
+    }
 
 
 def agree(context: Context, work: Building) -> None:
@@ -99,7 +104,7 @@ def _sample(human: pl.DataFrame, context: Context) -> pl.DataFrame:
     """Draw the held-out pairs of each query by a hash of seed and ids, so that their order does not matter."""
     rows = human.select(_PAIR).iter_rows()
     draws = [sha256(f"{context.config.seed}:{query}:{doc}".encode()).hexdigest() for query, doc in rows]
-    limit = context.config.judge.held_out_per_query
+    limit = context.config.label.held_out_per_query
     return human.with_columns(draw=pl.Series(draws, dtype=pl.String)).sort("draw").group_by("query_id").head(limit)
 
 

@@ -1,0 +1,77 @@
+"""Any judge by its name: the ready one, a folder, an untuned model, a remote endpoint; alike for every caller."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Protocol
+
+from relsearch.config import Config
+from relsearch.errors import ConfigError
+from relsearch.protocols import Judge
+from relsearch.types import Scale
+
+READY, TUNED = "ready", "tuned"
+
+
+class CountingJudge(Judge, Protocol):
+    """A judge that counts the pairs whose text it did not read to the end."""
+
+    @property
+    def truncated(self) -> int:
+        """How many pairs were cut so far."""
+        ...
+
+
+def open_judge(config: Config, *, tuned: Path | None = None, keep: Path | None = None) -> CountingJudge:
+    """Return the judge that `[label] judge` names, over windows where `[label]` asks for them.
+
+    `tuned` is where this pipeline's own judge stands, `keep` a folder where vectors outlive the process. Raise
+    ConfigError where the name leads nowhere or the judge grades on another scale than the collection's.
+    """
+    judge = _open(config, tuned, keep)
+    if (judge.scale.grades, judge.scale.relevant) != (config.scale.grades, config.scale.relevant):
+        raise ConfigError(
+            f"[label] judge {config.label.judge!r} grades {_brief(judge.scale)}, the collection "
+            f"{_brief(config.scale)}; tune a judge on the collection's own labels"
+        )
+    if config.label.window_characters is None:
+        return judge
+    from relsearch.judge.windows import WindowedJudge
+
+    return WindowedJudge(
+        judge,
+        characters=config.label.window_characters,
+        overlap=config.label.window_overlap,
+        max_windows=config.label.max_windows,
+        combine=config.label.window_combine,
+    )
+
+
+def judge_folder(name: str) -> Path:
+    """Return the folder of a judge by its name: the ready one, or a path."""
+    return Path(str(resources.files("relsearch.judge") / "ready")) if name == READY else Path(name)
+
+
+def _open(config: Config, tuned: Path | None, keep: Path | None) -> CountingJudge:
+    name = config.label.judge
+    if name == "zero-shot":
+        from relsearch.judge.zero_shot import ZeroShotJudge
+
+        return ZeroShotJudge(config.judge, config.scale)
+    if name == "remote":
+        from relsearch.judge.remote import RemoteJudge
+
+        return RemoteJudge(config.remote, config.scale)
+    folder = tuned if name == TUNED else judge_folder(name)
+    if folder is None or not folder.is_dir():
+        raise ConfigError(f"[label] judge {name!r}: no such judge; name ready, zero-shot, remote or a judge folder")
+    from relsearch.judge import stack
+    from relsearch.judge.tuned import load_judge
+
+    loader = stack.load_stack if (folder / stack.CARD).is_file() else load_judge
+    return loader(folder, keep=keep)
+
+
+def _brief(scale: Scale) -> str:
+    return f"{scale.lowest}-{scale.highest} (relevant from {scale.relevant})"

@@ -1,0 +1,47 @@
+"""Grade the pairs of a TREC run with any judge, without a pipeline around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from relsearch import tables
+from relsearch.config import Config
+from relsearch.corpus import load_collection
+from relsearch.errors import DataError
+from relsearch.exporters.trec import write_qrels
+from relsearch.judge.registry import open_judge
+from relsearch.judge.store import judge_all
+from relsearch.template import render
+from relsearch.trec import read_run
+from relsearch.types import Pair
+
+
+def grade_run(run: Path, output: Path, config: Config) -> pl.DataFrame:
+    """Judge the run's pairs down to `[label] depth`, write them to `output`, and return the judgments table.
+
+    A .parquet output keeps distributions, any other is TREC qrels. The store beside it lets a cut run go on.
+    """
+    first = read_run(run).filter(pl.col("rank") <= config.label.depth).sort("query_id", "rank")
+    store = output.with_name(output.name + ".store")
+    judge = open_judge(config, keep=store / "vectors")
+    judged = judge_all(judge, _pairs(first, config), store)
+    if output.suffix == ".parquet":
+        tables.write(judged, output, tables.JUDGMENTS)
+    else:
+        write_qrels(judged, output)
+    return judged
+
+
+def _pairs(first: pl.DataFrame, config: Config) -> list[Pair]:
+    source = load_collection(config.collection.source)
+    wanted = set(first["doc_id"])
+    template = config.collection.template
+    texts = {doc.doc_id: render(doc.fields, template) for doc in source.documents() if doc.doc_id in wanted}
+    queries = {query.query_id: query.text for query in source.queries()}
+    for name, known, asked in (("query", queries, set(first["query_id"])), ("document", texts, wanted)):
+        if absent := asked - known.keys():
+            raise DataError(f"{name} {min(absent)!r} is in the run but not in {config.collection.source}")
+    rows = first.select("query_id", "doc_id").iter_rows()
+    return [Pair(query, doc, queries[query], texts[doc]) for query, doc in rows]
