@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +45,7 @@ SCALE, SEED = SCALES["0-3"], 13
 DEV_QUERIES = 16
 # Judges whose labels are too dear for all pairs on two cores read this many a query; their row says so.
 SAMPLE_PER_QUERY = 40
-E5 = EncoderConfig(
-    model=str(MODELS / "e5-small-v2"), query_prefix="query: ", document_prefix="passage: ", max_tokens=256
-)
+E5 = EncoderConfig(model="intfloat/e5-small-v2", query_prefix="query: ", document_prefix="passage: ", max_tokens=256)
 MINILM = EncoderConfig(max_tokens=256)
 _ENCODER = JudgeConfig(
     family="encoder",
@@ -73,6 +73,7 @@ class Variant:
 
 TUNED = {
     "encoder + evidence": Variant(_ENCODER, _LORA),
+    "encoder, all layers + evidence": Variant(_ENCODER, _LORA.model_copy(update={"layers": 12, "dev_pairs": 800})),
     "LLM + evidence": Variant(_LLM, _LORA.model_copy(update=_LLM_TUNE), sampled=True),
     "encoder alone": Variant(
         _ENCODER.model_copy(update={"evidence": ()}), _LORA.model_copy(update={"minutes": 6}), sampled=True
@@ -102,14 +103,17 @@ def main() -> None:
     """Tune, judge, measure, record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--output", type=Path, default=Path("runs/judge-quality"))
-    parser.add_argument("--only", nargs="*", help="tune and judge only these; the others are measured where finished")
+    parser.add_argument("--only", nargs="*", help="tune and judge only these, and measure nothing")
     parser.add_argument("--measure-only", action="store_true", help="measure what is finished, tune nothing")
     arguments = parser.parse_args()
+    os.environ.setdefault("RELSEARCH_MODELS", str(MODELS))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     bench = Bench(arguments.output)
     if not arguments.measure_only:
         for name in arguments.only if arguments.only is not None else [*TUNED, *STACKS, "SmolLM2 zero-shot"]:
             bench.judged(name)
+    if arguments.only is not None:
+        return
     rows = bench.rows()
     record("judge_quality", {"test": TEST, "training": TRAINING, "table": rows, "tuning": bench.reports()}, seed=SEED)
 
@@ -159,7 +163,7 @@ class Bench:
         )
         for name, config in (("MiniLM cosine bins", MINILM), ("e5 cosine bins", E5)):
             encoder = load_encoder(config, keep=self.kept)
-            known = (encoder.cosines(train.pairs), train.grades)
+            known = (encoder.cosines(self.dev.pairs), self.dev.grades)  # what the judges are calibrated on
             judges[name] = measures.binned(*known, human, encoder.cosines(self.test.pairs), SCALE, judge="cosine")
         for name, file in measures.PUBLISHED.items():
             judges[f"{name}, published"] = measures.published(COLLECTIONS / TEST / f"llm_{file}_umbrela.tsv", SCALE)
@@ -175,7 +179,7 @@ class Bench:
         return {name: json.loads(card.read_text("utf-8"))["figures"] for name, card in cards.items() if card.is_file()}
 
     def _folder(self, name: str) -> Path:
-        return self.output / name.replace(" + ", "-").replace(" ", "-").lower()
+        return self.output / re.sub(r"[^a-z0-9]+", "-", name.lower())
 
     def _judge(self, name: str) -> Judge:
         if name in STACKS:

@@ -16,6 +16,7 @@ from relsearch.types import Scale
 CARD = "judge.json"
 ADAPTER = "adapter"
 HEAD = "head.safetensors"
+HELD_OUT = "held_out.parquet"  # the dev pairs with grade and score: what calibrations and stacks are fitted on
 
 
 class JudgeCard(BaseModel):

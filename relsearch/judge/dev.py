@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 
@@ -54,6 +55,11 @@ class DevSet:
     def evidence_scores(self, prior: CumulativeLink) -> Scores:
         """Return the score of each pair by evidence alone."""
         return prior.logits(self.evidence)
+
+    def table(self, scores: Scores) -> pl.DataFrame:
+        """Return query_id, doc_id, grade and score of each pair."""
+        ids = {name: [getattr(pair, name) for pair in self.pairs] for name in ("query_id", "doc_id")}
+        return pl.DataFrame({**ids, "grade": self.grades, "score": scores})
 
     def cuts(self, scores: Scores, *, aim: Aim, seed: int) -> tuple[float, ...]:
         """Return the cuts of these scores that serve the aim best."""

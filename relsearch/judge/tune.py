@@ -16,7 +16,7 @@ from relsearch.encoder import Encoder
 from relsearch.errors import ConfigError, DataError
 from relsearch.judge import adapter
 from relsearch.judge.base import Base, load_base
-from relsearch.judge.card import ADAPTER, HEAD, JudgeCard, adapter_checksum, read_card, write_card
+from relsearch.judge.card import ADAPTER, HEAD, HELD_OUT, JudgeCard, adapter_checksum, read_card, write_card
 from relsearch.judge.dev import DevSet, Scores
 from relsearch.judge.evidence import Evidence
 from relsearch.judge.head import OrdinalHead
@@ -128,6 +128,7 @@ def _write(
 ) -> None:
     adapter.save(model.model, folder / ADAPTER)
     save_file({"added": model.head.added.weight.detach().cpu()}, folder / ADAPTER / HEAD)
+    dev.table(scores).write_parquet(folder / HELD_OUT)
     scale = setting.scale
     card = JudgeCard(
         judge=setting.judge,

@@ -12,7 +12,7 @@ import torch
 
 from relsearch.config import JudgeConfig
 from relsearch.errors import ArtifactError, ConfigError, DataError
-from relsearch.judge.card import CARD, read_card
+from relsearch.judge.card import CARD, HELD_OUT, read_card
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.report import TuneReport
 from relsearch.judge.tuned import TunedJudge, load_judge
@@ -47,7 +47,7 @@ def test_the_report_holds_both_judges(tuned: tuple[Path, TuneReport]) -> None:
     assert set(report.tuned.to_json()) == set(report.evidence.to_json())
     assert figures["beats_evidence"] == (report.tuned.log_likelihood > report.evidence.log_likelihood)
     assert json.loads((folder / CARD).read_text(encoding="utf-8"))["figures"] == json.loads(json.dumps(figures))
-    assert sorted(path.name for path in folder.iterdir()) == ["adapter", CARD]
+    assert sorted(path.name for path in folder.iterdir()) == ["adapter", HELD_OUT, CARD]
 
 
 def test_tuning_twice_gives_the_same_labels(
