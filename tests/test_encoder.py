@@ -55,6 +55,23 @@ def test_odd_texts_are_encoded(encoder: Encoder) -> None:
     assert np.isfinite(vectors).all()
 
 
+def test_a_text_is_read_up_to_max_tokens(tiny_bert: Path) -> None:
+    """With 8 tokens, two of them special, the seventh word changes nothing and the sixth does."""
+    short = load_encoder(EncoderConfig(model=str(tiny_bert), max_tokens=8))
+    six = "the sky is blue because short"
+    vectors = short.encode_documents([six, f"{six} wavelengths scatter more", "the sky is blue because light"])
+    np.testing.assert_allclose(vectors[1], vectors[0], atol=1e-5)
+    assert not np.allclose(vectors[2], vectors[0], atol=1e-3)
+
+
+def test_max_tokens_does_not_stretch_a_model(tiny_bert: Path, documents: list[Document]) -> None:
+    """A model of 128 positions reads 128 tokens however many are allowed, and endless texts do not break it."""
+    texts = [*(document.fields["text"] for document in documents), "sea water " * 500]
+    allowed = load_encoder(EncoderConfig(model=str(tiny_bert), max_tokens=4096)).encode_documents(texts)
+    bounded = load_encoder(EncoderConfig(model=str(tiny_bert), max_tokens=128)).encode_documents(texts)
+    np.testing.assert_allclose(allowed, bounded, atol=1e-5)
+
+
 def test_no_texts_give_no_rows(encoder: Encoder) -> None:
     """An empty call returns an empty matrix of the right width."""
     assert encoder.encode_queries([]).shape == (0, encoder.dimension)

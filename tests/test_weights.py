@@ -11,9 +11,40 @@ from relsearch.errors import ModelError
 from relsearch.weights import cache_folder, resolve
 
 
-def test_a_hub_id_is_returned_as_it_is() -> None:
+def test_a_hub_id_is_returned_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing local is called org/name, so the name goes to the hub."""
+    monkeypatch.delenv("RELSEARCH_MODELS", raising=False)
     assert resolve("intfloat/e5-small-v2") == "intfloat/e5-small-v2"
+
+
+def test_a_hub_id_is_found_among_local_models(
+    monkeypatch: pytest.MonkeyPatch, tiny_bert: Path, tmp_path: Path
+) -> None:
+    """A folder of RELSEARCH_MODELS called as the id's last part is the model; another id goes to the hub."""
+    (tmp_path / "tiny").symlink_to(tiny_bert)
+    monkeypatch.setenv("RELSEARCH_MODELS", str(tmp_path))
+    assert resolve("some-org/tiny") == tmp_path / "tiny"
+    assert resolve("tiny/absent") == "tiny/absent"
+
+
+def test_a_local_model_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty folder of the id's name is an error, not a reason to go to the hub."""
+    (tmp_path / "tiny").mkdir()
+    monkeypatch.setenv("RELSEARCH_MODELS", str(tmp_path))
+    with pytest.raises(ModelError, match=r"needs config\.json"):
+        resolve("some-org/tiny")
+
+
+def test_a_path_that_exists_comes_before_local_models(
+    monkeypatch: pytest.MonkeyPatch, tiny_bert: Path, tmp_path: Path
+) -> None:
+    """A folder that the name itself leads to is meant, whatever RELSEARCH_MODELS holds."""
+    for folder in ("models", "here"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "tiny").symlink_to(tiny_bert)
+    monkeypatch.setenv("RELSEARCH_MODELS", str(tmp_path / "models"))
+    monkeypatch.chdir(tmp_path)
+    assert resolve("here/tiny") == Path("here/tiny")
 
 
 def test_a_local_folder_is_returned_as_a_path(tiny_bert: Path) -> None:

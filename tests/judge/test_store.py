@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,6 +36,23 @@ class CountingJudge(WordOverlapJudge):
         for pair in pairs:
             self.asked += 1
             yield from super().judge([pair])
+
+
+class PoolJudge(WordOverlapJudge):
+    """A fake that looks at a query's other pairs: its expected grade counts them; it remembers its calls."""
+
+    pooled = True
+
+    def __init__(self) -> None:
+        self.calls: list[list[Pair]] = []
+
+    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
+        """Judge a call's pairs against each other."""
+        together = list(pairs)
+        self.calls.append(together)
+        sizes = Counter(pair.query for pair in together)
+        for pair, judgment in zip(together, super().judge(together), strict=True):
+            yield replace(judgment, expected=float(sizes[pair.query]))
 
 
 def test_a_known_pair_is_not_judged_again(pairs: list[Pair], tmp_path: Path) -> None:
@@ -108,6 +126,53 @@ def test_parts_are_numbered_on_past_five_digits(pairs: list[Pair], tmp_path: Pat
     assert {path.name for path in tmp_path.glob("part-*")} == {
         f"part-{number}.parquet" for number in ("99999", "100000", "100001")
     }
+
+
+def test_a_pool_is_never_split(pairs: list[Pair], tmp_path: Path) -> None:
+    """Pools of ten come whole in batches of four, of fifteen and of all, even where queries are interleaved."""
+    mixed = pairs[::3] + pairs[1::3] + pairs[2::3]
+    for size, calls in ((4, [10, 10, 10, 10]), (15, [20, 20]), (256, [40])):
+        judge = PoolJudge()
+        table = judge_all(judge, mixed, tmp_path / str(size), part_pairs=size)
+        assert [len(call) for call in judge.calls] == calls
+        assert table["expected"].to_list() == [10.0] * len(mixed)
+
+
+def test_pooled_labels_come_in_the_order_asked(pairs: list[Pair], tmp_path: Path) -> None:
+    """The table follows the list, though the judge gets it query by query."""
+    mixed = pairs[::3] + pairs[1::3] + pairs[2::3]
+    table = judge_all(PoolJudge(), mixed, tmp_path, part_pairs=4)
+    assert table.select("query_id", "doc_id").rows() == [(pair.query_id, pair.doc_id) for pair in mixed]
+    assert table["grade"].to_list() == [judgment.grade for judgment in WordOverlapJudge().judge(mixed)]
+
+
+def test_a_document_more_changes_its_pool_alone(pairs: list[Pair], tmp_path: Path) -> None:
+    """The pool that grew is judged again as a whole; the labels of the others are known."""
+    judge = PoolJudge()
+    judge_all(judge, pairs, tmp_path)
+    new = replace(pairs[0], doc_id="new", text="a new text about a cat")
+    table = judge_all(judge, [*pairs, new], tmp_path)
+    assert [{pair.query_id for pair in call} for call in judge.calls[1:]] == [{"q1"}]
+    assert len(judge.calls[1]) == 11
+    assert table["expected"].to_list() == [11.0] * 10 + [10.0] * 30 + [11.0]
+
+
+def test_a_known_pool_is_not_judged_again(pairs: list[Pair], tmp_path: Path) -> None:
+    """The pool is a set: its pairs in another order, under other ids, or with a twin among them are known."""
+    judge = PoolJudge()
+    judge_all(judge, pairs, tmp_path)
+    renamed = [replace(pair, doc_id=f"other-{pair.doc_id}") for pair in reversed(pairs)]
+    table = judge_all(judge, [*renamed, pairs[0]], tmp_path)
+    assert len(judge.calls) == 1
+    assert table["doc_id"].to_list() == [pair.doc_id for pair in renamed] + [pairs[0].doc_id]
+
+
+def test_a_judge_of_single_pairs_is_not_held_to_pools(pairs: list[Pair], tmp_path: Path) -> None:
+    """Where pools do not matter, batches are as large as asked."""
+    judge = PoolJudge()
+    judge.pooled = False
+    judge_all(judge, pairs, tmp_path, part_pairs=15)
+    assert [len(call) for call in judge.calls] == [15, 15, 10]
 
 
 def test_a_store_is_one_process_s_at_a_time(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,26 +12,41 @@ from peft import LoraConfig, get_peft_model
 from relsearch.config import JudgeConfig
 from relsearch.judge import trunk
 from relsearch.judge.base import Base, load_base
+from relsearch.judge.bidirectional import EncoderReader
 from relsearch.judge.prompt import Tokens, load_prompt
 from relsearch.judge.reader import read_all
-from relsearch.types import Pair, Scale
+from relsearch.types import Document, Pair, Scale
+from tests.tiny_models import save_tiny_bert
+
+
+_READERS = {"llm": trunk.UpperCausalReader, "encoder": trunk.UpperEncoderReader}
+
+
+@pytest.fixture(params=["llm", "encoder"])
+def family(request: pytest.FixtureRequest) -> str:
+    """Each family in turn."""
+    return str(request.param)
 
 
 @pytest.fixture
-def base(judge_config: JudgeConfig, scale: Scale) -> Base:
-    """The tiny Llama with adapters that do something, on its upper block."""
-    base = load_base(judge_config, load_prompt("graded"), scale, dtype=torch.float32)
+def base(family: str, judge_config: JudgeConfig, encoder_config: JudgeConfig, scale: Scale) -> Base:
+    """The tiny Llama or BERT with adapters that do something, on its upper layer."""
+    config = judge_config if family == "llm" else encoder_config
+    base = load_base(config, load_prompt("graded"), scale, dtype=torch.float32)
     torch.manual_seed(2)
-    lora = LoraConfig(r=2, target_modules=["q_proj", "up_proj"], layers_to_transform=[1], init_lora_weights=False)
+    targets = ["q_proj", "up_proj"] if family == "llm" else ["query", "dense"]
+    lora = LoraConfig(r=2, target_modules=targets, layers_to_transform=[1], init_lora_weights=False)
     get_peft_model(base.model, lora)
     return base
 
 
-def test_features_from_the_trunk_are_those_of_the_whole_model(base: Base, pairs: list[Pair], tmp_path: Path) -> None:
+def test_features_from_the_trunk_are_those_of_the_whole_model(
+    family: str, base: Base, pairs: list[Pair], tmp_path: Path
+) -> None:
     """Splitting the model changes nothing, adapters included."""
     tokens = base.encode(pairs)
     split = base.tuning_reader(tokens, tuned_layers=1, folder=tmp_path)
-    assert isinstance(split, trunk.UpperCausalReader)
+    assert isinstance(split, _READERS[family])
     found = read_all(split.features, tokens, batch_size=3)
     torch.testing.assert_close(found, read_all(base.reader().features, tokens, batch_size=3), atol=1e-4, rtol=1e-4)
 
@@ -44,24 +60,85 @@ def test_adapters_learn_from_kept_states(base: Base, pairs: list[Pair], tmp_path
     assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients)
 
 
+def test_what_is_learned_shows_in_features_from_the_trunk(base: Base, pairs: list[Pair], tmp_path: Path) -> None:
+    """Kept states are those below the adapters: when an adapter changes, features follow the whole model's."""
+    tokens = base.encode(pairs[:10])
+    split = base.tuning_reader(tokens, tuned_layers=1, folder=tmp_path)
+    before = read_all(split.features, tokens, batch_size=3)
+    with torch.no_grad():
+        for name, part in base.model.named_parameters():
+            if "lora_A" in name:
+                part.mul_(-3)
+    after = read_all(split.features, tokens, batch_size=3)
+    assert (after - before).abs().max() > 0.01
+    torch.testing.assert_close(after, read_all(base.reader().features, tokens, batch_size=3), atol=1e-4, rtol=1e-4)
+
+
 def test_what_was_computed_before_an_interruption_is_kept(
-    base: Base, pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    family: str, base: Base, pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second try computes only the queries that the first did not finish."""
+    """A second try computes only the groups that the first did not finish."""
     tokens = base.encode(pairs)
     seen: list[int] = []
-    real = trunk.UpperCausalReader._compute
+    reader: type[Any] = _READERS[family]
+    real = reader._compute
 
-    def third_fails(self: trunk.UpperCausalReader, rows: list[Tokens]) -> None:
+    def third_fails(self: Any, rows: list[Tokens]) -> None:
         seen.append(len(rows))
         if len(seen) == 3:
             raise KeyboardInterrupt
         real(self, rows)
 
-    monkeypatch.setattr(trunk.UpperCausalReader, "_compute", third_fails)
+    monkeypatch.setattr(reader, "_compute", third_fails)
     with pytest.raises(KeyboardInterrupt):
         base.tuning_reader(tokens, tuned_layers=1, folder=tmp_path)
     again = base.tuning_reader(tokens, tuned_layers=1, folder=tmp_path)
-    assert len(seen) == 3 + 2  # four queries: two were finished, the third is done again
+    # Four queries, or forty pairs by eight: two groups were finished, the third is done again.
+    assert len(seen) == 3 + (2 if family == "llm" else 3)
     found = read_all(again.features, tokens, batch_size=3)
     torch.testing.assert_close(found, read_all(base.reader().features, tokens, batch_size=3), atol=1e-4, rtol=1e-4)
+
+
+def test_finished_states_are_not_computed_again(
+    family: str, base: Base, pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that resumes after the trunk was done reads it from the disk."""
+    tokens = base.encode(pairs)
+    base.tuning_reader(tokens, tuned_layers=1, folder=tmp_path)
+
+    def fails(self: Any, rows: list[Tokens]) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(_READERS[family], "_compute", fails)
+    again = base.tuning_reader(tokens, tuned_layers=1, folder=tmp_path)
+    found = read_all(again.features, tokens, batch_size=3)
+    torch.testing.assert_close(found, read_all(base.reader().features, tokens, batch_size=3), atol=1e-4, rtol=1e-4)
+
+
+def test_where_all_layers_are_tuned_nothing_is_kept(base: Base, pairs: list[Pair], tmp_path: Path) -> None:
+    """Without a frozen part the whole model reads."""
+    reader = base.tuning_reader(base.encode(pairs[:4]), tuned_layers=2, folder=tmp_path)
+    assert type(reader) is type(base.reader())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_of_another_build_is_read_whole(
+    encoder_config: JudgeConfig, documents: list[Document], pairs: list[Pair], scale: Scale, tmp_path: Path
+) -> None:
+    """DistilBERT has no `encoder.layer`: the reader is the whole model's, gradients and all."""
+    from transformers import DistilBertConfig, DistilBertModel
+
+    folder = save_tiny_bert(tmp_path / "base", [document.fields["text"] for document in documents])
+    (folder / "model.safetensors").unlink()
+    words = len((folder / "vocab.txt").read_text(encoding="utf-8").splitlines())
+    DistilBertModel(
+        DistilBertConfig(vocab_size=words, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=128)
+    ).save_pretrained(folder)
+    other = encoder_config.model_copy(update={"base": str(folder)})
+    base = load_base(other, load_prompt("graded"), scale, dtype=torch.float32)
+    assert trunk.encoder_layers(base.model) == []
+    tokens = base.encode(pairs[:4])
+    reader = base.tuning_reader(tokens, tuned_layers=1, folder=tmp_path / "trunk")
+    assert type(reader) is EncoderReader
+    assert not (tmp_path / "trunk").exists()
+    assert reader.features(tokens).requires_grad

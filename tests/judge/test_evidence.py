@@ -1,0 +1,134 @@
+"""Evidence: what each column says of a pair, and what it takes to know it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from relsearch.config import EncoderConfig, EvidenceColumn
+from relsearch.encoder import Encoder, Vectors, load_encoder
+from relsearch.judge.evidence import Evidence, Floats, columns_of
+from relsearch.types import Pair, Scale
+
+_ALL: tuple[EvidenceColumn, ...] = ("cosine", "cosine_gap", "cosine_z", "cosine_rank")
+
+
+class _Unasked(Encoder):
+    """An encoder that must not be used."""
+
+    def __init__(self) -> None:
+        pass
+
+    def cosines(self, pairs: Sequence[Pair]) -> Vectors:
+        """Fail."""
+        raise AssertionError("encoded without need")
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_bert: Path) -> Encoder:
+    """A random encoder."""
+    return load_encoder(EncoderConfig(model=str(tiny_bert)))
+
+
+@pytest.fixture(scope="module")
+def cosines(encoder: Encoder, pairs: list[Pair]) -> Floats:
+    """The cosine of each pair."""
+    return encoder.cosines(pairs).astype(np.float64)
+
+
+def _pools(pairs: list[Pair]) -> list[list[int]]:
+    queries = dict.fromkeys(pair.query_id for pair in pairs)
+    return [[row for row, pair in enumerate(pairs) if pair.query_id == query] for query in queries]
+
+
+def _column(name: EvidenceColumn, pairs: list[Pair], encoder: Encoder) -> Floats:
+    return columns_of(pairs, encoder, [name])[:, 0]
+
+
+def test_the_cosine_is_the_encoder_s(encoder: Encoder, pairs: list[Pair], cosines: Floats) -> None:
+    """The plain column knows nothing of pools."""
+    np.testing.assert_allclose(_column("cosine", pairs, encoder), cosines, atol=1e-6)
+    np.testing.assert_allclose(_column("cosine", pairs[3:4], encoder), cosines[3:4], atol=1e-5)
+
+
+def test_the_gap_is_taken_from_the_three_best(encoder: Encoder, pairs: list[Pair], cosines: Floats) -> None:
+    """Within a pool the gaps are cosines shifted so that the three best have mean 0."""
+    gaps = _column("cosine_gap", pairs, encoder)
+    for pool in _pools(pairs):
+        assert np.sort(gaps[pool])[-3:].mean() == pytest.approx(0.0, abs=1e-6)
+        assert gaps[pool].min() < 0
+        np.testing.assert_allclose(gaps[pool] - gaps[pool[0]], cosines[pool] - cosines[pool[0]], atol=1e-6)
+
+
+def test_the_gap_of_a_small_pool_is_taken_from_all(encoder: Encoder, pairs: list[Pair]) -> None:
+    """A pool of one has no gap, a pool of two lies evenly about 0."""
+    assert _column("cosine_gap", pairs[:1], encoder)[0] == 0.0
+    assert _column("cosine_gap", pairs[:2], encoder).sum() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_z_has_mean_zero_and_deviation_one_in_each_pool(encoder: Encoder, pairs: list[Pair]) -> None:
+    """Pools of easy and of hard queries are made alike; a pool of one gets 0."""
+    z = _column("cosine_z", pairs, encoder)
+    for pool in _pools(pairs):
+        assert z[pool].mean() == pytest.approx(0.0, abs=1e-9)
+        assert z[pool].std() == pytest.approx(1.0)
+    assert _column("cosine_z", pairs[:1], encoder)[0] == 0.0
+
+
+def test_rank_follows_the_cosine(encoder: Encoder, pairs: list[Pair], cosines: Floats) -> None:
+    """The best pair of a pool has 0, the worst of ten -log 10."""
+    ranks = _column("cosine_rank", pairs, encoder)
+    for pool in _pools(pairs):
+        np.testing.assert_array_equal(np.argsort(ranks[pool]), np.argsort(cosines[pool]))
+        np.testing.assert_allclose(np.sort(ranks[pool]), np.sort(-np.log(np.arange(1, 11))))
+
+
+def test_equal_texts_share_a_rank(encoder: Encoder, pairs: list[Pair]) -> None:
+    """Twins in a pool are told apart by no column."""
+    values = columns_of([*pairs[:4], pairs[2]], encoder, _ALL)
+    np.testing.assert_array_equal(values[2], values[4])
+
+
+def test_columns_stand_in_the_order_asked(encoder: Encoder, pairs: list[Pair]) -> None:
+    """Names decide places."""
+    np.testing.assert_array_equal(
+        columns_of(pairs, encoder, _ALL)[:, ::-1], columns_of(pairs, encoder, tuple(reversed(_ALL)))
+    )
+
+
+@pytest.mark.parametrize("names", [(), *((name,) for name in _ALL), ("cosine", "cosine_z")])
+def test_what_depends_on_the_pool_says_so(
+    encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale, names: tuple[EvidenceColumn, ...]
+) -> None:
+    """`pooled` is true exactly where leaving out a query's other pairs changes a score."""
+    evidence, known = Evidence.fit(pairs, grades, encoder=encoder, names=names, scale=scale)
+    alone = [evidence.scores([pair])[0] for pair in pairs[:10]]
+    assert evidence.pooled == (not np.allclose(alone, known[:10], atol=1e-3))
+    assert evidence.pooled == any(name != "cosine" for name in names)
+
+
+def test_without_names_nothing_is_encoded(pairs: list[Pair], grades: list[int], scale: Scale) -> None:
+    """A judge without evidence needs no encoder; every pair has 0."""
+    evidence, known = Evidence.fit(pairs, grades, encoder=_Unasked(), names=(), scale=scale)
+    np.testing.assert_array_equal(known, np.zeros(len(pairs)))
+    np.testing.assert_array_equal(evidence.scores(pairs), known)
+
+
+def test_fitted_scores_are_found_again(encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale) -> None:
+    """The scores that fit returns are those of the same pairs later."""
+    evidence, known = Evidence.fit(pairs, grades, encoder=encoder, names=_ALL, scale=scale)
+    assert known.std() > 0
+    np.testing.assert_allclose(evidence.scores(pairs), known, atol=1e-5)
+
+
+def test_the_order_of_pairs_does_not_matter(
+    encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale
+) -> None:
+    """Pools may be given interleaved."""
+    evidence, known = Evidence.fit(pairs, grades, encoder=encoder, names=_ALL, scale=scale)
+    order = random.Random(5).sample(range(len(pairs)), len(pairs))  # noqa: S311
+    np.testing.assert_allclose(evidence.scores([pairs[row] for row in order]), known[order], atol=1e-4)
