@@ -14,7 +14,7 @@ import logging
 import os
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,17 +24,20 @@ import polars as pl
 
 from benchmarks import judge_measures as measures
 from benchmarks.folders import COLLECTIONS, MODELS
+from benchmarks.judge_gain import gain
 from benchmarks.record import record
-from relsearch.config import EncoderConfig, JudgeConfig, TuneConfig
+from relsearch.config import Aim, EncoderConfig, JudgeConfig, TuneConfig
 from relsearch.corpus import FolderCollection
-from relsearch.encoder import Encoder, load_encoder
+from relsearch.encoder import load_encoder
+from relsearch.judge.card import HELD_OUT, read_card
+from relsearch.judge.evidence import Evidence
 from relsearch.judge.sample import natural_sample
-from relsearch.judge.stack import CARD as STACK_CARD
-from relsearch.judge.stack import fit_stack, load_stack
+from relsearch.judge.stack import fit_stack
 from relsearch.judge.store import judge_all
 from relsearch.judge.tune import tune
 from relsearch.judge.tuned import load_judge
 from relsearch.judge.zero_shot import ZeroShotJudge
+from relsearch.ordinal import CumulativeLink, cut
 from relsearch.protocols import Judge
 from relsearch.template import render
 from relsearch.trec import read_qrels
@@ -43,6 +46,7 @@ from relsearch.types import SCALES, Pair
 TRAINING, TEST = ("trec-dl-2021", "llmjudge-dev"), "trec-dl-2019"
 SCALE, SEED = SCALES["0-3"], 13
 DEV_QUERIES = 16
+AIM: Aim = "frequency"
 # Judges whose labels are too dear for all pairs on two cores read this many a query; their row says so.
 SAMPLE_PER_QUERY = 40
 E5 = EncoderConfig(model="intfloat/e5-small-v2", query_prefix="query: ", document_prefix="passage: ", max_tokens=256)
@@ -73,12 +77,21 @@ class Variant:
 
 TUNED = {
     "encoder + evidence": Variant(_ENCODER, _LORA),
-    "encoder, all layers + evidence": Variant(_ENCODER, _LORA.model_copy(update={"layers": 12, "dev_pairs": 800})),
+    "encoder + evidence of two": Variant(_ENCODER.model_copy(update={"more_encoders": (MINILM,)}), _LORA),
     "LLM + evidence": Variant(_LLM, _LORA.model_copy(update=_LLM_TUNE), sampled=True),
     "encoder alone": Variant(
         _ENCODER.model_copy(update={"evidence": ()}), _LORA.model_copy(update={"minutes": 6}), sampled=True
     ),
 }
+SHIPPED = "encoder + evidence"
+CONTRIBUTIONS = (
+    ("encoder + evidence", "e5 cosine bins"),
+    ("encoder + evidence of two", "e5 cosine bins"),
+    ("encoder + evidence of two", "cosine of both"),
+    ("LLM + evidence", "e5 cosine bins"),
+    ("stack", "encoder + evidence"),
+    ("stack", "e5 cosine bins"),
+)
 STACKS = {"stack": ("encoder + evidence", "LLM + evidence")}
 
 
@@ -114,8 +127,10 @@ def main() -> None:
             bench.judged(name)
     if arguments.only is not None:
         return
-    rows = bench.rows()
-    record("judge_quality", {"test": TEST, "training": TRAINING, "table": rows, "tuning": bench.reports()}, seed=SEED)
+    judges = bench.judges()
+    rows = bench.rows(judges)
+    found = {"shipped": shipped(rows), "contributions": contributions(bench.test, judges), "tuning": bench.reports()}
+    record("judge_quality", {"test": TEST, "training": TRAINING, "table": rows, **found}, seed=SEED)
 
 
 class Bench:
@@ -145,14 +160,14 @@ class Bench:
         """Return a judge's labels of the test pairs; made where they are not finished."""
         path = self._folder(name) / "judgments.parquet"
         if not path.is_file():
-            sampled = name not in STACKS and (name not in TUNED or TUNED[name].sampled)
-            part = self.sample if sampled else self.test
-            table = judge_all(self._judge(name), part.pairs, self._folder(name) / "store")
+            part = self.sample if name not in TUNED or TUNED[name].sampled else self.test
+            stacked = name in STACKS
+            table = self._stacked(name) if stacked else judge_all(self._judge(name), part.pairs, path.parent / "store")
             table.write_parquet(path)
         return pl.read_parquet(path)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the table: baselines, published labels, and every judge that is finished."""
+    def judges(self) -> dict[str, pl.DataFrame]:
+        """Return the labels of baselines, of published judges, and of every judge that is finished."""
         human = _human(self.test)
         train = Labelled(self.train.pairs + self.dev.pairs, self.train.grades + self.dev.grades)
         judges = {"majority": measures.majority(human, train.grades, SCALE)}
@@ -165,11 +180,25 @@ class Bench:
             encoder = load_encoder(config, keep=self.kept)
             known = (encoder.cosines(self.dev.pairs), self.dev.grades)  # what the judges are calibrated on
             judges[name] = measures.binned(*known, human, encoder.cosines(self.test.pairs), SCALE, judge="cosine")
+        judges["cosine of both"] = self._both_cosines(human)
         for name, file in measures.PUBLISHED.items():
             judges[f"{name}, published"] = measures.published(COLLECTIONS / TEST / f"llm_{file}_umbrela.tsv", SCALE)
         for name in ("SmolLM2 zero-shot", *TUNED, *STACKS):
             if (self._folder(name) / "judgments.parquet").is_file():
                 judges[name] = self.judged(name)
+        return judges
+
+    def _both_cosines(self, human: pl.DataFrame) -> pl.DataFrame:
+        encoders = [load_encoder(config, keep=self.kept) for config in (E5, MINILM)]
+        evidence, known = Evidence.fit(
+            self.dev.pairs, self.dev.grades, encoders=encoders, names=("cosine",), scale=SCALE
+        )
+        scores = evidence.scores(self.test.pairs)
+        return measures.binned(known, self.dev.grades, human, scores, SCALE, judge="cosines")
+
+    def rows(self, judges: Mapping[str, pl.DataFrame]) -> list[dict[str, Any]]:
+        """Return every figure of each judge, a row a judge."""
+        human = _human(self.test)
         texts, queries, runs = measures.inputs(TEST)
         return [measures.row(name, human, found, texts, queries, runs, SCALE, SEED) for name, found in judges.items()]
 
@@ -182,8 +211,6 @@ class Bench:
         return self.output / re.sub(r"[^a-z0-9]+", "-", name.lower())
 
     def _judge(self, name: str) -> Judge:
-        if name in STACKS:
-            return self._stack(name)
         if name not in TUNED:
             return ZeroShotJudge(JudgeConfig(max_document_tokens=160), SCALE)
         folder = self._folder(name) / "judge"
@@ -193,25 +220,28 @@ class Bench:
                 *(self.train.pairs, self.train.grades, self.dev.pairs, self.dev.grades),
                 judge=variant.judge,
                 tune=variant.tune,
-                encoder=self._encoder(),
+                encoders=[load_encoder(one, keep=self.kept) for one in (E5, *variant.judge.more_encoders)],
                 scale=SCALE,
                 seed=SEED,
                 output=folder,
             )
         return load_judge(folder, keep=self.kept)
 
-    def _stack(self, name: str) -> Judge:
+    def _stacked(self, name: str) -> pl.DataFrame:
+        """A stack's labels of the pairs that all its members labelled, from their scores: nothing is read again."""
+        members = {member: self._folder(member) / "judge" for member in STACKS[name]}
+        held = {member: pl.read_parquet(folder / HELD_OUT) for member, folder in members.items()}
+        common = _common(held)
+        columns = {member: common[member].to_numpy() for member in members}
         folder = self._folder(name) / "judge"
-        if not (folder / STACK_CARD).is_file():
-            members = {member: self._folder(member) / "judge" for member in STACKS[name]}
-            held = self.dev.at(natural_sample(self.dev.pairs, count=1200, seed=SEED))
-            columns = {member: load_judge(path, keep=self.kept).scores(held.pairs) for member, path in members.items()}
-            query_ids = [pair.query_id for pair in held.pairs]
-            fit_stack(members, columns, held.grades, query_ids, aim="frequency", seed=SEED, output=folder)
-        return load_stack(folder, keep=self.kept)
-
-    def _encoder(self) -> Encoder:
-        return load_encoder(E5, keep=self.kept)
+        card = fit_stack(
+            members, columns, common["grade"].to_list(), common["query_id"].to_list(), aim=AIM, seed=SEED, output=folder
+        )
+        tables = {member: _scored(self.judged(member), folder / member) for member in members}
+        both = _common(tables)
+        scores = card.blend.scores(both.select(card.blend.columns).to_numpy())
+        rows = CumulativeLink.from_json(card.calibration).probabilities(scores)
+        return measures.labels(both, cut(scores, card.cuts, SCALE), rows, SCALE, judge=name)
 
 
 def labelled(name: str) -> Labelled:
@@ -222,6 +252,50 @@ def labelled(name: str) -> Labelled:
     human = read_qrels(COLLECTIONS / name / "qrels.tsv", SCALE).sort("query_id", "doc_id")
     rows = list(human.select("query_id", "doc_id").iter_rows())
     return Labelled([Pair(query, doc, queries[query], texts[doc]) for query, doc in rows], human["grade"].to_list())
+
+
+def shipped(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of the judge that ships, each as value with its interval."""
+    row = next(row for row in rows if row["name"] == SHIPPED)
+    names = {
+        "kappa4": "kappa",
+        "kappa2": "kappa_binary",
+        "auc": "auc",
+        "within_query_auc": "auc_within_query",
+        "mae": "mae",
+        "tau_systems": "tau_systems",
+    }
+    return {"name": SHIPPED, **{short: row[name] for short, name in names.items()}}
+
+
+def contributions(test: Labelled, judges: Mapping[str, pl.DataFrame]) -> list[dict[str, Any]]:
+    """Return what each judge gains over another on the same pairs, with paired query-bootstrap intervals."""
+    human = _human(test)
+    return [
+        {"judge": judge, "over": base, **gain(human, judges[judge], judges[base], SCALE, seed=SEED)}
+        for judge, base in CONTRIBUTIONS
+        if judge in judges and base in judges
+    ]
+
+
+def _common(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The pairs of all tables, with each one's score in a column of its name, and the grade where they have one."""
+    named = [
+        table.rename({"score": name}).select("query_id", "doc_id", *({"grade"} & set(table.columns)), name)
+        for name, table in tables.items()
+    ]
+    both = named[0]
+    for other in named[1:]:
+        both = both.join(other.drop("grade", strict=False), on=["query_id", "doc_id"])
+    return both.sort("query_id", "doc_id")
+
+
+def _scored(judged: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """The ordinal score of each labelled pair, back from its distribution: the inverse of the judge's calibration."""
+    link = CumulativeLink.from_json(read_card(folder).calibration)
+    lowest = judged["probabilities"].list.first().to_numpy()
+    logits = np.log1p(-lowest) - np.log(lowest) + link.thresholds[0]
+    return judged.select("query_id", "doc_id").with_columns(score=logits / link.slope * link.deviation + link.mean)
 
 
 def _human(part: Labelled) -> pl.DataFrame:

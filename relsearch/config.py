@@ -55,6 +55,7 @@ class PoolConfig(Section):
 
 
 Aim = Literal["kappa", "mae", "frequency"]
+PointwiseLoss = Literal["cumulative", "cross_entropy", "cross_entropy_distance"]
 EvidenceColumn = Literal["cosine", "cosine_gap", "cosine_z", "cosine_rank"]
 
 
@@ -84,6 +85,7 @@ class JudgeConfig(Section):
     max_document_tokens: int = Field(200, ge=8)
     batch_size: int = Field(16, ge=1)
     encoder: EncoderConfig | None = Field(None, description="another encoder for the judge's evidence")
+    more_encoders: tuple[EncoderConfig, ...] = Field((), description="encoders whose cosine joins the evidence")
     evidence: tuple[EvidenceColumn, ...] = Field(
         ("cosine",), description="what the encoder says of a pair, alone or within its pool; empty for nothing"
     )
@@ -137,6 +139,7 @@ class TuneConfig(Section):
     epochs: float = Field(1.0, gt=0)
     minutes: float = Field(30.0, gt=0)
     aim: Aim = Field("frequency", description="what the scores at which grades begin are fitted for")
+    loss: PointwiseLoss = Field("cumulative", description="of a document's grade; the order of a query's is beside it")
     listwise_weight: float = Field(1.0, ge=0)
     evaluations: int = Field(4, ge=1, description="looks at the dev queries")
     dev_pairs: int = Field(400, ge=1, description="dev pairs read at each look")
@@ -208,6 +211,11 @@ class Config(Section):
     def judge_encoder(self) -> EncoderConfig:
         """The encoder whose cosine the judge starts from."""
         return self.judge.encoder or self.encoder
+
+    @property
+    def judge_encoders(self) -> tuple[EncoderConfig, ...]:
+        """All encoders of the judge's evidence, the first first."""
+        return (self.judge_encoder, *self.judge.more_encoders)
 
     @property
     def train_encoder(self) -> EncoderConfig:

@@ -29,7 +29,7 @@ class JudgeCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     judge: JudgeConfig
-    encoder: EncoderConfig
+    encoders: tuple[EncoderConfig, ...]
     prompt: Prompt
     lowest: int
     names: tuple[str, ...]

@@ -1,5 +1,6 @@
 """What retrieval already knows of a pair: the cosine of a dense encoder, alone and against the query's other pairs.
 
+Further encoders add their plain cosine: two that were trained on other data know more than either.
 The pool of a query is its pairs in one call, so give them together. A judge that reads pool columns gives another
 label when the pool changes, and its labels are kept under a key that holds the pool.
 """
@@ -21,23 +22,24 @@ Floats = NDArray[np.float64]
 _TOP = 3
 
 
-def columns_of(pairs: Sequence[Pair], encoder: Encoder, names: Sequence[EvidenceColumn]) -> Floats:
-    """Return the named columns of each pair, shape [pairs, names]."""
-    values = np.zeros((len(pairs), len(names)))
+def columns_of(pairs: Sequence[Pair], encoders: Sequence[Encoder], names: Sequence[EvidenceColumn]) -> Floats:
+    """Return the named columns by the first encoder, then the others' cosines, shape [pairs, columns]."""
     if not names:
-        return values
-    cosines = encoder.cosines(pairs).astype(np.float64)
+        return np.zeros((len(pairs), 0))
+    values = np.zeros((len(pairs), len(names)))
+    first, *others = [encoder.cosines(pairs).astype(np.float64) for encoder in encoders]
     for rows in _pools(pairs):
         for column, name in enumerate(names):
-            values[rows, column] = _COLUMNS[name](cosines[rows])
-    return values
+            values[rows, column] = _COLUMNS[name](first[rows])
+    return np.column_stack([values, *others])
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Evidence as one score a pair: fitted columns over an encoder."""
+    """Evidence as one score a pair: fitted columns over one or more encoders."""
 
-    encoder: Encoder
+    encoders: Sequence[Encoder]
+    names: Sequence[EvidenceColumn]
     blend: Blend
 
     @classmethod
@@ -46,24 +48,24 @@ class Evidence:
         pairs: Sequence[Pair],
         grades: Sequence[int],
         *,
-        encoder: Encoder,
+        encoders: Sequence[Encoder],
         names: Sequence[EvidenceColumn],
         scale: Scale,
     ) -> tuple[Evidence, Floats]:
         """Return evidence fitted on all labelled pairs, and the score of each of them."""
-        values = columns_of(pairs, encoder, names)
-        blend = Blend.fit(names, values, grades, scale)
-        return cls(encoder, blend), blend.scores(values)
+        values = columns_of(pairs, encoders, names)
+        others = [f"cosine:{place}" for place in range(2, len(encoders) + 1)] if names else []
+        blend = Blend.fit([*names, *others], values, grades, scale)
+        return cls(encoders, names, blend), blend.scores(values)
 
     @property
     def pooled(self) -> bool:
         """Whether a pair's score depends on the query's other pairs."""
-        return bool(set(self.blend.columns) - {"cosine"})
+        return bool(set(self.names) - {"cosine"})
 
     def scores(self, pairs: Sequence[Pair]) -> Floats:
         """Return the evidence of each pair, shape [pairs]."""
-        names: Sequence[EvidenceColumn] = self.blend.columns  # type: ignore[assignment]  # read back from a card
-        return self.blend.scores(columns_of(pairs, self.encoder, names))
+        return self.blend.scores(columns_of(pairs, self.encoders, self.names))
 
 
 def _pools(pairs: Sequence[Pair]) -> list[list[int]]:

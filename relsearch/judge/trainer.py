@@ -18,7 +18,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from relsearch.config import TuneConfig
 from relsearch.judge.base import Reader
 from relsearch.judge.head import OrdinalHead
-from relsearch.judge.loss import listwise_loss, ordinal_loss
+from relsearch.judge.loss import listwise_loss, pointwise_loss
 from relsearch.judge.prompt import Tokens
 
 _LOG = logging.getLogger(__name__)
@@ -84,13 +84,13 @@ class JudgeTrainer(Trainer):
         *,
         look: Callable[[], Mapping[str, float | None]],
         thresholds: Tensor,
-        listwise_weight: float,
+        config: TuneConfig,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self._look = look
         self._thresholds = thresholds
-        self._listwise_weight = listwise_weight
+        self._config = config
 
     def compute_loss(
         self,
@@ -104,8 +104,8 @@ class JudgeTrainer(Trainer):
         scores = model(step)
         levels = torch.tensor(step.levels, device=scores.device)
         weights = torch.tensor(step.weights, device=scores.device)
-        loss = ordinal_loss(scores, self._thresholds, levels, weights)
-        loss = loss + self._listwise_weight * listwise_loss(scores, levels)
+        loss = pointwise_loss(self._config.loss, scores, self._thresholds, levels, weights)
+        loss = loss + self._config.listwise_weight * listwise_loss(scores, levels)
         return (loss, {"scores": scores}) if return_outputs else loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def run(
     trainer = JudgeTrainer(
         look=look,
         thresholds=model.head.thresholds,
-        listwise_weight=config.listwise_weight,
+        config=config,
         model=model,
         args=_arguments(len(steps), config=config, seed=seed, folder=folder),
         train_dataset=[{"step": step} for step in steps],

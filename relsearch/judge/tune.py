@@ -55,7 +55,7 @@ def tune(
     *,
     judge: JudgeConfig,
     tune: TuneConfig,
-    encoder: Encoder,
+    encoders: Sequence[Encoder],
     scale: Scale,
     seed: int,
     output: Path,
@@ -70,7 +70,7 @@ def tune(
     prompt = load_prompt(judge.prompt)
     base = load_base(judge, prompt, scale, dtype=fast_dtype())
     setting = _Setting(judge, tune, scale, seed, base, prompt)
-    evidence, known = Evidence.fit(train_pairs, train_grades, encoder=encoder, names=judge.evidence, scale=scale)
+    evidence, known = Evidence.fit(train_pairs, train_grades, encoders=encoders, names=judge.evidence, scale=scale)
     prior = CumulativeLink.fit(known, train_grades, scale)
     steps = _steps(train_pairs, train_grades, known, setting)
     dev = _dev_set(dev_pairs, dev_grades, evidence, setting)
@@ -132,7 +132,7 @@ def _write(
     scale = setting.scale
     card = JudgeCard(
         judge=setting.judge,
-        encoder=evidence.encoder.config,
+        encoders=tuple(encoder.config for encoder in evidence.encoders),
         evidence=evidence.blend,
         prompt=setting.prompt,
         lowest=scale.lowest,

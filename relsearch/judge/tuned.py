@@ -121,7 +121,7 @@ def load_judge(folder: Path, *, keep: Path | None = None) -> TunedJudge:
     return TunedJudge(
         base,
         head.eval(),
-        Evidence(load_encoder(card.encoder, keep=keep), card.evidence),
+        Evidence([load_encoder(config, keep=keep) for config in card.encoders], card.judge.evidence, card.evidence),
         Calibration(CumulativeLink.from_json(card.calibration), card.cuts),
         scale=card.scale,
         batch_size=card.judge.batch_size,

@@ -29,7 +29,7 @@ def tune(context: Context, work: Building) -> None:
         *_labelled(context, "dev"),
         judge=config.judge,
         tune=config.tune,
-        encoder=load_encoder(config.judge_encoder, keep=_vectors(context)),
+        encoders=[load_encoder(encoder, keep=_vectors(context)) for encoder in config.judge_encoders],
         scale=config.scale,
         seed=config.seed,
         output=work.directory,

@@ -77,7 +77,7 @@ def tune_half(pairs: list[Pair], grades: list[int], tiny_bert: Path) -> TuneHalf
             grades[cut:],
             judge=judge,
             tune=TuneConfig(layers=1, rank=2, documents_per_query=5, evaluations=2, epochs=6, learning_rate=1e-2),
-            encoder=load_encoder(EncoderConfig(model=str(tiny_bert))),
+            encoders=[load_encoder(EncoderConfig(model=str(tiny_bert)))],
             scale=SCALES["0-3"],
             seed=3,
             output=output,

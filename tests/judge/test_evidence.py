@@ -46,7 +46,7 @@ def _pools(pairs: list[Pair]) -> list[list[int]]:
 
 
 def _column(name: EvidenceColumn, pairs: list[Pair], encoder: Encoder) -> Floats:
-    return columns_of(pairs, encoder, [name])[:, 0]
+    return columns_of(pairs, [encoder], [name])[:, 0]
 
 
 def test_the_cosine_is_the_encoder_s(encoder: Encoder, pairs: list[Pair], cosines: Floats) -> None:
@@ -96,7 +96,7 @@ def test_equal_texts_share_a_rank(encoder: Encoder, pairs: list[Pair]) -> None:
 def test_columns_stand_in_the_order_asked(encoder: Encoder, pairs: list[Pair]) -> None:
     """Names decide places."""
     np.testing.assert_array_equal(
-        columns_of(pairs, encoder, _ALL)[:, ::-1], columns_of(pairs, encoder, tuple(reversed(_ALL)))
+        columns_of(pairs, [encoder], _ALL)[:, ::-1], columns_of(pairs, [encoder], tuple(reversed(_ALL)))
     )
 
 
@@ -105,7 +105,7 @@ def test_what_depends_on_the_pool_says_so(
     encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale, names: tuple[EvidenceColumn, ...]
 ) -> None:
     """`pooled` is true exactly where leaving out a query's other pairs changes a score."""
-    evidence, known = Evidence.fit(pairs, grades, encoder=encoder, names=names, scale=scale)
+    evidence, known = Evidence.fit(pairs, grades, encoders=[encoder], names=names, scale=scale)
     alone = [evidence.scores([pair])[0] for pair in pairs[:10]]
     assert evidence.pooled == (not np.allclose(alone, known[:10], atol=1e-3))
     assert evidence.pooled == any(name != "cosine" for name in names)
@@ -113,14 +113,14 @@ def test_what_depends_on_the_pool_says_so(
 
 def test_without_names_nothing_is_encoded(pairs: list[Pair], grades: list[int], scale: Scale) -> None:
     """A judge without evidence needs no encoder; every pair has 0."""
-    evidence, known = Evidence.fit(pairs, grades, encoder=_Unasked(), names=(), scale=scale)
+    evidence, known = Evidence.fit(pairs, grades, encoders=[_Unasked()], names=(), scale=scale)
     np.testing.assert_array_equal(known, np.zeros(len(pairs)))
     np.testing.assert_array_equal(evidence.scores(pairs), known)
 
 
 def test_fitted_scores_are_found_again(encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale) -> None:
     """The scores that fit returns are those of the same pairs later."""
-    evidence, known = Evidence.fit(pairs, grades, encoder=encoder, names=_ALL, scale=scale)
+    evidence, known = Evidence.fit(pairs, grades, encoders=[encoder], names=_ALL, scale=scale)
     assert known.std() > 0
     np.testing.assert_allclose(evidence.scores(pairs), known, atol=1e-5)
 
@@ -129,6 +129,17 @@ def test_the_order_of_pairs_does_not_matter(
     encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale
 ) -> None:
     """Pools may be given interleaved."""
-    evidence, known = Evidence.fit(pairs, grades, encoder=encoder, names=_ALL, scale=scale)
+    evidence, known = Evidence.fit(pairs, grades, encoders=[encoder], names=_ALL, scale=scale)
     order = random.Random(5).sample(range(len(pairs)), len(pairs))  # noqa: S311
     np.testing.assert_allclose(evidence.scores([pairs[row] for row in order]), known[order], atol=1e-4)
+
+
+def test_a_second_encoder_adds_its_cosine(encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale) -> None:
+    """It has a column of its own beside the first one's."""
+    other = load_encoder(EncoderConfig(model=encoder.config.model, query_prefix="other "))
+    evidence, known = Evidence.fit(pairs, grades, encoders=[encoder, other], names=("cosine",), scale=scale)
+    assert evidence.blend.columns == ("cosine", "cosine:2")
+    assert not evidence.pooled
+    values = columns_of(pairs, [encoder, other], ["cosine"])
+    np.testing.assert_allclose(values[:, 1], other.cosines(pairs), atol=1e-6)
+    np.testing.assert_allclose(evidence.scores(pairs), known, atol=1e-6)
