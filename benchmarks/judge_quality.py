@@ -168,10 +168,10 @@ class Bench:
 
     def judges(self) -> dict[str, pl.DataFrame]:
         """Return the labels of baselines, of published judges, and of every judge that is finished."""
-        human = _human(self.test)
+        human = human_of(self.test)
         train = Labelled(self.train.pairs + self.dev.pairs, self.train.grades + self.dev.grades)
         judges = {"majority": measures.majority(human, train.grades, SCALE)}
-        bm25 = [measures.bm25(name, _human(labelled(name))) for name in TRAINING]
+        bm25 = [measures.bm25(name, human_of(labelled(name))) for name in TRAINING]
         order = [grade for name in TRAINING for grade in labelled(name).grades]
         judges["BM25 bins"] = measures.binned(
             np.concatenate(bm25), order, human, measures.bm25(TEST, human), SCALE, judge="bm25"
@@ -198,7 +198,7 @@ class Bench:
 
     def rows(self, judges: Mapping[str, pl.DataFrame]) -> list[dict[str, Any]]:
         """Return every figure of each judge, a row a judge."""
-        human = _human(self.test)
+        human = human_of(self.test)
         texts, queries, runs = measures.inputs(TEST)
         return [measures.row(name, human, found, texts, queries, runs, SCALE, SEED) for name, found in judges.items()]
 
@@ -270,7 +270,7 @@ def shipped(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def contributions(test: Labelled, judges: Mapping[str, pl.DataFrame]) -> list[dict[str, Any]]:
     """Return what each judge gains over another on the same pairs, with paired query-bootstrap intervals."""
-    human = _human(test)
+    human = human_of(test)
     return [
         {"judge": judge, "over": base, **gain(human, judges[judge], judges[base], SCALE, seed=SEED)}
         for judge, base in CONTRIBUTIONS
@@ -298,7 +298,7 @@ def _scored(judged: pl.DataFrame, folder: Path) -> pl.DataFrame:
     return judged.select("query_id", "doc_id").with_columns(score=logits / link.slope * link.deviation + link.mean)
 
 
-def _human(part: Labelled) -> pl.DataFrame:
+def human_of(part: Labelled) -> pl.DataFrame:
     """The human judgments of these pairs as a table."""
     return pl.DataFrame(
         {

@@ -1,0 +1,82 @@
+"""Which evidence helps a judge: columns compared by cross-validation over the training queries, no model tuned.
+
+`python -m benchmarks.judge_evidence [--output runs/judge-quality]` needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS;
+vectors are kept in the output folder and shared with benchmarks.judge_quality. No query of 2019 is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import judge_measures as measures
+from benchmarks.folders import MODELS
+from benchmarks.judge_quality import E5, MINILM, SCALE, SEED, TRAINING, human_of, labelled
+from benchmarks.record import record
+from relsearch.config import EvidenceColumn
+from relsearch.encoder import load_encoder
+from relsearch.judge.blend import Blend, Floats
+from relsearch.judge.evidence import columns_of
+from relsearch.judge.quality import quality
+from relsearch.show import table
+
+FOLDS = 6
+POOL: tuple[EvidenceColumn, ...] = ("cosine", "cosine_gap", "cosine_z", "cosine_rank")
+SETS = {
+    "e5 cosine": ("cosine",),
+    "MiniLM cosine": ("MiniLM",),
+    "BM25": ("BM25",),
+    "e5 cosine, gap": ("cosine", "cosine_gap"),
+    "e5 cosine, z": ("cosine", "cosine_z"),
+    "e5 cosine, rank": ("cosine", "cosine_rank"),
+    "e5 cosine, BM25": ("cosine", "BM25"),
+    "e5 and MiniLM cosine": ("cosine", "MiniLM"),
+    "e5 and MiniLM cosine, BM25": ("cosine", "MiniLM", "BM25"),
+    "e5 and MiniLM cosine, gap": ("cosine", "MiniLM", "cosine_gap"),
+}
+
+
+def main() -> None:
+    """Compute every column once, cross-validate each set, record and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--output", type=Path, default=Path("runs/judge-quality"))
+    kept = parser.parse_args().output / "vectors"
+    os.environ.setdefault("RELSEARCH_MODELS", str(MODELS))
+    parts = [labelled(name) for name in TRAINING]
+    pairs, grades = [p for part in parts for p in part.pairs], np.array([g for part in parts for g in part.grades])
+    e5, minilm = (load_encoder(config, keep=kept) for config in (E5, MINILM))
+    columns = dict(zip(POOL, columns_of(pairs, [e5], POOL).T, strict=True))
+    columns["MiniLM"] = minilm.cosines(pairs).astype(np.float64)
+    bm25 = [measures.bm25(name, human_of(part)) for name, part in zip(TRAINING, parts, strict=True)]
+    columns["BM25"] = np.log1p(np.concatenate(bm25))
+    query_ids = [pair.query_id for pair in pairs]
+    rows = []
+    for name, chosen in SETS.items():
+        scores = _cross_validated(np.column_stack([columns[one] for one in chosen]), grades, query_ids)
+        rows.append({"evidence": name, **quality(scores, grades.tolist(), query_ids, SCALE).to_json()})
+    record("judge_evidence", {"training": TRAINING, "pairs": len(pairs), "folds": FOLDS, "table": rows}, seed=SEED)
+    names = [key for key in rows[0] if key != "evidence"]
+    print(table(["evidence", *names], [[str(row["evidence"]), *(f"{row[key]:.3f}" for key in names)] for row in rows]))
+
+
+def _cross_validated(values: Floats, grades: NDArray[np.int64], query_ids: list[str]) -> Floats:
+    """The score of each pair by weights that were fitted on the other folds' queries."""
+    queries = sorted(set(query_ids))
+    random.Random(SEED).shuffle(queries)  # noqa: S311 - a seeded split, not a secret
+    fold_of = {query: place % FOLDS for place, query in enumerate(queries)}
+    folds = np.array([fold_of[query] for query in query_ids])
+    scores = np.zeros(len(values))
+    names = [str(column) for column in range(values.shape[1])]
+    for fold in range(FOLDS):
+        inside = folds == fold
+        scores[inside] = Blend.fit(names, values[~inside], grades[~inside], SCALE).scores(values[inside])
+    return scores
+
+
+if __name__ == "__main__":
+    main()
