@@ -33,8 +33,8 @@ def gain(human: pl.DataFrame, judged: pl.DataFrame, base: pl.DataFrame, scale: S
 def _difference(figure: Any, mine: pl.DataFrame, theirs: pl.DataFrame, weights: Any, scale: Scale) -> dict[str, float]:
     values = np.array([figure(mine, weight, scale) - figure(theirs, weight, scale) for weight in weights])
     low, high = np.nanpercentile(values[1:], [2.5, 97.5])
-    p = min(1.0, 2 * min(np.mean(values[1:] <= 0), np.mean(values[1:] >= 0)))
-    return {"value": float(values[0]), "low": float(low), "high": float(high), "p": float(p)}
+    sides = float(np.mean(values[1:] <= 0)), float(np.mean(values[1:] >= 0))
+    return {"value": float(values[0]), "low": float(low), "high": float(high), "p": min(1.0, 2 * min(sides))}
 
 
 def _auc(both: pl.DataFrame, weight: NDArray[np.float64], scale: Scale) -> float:

@@ -208,7 +208,7 @@ class Bench:
         return {name: json.loads(card.read_text("utf-8"))["figures"] for name, card in cards.items() if card.is_file()}
 
     def _folder(self, name: str) -> Path:
-        return self.output / re.sub(r"[^a-z0-9]+", "-", name.lower())
+        return folder_of(self.output, name)
 
     def _judge(self, name: str) -> Judge:
         if name not in TUNED:
@@ -242,6 +242,11 @@ class Bench:
         scores = card.blend.scores(both.select(card.blend.columns).to_numpy())
         rows = CumulativeLink.from_json(card.calibration).probabilities(scores)
         return measures.labels(both, cut(scores, card.cuts, SCALE), rows, SCALE, judge=name)
+
+
+def folder_of(output: Path, name: str) -> Path:
+    """Return where a judge and its labels stand."""
+    return output / re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
 def labelled(name: str) -> Labelled:
