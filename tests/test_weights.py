@@ -17,9 +17,7 @@ def test_a_hub_id_is_returned_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve("intfloat/e5-small-v2") == "intfloat/e5-small-v2"
 
 
-def test_a_hub_id_is_found_among_local_models(
-    monkeypatch: pytest.MonkeyPatch, tiny_bert: Path, tmp_path: Path
-) -> None:
+def test_a_hub_id_is_found_among_local_models(monkeypatch: pytest.MonkeyPatch, tiny_bert: Path, tmp_path: Path) -> None:
     """A folder of RELSEARCH_MODELS called as the id's last part is the model; another id goes to the hub."""
     (tmp_path / "tiny").symlink_to(tiny_bert)
     monkeypatch.setenv("RELSEARCH_MODELS", str(tmp_path))
