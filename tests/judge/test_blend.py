@@ -81,7 +81,7 @@ def test_a_constant_column_is_harmless(levels: Floats, noise: Floats, scale: Sca
     blend = Blend.fit(("signal", "constant"), columns, levels.astype(int), scale)
     scores = blend.scores(columns)
     assert np.isfinite(scores).all()
-    np.testing.assert_allclose(blend.scores(columns + [0.0, 1.0]) - scores, blend.weights[1], atol=1e-9)
+    np.testing.assert_allclose(blend.scores(columns + np.array([0.0, 1.0])) - scores, blend.weights[1], atol=1e-9)
     assert blend.weights[1] < 1e-3
 
 

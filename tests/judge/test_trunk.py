@@ -18,7 +18,6 @@ from relsearch.judge.reader import read_all
 from relsearch.types import Document, Pair, Scale
 from tests.tiny_models import save_tiny_bert
 
-
 _READERS = {"llm": trunk.UpperCausalReader, "encoder": trunk.UpperEncoderReader}
 
 
