@@ -116,7 +116,7 @@ def stack_folder(
     folder = tmp_path_factory.mktemp("stack")
     members = {"llm": folder / "first", "encoder": folder / "second"}
     tune_half(judge_config, members["llm"])
-    tune_half(encoder_config.model_copy(update={"evidence": ("cosine", "cosine_rank")}), members["encoder"])
+    tune_half(encoder_config.model_copy(update={"evidence": ("cosine", "cosine_gap")}), members["encoder"])
     fit_stack(
         members,
         {name: load_judge(member).scores(pairs) for name, member in members.items()},
