@@ -11,6 +11,7 @@ import pytest
 
 from relsearch.config import EncoderConfig
 from relsearch.encoder import load_encoder
+from relsearch.errors import ArtifactError
 from relsearch.types import Document, Pair, Query
 from relsearch.vectors import KeptVectors, Vectors
 from tests.conftest import REPOSITORY
@@ -104,6 +105,16 @@ def test_a_broken_partial_is_ignored(tmp_path: Path) -> None:
     encode = Counting()
     KeptVectors(tmp_path).lookup(["sea"], encode)
     assert encode.calls == []
+
+
+@pytest.mark.parametrize("length", [0, 40, -1], ids=["empty", "headless", "cut"])
+def test_a_damaged_part_is_named(tmp_path: Path, length: int) -> None:
+    """A part that cannot be read is an error that says which file to delete."""
+    KeptVectors(tmp_path).lookup(["sea"], Counting())
+    (part,) = tmp_path.iterdir()
+    part.write_bytes(part.read_bytes()[:length])
+    with pytest.raises(ArtifactError, match=r"\.npz: damaged; delete it"):
+        KeptVectors(tmp_path)
 
 
 def test_nothing_half_written_is_left_behind(tmp_path: Path) -> None:
