@@ -9,9 +9,12 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+
+from relsearch.errors import ArtifactError
 
 Vectors = NDArray[np.float32]
 _PART_TEXTS = 512
@@ -25,8 +28,7 @@ class KeptVectors:
         self._folder = folder
         self._rows: dict[bytes, NDArray[np.float16]] = {}
         for path in sorted(folder.glob("*.npz")):
-            with np.load(path, allow_pickle=False) as part:
-                self._rows |= {key.tobytes(): row for key, row in zip(part["keys"], part["vectors"], strict=True)}
+            self._rows |= _read(path)
 
     def lookup(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors]) -> Vectors:
         """Return one row a text; `encode` is called with distinct unknown texts, longest first."""
@@ -46,3 +48,11 @@ class KeptVectors:
             np.savez(stream, keys=np.array([np.frombuffer(key, np.uint8) for key in keys]), vectors=rows)
         partial.replace(self._folder / f"{name}.npz")
         self._rows |= dict(zip(keys, rows, strict=True))
+
+
+def _read(path: Path) -> dict[bytes, NDArray[np.float16]]:
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as part:
+            return {key.tobytes(): row for key, row in zip(part["keys"], part["vectors"], strict=True)}
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as exc:
+        raise ArtifactError(f"{path}: damaged; delete it, and its texts are encoded again") from exc

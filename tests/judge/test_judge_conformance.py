@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from relsearch.judge.stack import load_stack
 from relsearch.judge.tuned import load_judge
 from relsearch.judge.windows import WindowedJudge
 from relsearch.protocols import Judge
@@ -12,13 +13,15 @@ from relsearch.types import Judgment, Pair
 from tests.judge.conftest import TuneHalf, WordOverlapJudge
 
 
-@pytest.fixture(scope="module", params=["llm", "encoder", "zero-shot", "remote", "fake", "windows"])
+@pytest.fixture(scope="module", params=["llm", "encoder", "zero-shot", "remote", "fake", "windows", "stack"])
 def judge(request: pytest.FixtureRequest, tune_half: TuneHalf, tmp_path_factory: pytest.TempPathFactory) -> Judge:
     """Each judge in turn."""
     if request.param == "fake":
         return WordOverlapJudge()
     if request.param == "windows":
         return WindowedJudge(WordOverlapJudge(), characters=24, overlap=8, combine="mean")
+    if request.param == "stack":
+        return load_stack(request.getfixturevalue("stack_folder"))
     if request.param in ("zero-shot", "remote"):
         found: Judge = request.getfixturevalue("untuned_judge" if request.param == "zero-shot" else "remote_judge")
         return found
@@ -62,10 +65,12 @@ def test_judging_twice_gives_the_same(judge: Judge, pairs: list[Pair]) -> None:
 
 
 def test_the_company_of_a_pair_does_not_matter(judge: Judge, pairs: list[Pair]) -> None:
-    """A pair judged alone gets what it gets among others, within the arithmetic's tolerance."""
+    """A pair judged alone, or in its pool by a judge that looks at pools, gets what it gets among others."""
     together = list(judge.judge(pairs))
     for row in (0, 7, 23):
-        (alone,) = judge.judge([pairs[row]])
+        company = [pair for pair in pairs if pair.query_id == pairs[row].query_id] if judge.pooled else [pairs[row]]
+        alone = list(judge.judge(company))[company.index(pairs[row])]
+        # Within the arithmetic's tolerance.
         assert alone.expected == pytest.approx(together[row].expected, abs=0.02)
 
 
