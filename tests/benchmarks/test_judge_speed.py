@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from benchmarks.judge_speed import Family, Size, measure, section
 from benchmarks.prompt_lengths import full_length, pairs_of_length
 from benchmarks.rounds import faster, interleaved, rate
 from relsearch.config import JudgeConfig
+from relsearch.judge.prompt import Tokens
+from relsearch.judge.trainer import Step
 from relsearch.types import SCALES, Document, Pair, Query
 
 SCALE = SCALES["0-3"]
@@ -36,7 +39,7 @@ def pairs(queries: list[Query], documents: list[Document]) -> list[Pair]:
 def test_every_way_is_run_once_a_round_in_turning_order() -> None:
     """No way is always the first, which finds the caches cold."""
     seen: list[str] = []
-    seconds = interleaved({name: lambda n=name: seen.append(n) for name in "abc"}, rounds=2)
+    seconds = interleaved({name: partial(seen.append, name) for name in "abc"}, rounds=2)
     assert "".join(seen) == "abcbca"
     assert [len(each) for each in seconds.values()] == [2, 2, 2]
 
@@ -82,8 +85,8 @@ def test_the_adapter_of_the_benchmark_changes_the_answers(family: Family, pairs:
 
 def test_tokens_are_counted_alike_and_states_are_paid_once() -> None:
     """Epochs share the cost of the frozen states."""
-    row = tuning_speed.Tokens(prefix=(1,) * 6, rest=(2,) * 4, truncated=False)
-    step = tuning_speed.Step((row, row), (0.0, 0.0), (0, 1), (1.0, 1.0))
+    row = Tokens(prefix=(1,) * 6, rest=(2,) * 4, truncated=False)
+    step = Step((row, row), (0.0, 0.0), (0, 1), (1.0, 1.0))
     found = tuning_speed.tokens_per_s({"before": [4.0], "states": [3.0], "after": [1.0]}, [step])
     assert found["tokens"] == 20
     assert [found[name]["value"] for name in ("before", "after")] == [5.0, 20.0]
