@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from benchmarks import judging_speed, tuning_speed
-from benchmarks.prompt_lengths import demo_pairs, pairs_of_length
+from benchmarks.prompt_lengths import demo_pairs, mean_tokens, pairs_of_length
 from benchmarks.record import record
 from benchmarks.rounds import interleaved
 from relsearch.config import JudgeConfig
@@ -52,8 +52,8 @@ class Family:
     ways: Callable[[JudgeConfig, Scale, Sequence[Pair], Path], dict[str, judging_speed.Way]]
 
 
-# 20 documents a query are the default depth of a judged pool, 16 that of a tuning step.
-WHOLE = Size(queries=2, documents=20, steps=2, documents_per_step=16, agreement_pairs=100, rounds=3)
+# 20 documents a query are the default depth of a judged pool; 8 of a step are read together in tuning.
+WHOLE = Size(queries=1, documents=20, steps=2, documents_per_step=8, agreement_pairs=100, rounds=3)
 QUICK = Size(queries=1, documents=4, steps=1, documents_per_step=2, agreement_pairs=4, rounds=2)
 _LONG = {"max_document_tokens": 2 * PROMPT_TOKENS}
 LLM = Family(JudgeConfig.model_validate(_LONG), 8, judging_speed.llm_ways)
@@ -63,6 +63,7 @@ ENCODER = Family(
     judging_speed.encoder_ways,
 )
 SCALE = SCALES["0-3"]
+_ONE = {"value": 1.0, "low": 1.0, "high": 1.0}
 
 
 def main() -> None:
@@ -75,7 +76,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     size = QUICK if arguments.quick else WHOLE
     rounds = arguments.rounds or size.rounds
-    graded = demo_pairs(200, seed=SEED)
+    graded = demo_pairs(queries=10, documents=10, seed=SEED)
     figures = measure(LLM, size, graded, rounds=rounds)
     figures["encoder"] = measure(ENCODER, size, graded, rounds=rounds)
     figures["agreement_bf16"] = agreement(LLM, graded[: size.agreement_pairs])
@@ -89,7 +90,8 @@ def measure(family: Family, size: Size, graded: Sequence[Pair], *, rounds: int) 
     """Return a family's figures of judging and of tuning."""
     base = judging_speed.load(family.config, SCALE)
     with tempfile.TemporaryDirectory() as name:
-        judged = _judging(family, _pairs(base, graded, size.queries, size.documents), Path(name), rounds=rounds)
+        pairs = _pairs(base, graded, size.queries, size.documents)
+        judged = _judging(family, pairs, Path(name), rounds=rounds) | {"tokens": mean_tokens(base, pairs)}
         gc.collect()  # two models less before tuning begins
         pairs = _pairs(base, graded, size.steps, size.documents_per_step)
         return {**judged, "tuning_tokens_per_s": _tuning(family, base, pairs, Path(name) / "states", rounds=rounds)}
@@ -131,7 +133,7 @@ def show(figures: dict[str, Any]) -> None:
             )
         rates = found["tuning_tokens_per_s"]
         for way in ("before", "after", "after_with_states_1_epoch", "after_with_states_3_epochs"):
-            ratio = rates.get(way.replace("after", "ratio"), {"value": 1.0, "low": 1.0, "high": 1.0})
+            ratio = rates[way.replace("after", "ratio")] if way != "before" else _ONE
             cells = (f"{ratio[key]:.2f}" for key in ("value", "low", "high"))
             tuning.append([name, way, f"{rates[way]['value']:.0f}", *cells])
     if figures["dtype"] != "bfloat16":
@@ -164,9 +166,8 @@ def _judging(family: Family, pairs: Sequence[Pair], folder: Path, *, rounds: int
 
 def _tuning(family: Family, base: Base, pairs: Sequence[Pair], folder: Path, *, rounds: int) -> dict[str, Any]:
     steps = tuning_speed.steps_of(pairs, base.encode(pairs), SCALE)
-    options = {"layers": family.layers, "folder": folder}
-    tuning_speed.check_same(family.config, SCALE, steps, **options)
-    ways = tuning_speed.ways(family.config, SCALE, steps, **options)
+    tuning_speed.check_same(family.config, SCALE, steps, layers=family.layers, folder=folder)
+    ways = tuning_speed.ways(family.config, SCALE, steps, layers=family.layers, folder=folder)
     return tuning_speed.tokens_per_s(interleaved(ways.timed(), rounds=rounds), steps)
 
 

@@ -16,17 +16,17 @@ from relsearch.types import Pair
 SHORTEST, LONGEST = 0.5, 1.5
 
 
-def demo_pairs(count: int, *, seed: int) -> list[Pair]:
-    """Return pairs of the demo that have a grade, every query's share equal, at most `count`."""
+def demo_pairs(*, queries: int, documents: int, seed: int) -> list[Pair]:
+    """Return graded pairs of the demo's first queries, at most `documents` a query."""
     collection = load_collection("demo")
     texts = {document.doc_id: render(document.fields) for document in collection.documents()}
-    queries = {query.query_id: query.text for query in collection.queries()}
+    chosen = {query.query_id: query.text for query in collection.queries()[:queries]}
     graded = [
-        Pair(label.query_id, label.doc_id, queries[label.query_id], texts[label.doc_id])
+        Pair(label.query_id, label.doc_id, chosen[label.query_id], texts[label.doc_id])
         for label in collection.qrels()
-        if label.query_id in queries
+        if label.query_id in chosen
     ]
-    return [graded[row] for row in natural_sample(graded, count=count, seed=seed)]
+    return [graded[row] for row in natural_sample(graded, count=queries * documents, seed=seed)]
 
 
 def pairs_of_length(
@@ -48,6 +48,15 @@ def pairs_of_length(
 def full_length(row: Tokens) -> int:
     """Return the tokens of a pair's prompt."""
     return len(row.prefix) + len(row.rest)
+
+
+def mean_tokens(base: Base, pairs: Sequence[Pair]) -> dict[str, float]:
+    """Return the mean tokens of the pairs' prompts, and of the part that a query's pairs share."""
+    rows = base.encode(pairs)
+    return {
+        "prompt": round(sum(full_length(row) for row in rows) / len(rows), 1),
+        "prefix": round(sum(len(row.prefix) for row in rows) / len(rows), 1),
+    }
 
 
 def _passages(base: Base, texts: Sequence[str], lengths: Sequence[int]) -> list[str]:

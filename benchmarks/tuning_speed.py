@@ -74,11 +74,11 @@ class Ways:
                 torch.testing.assert_close(*scores, atol=TOLERANCE, rtol=TOLERANCE)
 
     def _compute_states(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
         self._after.eval()  # as when tuning begins: what is kept is without dropout
         self._after.reader = self._kept()
 
     def _kept(self) -> Reader:
+        shutil.rmtree(self._folder, ignore_errors=True)  # else states found there would be reused
         return self._base.tuning_reader(self._tokens, tuned_layers=self._layers, folder=self._folder)
 
     def _train(self, model: TunedModel) -> None:
