@@ -41,6 +41,7 @@ class Size:
     documents_per_step: int
     agreement_pairs: int
     rounds: int
+    prompt_tokens: int = PROMPT_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,10 @@ def measure(family: Family, size: Size, graded: Sequence[Pair], *, rounds: int) 
     """Return a family's figures of judging and of tuning."""
     base = judging_speed.load(family.config, SCALE)
     with tempfile.TemporaryDirectory() as name:
-        pairs = _pairs(base, graded, size.queries, size.documents)
+        pairs = _pairs(base, graded, size.queries, size.documents, size.prompt_tokens)
         judged = _judging(family, pairs, Path(name), rounds=rounds) | {"tokens": mean_tokens(base, pairs)}
         gc.collect()  # two models less before tuning begins
-        pairs = _pairs(base, graded, size.steps, size.documents_per_step)
+        pairs = _pairs(base, graded, size.steps, size.documents_per_step, size.prompt_tokens)
         return {**judged, "tuning_tokens_per_s": _tuning(family, base, pairs, Path(name) / "states", rounds=rounds)}
 
 
@@ -144,11 +145,11 @@ def show(figures: dict[str, Any]) -> None:
     print(f"{agreed['pairs']} pairs in float32 and bfloat16: {agreed['equal']:.1%} of grades equal.")
 
 
-def _pairs(base: Base, graded: Sequence[Pair], queries: int, documents: int) -> list[Pair]:
+def _pairs(base: Base, graded: Sequence[Pair], queries: int, documents: int, prompt_tokens: int) -> list[Pair]:
     """Pairs of the demo's first queries, the texts those of its graded documents."""
     names = list(dict.fromkeys(pair.query for pair in graded))[:queries]
     texts = [pair.text for pair in graded]
-    return pairs_of_length(base, names, texts, documents=documents, prompt_tokens=PROMPT_TOKENS, seed=SEED)
+    return pairs_of_length(base, names, texts, documents=documents, prompt_tokens=prompt_tokens, seed=SEED)
 
 
 def _judging(family: Family, pairs: Sequence[Pair], folder: Path, *, rounds: int) -> dict[str, Any]:
