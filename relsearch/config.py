@@ -7,7 +7,6 @@ RELSEARCH_JUDGE_API_KEY.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -66,11 +65,6 @@ class EncoderConfig(Section):
     query_prefix: str = ""
     document_prefix: str = ""
     max_tokens: int = Field(512, ge=8)
-
-    @property
-    def fingerprint(self) -> str:
-        """A short hash of all that decides a vector."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
 class JudgeConfig(Section):

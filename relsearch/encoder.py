@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,7 @@ from relsearch.config import EncoderConfig
 from relsearch.errors import MissingExtraError, ModelError
 from relsearch.types import Pair
 from relsearch.vectors import KeptVectors
-from relsearch.weights import fast_dtype, quiet, resolve
+from relsearch.weights import checksum, fast_dtype, quiet, resolve
 
 if TYPE_CHECKING:
     import torch
@@ -124,5 +125,12 @@ def load_encoder(config: EncoderConfig, *, exact: bool = False, keep: Path | Non
         reason = str(exc).splitlines()[0]
         raise ModelError(f"encoder {config.model!r} cannot be loaded ({reason}); set [encoder] model") from exc
     model.max_seq_length = min(model.max_seq_length or config.max_tokens, config.max_tokens)
-    kept = KeptVectors(keep / config.fingerprint) if keep else None
+    kept = KeptVectors(keep / _vectors_of(config, name, exact=exact)) if keep else None
     return Encoder(model.eval().float(), config, exact=exact, keep=kept)
+
+
+def _vectors_of(config: EncoderConfig, name: Path | str, *, exact: bool) -> str:
+    """A name for all that decides a vector: settings, weights, arithmetic."""
+    weights = checksum(name) if isinstance(name, Path) else name
+    dtype = "exact" if exact else fast_dtype()
+    return hashlib.sha256(f"{config.model_dump_json()}|{weights}|{dtype}".encode()).hexdigest()[:16]

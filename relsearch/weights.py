@@ -64,6 +64,15 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(said)
 
 
+def checksum(folder: Path) -> str:
+    """Return a short hash of a model folder's weights, config and tokenizer."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json", *folder.glob("tokenizer.json")]):
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
 def cache_folder() -> Path:
     """Where converted models are kept: RELSEARCH_CACHE, by default ~/.cache/relsearch."""
     return Path(os.environ.get("RELSEARCH_CACHE") or "~/.cache/relsearch").expanduser()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from relsearch.judge.causal import CausalReader
 from relsearch.judge.prompt import Prompt, PromptEncoder, Tokens
 from relsearch.judge.trunk import UpperCausalReader, UpperEncoderReader, encoder_layers
 from relsearch.types import Pair, Scale
-from relsearch.weights import quiet, resolve
+from relsearch.weights import checksum, quiet, resolve
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -86,11 +85,11 @@ def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch
     except (OSError, ValueError, KeyError) as exc:
         reason = str(exc).splitlines()[0]
         raise ModelError(f"judge base {config.base!r} cannot be loaded ({reason}); set [judge] base") from exc
-    checksum = _checksum(source) if isinstance(source, Path) else f"{source}@{model.config._commit_hash}"
+    weights = checksum(source) if isinstance(source, Path) else f"{source}@{model.config._commit_hash}"
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     if causal:
         encode = PromptEncoder(tokenizer, prompt, scale=scale, config=config).encode
-        return Base(model, tokenizer, checksum, "CAUSAL_LM", encode)
+        return Base(model, tokenizer, weights, "CAUSAL_LM", encode)
     pairs = PairEncoder(
         tokenizer,
         max_query_tokens=config.max_query_tokens,
@@ -98,12 +97,4 @@ def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch
         query_prefix=config.query_prefix,
         document_prefix=config.document_prefix,
     )
-    return Base(model, tokenizer, checksum, "FEATURE_EXTRACTION", pairs.encode)
-
-
-def _checksum(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json", *folder.glob("tokenizer.json")]):
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:16]
+    return Base(model, tokenizer, weights, "FEATURE_EXTRACTION", pairs.encode)

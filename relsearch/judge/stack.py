@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from relsearch.config import Aim
-from relsearch.errors import ArtifactError
+from relsearch.errors import ArtifactError, ConfigError
 from relsearch.judge.blend import Blend
 from relsearch.judge.calibrate import fit_cuts
 from relsearch.judge.card import read_card
@@ -92,6 +92,8 @@ def fit_stack(
     """
     cards = [read_card(folder) for folder in members.values()]
     scale = cards[0].scale
+    if any(card.scale != scale for card in cards):
+        raise ConfigError(f"stack of {', '.join(members)}: the judges grade on different scales")
     values = np.column_stack([columns[name] for name in members])
     blend = Blend.fit(tuple(members), values, grades, scale)
     scores = blend.scores(values)
