@@ -79,6 +79,44 @@ def _judge_quality(figures: Figures) -> str:
     )
 
 
+def _judge_gain(figures: Figures) -> str:
+    rows = [
+        [
+            each["judge"],
+            each["over"],
+            *(_gain(each[key]) for key in ("auc", "kappa", "log_likelihood")),
+            f"{each['pairs']:,}",
+        ]
+        for each in figures["contributions"]
+    ]
+    head = ["judge", "over", "AUC", "kappa", "log-likelihood a pair", "pairs"]
+    return _section(
+        "What each judge adds, on the same pairs (p: paired bootstrap over queries).", _table(head, rows), figures
+    )
+
+
+def _judge_evidence(figures: Figures) -> str:
+    keys = ("log_likelihood", "kappa", "kappa_binary", "auc", "within_query_auc")
+    rows = [[row["evidence"], *(f"{row[key]:.3f}" for key in keys)] for row in figures["table"]]
+    return _section(
+        f"Evidence alone, cross-validated by query over the {figures['pairs']:,} pairs of the training years.",
+        _table(["evidence", "log-likelihood", "kappa", "binary", "AUC", "within query"], rows),
+        figures,
+    )
+
+
+def _judge_speed(figures: Figures) -> str:
+    from benchmarks.judge_speed import section  # loads torch
+
+    return _section(
+        f"Judging and tuning against the naive way, {figures['threads']} threads, {figures['dtype']}, prompts of "
+        f"{figures['tokens']['prompt']:.0f} tokens of which {figures['tokens']['prefix']:.0f} are shared by a query's "
+        "documents.",
+        _table(*section(figures)),
+        figures,
+    )
+
+
 def _demo(figures: Figures) -> str:
     names = {
         "bm25": RUNS["bm25"],
@@ -136,6 +174,10 @@ def _difference(test: Figures) -> str:
     return f"{test['difference']:+.3f} ({test['p_holm']:.3f})"
 
 
+def _gain(test: Figures) -> str:
+    return f"{test['value']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}] (p {test['p']:.3f})"
+
+
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = [list(head)]
     lines += [["---"] * len(lines[0]), *(list(row) for row in rows)]
@@ -143,7 +185,9 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 PARTS: dict[str, Callable[[Figures], str]] = {
-    "judge_quality": _judge_quality,
+    "judge_quality": lambda figures: _judge_quality(figures) + "\n" + _judge_gain(figures),
+    "judge_evidence": _judge_evidence,
+    "judge_speed": _judge_speed,
     "chain_trec_dl": _chain,
     "demo": _demo,
     "bm25": _bm25,

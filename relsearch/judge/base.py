@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -64,7 +65,9 @@ class Base:
         return UpperEncoderReader(self.model, tokens, depth=depth, folder=folder, **self._encoder_options())
 
     def _encoder_options(self) -> dict[str, Any]:
-        typed = "token_type_ids" in self.tokenizer.model_input_names
+        # DistilBERT takes no types at all, RoBERTa knows a single one.
+        takes = "token_type_ids" in signature(self.model.forward).parameters
+        typed = takes and getattr(self.model.config, "type_vocab_size", 1) > 1
         return {"padding": self.tokenizer.pad_token_id or 0, "typed": typed}
 
 

@@ -89,7 +89,7 @@ def test_rank_follows_the_cosine(encoder: Encoder, pairs: list[Pair], cosines: F
 
 def test_equal_texts_share_a_rank(encoder: Encoder, pairs: list[Pair]) -> None:
     """Twins in a pool are told apart by no column."""
-    values = columns_of([*pairs[:4], pairs[2]], encoder, _ALL)
+    values = columns_of([*pairs[:4], pairs[2]], [encoder], _ALL)
     np.testing.assert_array_equal(values[2], values[4])
 
 

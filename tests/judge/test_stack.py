@@ -48,7 +48,7 @@ def test_labels_are_those_of_the_weighted_scores(
     assert [(label.query_id, label.doc_id) for label in labels] == [(pair.query_id, pair.doc_id) for pair in pairs]
     assert [label.grade for label in labels] == cut(scores, card.cuts, stack.scale).tolist()
     expected = CumulativeLink.from_json(card.calibration).probabilities(scores)
-    np.testing.assert_allclose([label.probabilities for label in labels], expected, atol=1e-5)
+    np.testing.assert_allclose(np.array([label.probabilities for label in labels]), expected, atol=1e-5)
 
 
 def test_a_stack_is_pooled_where_a_member_is(stack: StackedJudge, card: StackCard, members: list[TunedJudge]) -> None:
