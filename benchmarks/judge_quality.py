@@ -83,16 +83,17 @@ TUNED = {
         _ENCODER.model_copy(update={"evidence": ()}), _LORA.model_copy(update={"minutes": 6}), sampled=True
     ),
 }
-SHIPPED = "encoder + evidence"
+ZERO_SHOT = "SmolLM2 zero-shot"
+SHIPPED = "encoder + evidence of two"
+STACKS = {"stack of encoder and LLM": (SHIPPED, "LLM + evidence")}
 CONTRIBUTIONS = (
     ("encoder + evidence", "e5 cosine bins"),
-    ("encoder + evidence of two", "e5 cosine bins"),
-    ("encoder + evidence of two", "cosine of both"),
+    ("cosine of both", "e5 cosine bins"),
+    (SHIPPED, "cosine of both"),
+    (SHIPPED, "e5 cosine bins"),
     ("LLM + evidence", "e5 cosine bins"),
-    ("stack", "encoder + evidence"),
-    ("stack", "e5 cosine bins"),
+    ("stack of encoder and LLM", SHIPPED),
 )
-STACKS = {"stack": ("encoder + evidence", "LLM + evidence")}
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     bench = Bench(arguments.output)
     if not arguments.measure_only:
-        for name in arguments.only if arguments.only is not None else [*TUNED, *STACKS, "SmolLM2 zero-shot"]:
+        for name in arguments.only if arguments.only is not None else [*TUNED, *STACKS, ZERO_SHOT]:
             bench.judged(name)
     if arguments.only is not None:
         return
@@ -183,7 +184,7 @@ class Bench:
         judges["cosine of both"] = self._both_cosines(human)
         for name, file in measures.PUBLISHED.items():
             judges[f"{name}, published"] = measures.published(COLLECTIONS / TEST / f"llm_{file}_umbrela.tsv", SCALE)
-        for name in ("SmolLM2 zero-shot", *TUNED, *STACKS):
+        for name in (ZERO_SHOT, *TUNED, *STACKS):
             if (self._folder(name) / "judgments.parquet").is_file():
                 judges[name] = self.judged(name)
         return judges
@@ -211,7 +212,7 @@ class Bench:
         return folder_of(self.output, name)
 
     def _judge(self, name: str) -> Judge:
-        if name not in TUNED:
+        if name == ZERO_SHOT:
             return ZeroShotJudge(JudgeConfig(max_document_tokens=160), SCALE)
         folder = self._folder(name) / "judge"
         if not (folder / "judge.json").is_file():
