@@ -29,6 +29,9 @@ check: .venv/dev.stamp  ## format, lint, types, import layers
 bench: .venv/dev.stamp  ## measure again what the README's tables show (hours; the collections are needed)
 	$(BIN)/python -m benchmarks.bm25
 	$(BIN)/python -m benchmarks.chain_trec_dl
+	$(BIN)/python -m benchmarks.judge_quality
+	$(BIN)/python -m benchmarks.judge_evidence
+	$(BIN)/python -m benchmarks.judge_speed
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m cogapp -r README.md
 

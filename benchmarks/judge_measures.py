@@ -1,13 +1,11 @@
 """Measure judges against human labels, alike for trained judges, published labels and baselines.
 
-`python -m benchmarks.judge_measures` measures, on TREC Deep Learning 2019, what needs no training here: the majority
-grade, published labels of larger models, and BM25 in bins fitted on 2021. It needs RELSEARCH_COLLECTIONS (default
-../shared/collections). `row` and the functions that make judgments tables serve other benchmarks as well.
+`row` gives every figure of a judge; the other functions make judgments tables of what needs no training: the majority
+grade, published labels of larger models, scores in bins.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.folders import COLLECTIONS
-from benchmarks.record import record
 from relsearch.agreement import agreement
 from relsearch.bias import bias
 from relsearch.bootstrap import Figure
@@ -25,22 +22,13 @@ from relsearch.corpus import FolderCollection
 from relsearch.index.pair_scores import pair_scores
 from relsearch.ordinal import CumulativeLink, cut, matching_cuts
 from relsearch.reliability import has_probabilities, reliability
-from relsearch.show import table
 from relsearch.systems import systems, variants
 from relsearch.tables import judgments_table
 from relsearch.template import render
 from relsearch.trec import read_qrels, read_run
-from relsearch.types import SCALES, Judgment, Scale
+from relsearch.types import Judgment, Scale
 
-TRAINING, TEST = "trec-dl-2021", "trec-dl-2019"
 PUBLISHED = {"GPT-4": "gpt4", "DeepSeek-V3": "deepseekv3", "Llama-3-8B": "llama3-8b"}
-SEED = 13
-# The columns of the printed tables, each at most 80 characters wide.
-SHOWN = (
-    ("kappa", "kappa_binary", "kappa_quadratic", "alpha_ordinal", "mae"),
-    ("auc", "auc_within_query", "over_rating", "tau_systems"),
-    ("length_bias", "term_overlap_bias", "ece_relevant", "ece_confidence"),
-)
 
 
 def row(
@@ -146,34 +134,3 @@ def inputs(name: str) -> tuple[dict[str, str], dict[str, str], dict[str, pl.Data
     texts = {document.doc_id: render(document.fields) for document in source.documents()}
     queries = {query.query_id: query.text for query in source.queries()}
     return texts, queries, {path.stem: read_run(path) for path in sorted((COLLECTIONS / name / "runs").glob("*.trec"))}
-
-
-def main() -> None:
-    """Measure the judges that need no training, print a table, record it."""
-    scale = SCALES["0-3"]
-    training, human = (read_qrels(COLLECTIONS / name / "qrels.tsv", scale) for name in (TRAINING, TEST))
-    grades = training["grade"].to_list()
-    judges = {"majority": majority(human, grades, scale)}
-    for name, file in PUBLISHED.items():
-        judges[name] = published(COLLECTIONS / TEST / f"llm_{file}_umbrela.tsv", scale)
-    judges["BM25 bins"] = binned(bm25(TRAINING, training), grades, human, bm25(TEST, human), scale, judge="bm25")
-    texts, queries, runs = inputs(TEST)
-    rows = []
-    for name, judged in judges.items():
-        started = time.process_time()
-        found = row(name, human, judged, texts, queries, runs, scale, SEED)
-        rows.append({**found, "cpu_seconds": round(time.process_time() - started, 1)})
-    record("judge_measures", {"test": TEST, "judges": rows}, seed=SEED)
-    print("\n\n".join(_table(rows, columns) for columns in SHOWN))
-
-
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    return table(["judge", *columns], [[each["name"], *(_shown(each[key]) for key in columns)] for each in rows])
-
-
-def _shown(figure: dict[str, float] | None) -> str:
-    return f"{figure['value']:.3f}" if figure else "-"
-
-
-if __name__ == "__main__":
-    main()

@@ -25,10 +25,11 @@ import polars as pl
 from benchmarks import judge_measures as measures
 from benchmarks.folders import COLLECTIONS, MODELS
 from benchmarks.judge_gain import gain
-from benchmarks.record import record
+from benchmarks.record import RESULTS, record
 from relsearch.config import Aim, EncoderConfig, JudgeConfig, TuneConfig
 from relsearch.corpus import FolderCollection
 from relsearch.encoder import load_encoder
+from relsearch.exporters.files import replace_text
 from relsearch.judge.card import HELD_OUT, read_card
 from relsearch.judge.evidence import Evidence
 from relsearch.judge.sample import natural_sample
@@ -39,6 +40,7 @@ from relsearch.judge.tuned import load_judge
 from relsearch.judge.zero_shot import ZeroShotJudge
 from relsearch.ordinal import CumulativeLink, cut
 from relsearch.protocols import Judge
+from relsearch.reliability import reliability
 from relsearch.template import render
 from relsearch.trec import read_qrels
 from relsearch.types import SCALES, Pair
@@ -132,6 +134,8 @@ def main() -> None:
     rows = bench.rows(judges)
     found = {"shipped": shipped(rows), "contributions": contributions(bench.test, judges), "tuning": bench.reports()}
     record("judge_quality", {"test": TEST, "training": TRAINING, "table": rows, **found}, seed=SEED)
+    bins = reliability(human_of(bench.test), judges[SHIPPED], SCALE, resamples=1000, seed=SEED)
+    replace_text(RESULTS / "judge_reliability.svg", bins.to_svg())
 
 
 class Bench:

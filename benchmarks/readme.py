@@ -73,7 +73,8 @@ def _judge_quality(figures: Figures) -> str:
     return _section(
         "Judges against people on TREC DL 2019 [95 % CI, bootstrap over queries]. Tuned on 2021 and the dev half of "
         "2023; early stopping and calibration on held-out queries of these. Shipped: "
-        f"{figures['shipped']['name']}.",
+        f"{figures['shipped']['name']}; how reliable its probabilities are: "
+        "[diagram](benchmarks/results/judge_reliability.svg).",
         _table(head, rows),
         figures,
     )
