@@ -126,7 +126,7 @@ def _write(
     scores: Scores,
     report: TuneReport,
 ) -> None:
-    adapter.save(model.model, folder / ADAPTER)
+    adapter.save(model.model, folder / ADAPTER, base=setting.judge.base)
     save_file({"added": model.head.added.weight.detach().cpu()}, folder / ADAPTER / HEAD)
     dev.table(scores).write_parquet(folder / HELD_OUT)
     scale = setting.scale

@@ -82,7 +82,7 @@ def test_what_was_saved_gives_the_tuned_model(new_base: NewBase, pairs: list[Pai
     model = _tuned(base, rank=rank)
     tuned = _features(base, pairs)
     assert (tuned - before).abs().max() > 0.02
-    adapter.save(model, tmp_path)
+    adapter.save(model, tmp_path, base="base")
     fresh = new_base()
     merged = adapter.merge(fresh.model, tmp_path)
     assert merged.dtype is torch.float32
@@ -95,7 +95,7 @@ def test_the_file_holds_what_was_tuned_and_no_more(new_base: NewBase, tmp_path: 
     """Two bytes a tuned number and a short header: the base stays where it is."""
     model = _tuned(new_base(), rank=rank)
     tuned = _trainable(model)
-    adapter.save(model, tmp_path)
+    adapter.save(model, tmp_path, base="base")
     size = (tmp_path / adapter.WEIGHTS).stat().st_size
     numbers = sum(part.numel() for part in tuned.values())
     assert 2 * numbers < size < 2 * numbers + 200 * len(tuned) + 500
