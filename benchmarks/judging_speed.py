@@ -50,7 +50,7 @@ def adapter_folder(config: JudgeConfig, scale: Scale, folder: Path, *, seed: int
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             nn.init.normal_(parameter, std=0.002)
-    adapter.save(model, folder)
+    adapter.save(model, folder, base=config.base)
     return folder
 
 

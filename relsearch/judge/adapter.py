@@ -61,7 +61,7 @@ def _opened(base: PreTrainedModel, start: Path) -> nn.Module:
 def save(model: nn.Module, folder: Path, *, base: str) -> None:
     """Write what was tuned of `base`, in half precision: 5e-4 of a weight's value, half the space."""
     if hasattr(model, "peft_config"):
-        for config in model.peft_config.values():  # type: ignore[union-attr, operator]  # peft's
+        for config in model.peft_config.values():  # type: ignore[operator]  # peft's
             config.base_model_name_or_path = base  # as it is configured, not where it lies on this machine
         # "auto" would look for the base on a model hub to see whether its vocabulary grew.
         model.save_pretrained(str(folder), save_embedding_layers=False)  # type: ignore[operator]  # peft's
