@@ -80,6 +80,20 @@ def _judge_quality(figures: Figures) -> str:
     )
 
 
+def _judge_tuning(figures: Figures) -> str:
+    rows = []
+    for name, report in figures["tuning"].items():
+        before, after = report["evidence_alone"], report["tuned"]
+        cells = [f"{before[key]:.3f} → {after[key]:.3f}" for key in ("log_likelihood", "auc", "within_query_auc")]
+        rows.append([name, *cells, f"{report['pairs']:,}", f"{report['seconds'] / 60:.0f}"])
+    head = ["judge", "log-likelihood a pair", "AUC", "AUC within query", "pairs learnt from", "minutes"]
+    return _section(
+        "What tuning adds to the evidence, on the held-out queries that early stopping looked at.",
+        _table(head, rows),
+        figures,
+    )
+
+
 def _judge_gain(figures: Figures) -> str:
     rows = [
         [
@@ -186,7 +200,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 PARTS: dict[str, Callable[[Figures], str]] = {
-    "judge_quality": lambda figures: _judge_quality(figures) + "\n" + _judge_gain(figures),
+    "judge_quality": lambda figures: "\n".join(part(figures) for part in (_judge_quality, _judge_gain, _judge_tuning)),
     "judge_evidence": _judge_evidence,
     "judge_speed": _judge_speed,
     "chain_trec_dl": _chain,
