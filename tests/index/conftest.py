@@ -44,6 +44,7 @@ def opensearch_url(servers: Path) -> Iterator[str]:
 def compatible_url() -> Iterator[str]:
     """A small Elasticsearch-compatible server that needs no Java."""
     noida = Path(sys.executable).parent / "noida-db"
-    with tempfile.TemporaryDirectory() as folder:
+    # A child of the server may write its last file while the folder is being removed.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         options = ["--only", "elasticsearch", "--host", "127.0.0.1", "--elasticsearch-port", "0", "--data-dir", folder]
         yield from _serve([str(noida), "start", *options])
