@@ -119,7 +119,7 @@ def rerank(
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch."""
     from relsearch.corpus import load_collection
-    from relsearch.exporters.trec import write_run
+    from relsearch.exporters.trec import run_text, write_run
     from relsearch.rerank.onnx_scorer import OnnxScorer
     from relsearch.rerank.rank import rerank_run
     from relsearch.trec import read_run
@@ -130,7 +130,11 @@ def rerank(
     wanted = set(first["doc_id"])
     texts = {doc.doc_id: scorer.render(doc.fields) for doc in source.documents() if doc.doc_id in wanted}
     queries = {query.query_id: query.text for query in source.queries()}
-    write_run(rerank_run(first, queries, texts, scorer, depth=depth), output or Path("/dev/stdout"), tag=tag)
+    run = rerank_run(first, queries, texts, scorer, depth=depth)
+    if output:
+        write_run(run, output, tag=tag)
+    else:
+        typer.echo(run_text(run, tag=tag), nl=False)
 
 
 @app.command()

@@ -119,10 +119,14 @@ def test_the_bundle_reranks_a_run_without_torch(config: Path, collection: Path, 
     arm = json.loads((output / "export" / "manifest.json").read_text("utf-8"))["figures"]["shipped"]
     blocked = "import sys; sys.modules.update(torch=None, transformers=None); from relsearch.cli import main; main()"
     command = ["rerank", str(output / "rerank" / "bm25.trec"), "--bundle", str(output / "export" / "bundle")]
-    command += ["--collection", str(collection), "-o", str(tmp_path / "run.trec"), "--tag", f"{arm}_reranker"]
-    done = subprocess.run([sys.executable, "-c", blocked, *command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "run.trec").read_text("utf-8") == (output / "rerank" / f"{arm}_reranker.trec").read_text("utf-8")
+    command += ["--collection", str(collection), "--tag", f"{arm}_reranker"]
+    expected = (output / "rerank" / f"{arm}_reranker.trec").read_text("utf-8")
+    for to_file in (["-o", str(tmp_path / "run.trec")], []):
+        called = [sys.executable, "-c", blocked, *command, *to_file]
+        done = subprocess.run(called, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == ("" if to_file else expected)
+    assert (tmp_path / "run.trec").read_text("utf-8") == expected
 
 
 def _statuses(config: Path) -> list[tuple[str, str]]:
