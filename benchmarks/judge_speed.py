@@ -1,8 +1,8 @@
 """How fast a judge labels and learns, against the naive way of doing the same with the same model.
 
-`python -m benchmarks.judge_speed [--quick]` takes about 7 minutes on 2 free cores, one with --quick, which records
-nothing. Every way is checked to compute the same before any is timed; rounds are interleaved; ratios are medians of
-the rounds' own ratios, with the lowest and the highest. Texts are those of the packaged demo.
+`python -m benchmarks.judge_speed [--quick]`; --quick is a small part of it and records nothing. Every way is checked
+to compute the same before any is timed; rounds are interleaved; ratios are medians of the rounds' own ratios, with
+the lowest and the highest. Texts are those of the packaged demo.
 """
 
 from __future__ import annotations
