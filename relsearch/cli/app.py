@@ -1,0 +1,67 @@
+"""The application that every verb joins, the options they share, and how results and errors are printed.
+
+Exit status: 0 done, 1 a gate or the data failed, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from relsearch import __version__
+from relsearch.errors import RelsearchError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Better-ranked search from BM25, a few human labels and a small fine-tuned judge.",
+    epilog="Start with: relsearch run -c relsearch.toml, or rerank a TREC run: relsearch rerank RUN --bundle B.",
+)
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The relsearch.toml to follow.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of the bootstrap.")]
+DEFAULT_CONFIG = Path("relsearch.toml")
+
+
+def main() -> None:
+    """Run the command line; relsearch's own errors become one line on stderr and exit status 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        app()
+    except RelsearchError as exc:
+        if logging.getLogger().isEnabledFor(logging.INFO):
+            raise
+        typer.echo(f"relsearch: {exc}", err=True)
+        raise SystemExit(1) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what is done, and show where an error arose.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hold the options that come before the verb."""
+    if verbose:
+        logging.getLogger().setLevel(logging.INFO)
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # else one line a request
+
+
+def print_result(result: Any, *, as_json: bool) -> None:
+    """Print a measured result as its table, or as JSON."""
+    typer.echo(json.dumps(result.to_json(), indent=1) if as_json else result.to_table())

@@ -1,0 +1,105 @@
+"""The verbs that label without a pipeline: `grade` by a judge, `review` by people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relsearch.cli.app import JsonOption, app
+from relsearch.template import DEFAULT_TEMPLATE
+
+
+@app.command()
+def grade(
+    run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run whose pairs are graded.")],
+    collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A judgments table (.parquet), or TREC qrels.")],
+    judge: Annotated[str, typer.Option(help="ready, zero-shot, or the folder of a judge or stack.")] = "ready",
+    depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are graded.")] = 20,
+    scale: Annotated[str, typer.Option(help="0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
+    as_json: JsonOption = False,
+) -> None:
+    """Grade the top of a TREC run with a judge; needs no labels and no config.
+
+    relsearch grade bm25.trec --collection my-collection -o judgments.parquet
+
+    An interrupted run goes on where it stopped. `relsearch agree` holds the labels against human ones,
+    `relsearch review` picks the pairs that people should grade.
+    """
+    from relsearch.config import CollectionConfig, Config, LabelConfig
+    from relsearch.show import table
+    from relsearch.stages.grade import grade_run
+
+    config = Config(
+        collection=CollectionConfig(source=collection, scale=scale), label=LabelConfig(judge=judge, depth=depth)
+    )
+    counts = dict(grade_run(run_file, output, config).group_by("grade").len().sort("grade").iter_rows())
+    if as_json:
+        typer.echo(json.dumps({"output": str(output), "grades": counts}))
+        return
+    typer.echo(table(["grade", "pairs"], [[str(grade), str(count)] for grade, count in counts.items()]))
+
+
+@app.command()
+def review(
+    judgments: Annotated[
+        Path | None, typer.Argument(metavar="JUDGMENTS", help="The table that judge wrote: judgments.parquet.")
+    ] = None,
+    export: Annotated[int | None, typer.Option("--export", min=1, metavar="N", help="Write N pairs to grade.")] = None,
+    filled: Annotated[Path | None, typer.Option("--import", metavar="FILE", help="Read the graded CSV back.")] = None,
+    collection: Annotated[str, typer.Option(help="Export: where texts come from, as in rerank.")] = "",
+    run_file: Annotated[
+        Path | None, typer.Option("--run", help="Export: TREC run or candidates table; high ranks are asked first.")
+    ] = None,
+    qrels: Annotated[
+        Path | None, typer.Option(help="Human labels, TREC. Export leaves their pairs out; import adds to the file.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Export: the CSV; default: stdout.")] = None,
+    template: Annotated[str, typer.Option(help="Export: how a document is shown.")] = DEFAULT_TEMPLATE,
+    characters: Annotated[int, typer.Option(min=20, max=30_000, help="Export: where texts are cut.")] = 1500,
+    show_judged: Annotated[
+        bool, typer.Option("--show-judged", help="Export: show the judge's grades; assessors lean towards them.")
+    ] = False,
+    scale: Annotated[str, typer.Option(help="Import: 0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Import: let a new grade replace one in qrels.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask people for the labels that help most: write pairs to a CSV, read the graded CSV back.
+
+    relsearch review JUDGMENTS --collection SRC --export 50 -o review.csv
+
+    Fill in the column grade in any spreadsheet; rows left empty are skipped. Then:
+
+    relsearch review --import review.csv --qrels human.qrels
+
+    Pairs come first where the judge is unsure and the rank is high, spread over the queries; none that the
+    collection or --qrels has a label for. With JUDGMENTS, import checks that no spreadsheet changed an id.
+    Cells that a spreadsheet would run or rewrite start with an apostrophe, which import takes away.
+    """
+    from relsearch.config import parse_scale
+    from relsearch.stages.review import export_review, import_review
+
+    if filled and qrels and export is None:
+        counts = import_review(filled, qrels, judgments=judgments, scale=parse_scale(scale), overwrite=overwrite)
+        brief = ", ".join(f"{count} {name}" for name, count in counts.items())
+        typer.echo(json.dumps(counts, indent=1) if as_json else f"{qrels}: {brief}")
+    elif export and judgments and collection and not filled:
+        text = export_review(
+            judgments,
+            output,
+            count=export,
+            collection=collection,
+            run=run_file,
+            qrels=qrels,
+            template=template,
+            characters=characters,
+            show_judged=show_judged,
+        )
+        typer.echo(text if output is None else "", nl=False)
+    else:
+        raise typer.BadParameter("give JUDGMENTS, --collection and --export, or --import and --qrels")

@@ -1,0 +1,79 @@
+"""The verbs that follow a relsearch.toml: `run` and one a stage."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, app
+
+if TYPE_CHECKING:
+    from relsearch.pipeline import StageResult
+
+_BRIEF_WIDTH = 44  # keeps the table of stages within 80 columns
+
+
+class Verb(Enum):
+    """The commands that follow a config, with their help."""
+
+    collect = "Load documents, queries and human labels, and split the queries."
+    index = "Build the index of each configured searcher."
+    pool = "Search every query and unite the candidates."
+    tune = "LoRA-tune the judge on the training queries' human labels."
+    judge = "Judge the pools of training and unlabelled queries."
+    augment = "Join human and judged labels into training examples."
+    train = "Train a reranker on human labels, and one on augmented labels."
+    export = "Export both to ONNX bundles, held to the parity gate."
+
+
+@app.command()
+def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Run every stage that is not up to date and print one table."""
+    from relsearch.config import load_config
+    from relsearch.pipeline import run_all
+
+    _show_stages(run_all(load_config(config)), as_json=as_json)
+
+
+def _add_stage_command(verb: Verb) -> None:
+    @app.command(verb.name, help=f"{verb.value} Needs the stages before it to be up to date.")
+    def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+        from relsearch.config import load_config
+        from relsearch.pipeline import run_verb
+
+        _show_stages(run_verb(verb.name, load_config(config)), as_json=as_json)
+
+
+for _verb in Verb:
+    _add_stage_command(_verb)
+
+
+def _show_stages(results: Iterable[StageResult], *, as_json: bool) -> None:
+    from relsearch.show import table
+
+    collected = []
+    for result in results:
+        collected.append(result)
+        typer.echo(f"{result.name}: {result.status} in {result.seconds:.0f} s", err=True)
+    if as_json:
+        typer.echo(json.dumps([vars(result) for result in collected], indent=1))
+        return
+    rows = [[r.name, r.status, f"{r.seconds:.0f}", _brief(r.figures)] for r in collected]
+    typer.echo(table(["stage", "status", "s", "figures"], rows))
+    for result in collected:
+        if "table" in result.figures:
+            typer.echo(f"\n{result.figures['table']}")
+
+
+def _brief(figures: dict[str, Any]) -> str:
+    parts = [
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in figures.items()
+        if isinstance(value, int | float | str) and name != "table"
+    ]
+    return textwrap.shorten(", ".join(parts), _BRIEF_WIDTH, placeholder=" …")
