@@ -13,6 +13,7 @@ from relsearch import artifacts
 from relsearch.artifacts import Building
 from relsearch.config import Config
 from relsearch.errors import ArtifactError, ConfigError
+from relsearch.judge.registry import TUNED, ZERO_SHOT, judge_content
 from relsearch.stages import gather, label, rank
 from relsearch.stages.context import Context
 
@@ -57,16 +58,27 @@ STAGES: tuple[Stage, ...] = (
 
 def stages_of(config: Config) -> tuple[Stage, ...]:
     """Return the stages that this config needs: none tunes a judge where another one labels."""
-    if config.label.judge == "tuned":
+    if config.label.judge == TUNED:
         return STAGES
-    kept = [stage for stage in STAGES if stage.name != "tune"]
-    return tuple(replace(stage, after=tuple(name for name in stage.after if name != "tune")) for stage in kept)
+    return tuple(_untuned(stage, config) for stage in STAGES if stage.name != "tune")
+
+
+def _untuned(stage: Stage, config: Config) -> Stage:
+    # An untuned base is set up by [judge], which a tuned one's labels know through the tune stage.
+    more = ("judge",) if stage.name == "judge" and config.label.judge == ZERO_SHOT else ()
+    after = tuple(name for name in stage.after if name != "tune")
+    return replace(stage, sections=(*stage.sections, *more), after=after)
 
 
 def stage_fingerprint(name: str, config: Config) -> str:
-    """Return the fingerprint that a stage has under this config, from its settings and those before it."""
+    """Return the fingerprint that a stage has under this config, from its settings and those before it.
+
+    A judge that is named by its folder counts by what is in it: the same path may hold another judge tomorrow.
+    """
     stage = next(stage for stage in stages_of(config) if stage.name == name)
     settings = config.model_dump(mode="json", include={"seed", *stage.sections})
+    if named := {"tune": config.tune.start, "judge": config.label.judge}.get(name):
+        settings["content"] = judge_content(named)
     return artifacts.fingerprint(name, settings, (stage_fingerprint(before, config) for before in stage.after))
 
 

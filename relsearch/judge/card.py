@@ -14,8 +14,10 @@ from relsearch.judge.prompt import Prompt
 from relsearch.types import Scale
 
 CARD = "judge.json"
+STACK_CARD = "stack.json"
 ADAPTER = "adapter"
 HEAD = "head.safetensors"
+ANY_DTYPE = "any dtype"  # for judges that may be read on another machine than they were fitted on
 HELD_OUT = "held_out.parquet"  # the dev pairs with grade and score: what calibrations and stacks are fitted on
 
 
@@ -74,6 +76,19 @@ def read_card(folder: Path) -> JudgeCard:
     if adapter_checksum(folder) != card.adapter_checksum:
         raise ArtifactError(f"{folder / ADAPTER}: not the adapter that {CARD} describes; run `relsearch tune` again")
     return card
+
+
+def content(folder: Path) -> str:
+    """Return a short hash of the judge in a folder, or of the stack and all its members, on any machine.
+
+    Raise ArtifactError if a judge is not whole.
+    """
+    stack = folder / STACK_CARD
+    stacked = stack.is_file()
+    digest = hashlib.sha256(stack.read_bytes() if stacked else b"")
+    for card in sorted(folder.glob(f"*/{CARD}")) if stacked else [folder / CARD]:
+        digest.update(f"{card.parent.name if stacked else ''}|{read_card(card.parent).fingerprint(ANY_DTYPE)}".encode())
+    return digest.hexdigest()[:16]
 
 
 def adapter_checksum(folder: Path) -> str:

@@ -8,10 +8,11 @@ from typing import Protocol
 
 from relsearch.config import Config
 from relsearch.errors import ConfigError
+from relsearch.judge.card import STACK_CARD, content
 from relsearch.protocols import Judge
 from relsearch.types import Scale
 
-READY, TUNED = "ready", "tuned"
+READY, TUNED, ZERO_SHOT, REMOTE = "ready", "tuned", "zero-shot", "remote"
 
 
 class CountingJudge(Judge, Protocol):
@@ -53,24 +54,33 @@ def judge_folder(name: str) -> Path:
     return Path(str(resources.files("relsearch.judge") / "ready")) if name == READY else Path(name)
 
 
+def judge_content(name: str) -> str | None:
+    """Return a hash of what a judge's folder holds, None for a name that leads to no folder; raise as open_judge."""
+    return None if name in (TUNED, ZERO_SHOT, REMOTE) else content(_existing(judge_folder(name), name))
+
+
 def _open(config: Config, tuned: Path | None, keep: Path | None) -> CountingJudge:
     name = config.label.judge
-    if name == "zero-shot":
+    if name == ZERO_SHOT:
         from relsearch.judge.zero_shot import ZeroShotJudge
 
         return ZeroShotJudge(config.judge, config.scale)
-    if name == "remote":
+    if name == REMOTE:
         from relsearch.judge.remote import RemoteJudge
 
         return RemoteJudge(config.remote, config.scale)
-    folder = tuned if name == TUNED else judge_folder(name)
-    if folder is None or not folder.is_dir():
-        raise ConfigError(f"[label] judge {name!r}: no such judge; name ready, zero-shot, remote or a judge folder")
-    from relsearch.judge import stack
+    folder = _existing(tuned if name == TUNED else judge_folder(name), name)
+    from relsearch.judge.stack import load_stack
     from relsearch.judge.tuned import load_judge
 
-    loader = stack.load_stack if (folder / stack.CARD).is_file() else load_judge
+    loader = load_stack if (folder / STACK_CARD).is_file() else load_judge
     return loader(folder, keep=keep)
+
+
+def _existing(folder: Path | None, name: str) -> Path:
+    if folder is None or not folder.is_dir():
+        raise ConfigError(f"judge {name!r}: no such judge; name ready, zero-shot, remote or a judge folder")
+    return folder
 
 
 def _brief(scale: Scale) -> str:

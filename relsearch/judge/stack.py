@@ -15,14 +15,12 @@ from relsearch.config import Aim
 from relsearch.errors import ArtifactError, ConfigError
 from relsearch.judge.blend import Blend
 from relsearch.judge.calibrate import fit_cuts
-from relsearch.judge.card import read_card
+from relsearch.judge.card import ANY_DTYPE, STACK_CARD, read_card
 from relsearch.judge.grading import Decision, judgments
 from relsearch.judge.tuned import TunedJudge, load_judge
 from relsearch.ordinal import CumulativeLink, cut
 from relsearch.types import Judgment, Pair, Scale
 
-CARD = "stack.json"
-_ANY = "any dtype"  # a stack may be read on another machine than it was fitted on
 Floats = NDArray[np.float64]
 
 
@@ -101,25 +99,27 @@ def fit_stack(
         blend=blend,
         calibration=CumulativeLink.fit(scores, grades, scale).to_json(),
         cuts=fit_cuts(scores, grades, query_ids, scale, aim=aim, seed=seed),
-        fingerprints=tuple(card.fingerprint(_ANY) for card in cards),
+        fingerprints=tuple(card.fingerprint(ANY_DTYPE) for card in cards),
     )
     for name, folder in members.items():
         shutil.copytree(folder, output / name, dirs_exist_ok=True)
-    partial = output / f"{CARD}.partial"
+    partial = output / f"{STACK_CARD}.partial"
     partial.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    partial.replace(output / CARD)
+    partial.replace(output / STACK_CARD)
     return card
 
 
 def load_stack(folder: Path, *, keep: Path | None = None) -> StackedJudge:
     """Load a stack; raise ArtifactError if its card or a member is not whole, or a member is another than fitted."""
-    path = folder / CARD
+    path = folder / STACK_CARD
     try:
         card = StackCard.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as exc:
         raise ArtifactError(f"{path}: no stack of judges ({str(exc).splitlines()[0]}); fit it again") from exc
     members = [load_judge(folder / name, keep=keep) for name in card.blend.columns]
     for name, fitted in zip(card.blend.columns, card.fingerprints, strict=True):
-        if read_card(folder / name).fingerprint(_ANY) != fitted:
-            raise ArtifactError(f"{folder / name}: not the judge that {CARD} was fitted with; fit the stack again")
+        if read_card(folder / name).fingerprint(ANY_DTYPE) != fitted:
+            raise ArtifactError(
+                f"{folder / name}: not the judge that {STACK_CARD} was fitted with; fit the stack again"
+            )
     return StackedJudge(members, card)

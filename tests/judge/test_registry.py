@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from relsearch.config import CollectionConfig, Config, JudgeConfig, LabelConfig
+from relsearch.config import CollectionConfig, Config, JudgeConfig, LabelConfig, TuneConfig
 from relsearch.errors import ConfigError
+from relsearch.judge.card import STACK_CARD, read_card, write_card
 from relsearch.judge.registry import open_judge
 from relsearch.judge.report import TuneReport
 from relsearch.judge.tuned import TunedJudge
@@ -70,3 +72,40 @@ def test_how_much_is_judged_does_not_make_the_judge_anew() -> None:
     deeper = Config(label=LabelConfig(depth=40))
     assert stage_fingerprint("tune", Config()) == stage_fingerprint("tune", deeper)
     assert stage_fingerprint("judge", Config()) != stage_fingerprint("judge", deeper)
+
+
+@pytest.mark.parametrize("change", [{"base": "other"}, {"prompt": "other"}, {"max_document_tokens": 99}])
+def test_another_untuned_base_judges_anew(change: dict[str, object]) -> None:
+    """With `zero-shot` [judge] decides the labels, so labels of another base are outdated."""
+    own = Config(label=LabelConfig(judge="zero-shot"))
+    other = own.model_copy(update={"judge": own.judge.model_copy(update=change)})
+    assert stage_fingerprint("judge", own) != stage_fingerprint("judge", other)
+    assert stage_fingerprint("pool", own) == stage_fingerprint("pool", other)
+
+
+@pytest.mark.parametrize("stage", ["judge", "tune"])
+def test_another_judge_in_the_same_folder_outdates_what_was_made_with_it(
+    tuned: tuple[Path, TuneReport], tmp_path: Path, stage: str
+) -> None:
+    """A path is not a judge: labels, and tuning that started there, count by the folder's content."""
+    folder = tmp_path / "judge"
+    shutil.copytree(tuned[0], folder)
+    named = Config(label=LabelConfig(judge=str(folder)))
+    config = named if stage == "judge" else Config(tune=TuneConfig(start=str(folder)))
+    before = stage_fingerprint(stage, config)
+    assert stage_fingerprint(stage, config) == before
+    card = read_card(folder)
+    write_card(folder, card.model_copy(update={"cuts": tuple(cut + 1 for cut in card.cuts)}))
+    assert stage_fingerprint(stage, config) != before
+
+
+def test_another_member_of_a_stack_outdates_its_labels(stack_folder: Path, tmp_path: Path) -> None:
+    """The content of a stack is its members' too."""
+    folder = tmp_path / "stack"
+    shutil.copytree(stack_folder, folder)
+    assert (folder / STACK_CARD).is_file()
+    config = Config(label=LabelConfig(judge=str(folder)))
+    before = stage_fingerprint("judge", config)
+    card = read_card(folder / "llm")
+    write_card(folder / "llm", card.model_copy(update={"cuts": tuple(cut + 1 for cut in card.cuts)}))
+    assert stage_fingerprint("judge", config) != before

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from relsearch.errors import ArtifactError
-from relsearch.judge.stack import CARD, StackCard, StackedJudge, load_stack
+from relsearch.judge.card import STACK_CARD
+from relsearch.judge.stack import StackCard, StackedJudge, load_stack
 from relsearch.judge.tuned import TunedJudge, load_judge
 from relsearch.ordinal import CumulativeLink, cut
 from relsearch.types import Pair
@@ -24,7 +25,7 @@ def stack(stack_folder: Path) -> StackedJudge:
 @pytest.fixture(scope="module")
 def card(stack_folder: Path) -> StackCard:
     """What the stack's folder says of it."""
-    return StackCard.model_validate_json((stack_folder / CARD).read_text(encoding="utf-8"))
+    return StackCard.model_validate_json((stack_folder / STACK_CARD).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def members(stack_folder: Path, card: StackCard) -> list[TunedJudge]:
 
 def test_the_folder_holds_members_and_card(stack_folder: Path, card: StackCard) -> None:
     """A stack can be moved as one folder."""
-    assert sorted(path.name for path in stack_folder.iterdir()) == ["encoder", "llm", CARD]
+    assert sorted(path.name for path in stack_folder.iterdir()) == ["encoder", "llm", STACK_CARD]
     assert card.blend.columns == ("llm", "encoder")
 
 
@@ -94,6 +95,6 @@ def test_a_missing_member_is_refused(stack_folder: Path, tmp_path: Path) -> None
 def test_a_folder_without_a_card_is_refused(tmp_path: Path, text: str | None) -> None:
     """The error names the card and says what to do."""
     if text is not None:
-        (tmp_path / CARD).write_text(text, encoding="utf-8")
+        (tmp_path / STACK_CARD).write_text(text, encoding="utf-8")
     with pytest.raises(ArtifactError, match=r"stack\.json: no stack of judges .*; fit it again"):
         load_stack(tmp_path)
