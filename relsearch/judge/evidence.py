@@ -7,14 +7,14 @@ label when the pool changes, and its labels are kept under a key that holds the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.config import EvidenceColumn
-from relsearch.encoder import Encoder
+from relsearch.config import EncoderConfig, EvidenceColumn
+from relsearch.encoder import Encoder, Vectors
 from relsearch.judge.blend import Blend
 from relsearch.types import Pair, Scale
 
@@ -22,12 +22,30 @@ Floats = NDArray[np.float64]
 _TOP = 3
 
 
-def columns_of(pairs: Sequence[Pair], encoders: Sequence[Encoder], names: Sequence[EvidenceColumn]) -> Floats:
-    """Return the named columns by the first encoder, then the others' cosines, shape [pairs, columns]."""
+Cosines = Mapping[EncoderConfig, Vectors]
+
+
+def cosines_of(pairs: Sequence[Pair], encoders: Iterable[Encoder]) -> Cosines:
+    """Return the pairs' cosines by each distinct encoder, shape [pairs] each; of two alike only one encodes."""
+    distinct = {encoder.config: encoder for encoder in encoders}
+    return {config: encoder.cosines(pairs) for config, encoder in distinct.items()}
+
+
+def columns_of(
+    pairs: Sequence[Pair],
+    encoders: Sequence[Encoder],
+    names: Sequence[EvidenceColumn],
+    cosines: Cosines | None = None,
+) -> Floats:
+    """Return the named columns by the first encoder, then the others' cosines, shape [pairs, columns].
+
+    `cosines` are these pairs' where they are known already.
+    """
     if not names:
         return np.zeros((len(pairs), 0))
+    known = cosines_of(pairs, encoders) if cosines is None else cosines
     values = np.zeros((len(pairs), len(names)))
-    first, *others = [encoder.cosines(pairs).astype(np.float64) for encoder in encoders]
+    first, *others = [known[encoder.config].astype(np.float64) for encoder in encoders]
     for rows in _pools(pairs):
         for column, name in enumerate(names):
             values[rows, column] = _COLUMNS[name](first[rows])
@@ -63,9 +81,14 @@ class Evidence:
         """Whether a pair's score depends on the query's other pairs."""
         return bool(set(self.names) - {"cosine"})
 
-    def scores(self, pairs: Sequence[Pair]) -> Floats:
-        """Return the evidence of each pair, shape [pairs]."""
-        return self.blend.scores(columns_of(pairs, self.encoders, self.names))
+    @property
+    def needed(self) -> Sequence[Encoder]:
+        """The encoders that a score needs: none where there is no evidence."""
+        return self.encoders if self.names else ()
+
+    def scores(self, pairs: Sequence[Pair], cosines: Cosines | None = None) -> Floats:
+        """Return the evidence of each pair, shape [pairs]; `cosines` are these pairs' where they are known already."""
+        return self.blend.scores(columns_of(pairs, self.encoders, self.names, cosines))
 
 
 def _pools(pairs: Sequence[Pair]) -> list[list[int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from relsearch.config import Aim
+from relsearch.encoder import load_encoder
 from relsearch.errors import ArtifactError, ConfigError
 from relsearch.judge.blend import Blend
 from relsearch.judge.calibrate import fit_cuts
 from relsearch.judge.card import ANY_DTYPE, STACK_CARD, read_card
+from relsearch.judge.evidence import cosines_of
 from relsearch.judge.grading import Decision, judgments
 from relsearch.judge.tuned import TunedJudge, load_judge
 from relsearch.ordinal import CumulativeLink, cut
@@ -36,7 +39,7 @@ class StackCard(BaseModel):
 
 
 class StackedJudge:
-    """Grades pairs by a weighted sum of its members' scores; pairs are read once by each."""
+    """Grades pairs by a weighted sum of its members' scores; pairs are read once by each, and by each encoder."""
 
     def __init__(self, members: Sequence[TunedJudge], card: StackCard) -> None:
         self._members = members
@@ -69,7 +72,10 @@ class StackedJudge:
         return judgments(pairs, self._decide, scale=self.scale, fingerprint=self.fingerprint, pooled=self.pooled)
 
     def _decide(self, pairs: list[Pair], advance: Callable[[int], object]) -> Decision:
-        columns = [self._members[0].scores(pairs, advance), *(member.scores(pairs) for member in self._members[1:])]
+        cosines = cosines_of(pairs, (encoder for member in self._members for encoder in member.encoders))
+        first, *others = self._members
+        columns = [first.scores(pairs, advance, cosines=cosines)]
+        columns += [member.scores(pairs, cosines=cosines) for member in others]
         scores = self._card.blend.scores(np.column_stack(columns))
         return cut(scores, self._card.cuts, self.scale), self._link.probabilities(scores)
 
@@ -116,7 +122,8 @@ def load_stack(folder: Path, *, keep: Path | None = None) -> StackedJudge:
         card = StackCard.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as exc:
         raise ArtifactError(f"{path}: no stack of judges ({str(exc).splitlines()[0]}); fit it again") from exc
-    members = [load_judge(folder / name, keep=keep) for name in card.blend.columns]
+    load = cache(partial(load_encoder, keep=keep))  # members often share their encoders
+    members = [load_judge(folder / name, load=load) for name in card.blend.columns]
     for name, fitted in zip(card.blend.columns, card.fingerprints, strict=True):
         if read_card(folder / name).fingerprint(ANY_DTYPE) != fitted:
             raise ArtifactError(

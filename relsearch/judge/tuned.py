@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from relsearch.encoder import load_encoder
+from relsearch.config import EncoderConfig
+from relsearch.encoder import Encoder, load_encoder
 from relsearch.errors import ArtifactError
 from relsearch.judge import adapter
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.card import ADAPTER, HEAD, JudgeCard, read_card
-from relsearch.judge.evidence import Evidence
+from relsearch.judge.evidence import Cosines, Evidence
 from relsearch.judge.grading import Decision, judgments
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.probe import TOLERANCE, probe
@@ -38,11 +40,14 @@ class Calibration:
 
 
 class TunedJudge:
-    """Grades pairs with one forward pass each; `truncated` counts the pairs whose query or text was cut."""
+    """Grades pairs with one forward pass each; `truncated` counts the pairs whose query or text was cut.
+
+    Without a base, which only a silent head can do without, the evidence alone grades them.
+    """
 
     def __init__(
         self,
-        base: Base,
+        base: Base | None,
         head: OrdinalHead,
         evidence: Evidence,
         calibration: Calibration,
@@ -75,27 +80,38 @@ class TunedJudge:
         """Whether a label depends on the query's other pairs."""
         return self._evidence.pooled
 
+    @property
+    def encoders(self) -> Sequence[Encoder]:
+        """The encoders of its evidence."""
+        return self._evidence.needed
+
     def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
         """Yield one judgment a pair, in the order of the pairs."""
         return judgments(pairs, self._decide, scale=self._scale, fingerprint=self._fingerprint, pooled=self.pooled)
 
     def scores(
-        self, pairs: Sequence[Pair], advance: Callable[[int], object] = lambda done: done
+        self,
+        pairs: Sequence[Pair],
+        advance: Callable[[int], object] = lambda done: done,
+        *,
+        cosines: Cosines | None = None,
     ) -> NDArray[np.float64]:
-        """Return the ordinal score of each pair before calibration, shape [pairs]."""
-        known = torch.from_numpy(self._evidence.scores(pairs))
+        """Return the ordinal score of each pair before calibration, shape [pairs].
+
+        `cosines` are these pairs' by each of `encoders`, where they are known already.
+        """
+        known = torch.from_numpy(self._evidence.scores(pairs, cosines))
         with torch.inference_mode():
             found = self._head(self._features(pairs, advance), known)
         return np.asarray(found.double().numpy())
 
     def _features(self, pairs: Sequence[Pair], advance: Callable[[int], object]) -> torch.Tensor:
-        reader = self._base.reader()
-        if self._head.silent:
+        if self._base is None or self._head.silent:
             advance(len(pairs))
-            return torch.zeros(len(pairs), reader.width)
+            return torch.zeros(len(pairs), self._head.added.in_features)
         tokens = self._base.encode(pairs)
         self._count_truncated(sum(row.truncated for row in tokens))
-        return read_all(reader.features, tokens, batch_size=self._batch_size, advance=advance)
+        return read_all(self._base.reader().features, tokens, batch_size=self._batch_size, advance=advance)
 
     def _decide(self, pairs: list[Pair], advance: Callable[[int], object]) -> Decision:
         scores = self.scores(pairs, advance)
@@ -107,21 +123,25 @@ class TunedJudge:
         self.truncated += count
 
 
-def load_judge(folder: Path, *, keep: Path | None = None) -> TunedJudge:
+def load_judge(
+    folder: Path, *, keep: Path | None = None, load: Callable[[EncoderConfig], Encoder] | None = None
+) -> TunedJudge:
     """Load a tuned judge; raise ArtifactError if the folder is not whole or its base has changed.
 
-    `keep` is a folder where the evidence's vectors outlive the process.
+    `keep` is a folder where the evidence's vectors outlive the process; `load` gives encoders that are loaded already.
     """
     card = read_card(folder)
-    base = _merged(folder, card)
-    head = OrdinalHead(CumulativeLink.from_json(card.prior), base.reader().width)
-    head.added.load_state_dict({"weight": load_file(folder / ADAPTER / HEAD)["added"]})
-    if base.checksum != card.base_checksum:
+    added = load_file(folder / ADAPTER / HEAD)["added"]
+    head = OrdinalHead(CumulativeLink.from_json(card.prior), added.shape[1])
+    head.added.load_state_dict({"weight": added})
+    base = None if head.silent else _merged(folder, card)  # seconds and memory for what would count nothing
+    if base and base.checksum != card.base_checksum:
         _check_probe(folder, card, probe(base, head))
+    encoders = [(load or partial(load_encoder, keep=keep))(config) for config in card.encoders]
     return TunedJudge(
         base,
         head.eval(),
-        Evidence([load_encoder(config, keep=keep) for config in card.encoders], card.judge.evidence, card.evidence),
+        Evidence(encoders, card.judge.evidence, card.evidence),
         Calibration(CumulativeLink.from_json(card.calibration), card.cuts),
         scale=card.scale,
         batch_size=card.judge.batch_size,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from relsearch.encoder import Encoder, Vectors, load_encoder
 from relsearch.errors import ArtifactError
 from relsearch.judge.card import STACK_CARD
 from relsearch.judge.stack import StackCard, StackedJudge, load_stack
@@ -50,6 +53,31 @@ def test_labels_are_those_of_the_weighted_scores(
     assert [label.grade for label in labels] == cut(scores, card.cuts, stack.scale).tolist()
     expected = CumulativeLink.from_json(card.calibration).probabilities(scores)
     np.testing.assert_allclose(np.array([label.probabilities for label in labels]), expected, atol=1e-5)
+
+
+class CountingEncoder(Encoder):
+    """An encoder that counts the pairs it is asked for."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.config = encoder.config
+        self.pairs = 0
+
+    def cosines(self, pairs: Sequence[Pair]) -> Vectors:
+        """Count, and encode."""
+        self.pairs += len(pairs)
+        return self._encoder.cosines(pairs)
+
+
+def test_members_with_one_encoder_encode_once(
+    stack: StackedJudge, stack_folder: Path, card: StackCard, pairs: list[Pair]
+) -> None:
+    """Evidence that members share is not paid for by each, and the labels are the same."""
+    counting = cache(lambda config: CountingEncoder(load_encoder(config)))
+    members = [load_judge(stack_folder / name, load=counting) for name in card.blend.columns]
+    (config,) = {encoder.config for member in members for encoder in member.encoders}
+    assert list(StackedJudge(members, card).judge(pairs)) == list(stack.judge(pairs))
+    assert counting(config).pairs == len(pairs)
 
 
 def test_a_stack_is_pooled_where_a_member_is(stack: StackedJudge, card: StackCard, members: list[TunedJudge]) -> None:

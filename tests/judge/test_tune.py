@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from relsearch.config import JudgeConfig
 from relsearch.errors import ArtifactError, ConfigError, DataError
-from relsearch.judge.card import CARD, HELD_OUT, read_card
+from relsearch.judge.card import ADAPTER, CARD, HEAD, HELD_OUT, adapter_checksum, read_card, write_card
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.report import TuneReport
 from relsearch.judge.tuned import TunedJudge, load_judge
@@ -38,6 +39,21 @@ def test_a_silenced_head_is_known_to_be_silent() -> None:
     assert not head.silent
     head.silence()
     assert head.silent
+
+
+def test_a_silent_judge_loads_no_base(tuned: tuple[Path, TuneReport], pairs: list[Pair], tmp_path: Path) -> None:
+    """Where the model adds nothing its base is not needed, nor missed: the evidence alone grades."""
+    shutil.copytree(tuned[0], tmp_path, dirs_exist_ok=True)
+    head = tmp_path / ADAPTER / HEAD
+    save_file({"added": torch.zeros_like(load_file(head)["added"])}, head)
+    card = read_card(tuned[0])
+    judge = card.judge.model_copy(update={"base": str(tmp_path / "nowhere")})
+    write_card(tmp_path, card.model_copy(update={"judge": judge, "adapter_checksum": adapter_checksum(tmp_path)}))
+    silent = load_judge(tmp_path)
+    (encoder,) = silent.encoders
+    known = card.evidence.scores(encoder.cosines(pairs)[:, None])
+    np.testing.assert_allclose(silent.scores(pairs), CumulativeLink.from_json(card.prior).logits(known), atol=1e-5)
+    assert silent.truncated == 0
 
 
 def test_the_report_holds_both_judges(tuned: tuple[Path, TuneReport]) -> None:
