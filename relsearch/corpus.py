@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from relsearch.errors import DataError, MissingExtraError
 from relsearch.trec import fail, lines, read_qrels, read_topics
 from relsearch.types import Document, Judgment, Query
+
+if TYPE_CHECKING:
+    import polars as pl
 
 log = logging.getLogger(__name__)
 _QRELS = ("qrels.tsv", "qrels.txt")
@@ -53,6 +56,18 @@ def load_collection(source: str) -> Collection:
     if kind == "trec" and colon:
         return FolderCollection(Path(rest), trec=True)
     return FolderCollection(Path(rest if kind == "beir" and colon else source), trec=False)
+
+
+def texts_of(
+    run: pl.DataFrame, collection: Collection, render: Callable[[Mapping[str, str]], str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the texts of the collection's queries, and of those documents that the run names, by id.
+
+    What the collection lacks is absent; documents are read as a stream, so only the run's are held in memory.
+    """
+    wanted = set(run["doc_id"])
+    documents = {doc.doc_id: render(doc.fields) for doc in collection.documents() if doc.doc_id in wanted}
+    return {query.query_id: query.text for query in collection.queries()}, documents
 
 
 class FolderCollection:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import ir_datasets
+import polars as pl
 import pytest
 
-from relsearch.corpus import load_collection
+from relsearch.corpus import load_collection, texts_of
 from relsearch.errors import DataError
 from relsearch.types import Document, Judgment, Query
 
@@ -77,6 +78,16 @@ def test_a_missing_folder_or_file_is_named(tmp_path: Path) -> None:
         load_collection(str(tmp_path / "absent"))
     with pytest.raises(DataError, match=r"has no queries\.jsonl"):
         load_collection(str(tmp_path)).queries()
+
+
+def test_a_run_gets_the_texts_it_names(folder: Path) -> None:
+    """All queries, of the documents the run's alone, rendered; what the collection lacks is absent."""
+    source = load_collection(str(folder))
+    first, *_ = source.documents()
+    run = pl.DataFrame({"query_id": ["x", "x"], "doc_id": [first.doc_id, "nowhere"]})
+    queries, documents = texts_of(run, source, lambda fields: "|".join(fields.values()))
+    assert queries == {query.query_id: query.text for query in source.queries()}
+    assert documents == {first.doc_id: "|".join(first.fields.values())}
 
 
 def test_ir_datasets_are_read_by_their_id() -> None:

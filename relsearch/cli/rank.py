@@ -20,7 +20,7 @@ def rerank(
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch."""
-    from relsearch.corpus import load_collection
+    from relsearch.corpus import load_collection, texts_of
     from relsearch.exporters.trec import run_text, write_run
     from relsearch.rerank.onnx_scorer import OnnxScorer
     from relsearch.rerank.rank import rerank_run
@@ -29,9 +29,7 @@ def rerank(
     source = load_collection(collection)
     first = read_run(run_file)
     scorer = OnnxScorer.open(bundle)
-    wanted = set(first["doc_id"])
-    texts = {doc.doc_id: scorer.render(doc.fields) for doc in source.documents() if doc.doc_id in wanted}
-    queries = {query.query_id: query.text for query in source.queries()}
+    queries, texts = texts_of(first, source, scorer.render)
     run = rerank_run(first, queries, texts, scorer, depth=depth)
     if output:
         write_run(run, output, tag=tag)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from relsearch import tables
 from relsearch.config import Config
-from relsearch.corpus import load_collection
+from relsearch.corpus import load_collection, texts_of
 from relsearch.errors import DataError
 from relsearch.exporters.trec import write_qrels
 from relsearch.judge.registry import open_judge
@@ -36,12 +37,9 @@ def grade_run(run: Path, output: Path, config: Config) -> pl.DataFrame:
 
 def _pairs(first: pl.DataFrame, config: Config) -> list[Pair]:
     source = load_collection(config.collection.source)
-    wanted = set(first["doc_id"])
-    template = config.collection.template
-    texts = {doc.doc_id: render(doc.fields, template) for doc in source.documents() if doc.doc_id in wanted}
-    queries = {query.query_id: query.text for query in source.queries()}
-    for name, known, asked in (("query", queries, set(first["query_id"])), ("document", texts, wanted)):
-        if absent := asked - known.keys():
+    queries, texts = texts_of(first, source, partial(render, template=config.collection.template))
+    for name, known, asked in (("query", queries, first["query_id"]), ("document", texts, first["doc_id"])):
+        if absent := set(asked) - known.keys():
             raise DataError(f"{name} {min(absent)!r} is in the run but not in {config.collection.source}")
     rows = first.select("query_id", "doc_id").iter_rows()
     return [Pair(query, doc, queries[query], texts[doc]) for query, doc in rows]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from relsearch import tables
-from relsearch.corpus import Collection, load_collection
+from relsearch.corpus import Collection, load_collection, texts_of
 from relsearch.errors import DataError
 from relsearch.exporters.files import replace_text
 from relsearch.review import merge, pick
@@ -35,9 +36,7 @@ def export_review(
     source = load_collection(collection)
     human = _human(source, qrels)
     picked = pick(_judgments(judgments), human=human, pool=_pool(run) if run else None, count=count)
-    wanted = set(picked["doc_id"])
-    documents = {doc.doc_id: render(doc.fields, template) for doc in source.documents() if doc.doc_id in wanted}
-    queries = {query.query_id: query.text for query in source.queries()}
+    queries, documents = texts_of(picked, source, partial(render, template=template))
     text = to_csv(picked, queries, documents, characters=characters, show_judged=show_judged)
     if output:
         replace_text(output, text)
