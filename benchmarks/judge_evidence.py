@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks import judge_measures as measures
 from benchmarks.folders import MODELS
-from benchmarks.judge_quality import E5, MINILM, SCALE, SEED, TRAINING, human_of, labelled
+from benchmarks.judge_data import E5, MINILM, SCALE, SEED, TRAINING, human_of, labelled
 from benchmarks.record import record
 from relsearch.config import EvidenceColumn
 from relsearch.encoder import load_encoder

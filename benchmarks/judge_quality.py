@@ -12,107 +12,30 @@ import argparse
 import json
 import logging
 import os
-import random
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from benchmarks import judge_measures as measures
-from benchmarks.folders import COLLECTIONS, MODELS
+from benchmarks.folders import MODELS
+from benchmarks.judge_baselines import baselines
+from benchmarks.judge_data import E5, SCALE, SEED, TEST, TRAINING, Labelled, human_of, labelled, training_halves
 from benchmarks.judge_gain import gain
+from benchmarks.judge_stacks import stacked
+from benchmarks.judge_variants import AIM, CONTRIBUTIONS, SAMPLE_PER_QUERY, SHIPPED, STACKS, TUNED, ZERO_SHOT, folder_of
 from benchmarks.record import RESULTS, record
-from relsearch.config import Aim, EncoderConfig, JudgeConfig, TuneConfig
-from relsearch.corpus import FolderCollection
+from relsearch.config import JudgeConfig
 from relsearch.encoder import load_encoder
 from relsearch.exporters.files import replace_text
-from relsearch.judge.card import HELD_OUT, read_card
-from relsearch.judge.evidence import Evidence
 from relsearch.judge.sample import natural_sample
-from relsearch.judge.stack import fit_stack
 from relsearch.judge.store import judge_all
 from relsearch.judge.tune import tune
 from relsearch.judge.tuned import load_judge
 from relsearch.judge.zero_shot import ZeroShotJudge
-from relsearch.ordinal import CumulativeLink, cut
 from relsearch.protocols import Judge
 from relsearch.reliability import reliability
-from relsearch.template import render
-from relsearch.trec import read_qrels
-from relsearch.types import SCALES, Pair
-
-TRAINING, TEST = ("trec-dl-2021", "llmjudge-dev"), "trec-dl-2019"
-SCALE, SEED = SCALES["0-3"], 13
-DEV_QUERIES = 16
-AIM: Aim = "frequency"
-# Judges whose labels are too dear for all pairs on two cores read this many a query; their row says so.
-SAMPLE_PER_QUERY = 40
-E5 = EncoderConfig(model="intfloat/e5-small-v2", query_prefix="query: ", document_prefix="passage: ", max_tokens=256)
-MINILM = EncoderConfig(max_tokens=256)
-_ENCODER = JudgeConfig(
-    family="encoder",
-    base=E5.model,
-    query_prefix=E5.query_prefix,
-    document_prefix=E5.document_prefix,
-    max_document_tokens=160,
-    evidence=("cosine",),
-)
-_LLM = JudgeConfig(max_document_tokens=160, evidence=("cosine",))
-_LORA = TuneConfig(
-    layers=6, learning_rate=2e-4, head_learning_rate=3e-4, max_pairs=3000, minutes=12, evaluations=6, dev_pairs=1200
-)
-_LLM_TUNE = {"layers": 8, "max_pairs": 2400, "evaluations": 4, "dev_pairs": 500}
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One tuned judge; `sampled` ones label a sample of the test pairs."""
-
-    judge: JudgeConfig
-    tune: TuneConfig
-    sampled: bool = False
-
-
-TUNED = {
-    "encoder + evidence": Variant(_ENCODER, _LORA),
-    "encoder + evidence of two": Variant(_ENCODER.model_copy(update={"more_encoders": (MINILM,)}), _LORA),
-    "LLM + evidence": Variant(_LLM, _LORA.model_copy(update=_LLM_TUNE), sampled=True),
-    "encoder alone": Variant(
-        _ENCODER.model_copy(update={"evidence": ()}), _LORA.model_copy(update={"minutes": 6}), sampled=True
-    ),
-}
-ZERO_SHOT = "SmolLM2 zero-shot"
-SHIPPED = "encoder + evidence of two"
-STACKS = {"stack of encoder and LLM": (SHIPPED, "LLM + evidence")}
-CONTRIBUTIONS = (
-    ("encoder + evidence", "e5 cosine bins"),
-    ("cosine of both", "e5 cosine bins"),
-    (SHIPPED, "cosine of both"),
-    (SHIPPED, "e5 cosine bins"),
-    ("LLM + evidence", "e5 cosine bins"),
-    ("stack of encoder and LLM", SHIPPED),
-)
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Pairs with their human grades."""
-
-    pairs: list[Pair]
-    grades: list[int]
-
-    def of(self, query_ids: set[str]) -> Labelled:
-        """Return the part of these queries."""
-        rows = [row for row, pair in enumerate(self.pairs) if pair.query_id in query_ids]
-        return self.at(rows)
-
-    def at(self, rows: Sequence[int]) -> Labelled:
-        """Return these rows."""
-        return Labelled([self.pairs[row] for row in rows], [self.grades[row] for row in rows])
 
 
 def main() -> None:
@@ -144,11 +67,7 @@ class Bench:
     def __init__(self, output: Path) -> None:
         self.output = output
         output.mkdir(parents=True, exist_ok=True)
-        training = [labelled(name) for name in TRAINING]
-        every = Labelled([p for part in training for p in part.pairs], [g for part in training for g in part.grades])
-        queries = sorted({pair.query_id for pair in every.pairs})
-        random.Random(SEED).shuffle(queries)  # noqa: S311 - a seeded split, not a secret
-        self.dev, self.train = every.of(set(queries[:DEV_QUERIES])), every.of(set(queries[DEV_QUERIES:]))
+        self.train, self.dev = training_halves()
         self.test = labelled(TEST)
         self.sample = self.test.at(
             natural_sample(
@@ -166,40 +85,20 @@ class Bench:
         path = self._folder(name) / "judgments.parquet"
         if not path.is_file():
             part = self.sample if name not in TUNED or TUNED[name].sampled else self.test
-            stacked = name in STACKS
-            table = self._stacked(name) if stacked else judge_all(self._judge(name), part.pairs, path.parent / "store")
+            if name in STACKS:
+                table = self._stacked(name)
+            else:
+                table = judge_all(self._judge(name), part.pairs, path.parent / "store")
             table.write_parquet(path)
         return pl.read_parquet(path)
 
     def judges(self) -> dict[str, pl.DataFrame]:
         """Return the labels of baselines, of published judges, and of every judge that is finished."""
-        human = human_of(self.test)
-        train = Labelled(self.train.pairs + self.dev.pairs, self.train.grades + self.dev.grades)
-        judges = {"majority": measures.majority(human, train.grades, SCALE)}
-        bm25 = [measures.bm25(name, human_of(labelled(name))) for name in TRAINING]
-        order = [grade for name in TRAINING for grade in labelled(name).grades]
-        judges["BM25 bins"] = measures.binned(
-            np.concatenate(bm25), order, human, measures.bm25(TEST, human), SCALE, judge="bm25"
-        )
-        for name, config in (("MiniLM cosine bins", MINILM), ("e5 cosine bins", E5)):
-            encoder = load_encoder(config, keep=self.kept)
-            known = (encoder.cosines(self.dev.pairs), self.dev.grades)  # what the judges are calibrated on
-            judges[name] = measures.binned(*known, human, encoder.cosines(self.test.pairs), SCALE, judge="cosine")
-        judges["cosine of both"] = self._both_cosines(human)
-        for name, file in measures.PUBLISHED.items():
-            judges[f"{name}, published"] = measures.published(COLLECTIONS / TEST / f"llm_{file}_umbrela.tsv", SCALE)
+        judges = baselines(self.train, self.dev, self.test, kept=self.kept)
         for name in (ZERO_SHOT, *TUNED, *STACKS):
             if (self._folder(name) / "judgments.parquet").is_file():
                 judges[name] = self.judged(name)
         return judges
-
-    def _both_cosines(self, human: pl.DataFrame) -> pl.DataFrame:
-        encoders = [load_encoder(config, keep=self.kept) for config in (E5, MINILM)]
-        evidence, known = Evidence.fit(
-            self.dev.pairs, self.dev.grades, encoders=encoders, names=("cosine",), scale=SCALE
-        )
-        scores = evidence.scores(self.test.pairs)
-        return measures.binned(known, self.dev.grades, human, scores, SCALE, judge="cosines")
 
     def rows(self, judges: Mapping[str, pl.DataFrame]) -> list[dict[str, Any]]:
         """Return every figure of each judge, a row a judge."""
@@ -233,35 +132,9 @@ class Bench:
         return load_judge(folder, keep=self.kept)
 
     def _stacked(self, name: str) -> pl.DataFrame:
-        """A stack's labels of the pairs that all its members labelled, from their scores: nothing is read again."""
         members = {member: self._folder(member) / "judge" for member in STACKS[name]}
-        held = {member: pl.read_parquet(folder / HELD_OUT) for member, folder in members.items()}
-        common = _common(held)
-        columns = {member: common[member].to_numpy() for member in members}
-        folder = self._folder(name) / "judge"
-        card = fit_stack(
-            members, columns, common["grade"].to_list(), common["query_id"].to_list(), aim=AIM, seed=SEED, output=folder
-        )
-        tables = {member: _scored(self.judged(member), folder / member) for member in members}
-        both = _common(tables)
-        scores = card.blend.scores(both.select(card.blend.columns).to_numpy())
-        rows = CumulativeLink.from_json(card.calibration).probabilities(scores)
-        return measures.labels(both, cut(scores, card.cuts, SCALE), rows, SCALE, judge=name)
-
-
-def folder_of(output: Path, name: str) -> Path:
-    """Return where a judge and its labels stand."""
-    return output / re.sub(r"[^a-z0-9]+", "-", name.lower())
-
-
-def labelled(name: str) -> Labelled:
-    """Return a collection's human-graded pairs in the order of query and document."""
-    source = FolderCollection(COLLECTIONS / name, trec=False)
-    texts = {document.doc_id: render(document.fields) for document in source.documents()}
-    queries = {query.query_id: query.text for query in source.queries()}
-    human = read_qrels(COLLECTIONS / name / "qrels.tsv", SCALE).sort("query_id", "doc_id")
-    rows = list(human.select("query_id", "doc_id").iter_rows())
-    return Labelled([Pair(query, doc, queries[query], texts[doc]) for query, doc in rows], human["grade"].to_list())
+        judged = {member: self.judged(member) for member in members}
+        return stacked(name, members, judged, aim=AIM, output=self._folder(name) / "judge")
 
 
 def shipped(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -286,37 +159,6 @@ def contributions(test: Labelled, judges: Mapping[str, pl.DataFrame]) -> list[di
         for judge, base in CONTRIBUTIONS
         if judge in judges and base in judges
     ]
-
-
-def _common(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """The pairs of all tables, with each one's score in a column of its name, and the grade where they have one."""
-    named = [
-        table.rename({"score": name}).select("query_id", "doc_id", *({"grade"} & set(table.columns)), name)
-        for name, table in tables.items()
-    ]
-    both = named[0]
-    for other in named[1:]:
-        both = both.join(other.drop("grade", strict=False), on=["query_id", "doc_id"])
-    return both.sort("query_id", "doc_id")
-
-
-def _scored(judged: pl.DataFrame, folder: Path) -> pl.DataFrame:
-    """The ordinal score of each labelled pair, back from its distribution: the inverse of the judge's calibration."""
-    link = CumulativeLink.from_json(read_card(folder).calibration)
-    lowest = judged["probabilities"].list.first().to_numpy()
-    logits = np.log1p(-lowest) - np.log(lowest) + link.thresholds[0]
-    return judged.select("query_id", "doc_id").with_columns(score=logits / link.slope * link.deviation + link.mean)
-
-
-def human_of(part: Labelled) -> pl.DataFrame:
-    """The human judgments of these pairs as a table."""
-    return pl.DataFrame(
-        {
-            "query_id": [pair.query_id for pair in part.pairs],
-            "doc_id": [pair.doc_id for pair in part.pairs],
-            "grade": pl.Series(part.grades, dtype=pl.Int32),
-        }
-    )
 
 
 if __name__ == "__main__":

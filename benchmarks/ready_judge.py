@@ -10,7 +10,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from benchmarks.judge_quality import SHIPPED, folder_of
+from benchmarks.judge_variants import SHIPPED, folder_of
 from relsearch.judge.card import ADAPTER, CARD, HEAD
 from relsearch.judge.registry import READY, judge_folder
 

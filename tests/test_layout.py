@@ -39,3 +39,14 @@ def test_the_extra_all_holds_every_other_extra() -> None:
 def test_the_changelog_knows_this_version() -> None:
     """Each release says what is in it."""
     assert f"## {relsearch.__version__}" in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    """A module does one thing: none has more than 300 lines."""
+    files = [path for folder in ("relsearch", "index", "exporters", "benchmarks") for path in _sources(folder)]
+    assert len(files) > 50
+    assert {str(path): lines for path in files if (lines := path.read_text("utf-8").count("\n")) > 300} == {}
+
+
+def _sources(folder: str) -> list[Path]:
+    return sorted((REPOSITORY / folder).rglob("*.py"))

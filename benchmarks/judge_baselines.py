@@ -1,0 +1,40 @@
+"""What judges are set beside: labels that take no tuning, and those that others published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks import judge_measures as measures
+from benchmarks.folders import COLLECTIONS
+from benchmarks.judge_data import E5, MINILM, SCALE, TEST, TRAINING, Labelled, human_of, labelled
+from relsearch.encoder import load_encoder
+from relsearch.judge.evidence import Evidence
+
+
+def baselines(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> dict[str, pl.DataFrame]:
+    """Return each baseline's labels of the test pairs; bins of a cosine are fitted on what judges are calibrated on."""
+    human = human_of(test)
+    judges = {"majority": measures.majority(human, train.grades + dev.grades, SCALE)}
+    bm25 = [measures.bm25(name, human_of(labelled(name))) for name in TRAINING]
+    order = [grade for name in TRAINING for grade in labelled(name).grades]
+    judges["BM25 bins"] = measures.binned(
+        np.concatenate(bm25), order, human, measures.bm25(TEST, human), SCALE, judge="bm25"
+    )
+    for name, config in (("MiniLM cosine bins", MINILM), ("e5 cosine bins", E5)):
+        encoder = load_encoder(config, keep=kept)
+        known = (encoder.cosines(dev.pairs), dev.grades)
+        judges[name] = measures.binned(*known, human, encoder.cosines(test.pairs), SCALE, judge="cosine")
+    judges["cosine of both"] = _both_cosines(dev, test, kept=kept)
+    for name, file in measures.PUBLISHED.items():
+        judges[f"{name}, published"] = measures.published(COLLECTIONS / TEST / f"llm_{file}_umbrela.tsv", SCALE)
+    return judges
+
+
+def _both_cosines(dev: Labelled, test: Labelled, *, kept: Path) -> pl.DataFrame:
+    encoders = [load_encoder(config, keep=kept) for config in (E5, MINILM)]
+    evidence, known = Evidence.fit(dev.pairs, dev.grades, encoders=encoders, names=("cosine",), scale=SCALE)
+    scores = evidence.scores(test.pairs)
+    return measures.binned(known, dev.grades, human_of(test), scores, SCALE, judge="cosines")

@@ -1,0 +1,69 @@
+"""The human-graded pairs that judges are tuned on and held against, and the encoders whose cosine is evidence."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from benchmarks.folders import COLLECTIONS
+from relsearch.config import EncoderConfig
+from relsearch.corpus import FolderCollection
+from relsearch.template import render
+from relsearch.trec import read_qrels
+from relsearch.types import SCALES, Pair
+
+TRAINING, TEST = ("trec-dl-2021", "llmjudge-dev"), "trec-dl-2019"
+SCALE, SEED = SCALES["0-3"], 13
+DEV_QUERIES = 16
+E5 = EncoderConfig(model="intfloat/e5-small-v2", query_prefix="query: ", document_prefix="passage: ", max_tokens=256)
+MINILM = EncoderConfig(max_tokens=256)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pairs with their human grades."""
+
+    pairs: list[Pair]
+    grades: list[int]
+
+    def of(self, query_ids: set[str]) -> Labelled:
+        """Return the part of these queries."""
+        rows = [row for row, pair in enumerate(self.pairs) if pair.query_id in query_ids]
+        return self.at(rows)
+
+    def at(self, rows: Sequence[int]) -> Labelled:
+        """Return these rows."""
+        return Labelled([self.pairs[row] for row in rows], [self.grades[row] for row in rows])
+
+
+def labelled(name: str) -> Labelled:
+    """Return a collection's human-graded pairs in the order of query and document."""
+    source = FolderCollection(COLLECTIONS / name, trec=False)
+    texts = {document.doc_id: render(document.fields) for document in source.documents()}
+    queries = {query.query_id: query.text for query in source.queries()}
+    human = read_qrels(COLLECTIONS / name / "qrels.tsv", SCALE).sort("query_id", "doc_id")
+    rows = list(human.select("query_id", "doc_id").iter_rows())
+    return Labelled([Pair(query, doc, queries[query], texts[doc]) for query, doc in rows], human["grade"].to_list())
+
+
+def training_halves() -> tuple[Labelled, Labelled]:
+    """Return the pairs of the training queries, and of DEV_QUERIES held-out ones that judges are calibrated on."""
+    parts = [labelled(name) for name in TRAINING]
+    every = Labelled([p for part in parts for p in part.pairs], [g for part in parts for g in part.grades])
+    queries = sorted({pair.query_id for pair in every.pairs})
+    random.Random(SEED).shuffle(queries)  # noqa: S311 - a seeded split, not a secret
+    return every.of(set(queries[DEV_QUERIES:])), every.of(set(queries[:DEV_QUERIES]))
+
+
+def human_of(part: Labelled) -> pl.DataFrame:
+    """The human judgments of these pairs as a table."""
+    return pl.DataFrame(
+        {
+            "query_id": [pair.query_id for pair in part.pairs],
+            "doc_id": [pair.doc_id for pair in part.pairs],
+            "grade": pl.Series(part.grades, dtype=pl.Int32),
+        }
+    )

@@ -1,0 +1,62 @@
+"""The judges that benchmarks.judge_quality sets side by side."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.judge_data import E5, MINILM
+from relsearch.config import Aim, JudgeConfig, TuneConfig
+
+AIM: Aim = "frequency"
+# Judges whose labels are too dear for all pairs on two cores read this many a query; their row says so.
+SAMPLE_PER_QUERY = 40
+_ENCODER = JudgeConfig(
+    family="encoder",
+    base=E5.model,
+    query_prefix=E5.query_prefix,
+    document_prefix=E5.document_prefix,
+    max_document_tokens=160,
+    evidence=("cosine",),
+)
+_LLM = JudgeConfig(max_document_tokens=160, evidence=("cosine",))
+_LORA = TuneConfig(
+    layers=6, learning_rate=2e-4, head_learning_rate=3e-4, max_pairs=3000, minutes=12, evaluations=6, dev_pairs=1200
+)
+_LLM_TUNE = {"layers": 8, "max_pairs": 2400, "evaluations": 4, "dev_pairs": 500}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One tuned judge; `sampled` ones label a sample of the test pairs."""
+
+    judge: JudgeConfig
+    tune: TuneConfig
+    sampled: bool = False
+
+
+TUNED = {
+    "encoder + evidence": Variant(_ENCODER, _LORA),
+    "encoder + evidence of two": Variant(_ENCODER.model_copy(update={"more_encoders": (MINILM,)}), _LORA),
+    "LLM + evidence": Variant(_LLM, _LORA.model_copy(update=_LLM_TUNE), sampled=True),
+    "encoder alone": Variant(
+        _ENCODER.model_copy(update={"evidence": ()}), _LORA.model_copy(update={"minutes": 6}), sampled=True
+    ),
+}
+ZERO_SHOT = "SmolLM2 zero-shot"
+SHIPPED = "encoder + evidence of two"
+STACKS = {"stack of encoder and LLM": (SHIPPED, "LLM + evidence")}
+CONTRIBUTIONS = (
+    ("encoder + evidence", "e5 cosine bins"),
+    ("cosine of both", "e5 cosine bins"),
+    (SHIPPED, "cosine of both"),
+    (SHIPPED, "e5 cosine bins"),
+    ("LLM + evidence", "e5 cosine bins"),
+    ("stack of encoder and LLM", SHIPPED),
+)
+
+
+def folder_of(output: Path, name: str) -> Path:
+    """Return where a judge and its labels stand."""
+    return output / re.sub(r"[^a-z0-9]+", "-", name.lower())
