@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "adapter_model.safetensors"
 _PEFT = "adapter_config.json"
+_LISTS = {"layer", "layers", "block", "blocks", "h"}  # how architectures call the list of their layers
 
 
 def adapted(base: PreTrainedModel, task: str, config: TuneConfig, *, seed: int, start: Path | None = None) -> nn.Module:
@@ -87,10 +88,12 @@ def merge(base: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
 
 def _layer_of(name: str) -> int | None:
-    """The number of the layer that a parameter belongs to, None where it stands outside them."""
+    """The number of the layer that a parameter belongs to, None where it stands outside them.
+
+    The outermost list counts: T5 numbers the parts of a block as well, `encoder.block.11.layer.1`.
+    """
     parts = name.split(".")
-    numbers = [int(part) for before, part in pairwise(parts) if before in {"layer", "layers"}]
-    return numbers[0] if numbers else None
+    return next((int(part) for before, part in pairwise(parts) if before in _LISTS and part.isdigit()), None)
 
 
 def _linear_names(model: PreTrainedModel) -> list[str]:

@@ -59,10 +59,11 @@ class Base:
         if depth <= 0:
             return self.reader()
         if self.task == "CAUSAL_LM":
-            return UpperCausalReader(self.model, tokens, depth=depth, folder=folder)
+            return UpperCausalReader(self.model, tokens, depth=depth, folder=folder, weights=self.checksum)
         if not encoder_layers(self.model):
             return self.reader()
-        return UpperEncoderReader(self.model, tokens, depth=depth, folder=folder, **self._encoder_options())
+        options = self._encoder_options()
+        return UpperEncoderReader(self.model, tokens, depth=depth, folder=folder, weights=self.checksum, **options)
 
     def _encoder_options(self) -> dict[str, Any]:
         # DistilBERT takes no types at all, RoBERTa knows a single one.

@@ -54,8 +54,13 @@ class Blend(BaseModel):
         )
 
     def scores(self, values: ArrayLike) -> Floats:
-        """Return one score a row of values [n, columns]; higher is more relevant."""
-        standard = (np.asarray(values, dtype=np.float64) - np.asarray(self.means)) / np.asarray(self.deviations)
+        """Return one score a row of values [n, columns]; higher is more relevant. Raise DataError on another shape."""
+        matrix = np.asarray(values, dtype=np.float64)
+        if matrix.ndim != 2 or matrix.shape[1] != len(self.columns):
+            raise DataError(
+                f"blend of {', '.join(self.columns) or 'nothing'}: values are {matrix.shape}, not [n, columns]"
+            )
+        standard = (matrix - np.asarray(self.means)) / np.asarray(self.deviations)
         return np.asarray(standard @ np.asarray(self.weights), dtype=np.float64)
 
 

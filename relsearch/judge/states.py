@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -17,9 +18,17 @@ Row = TypeVar("Row")
 
 
 class KeptStates:
-    """Rows of states in one memory-mapped file; each key has as many rows as it has tokens."""
+    """Rows of states in one memory-mapped file; each key has as many rows as it has tokens.
 
-    def __init__(self, folder: Path, counts: Mapping[Hashable, int], *, size: int, dtype: torch.dtype) -> None:
+    The file stands in a subfolder named by all that decides what is in it: keys, shape, dtype, and `source`, which
+    says whose states they are. So nothing is ever read that was computed for other texts or by another model.
+    """
+
+    def __init__(
+        self, folder: Path, counts: Mapping[Hashable, int], *, size: int, dtype: torch.dtype, source: str
+    ) -> None:
+        about = repr((list(counts.items()), size, dtype, source))
+        folder = folder / hashlib.sha256(about.encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
         self._mark = folder / _DONE
         ends = list(accumulate(counts.values()))

@@ -26,9 +26,14 @@ _BATCH = 8
 
 
 class UpperCausalReader(CausalReader):
-    """Reads pairs with the blocks above `depth`, from kept states; only pairs it was made for."""
+    """Reads pairs with the blocks above `depth`, from kept states; only pairs it was made for.
 
-    def __init__(self, model: PreTrainedModel, tokens: Sequence[Tokens], *, depth: int, folder: Path) -> None:
+    `weights` names the model's weights: states that others left in the folder are not read.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, tokens: Sequence[Tokens], *, depth: int, folder: Path, weights: str
+    ) -> None:
         super().__init__(model)
         self._depth = depth
         self._upper = upper_blocks(model.get_decoder(), depth)
@@ -36,7 +41,7 @@ class UpperCausalReader(CausalReader):
         rows = sorted(set(tokens), key=_order)
         counts: dict[Hashable, int] = {row.prefix: len(row.prefix) for row in rows}
         counts |= {row: len(row.rest) for row in rows}
-        self._kept = KeptStates(folder, counts, size=int(model.config.hidden_size), dtype=model.dtype)
+        self._kept = _kept(model, counts, depth=depth, folder=folder, weights=weights)
         groups = [list(group) for _, group in groupby(rows, key=lambda row: row.prefix)]
         self._kept.fill(groups, self._compute)
 
@@ -64,6 +69,7 @@ class UpperEncoderReader(EncoderReader):
         *,
         depth: int,
         folder: Path,
+        weights: str,
         padding: int,
         typed: bool,
     ) -> None:
@@ -72,7 +78,7 @@ class UpperEncoderReader(EncoderReader):
         self._lower = _lower_encoder(model, depth)
         rows = sorted(set(tokens), key=lambda row: (len(row.prefix) + len(row.rest), row.prefix, row.rest))
         counts: dict[Hashable, int] = {row: len(row.prefix) + len(row.rest) for row in rows}
-        self._kept = KeptStates(folder, counts, size=int(model.config.hidden_size), dtype=model.dtype)
+        self._kept = _kept(model, counts, depth=depth, folder=folder, weights=weights)
         self._kept.fill([rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)], self._compute)
 
     def _states(self, tokens: Sequence[Tokens], mask: Tensor, second: Tensor) -> Tensor:
@@ -91,6 +97,11 @@ class UpperEncoderReader(EncoderReader):
             states = self._embed_and_run(self._lower, rows, mask, second)
         for row, found, there in zip(rows, states, mask, strict=True):
             self._kept[row].copy_(found[there])
+
+
+def _kept(model: PreTrainedModel, counts: dict[Hashable, int], *, depth: int, folder: Path, weights: str) -> KeptStates:
+    size = int(model.config.hidden_size)
+    return KeptStates(folder, counts, size=size, dtype=model.dtype, source=f"{weights} below {depth}")
 
 
 def encoder_layers(model: Any) -> list[nn.Module]:

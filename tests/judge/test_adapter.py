@@ -56,6 +56,21 @@ def test_only_the_top_layer_learns(new_base: NewBase, rank: int) -> None:
 
 
 @_RANKS
+def test_the_top_layer_of_a_t5_is_its_last_block(rank: int) -> None:
+    """T5 numbers attention and feed-forward inside of a block too; these numbers are no layers."""
+    from transformers import T5Config, T5EncoderModel
+
+    config = T5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2)
+    model = adapter.adapted(T5EncoderModel(config), "FEATURE_EXTRACTION", TuneConfig(rank=rank, layers=1), seed=1)
+    names = list(_trainable(model))
+    assert all(".block.1." in name for name in names)
+    assert {part for name in names for part in ("SelfAttention", "DenseReluDense") if part in name} == {
+        "SelfAttention",
+        "DenseReluDense",
+    }
+
+
+@_RANKS
 def test_more_layers_than_there_are_means_all(new_base: NewBase, rank: int) -> None:
     """Eight layers of a two-layer base are its two, and still nothing outside them."""
     base = new_base()

@@ -101,6 +101,16 @@ def test_values_must_fit_grades_and_columns(levels: Floats, scale: Scale, shape:
         Blend.fit(("first", "second"), np.zeros(shape), levels.astype(int), scale)
 
 
+@pytest.mark.parametrize("shape", [(400, 1), (400, 3), (2,), (400, 2, 1)])
+def test_scores_need_the_columns_that_were_fitted(
+    levels: Floats, noise: Floats, scale: Scale, shape: tuple[int]
+) -> None:
+    """One column too few would be spread over all weights, and nobody would know."""
+    blend = _fit(levels + noise[:, 0], noise[:, 1], grades=levels, scale=scale)
+    with pytest.raises(DataError, match="blend of column-0, column-1: values are"):
+        blend.scores(np.zeros(shape))
+
+
 def test_no_pairs_cannot_be_fitted(scale: Scale) -> None:
     """An empty set of grades teaches nothing."""
     with pytest.raises(DataError, match="0 grades"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,28 @@ def test_what_was_computed_before_an_interruption_is_kept(
     # Four queries, or forty pairs by eight: two groups were finished, the third is done again.
     assert len(seen) == 3 + (2 if family == "llm" else 3)
     found = read_all(again.features, tokens, batch_size=3)
+    torch.testing.assert_close(found, read_all(base.reader().features, tokens, batch_size=3), atol=1e-4, rtol=1e-4)
+
+
+def test_states_of_other_pairs_are_not_taken_for_these(base: Base, pairs: list[Pair], tmp_path: Path) -> None:
+    """A folder that is used again, for as many pairs of the same lengths even, keeps both apart."""
+    tokens = base.encode(pairs)
+    others = [replace(row, rest=row.rest[::-1]) for row in tokens]
+    first = base.tuning_reader(tokens, tuned_layers=1, folder=tmp_path)
+    second = base.tuning_reader(others, tuned_layers=1, folder=tmp_path)
+    for reader, rows in ((first, tokens), (second, others)):
+        found = read_all(reader.features, rows, batch_size=3)
+        torch.testing.assert_close(found, read_all(base.reader().features, rows, batch_size=3), atol=1e-4, rtol=1e-4)
+
+
+def test_states_of_other_weights_are_not_read(base: Base, pairs: list[Pair], tmp_path: Path) -> None:
+    """The same texts read by another model have other states."""
+    tokens = base.encode(pairs[:10])
+    base.tuning_reader(tokens, tuned_layers=1, folder=tmp_path)
+    with torch.no_grad():
+        base.model.get_input_embeddings().weight.mul_(2)
+    other = replace(base, checksum="other")
+    found = read_all(other.tuning_reader(tokens, tuned_layers=1, folder=tmp_path).features, tokens, batch_size=3)
     torch.testing.assert_close(found, read_all(base.reader().features, tokens, batch_size=3), atol=1e-4, rtol=1e-4)
 
 
