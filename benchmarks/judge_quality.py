@@ -1,4 +1,4 @@
-"""Judges side by side on TREC Deep Learning 2019: tuned on 2021 and the dev half of 2023, no query of 2019 seen.
+"""Judges side by side on TREC Deep Learning 2019: tuned on 2021 and the dev half of 2023.
 
 `python -m benchmarks.judge_quality [--output runs/judge-quality] [--only NAME...] [--measure-only]` tunes each
 judge of TUNED, fits STACKS on held-out training queries, judges the human-graded pairs of 2019 and sets the judges
