@@ -116,6 +116,9 @@ class LabelConfig(Section):
     )
     window_characters: int | None = Field(None, ge=1, description="judge longer documents in windows of this length")
     window_overlap: int = Field(0, ge=0, description="characters that neighbouring windows share")
+    window_title: int = Field(
+        100, ge=0, description="characters of the title that windows after the first repeat, if the template begins so"
+    )
     max_windows: int = Field(8, ge=1, description="windows a document; what is beyond them is not read")
     window_combine: Literal["max", "mean"] = "max"
 

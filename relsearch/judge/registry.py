@@ -12,6 +12,7 @@ from relsearch.judge.card import STACK_CARD, content
 from relsearch.protocols import Judge
 from relsearch.types import Scale
 
+_TITLE_LINE = "{title}\n"
 READY, TUNED, ZERO_SHOT, REMOTE = "ready", "tuned", "zero-shot", "remote"
 
 
@@ -44,6 +45,7 @@ def open_judge(config: Config, *, tuned: Path | None = None, keep: Path | None =
         judge,
         characters=config.label.window_characters,
         overlap=config.label.window_overlap,
+        title=config.label.window_title if config.collection.template.startswith(_TITLE_LINE) else 0,
         max_windows=config.label.max_windows,
         combine=config.label.window_combine,
     )

@@ -1,7 +1,8 @@
 """Long documents in windows: any judge reads every part of a text, and the best window or their mean is the label.
 
 The best window ("max") is MaxP of Dai and Callan (2019): a document is as relevant as its most relevant passage.
-Windows are counted in characters, since words need a language; they end at white space where there is some.
+Windows are counted in characters, since words need a language; they end at white space where there is some. A part
+in the middle of a text seldom says what the text is about, so windows after the first begin with its title.
 """
 
 from __future__ import annotations
@@ -28,12 +29,20 @@ class WindowedJudge:
     """Any judge, over windows of at most `characters`; `truncated` counts documents with more than `max_windows`.
 
     "max" takes the judgment of the window with the highest expected grade, the first of equals. "mean" averages the
-    distributions and rounds their expected grade. Texts of one window get what the judge itself gives them; where a
-    window's label is missing, the document's is.
+    distributions and rounds their expected grade. `title` is how many characters of a text's first line, at most a
+    quarter of a window, the later windows begin with; 0 where a text's first line is not its title. Texts of one window
+    get what the judge itself gives them; where a window's label is missing, the document's is.
     """
 
     def __init__(
-        self, judge: Judge, *, characters: int, overlap: int = 0, max_windows: int = 8, combine: Combine = "max"
+        self,
+        judge: Judge,
+        *,
+        characters: int,
+        overlap: int = 0,
+        title: int = 0,
+        max_windows: int = 8,
+        combine: Combine = "max",
     ) -> None:
         if characters < 1 or max_windows < 1 or not 0 <= overlap <= characters // 2 or combine not in ("max", "mean"):
             raise ConfigError(
@@ -43,9 +52,10 @@ class WindowedJudge:
         self._judge = judge
         self._characters = characters
         self._overlap = overlap
+        self._title = min(title, characters // 4)
         self._max_windows = max_windows
         self._combine = combine
-        about = ("windows", judge.fingerprint, characters, overlap, max_windows, combine)
+        about = ("windows", judge.fingerprint, characters, overlap, self._title, max_windows, combine)
         self._fingerprint = hashlib.sha256("|".join(map(str, about)).encode()).hexdigest()[:16]
         self.truncated = 0
 
@@ -79,12 +89,12 @@ class WindowedJudge:
 
     def _parts(self, pairs: Iterable[Pair], waiting: deque[tuple[str, str, int]]) -> Iterator[Pair]:
         for pair in pairs:
-            found = spans(pair.text, self._characters, self._overlap)
+            found = windows(pair.text, self._characters, self._overlap, title=self._title)
             kept = list(islice(found, self._max_windows))
             self._count_truncated(next(found, None) is not None)
             waiting.append((pair.query_id, pair.doc_id, len(kept)))
-            for start, end in kept:
-                yield pair if len(kept) == 1 and end == len(pair.text) else replace(pair, text=pair.text[start:end])
+            for text in kept:
+                yield replace(pair, text=text)
 
     def _combined(self, windows: Sequence[Judgment]) -> Judgment:
         missing = [one for one in windows if one.grade is None]
@@ -103,8 +113,23 @@ class WindowedJudge:
         )
 
 
-def spans(text: str, characters: int, overlap: int) -> Iterator[tuple[int, int]]:
+def windows(text: str, characters: int, overlap: int, *, title: int = 0) -> Iterator[str]:
+    """Yield the text's windows of at most `characters`; each after the first begins with the text's title.
+
+    The title is the first line where others follow, cut after `title` characters.
+    """
+    line, more, _ = text.partition("\n")
+    heading = line[:title].rstrip() + "\n" if title and more and line.strip() else ""
+    room = characters - len(heading)
+    found = spans(text, characters, min(overlap, room // 2), later=room)
+    for start, end in found:
+        yield text[start:end] if start == 0 else heading + text[start:end]
+
+
+def spans(text: str, characters: int, overlap: int, *, later: int | None = None) -> Iterator[tuple[int, int]]:
     """Yield start and end of windows that cover the text, each of at most `characters`; an empty text is one window.
+
+    Windows after the first have at most `later` characters, where that is given.
 
     A window ends after the last white space of its second half, and inside a word where there is none there, as in
     Chinese or in a word that is longer than half a window. The next one starts at most `overlap` before that end, after
@@ -114,7 +139,7 @@ def spans(text: str, characters: int, overlap: int) -> Iterator[tuple[int, int]]
     yield start, end
     while end < len(text):
         start = _start(text, end - overlap, end)
-        end = _end(text, start, characters)
+        end = _end(text, start, later or characters)
         yield start, end
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from relsearch.errors import ConfigError, DataError
 from relsearch.judge.store import judge_all
-from relsearch.judge.windows import WindowedJudge, spans
+from relsearch.judge.windows import WindowedJudge, spans, windows
 from relsearch.types import SCALES, Judgment, Pair
 from tests.judge.conftest import WordOverlapJudge
 
@@ -83,6 +83,31 @@ def test_a_text_without_spaces_is_cut_too(text: str) -> None:
 
 
 @CALM
+@given(TEXTS, TEXTS, LIMITS.filter(lambda limits: limits[0] >= 8), st.integers(0, 12))
+def test_every_window_begins_with_the_title(first: str, body: str, limits: tuple[int, int], title: int) -> None:
+    """Whatever the text: later windows repeat a bounded title, keep the limit, and together hold all of the text."""
+    text = f"{first}\n{body}"
+    title = min(title, limits[0] // 4)
+    line = text.partition("\n")[0]
+    heading = f"{line[:title].rstrip()}\n" if title and line.strip() else ""
+    beginning, *rest = windows(text, *limits, title=title)
+    assert all(len(window) <= limits[0] for window in (beginning, *rest))
+    assert all(window.startswith(heading) for window in rest)
+    whole = windows(text, limits[0], 0, title=title)
+    assert next(whole) + "".join(window.removeprefix(heading) for window in whole) == text
+
+
+def test_a_later_window_is_judged_under_its_title() -> None:
+    """The judge reads the title before each part; a text of one line has none."""
+    reading = ReadingJudge()
+    judge = WindowedJudge(reading, characters=40, title=10)
+    list(judge.judge(pairs_of("Green tea\n" + "steep it long " * 5, "one line " * 6)))
+    assert len(reading.texts) > 4
+    assert [text.startswith("Green tea\n") for text in reading.texts[:3]] == [True] * 3
+    assert not any("\n" in text for text in reading.texts[-2:])
+
+
+@CALM
 @given(st.lists(TEXTS, max_size=12), LIMITS, st.sampled_from(["max", "mean"]))
 def test_one_judgment_a_pair_in_order(texts: list[str], limits: tuple[int, int], combine: Any) -> None:
     """Pairs of one and of many windows come back in order, whatever the judge reads ahead."""
@@ -145,6 +170,7 @@ def test_each_setting_changes_the_fingerprint() -> None:
         {"characters": 100},
         {"characters": 101},
         {"characters": 100, "overlap": 10},
+        {"characters": 100, "title": 10},
         {"characters": 100, "max_windows": 2},
         {"characters": 100, "combine": "mean"},
     ]
