@@ -120,13 +120,15 @@ def steps_of(pairs: Sequence[Pair], tokens: Sequence[Tokens], scale: Scale) -> l
     ]
 
 
-def check_same(config: JudgeConfig, scale: Scale, steps: Sequence[Step], *, layers: int, folder: Path) -> None:
-    """Raise AssertionError where, in float32, the two ways compute different things."""
-    Ways(config, scale, steps, layers=layers, folder=folder, dtype=torch.float32).check_same()
+def checked_ways(config: JudgeConfig, scale: Scale, steps: Sequence[Step], *, layers: int, folder: Path) -> Ways:
+    """Return both ways in the dtypes that they take: float32, and the fastest here.
 
-
-def ways(config: JudgeConfig, scale: Scale, steps: Sequence[Step], *, layers: int, folder: Path) -> Ways:
-    """Return both ways in the dtypes that they take: float32, and the fastest here."""
+    Raise AssertionError where, in float32, the two ways compute different things.
+    """
+    exact = Ways(config, scale, steps, layers=layers, folder=folder, dtype=torch.float32)
+    exact.check_same()
+    if fast_dtype() is torch.float32:
+        return exact
     return Ways(config, scale, steps, layers=layers, folder=folder, dtype=fast_dtype())
 
 

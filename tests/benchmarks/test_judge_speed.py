@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from benchmarks import judging_speed, tuning_speed
-from benchmarks.judge_speed import Family, Size, measure, section
+from benchmarks.judge_speed import Family, Size, bfloat16, measure, section
 from benchmarks.prompt_lengths import full_length, pairs_of_length
 from benchmarks.rounds import faster, interleaved, rate
 from relsearch.config import JudgeConfig
 from relsearch.judge.prompt import Tokens
 from relsearch.judge.trainer import Step
 from relsearch.types import SCALES, Document, Pair, Query
+from relsearch.weights import fast_dtype
 
 SCALE = SCALES["0-3"]
 SIZE = Size(queries=2, documents=3, steps=2, documents_per_step=3, agreement_pairs=4, rounds=2)
@@ -103,3 +104,11 @@ def test_a_family_is_measured_whole(family: Family, pairs: list[Pair]) -> None:
     _, rows = section({**found, "encoder": found})
     assert len(rows) == 8
     assert found["steps"][0]["ratio_to_naive"]["value"] == 1
+
+
+def test_bfloat16_is_measured_where_it_is_not_emulated(tiny_llama: Path, pairs: list[Pair]) -> None:
+    """The record has the agreement, or the reason why it has none."""
+    family = Family(JudgeConfig(base=str(tiny_llama), batch_size=2), 1, judging_speed.llm_ways)
+    found = bfloat16(family, pairs[:4])
+    able = fast_dtype() is torch.bfloat16
+    assert (found["bf16"] is not None, found["bf16_reason"] is None) == (able, able)
