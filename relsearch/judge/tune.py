@@ -59,8 +59,11 @@ def tune(
     scale: Scale,
     seed: int,
     output: Path,
+    states: Path | None = None,
 ) -> TuneReport:
     """Tune on the training pairs, choose and calibrate on the dev pairs, write a judge folder to `output`.
+
+    The frozen layers' states are kept in `output` until it is whole, or for further runs in the folder `states`.
 
     Dev pairs must be of other queries. A run that was cut goes on from its last checkpoint in `output`. Where the
     model explains the dev grades no better than the evidence alone, its part is set to zero, and the report says so.
@@ -74,7 +77,9 @@ def tune(
     prior = CumulativeLink.fit(known, train_grades, scale)
     steps = _steps(train_pairs, train_grades, known, setting)
     dev = _dev_set(dev_pairs, dev_grades, evidence, setting)
-    model = _model(setting, prior, [*(row for step in steps for row in step.tokens), *dev.tokens], output)
+    model = _model(
+        setting, prior, [*(row for step in steps for row in step.tokens), *dev.tokens], states or output / _TRUNK
+    )
     done, tokens_per_s = _learn(model, steps, dev, prior, setting=setting, folder=output / _CHECKPOINTS)
     scores = dev.scores(model, batch_size=judge.batch_size)
     report = TuneReport(
@@ -187,12 +192,12 @@ def _dev_set(pairs: Sequence[Pair], grades: Sequence[int], evidence: Evidence, s
     return DevSet(chosen, [grades[row] for row in rows], known[rows], setting.base.encode(chosen), setting.scale)
 
 
-def _model(setting: _Setting, prior: CumulativeLink, tokens: Sequence[Tokens], output: Path) -> TunedModel:
+def _model(setting: _Setting, prior: CumulativeLink, tokens: Sequence[Tokens], states: Path) -> TunedModel:
     """The base with what is tuned of it, and a reader for all these pairs."""
     base, config = setting.base, setting.tune
     start = judge_folder(config.start) if config.start else None
     model = adapter.adapted(base.model, base.task, config, seed=setting.seed, start=start / ADAPTER if start else None)
-    reader = base.tuning_reader(tokens, tuned_layers=config.layers, folder=output / _TRUNK)
+    reader = base.tuning_reader(tokens, tuned_layers=config.layers, folder=states)
     head = OrdinalHead(prior, reader.width).to(base.model.device)
     if start is not None:
         _check_start(read_card(start), setting)
