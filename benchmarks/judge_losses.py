@@ -35,13 +35,16 @@ def main() -> None:
     """Tune and measure every cell, record and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--output", type=Path, default=Path("runs/judge-losses"))
+    parser.add_argument(
+        "--vectors", type=Path, default=Path("runs/judge-quality/vectors"), help="kept cosines' vectors"
+    )
     parser.add_argument("--minutes", type=float, default=4.0, help="of tuning a cell")
     parser.add_argument("--pairs", type=int, default=3000, help="training pairs at most")
     parser.add_argument("--dev-pairs", type=int, default=1200, help="held-out pairs that each look reads")
     arguments = parser.parse_args()
     os.environ.setdefault("RELSEARCH_MODELS", str(MODELS))
     train, dev = training_halves()
-    encoders = [load_encoder(config, keep=arguments.output / "vectors") for config in (E5, MINILM)]
+    encoders = [load_encoder(config, keep=arguments.vectors) for config in (E5, MINILM)]
     budget = {"minutes": arguments.minutes, "max_pairs": arguments.pairs, "dev_pairs": arguments.dev_pairs}
     budget["calibration_pairs"] = arguments.dev_pairs  # so that the best look is of the pairs that are reported
     config = TUNED[SHIPPED].tune.model_copy(update=budget)
