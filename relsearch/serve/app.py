@@ -55,6 +55,7 @@ def create_app(scorer: Scorer, settings: Settings, *, tokens: TokenLengths | Non
         description="Reranks documents for a query; scores are " + SCORE_SCALE + ".",
         lifespan=lifespan,
         redoc_url=None,
+        redirect_slashes=False,
         responses=ERRORS,
     )
     _add_ranking(app, Service(batcher, settings, metrics))

@@ -45,20 +45,21 @@ class Batcher:
         self._tokens = tokens
         self._queue = Queue()
         self._requests = 0
-        self._filled = asyncio.Event()
-        self._closed = False
+        self._running = False
         self._loops: list[asyncio.Task[None]] = []
-        # One thread more, for tokenising the next request.
-        self._threads = ThreadPoolExecutor(settings.parallel_batches + 1, thread_name_prefix="relsearch-batch")
 
     async def start(self) -> None:
         """Score one pair, so that the first client does not wait for what is lazy, then begin to serve."""
+        self._filled = asyncio.Event()
+        # One thread more, for tokenising the next request.
+        self._threads = ThreadPoolExecutor(self._settings.parallel_batches + 1, thread_name_prefix="relsearch-batch")
         await self._in_thread(_scores, self._scorer, "warm", ["up"])
         self._loops = [asyncio.create_task(self._serve()) for _ in range(self._settings.parallel_batches)]
+        self._running = True
 
     async def close(self) -> None:
         """Refuse new requests, answer those accepted, then end."""
-        self._closed = True
+        self._running = False
         while self._requests:
             await asyncio.sleep(0.01)
         for loop in self._loops:
@@ -101,8 +102,8 @@ class Batcher:
 
     @contextmanager
     def _accepted(self) -> Iterator[None]:
-        if self._closed:
-            raise UnhealthyError("the service is shutting down; ask another one")
+        if not self._running:
+            raise UnhealthyError("the service is starting or shutting down; ask another one")
         if self._requests >= self._settings.max_waiting_requests:
             raise self._full(f"{self._requests} requests are waiting")
         self._requests += 1

@@ -83,22 +83,22 @@ async def test_a_short_request_passes_a_long_one() -> None:
     assert finished == ["short", "long"]
 
 
-async def test_a_full_queue_is_429_with_retry_after() -> None:
+@pytest.mark.parametrize("limit", [{"max_waiting_requests": 2}, {"max_waiting_tokens": 1}])
+async def test_a_full_queue_is_429_with_retry_after(limit: dict[str, int]) -> None:
     """Beyond the requests or the tokens that may wait, clients are sent away at once; the others are answered."""
-    for limit in ({"max_waiting_requests": 2}, {"max_waiting_tokens": 5}):
-        scorer = HeldScorer()
-        async with serving(scorer, **limit, **ONE_BY_ONE) as client:
-            asked = []
-            for number in range(2):
-                asked.append(asyncio.create_task(client.post("/rerank", json={"query": "a", "texts": [f"{number} b"]})))
-                await until(lambda: len(scorer.calls) == 1)
-                await asyncio.sleep(0.02)
-            refused = await client.post("/rerank", json={"query": "a", "texts": ["c d e"]})
-            scorer.gate.set()
-            answered = await asyncio.gather(*asked)
-        assert (refused.status_code, refused.json()["error_type"]) == (429, "Overloaded")
-        assert 1 <= int(refused.headers["Retry-After"]) <= 60
-        assert [response.status_code for response in answered] == [200, 200]
+    scorer = HeldScorer()
+    async with serving(scorer, **limit, **ONE_BY_ONE) as client:
+        asked = []
+        for number in range(2):
+            asked.append(asyncio.create_task(client.post("/rerank", json={"query": "a", "texts": [f"{number} b"]})))
+            await until(lambda: len(scorer.calls) == 1)
+            await asyncio.sleep(0.02)
+        refused = await client.post("/rerank", json={"query": "a", "texts": ["c d e"]})
+        scorer.gate.set()
+        answered = await asyncio.gather(*asked)
+    assert (refused.status_code, refused.json()["error_type"]) == (429, "Overloaded")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert [response.status_code for response in answered] == [200, 200]
 
 
 async def test_a_request_larger_than_the_queue_is_served_alone() -> None:
