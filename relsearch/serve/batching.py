@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from relsearch.protocols import Scorer
 from relsearch.serve.metrics import Metrics
@@ -21,8 +21,18 @@ from relsearch.serve.settings import Settings
 from relsearch.serve.tokens import TokenLengths, estimated_lengths
 
 _log = logging.getLogger(__name__)
+Wanted = dict[str, list[str]]  # the distinct texts of each query
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+@runtime_checkable
+class ManyScorer(Scorer, Protocol):
+    """A scorer that takes a whole batch at once, whatever its queries."""
+
+    def score_many(self, requests: Sequence[tuple[str, Sequence[str]]]) -> list[list[float]]:
+        """Return the scores of each query's texts, as `score` would."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ class Batcher:
         self._filled = asyncio.Event()
         # One thread more, for tokenising the next request.
         self._threads = ThreadPoolExecutor(self._settings.parallel_batches + 1, thread_name_prefix="relsearch-batch")
-        await self._in_thread(_scores, self._scorer, "warm", ["up"])
+        await self._in_thread(_scores, self._scorer, {"warm": ["up"]})
         self._loops = [asyncio.create_task(self._serve()) for _ in range(self._settings.parallel_batches)]
         self._running = True
 
@@ -163,27 +173,31 @@ class Batcher:
 
     async def _run(self, parts: list[Part]) -> None:
         started = time.perf_counter()
-        for query in dict.fromkeys(part.job.query for part in parts):
-            await self._run_query(query, [part for part in parts if part.job.query == query])
+        await self._answer(parts)
         self._timed(sum(part.tokens for part in parts), time.perf_counter() - started)
 
-    async def _run_query(self, query: str, parts: list[Part]) -> None:
+    async def _answer(self, parts: list[Part]) -> None:
         waiting = [part for part in parts if not part.job.done.done()]
-        texts = list(dict.fromkeys(text for part in waiting for text in part.texts))
-        if not texts:
+        wanted = _distinct(waiting)
+        if not wanted:
             return
         try:
-            scores = await self._in_thread(_scores, self._scorer, query, texts)
+            scores = await self._in_thread(_scores, self._scorer, wanted)
         except Exception as exc:  # whatever a model raises ends its requests, not the service
+            if len(wanted) > 1:
+                for query in wanted:  # one query's failure is not its neighbours'
+                    await self._answer([part for part in waiting if part.job.query == query])
+                return
             # The type alone: a message may quote the texts.
             _log.error("scoring failed: %s", type(exc).__name__)
             error = exc if isinstance(exc, BackendError) else BackendError("the model failed; see the service's log")
             for part in waiting:
                 part.job.fail(error)
             return
-        self._metrics.distinct.inc(len(texts))
+        self._metrics.distinct.inc(sum(map(len, wanted.values())))
         for part in waiting:
-            part.job.add({text: scores[text] for text in part.texts})
+            of_query = scores[part.job.query]
+            part.job.add({text: of_query[text] for text in part.texts})
 
     def _timed(self, tokens: int, seconds: float) -> None:
         self._queue.learn_speed(tokens * self._settings.parallel_batches, seconds)
@@ -195,8 +209,20 @@ class Batcher:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-def _scores(scorer: Scorer, query: str, texts: list[str]) -> dict[str, float]:
-    scores = scorer.score(query, texts)
-    if len(scores) != len(texts) or not all(0 < score < 1 for score in scores):
-        raise BackendError("the model gave no score strictly inside (0, 1) for some text; export the bundle again")
-    return dict(zip(texts, scores, strict=True))
+def _distinct(parts: Sequence[Part]) -> Wanted:
+    wanted: dict[str, dict[str, None]] = {}
+    for part in parts:
+        wanted.setdefault(part.job.query, {}).update(dict.fromkeys(part.texts))
+    return {query: list(texts) for query, texts in wanted.items()}
+
+
+def _scores(scorer: Scorer, wanted: Wanted) -> dict[str, dict[str, float]]:
+    if isinstance(scorer, ManyScorer):
+        found = scorer.score_many(list(wanted.items()))
+    else:
+        found = [scorer.score(query, texts) for query, texts in wanted.items()]
+    for texts, scores in zip(wanted.values(), found, strict=True):
+        if len(scores) != len(texts) or not all(0 < score < 1 for score in scores):
+            raise BackendError("the model gave no score strictly inside (0, 1) for some text; export the bundle again")
+    pairs = zip(wanted.items(), found, strict=True)
+    return {query: dict(zip(texts, scores, strict=True)) for (query, texts), scores in pairs}

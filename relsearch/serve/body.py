@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, NoReturn, TypeVar
 
@@ -23,7 +24,12 @@ _Request = TypeVar("_Request", bound=RerankRequest)
 
 async def read_request(request: Request, settings: Settings) -> RerankRequest:
     """Return what the client asks, in the dialect of its path; raise a RefusedError that says what is wrong."""
-    content = parse(await _read(request, settings.max_body_bytes))
+    try:
+        async with asyncio.timeout(settings.timeout_s):
+            body = await _read(request, settings.max_body_bytes)
+    except TimeoutError:
+        raise MalformedError(f"the body did not arrive within {settings.timeout_s:g} s") from None
+    content = parse(body)
     if not isinstance(content, dict):
         raise InvalidError("the body must be a JSON object")
     asked = check(content, DIALECTS[request.url.path])

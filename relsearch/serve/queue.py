@@ -21,12 +21,11 @@ class Job:
     tokens: Sequence[int]
     done: asyncio.Future[dict[str, float]]
     scores: dict[str, float] = field(default_factory=dict)
-    dealt: int = 0
+    dealt: int = 0  # how many of its texts were put into batches
+    waiting_tokens: int = field(init=False)  # of the others
 
-    @property
-    def waiting_tokens(self) -> int:
-        """The tokens of its texts that no batch holds yet."""
-        return sum(self.tokens[self.dealt :])
+    def __post_init__(self) -> None:
+        self.waiting_tokens = sum(self.tokens)
 
     def add(self, scores: dict[str, float]) -> None:
         """Take scores of some of its texts; the last ones resolve `done`."""
@@ -104,6 +103,7 @@ class Queue:
         chosen = slice(job.dealt, job.dealt + count)
         part = Part(job, job.texts[chosen], sum(job.tokens[chosen]))
         job.dealt += count
+        job.waiting_tokens -= part.tokens
         self.waiting_tokens -= part.tokens
         return part
 

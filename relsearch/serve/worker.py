@@ -24,7 +24,7 @@ def app_of_environment() -> FastAPI:
     settings = read_settings()
     if settings.bundle is None:
         raise ConfigError("serve: no bundle; set RELSEARCH_BUNDLE, or pass --bundle")
-    threads = settings.threads or max(1, len(os.sched_getaffinity(0)) // settings.workers)
+    threads = settings.threads or max(1, _cores() // settings.workers)
     scorer = OnnxScorer.open(settings.bundle, workers=threads)
     return create_app(scorer, settings, tokens=BundleTokens(open_bundle(settings.bundle)))
 
@@ -49,3 +49,8 @@ def run(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=settings.drain_s,
         )
+
+
+def _cores() -> int:
+    # Only Linux says which cores this process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

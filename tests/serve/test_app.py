@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -143,7 +145,7 @@ async def test_a_body_without_length_is_read_no_further_than_the_limit() -> None
     """A chunked body that never ends is refused once it passes the limit."""
     sent = 0
 
-    async def endless():  # type: ignore[no-untyped-def]  # an async generator
+    async def endless() -> AsyncIterator[bytes]:
         nonlocal sent
         while sent < 10_000_000:
             sent += 1000
@@ -152,6 +154,19 @@ async def test_a_body_without_length_is_read_no_further_than_the_limit() -> None
     async with serving(OverlapScorer(), max_body_bytes=50_000) as client:
         response = await client.post("/rerank", content=endless())
     assert response.status_code == 413
+
+
+async def test_a_body_that_does_not_arrive_is_refused() -> None:
+    """A client that sends a byte and then nothing holds its place no longer than the time limit."""
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(30)
+
+    async with serving(OverlapScorer(), timeout_s=0.05) as client:
+        response = await client.post("/rerank", content=stalled())
+    assert response.status_code == 400
+    assert "0.05 s" in response.json()["error"]
 
 
 async def test_a_key_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +207,7 @@ async def test_information() -> None:
 class QuotingScorer(OverlapScorer):
     """Fails with a message that holds the text."""
 
-    def score(self, query: str, texts: list[str]) -> list[float]:  # type: ignore[override]
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """Raise on the text that asks for it."""
         if "boom" in texts:
             raise ValueError(f"cannot score {texts} for {query}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -160,21 +161,23 @@ async def test_a_client_that_hangs_up_is_dropped() -> None:
     scorer = HeldScorer()
     app = create_app(scorer, read_settings(**ONE_BY_ONE))
     hung_up = asyncio.Event()
-    bodies = iter([{"type": "http.request", "body": b'{"query": "gone", "texts": ["one", "two"]}'}])
-    sent: list[dict[str, object]] = []
+    bodies: Iterator[MutableMapping[str, Any]] = iter(
+        [{"type": "http.request", "body": b'{"query": "gone", "texts": ["one", "two"]}'}]
+    )
+    sent: list[MutableMapping[str, Any]] = []
 
-    async def receive() -> dict[str, object]:
+    async def receive() -> MutableMapping[str, Any]:
         if message := next(bodies, None):
             return message
         await hung_up.wait()
         return {"type": "http.disconnect"}
 
-    async def send(message: dict[str, object]) -> None:
+    async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": "/rerank", "query_string": b"", "headers": []}
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/rerank", "query_string": b"", "headers": []}
     async with app.router.lifespan_context(app):
-        asked = asyncio.create_task(app(scope, receive, send))  # type: ignore[arg-type]  # plain dicts are ASGI's messages
+        asked = asyncio.create_task(app(scope, receive, send))
         await until(lambda: len(scorer.calls) == 1)
         hung_up.set()
         await asked
@@ -187,7 +190,7 @@ async def test_one_failure_fails_its_own_request_only() -> None:
     """What the model raises for one query leaves the other queries of the batch unharmed."""
 
     class Choosy(HeldScorer):
-        def score(self, query: str, texts: list[str]) -> list[float]:  # type: ignore[override]
+        def score(self, query: str, texts: Sequence[str]) -> list[float]:
             if query == "bad":
                 raise ValueError
             return super().score(query, texts)
@@ -203,6 +206,38 @@ async def test_one_failure_fails_its_own_request_only() -> None:
         await first
     assert isinstance(bad, BackendError)
     assert not isinstance(good, BaseException)
+
+
+class ManyOverlaps(HeldScorer):
+    """Takes a batch at once; remembers the queries of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[str]] = []
+
+    def score_many(self, requests: Sequence[tuple[str, Sequence[str]]]) -> list[list[float]]:
+        """Return what `score` does for each query; fail on a batch that holds `bad`."""
+        self.batches.append([query for query, _ in requests])
+        if any(query == "bad" for query, _ in requests):
+            raise ValueError
+        return [self.score(query, texts) for query, texts in requests]
+
+
+async def test_a_scorer_of_many_gets_the_batch_at_once() -> None:
+    """Queries that wait together go to such a scorer in one call; one that fails is tried apart from the others."""
+    scorer = ManyOverlaps()
+    async with batching(scorer, parallel_batches=1) as batcher:
+        asked = [asyncio.create_task(batcher.score("hold", ["x"]))]
+        await until(lambda: len(scorer.calls) == 1)
+        asked += [asyncio.create_task(batcher.score(query, ["a", "b"])) for query in ("a", "bad", "b")]
+        await asyncio.sleep(0.05)
+        scorer.gate.set()
+        _, one, bad, other = await asyncio.gather(*asked, return_exceptions=True)
+    assert scorer.batches[1:] == [["hold"], ["a", "bad", "b"], ["a"], ["bad"], ["b"]]
+    assert isinstance(bad, BackendError)
+    assert [found.scores for found in (one, other) if not isinstance(found, BaseException)] == [
+        OverlapScorer().score(query, ["a", "b"]) for query in ("a", "b")
+    ]
 
 
 async def test_closing_answers_what_was_accepted() -> None:
