@@ -113,15 +113,15 @@ class RequireKey:
 
     def __init__(self, app: ASGIApp, *, key: str | None) -> None:
         self._app = app
-        self._expected = None if key is None else f"Bearer {key}".encode()
+        self._key = None if key is None else key.encode("ascii")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it before its body is read."""
-        if scope["type"] != "http" or self._expected is None or scope["path"] in _OPEN_PATHS:
+        if scope["type"] != "http" or self._key is None or scope["path"] in _OPEN_PATHS:
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("authorization", "").encode("latin-1")
-        if hmac.compare_digest(given, self._expected):
+        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), self._key):
             await self._app(scope, receive, send)
             return
         await _refused(UnauthorizedError("send the API key: Authorization: Bearer KEY"))(scope, receive, send)

@@ -159,6 +159,7 @@ class Batcher:
         # Cancelling the task that waits for a future cancels the future, too.
         if job is not None and (job.done.cancel() or job.done.cancelled()):
             self._queue.drop_abandoned()
+            self._metrics.waiting_tokens.set(self._queue.waiting_tokens)
             self._metrics.dropped.inc()
 
     async def _serve(self) -> None:

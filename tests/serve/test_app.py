@@ -174,8 +174,8 @@ async def test_a_key_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELSEARCH_API_KEY", "secret")
     body = {"query": "a", "texts": ["b"]}
     async with serving(OverlapScorer()) as client:
-        for wrong in ({}, {"Authorization": "Bearer nope"}, {"Authorization": b"Bearer \xff"}):
-            refused = await client.post("/rerank", json=body, headers=wrong)
+        for wrong in (b"", b"secret", b"Basic secret", b"Bearer nope", b"Bearer \xff", b"Bearer"):
+            refused = await client.post("/rerank", json=body, headers={"Authorization": wrong})
             assert refused.status_code == 401
             assert refused.headers["WWW-Authenticate"] == "Bearer"
         right = {"Authorization": "Bearer secret"}
