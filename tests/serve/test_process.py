@@ -45,7 +45,7 @@ def served(bundle: Path, *options: str, **environment: str) -> Iterator[tuple[su
         env={**os.environ, **environment},
     )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=100) as client:
             _wait_until_healthy(process, client)
             yield process, client
     finally:
@@ -57,20 +57,21 @@ def served(bundle: Path, *options: str, **environment: str) -> Iterator[tuple[su
 
 def test_a_request_in_flight_survives_sigterm(tiny_bundles: dict[str, Path]) -> None:
     """On SIGTERM the service answers what it accepted, takes nothing new and ends."""
-    texts = [f"{QUERY} {number} " * 9 for number in range(4000)]
-    with served(tiny_bundles["fp32"], "--timeout-s", "60") as (process, client), ThreadPoolExecutor() as threads:
+    texts = [f"{QUERY} {number} " * 9 for number in range(1500)]
+    patient = ("--timeout-s", "100", "--drain-s", "100")
+    with served(tiny_bundles["fp32"], *patient) as (process, client), ThreadPoolExecutor() as threads:
         answer = threads.submit(lambda: client.post("/rerank", json={"query": QUERY, "texts": texts}))
         _wait_for(lambda: "relsearch_waiting_requests 1.0" in client.get("/metrics").text)
         process.send_signal(signal.SIGTERM)
-        response = answer.result(timeout=60)
+        response = answer.result(timeout=100)
         process.wait(timeout=30)
-        assert response.status_code == 200
-        assert len(response.json()) == 4000
+        assert response.status_code == 200, response.text
+        assert len(response.json()) == 1500
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{client.base_url}/health")
         assert process.stderr is not None
         lines = [json.loads(line) for line in process.stderr]
-    assert [line["documents"] for line in lines if line.get("path") == "/rerank"] == [4000]
+    assert [line["documents"] for line in lines if line.get("path") == "/rerank"] == [1500]
     assert QUERY not in json.dumps(lines)
 
 
