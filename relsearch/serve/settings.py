@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -57,8 +58,9 @@ class Settings(BaseSettings):
 
 def read_settings(**options: object) -> Settings:
     """Return the settings of options and environment, options first, None meaning not given; raise ConfigError."""
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks them
+        return Settings(**given)
     except ValidationError as exc:
         error = exc.errors(include_input=False)[0]
         where = ".".join(str(part) for part in error["loc"])
