@@ -1,0 +1,203 @@
+"""The service under load, beside a plain FastAPI + sentence-transformers server on the same model.
+
+`python -m benchmarks.serve_load --bundle BUNDLE --model RERANKER [--soak-minutes 60] [--quick]`; RERANKER is the model
+folder that the bundle was exported from. One and eight clients that wait for their answers, with and without a busy
+neighbour process; then requests at random times, at growing shares of the rate that eight clients reached; then, if
+asked for, a soak at 80 % of it. --quick is a small part of it and records nothing. Texts are the packaged demo's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.load import Requests, closed, offered
+from benchmarks.record import record
+from relsearch.corpus import load_collection
+from relsearch.show import table
+from relsearch.template import render
+
+SEED = 31
+CLIENTS = (1, 8)
+SHARES = (0.25, 0.5, 0.75, 0.9, 1.0, 1.25)
+SOAK_SHARE = 0.8
+_BUSY = "while True: pass"
+_START_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is sent: documents a request, seconds a measurement, shares of the saturated rate."""
+
+    documents: int
+    seconds: float
+    shares: tuple[float, ...] = SHARES
+
+
+WHOLE = Size(documents=50, seconds=60)
+QUICK = Size(documents=3, seconds=2, shares=(0.5, 1.25))
+
+
+def main() -> None:
+    """Measure, print, and record unless it was quick."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--soak-minutes", type=float, default=0.0)
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, nothing recorded")
+    arguments = parser.parse_args()
+    size = QUICK if arguments.quick else WHOLE
+    figures: dict[str, Any] = {"documents_per_request": size.documents, "cores": len(os.sched_getaffinity(0))}
+    with plain(arguments.model) as (url, _):
+        figures["plain"] = measure(url, size)
+    with service(arguments.bundle) as (url, process):
+        figures["relsearch"] = measure(url, size)
+        figures |= soak(url, process, figures["relsearch"]["saturated_per_s"], size, minutes=arguments.soak_minutes)
+    figures["p95_over_p50_busy"] = max(_spread(row) for row in figures["relsearch"]["clients"] if row["busy"])
+    show(figures)
+    if not arguments.quick:
+        record("serve_load", figures, seed=SEED)
+
+
+def measure(url: str, size: Size) -> dict[str, Any]:
+    """Return one server's figures: waiting clients, quiet and busy, and offered load up to beyond saturation."""
+    requests = demo_requests(size)
+    asyncio.run(closed(url, requests, clients=1, seconds=size.seconds / 4))  # warms both sides up
+    rows = []
+    for busy in (False, True):
+        with neighbour(busy=busy):
+            for clients in CLIENTS:
+                found = asyncio.run(closed(url, requests, clients=clients, seconds=size.seconds))
+                rows.append({"clients": clients, "busy": busy, **found.figures()})
+    saturated = next(row["requests_per_s"] for row in rows if row["clients"] == max(CLIENTS) and not row["busy"])
+    loads = []
+    for share in size.shares:
+        load = offered(url, requests, per_s=share * saturated, seconds=size.seconds, seed=SEED)
+        loads.append({"share": share, "offered_per_s": round(share * saturated, 2), **asyncio.run(load).figures()})
+    return {"saturated_per_s": saturated, "clients": rows, "offered": loads}
+
+
+def soak(url: str, process: subprocess.Popen[bytes], saturated: float, size: Size, *, minutes: float) -> dict[str, Any]:
+    """Return errors, refusals and memory growth of a long run below saturation; nulls where none was asked for."""
+    if not minutes:
+        return {"soak_minutes": 0, "soak_errors": None, "soak_refused": None, "soak_growth_mb": None}
+    before = _resident_mb(process)
+    load = offered(url, demo_requests(size), per_s=SOAK_SHARE * saturated, seconds=60 * minutes, seed=SEED)
+    found = asyncio.run(load).figures()
+    growth = round(_resident_mb(process) - before, 1)
+    return {
+        "soak_minutes": minutes,
+        "soak_errors": found["errors"],
+        "soak_refused": found["refused"],
+        "soak_growth_mb": growth,
+        "soak": found,
+    }
+
+
+def demo_requests(size: Size) -> Requests:
+    """Return requests of the packaged demo's queries and documents."""
+    demo = load_collection("demo")
+    texts = [render(document.fields) for document in demo.documents()]
+    return Requests([query.text for query in demo.queries()], texts, documents=size.documents, seed=SEED)
+
+
+def show(figures: Mapping[str, Any]) -> None:
+    """Print both servers' tables."""
+    keys = ("requests_per_s", "p50_ms", "p95_ms", "p99_ms", "refused", "errors")
+    for group, first in (("clients", ("clients", "busy")), ("offered", ("share", "offered_per_s"))):
+        rows = [
+            [server, *(str(row[key]) for key in (*first, *keys))]
+            for server in ("plain", "relsearch")
+            for row in figures[server][group]
+        ]
+        print(table(["server", *first, *keys], rows), end="\n\n")
+    print({key: value for key, value in figures.items() if key not in {"plain", "relsearch"}})
+
+
+@contextmanager
+def service(bundle: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address of `relsearch serve`, and its process."""
+    port = _free_port()
+    command = [sys.executable, "-c", "from relsearch.cli import main; main()", "serve", "--timeout-s", "60"]
+    with _running([*command, "--bundle", str(bundle), "--port", str(port)], port, {}) as found:
+        yield found
+
+
+@contextmanager
+def plain(model: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address of the plain server, and its process."""
+    port = _free_port()
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.plain_server:app", "--no-access-log", "--port", str(port)]
+    with _running(command, port, {"RERANKER": str(model)}) as found:
+        yield found
+
+
+@contextmanager
+def neighbour(*, busy: bool) -> Iterator[None]:
+    """A process that keeps one core busy, if asked for."""
+    if not busy:
+        yield
+        return
+    process = subprocess.Popen([sys.executable, "-c", _BUSY])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _running(
+    command: list[str], port: int, environment: dict[str, str]
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_healthy(url, process)
+        yield url, process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_S
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/health").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise SystemExit(f"the server at {url} did not start; run its command by hand: {process.args!r}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _resident_mb(process: subprocess.Popen[bytes]) -> float:
+    pages = int(Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _spread(row: Mapping[str, Any]) -> float:
+    return round(row["p95_ms"] / row["p50_ms"], 2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Running the service: the application of one process, and the server around it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack
+
+import uvicorn
+from fastapi import FastAPI
+
+from relsearch.errors import ConfigError
+from relsearch.rerank.bundle import open_bundle
+from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.serve.access_log import log_config
+from relsearch.serve.app import create_app
+from relsearch.serve.metrics import SHARED_FOLDER
+from relsearch.serve.settings import Settings, read_settings
+from relsearch.serve.tokens import BundleTokens
+
+
+def app_of_environment() -> FastAPI:
+    """Return the application of the bundle that the environment names; each worker process calls this."""
+    settings = read_settings()
+    if settings.bundle is None:
+        raise ConfigError("serve: no bundle; set RELSEARCH_BUNDLE, or pass --bundle")
+    threads = settings.threads or max(1, _cores() // settings.workers)
+    scorer = OnnxScorer.open(settings.bundle, workers=threads)
+    return create_app(scorer, settings, tokens=BundleTokens(open_bundle(settings.bundle)))
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what was accepted; raise if the bundle is not whole."""
+    if settings.bundle is not None:
+        open_bundle(settings.bundle)  # a wrong folder is one line here, and a traceback in each worker
+    os.environ.update(settings.environment())
+    with ExitStack() as stack:
+        if settings.workers > 1:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="relsearch-metrics-"))
+            os.environ[SHARED_FOLDER] = folder
+        uvicorn.run(
+            "relsearch.serve.worker:app_of_environment",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            log_config=log_config(),
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.drain_s,
+        )
+
+
+def _cores() -> int:
+    # Only Linux says which cores this process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
