@@ -48,7 +48,10 @@ def judge(context: Context, work: Building) -> None:
         pl.col("query_id").is_in(learning) & (pl.col("rank") <= context.config.label.depth)
     )
     human = _sample(context.human.filter(pl.col("query_id").is_in(held_out)), context)
-    wanted = pl.concat([pool.select(_PAIR).join(context.human, on=_PAIR, how="anti"), human.select(_PAIR)]).sort(_PAIR)
+    known = context.human
+    if context.config.label.human_irrelevant:
+        known = known.filter(pl.col("grade") >= context.config.scale.relevant)
+    wanted = pl.concat([pool.select(_PAIR).join(known, on=_PAIR, how="anti"), human.select(_PAIR)]).sort(_PAIR)
     if wanted.is_empty():
         raise DataError("no pair to judge: every pool pair has a human label; raise [judge] depth or add queries")
     judge = open_judge(context.config, tuned=context.path("tune"), keep=_vectors(context))
