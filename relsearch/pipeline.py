@@ -13,7 +13,7 @@ from relsearch import artifacts
 from relsearch.artifacts import Building
 from relsearch.config import Config
 from relsearch.errors import ArtifactError, ConfigError
-from relsearch.stages import gather, label, rank
+from relsearch.stages import gather, label, make, rank
 from relsearch.stages.context import Context
 
 StageFunction = Callable[[Context, Building], None]
@@ -44,9 +44,10 @@ STAGES: tuple[Stage, ...] = (
     Stage("index", gather.index, ("index", "encoder", "collection"), ("collect",)),
     Stage("pool", gather.pool, ("index", "pool"), ("collect", "index")),
     Stage("tune", label.tune, ("tune", "judge", "encoder"), ("collect",)),
-    Stage("judge", label.judge, ("label", "remote"), ("pool", "tune")),
+    Stage("judge", label.judge, ("label", "remote", "judge"), ("pool", "tune")),
     Stage("agree", label.agree, ("evaluate",), ("judge",)),
-    Stage("augment", label.augment, ("augment",), ("judge", "agree")),
+    Stage("synthesize", make.synthesize, ("synthesize", "label", "remote", "judge"), ("index", "tune")),
+    Stage("augment", label.augment, ("augment",), ("judge", "agree", "synthesize")),
     Stage("train-human", rank.train_human, ("train", "encoder"), ("collect", "pool")),
     Stage("train-augmented", rank.train_augmented, ("train", "encoder"), ("augment",)),
     Stage("export", rank.export, ("export",), ("train-human", "train-augmented")),
@@ -56,11 +57,20 @@ STAGES: tuple[Stage, ...] = (
 
 
 def stages_of(config: Config) -> tuple[Stage, ...]:
-    """Return the stages that this config needs: none tunes a judge where another one labels."""
-    if config.label.judge == "tuned":
-        return STAGES
-    kept = [stage for stage in STAGES if stage.name != "tune"]
-    return tuple(replace(stage, after=tuple(name for name in stage.after if name != "tune")) for stage in kept)
+    """Return the stages that this config needs, without those that `_unneeded` names."""
+    unneeded = _unneeded(config)
+    kept = [stage for stage in STAGES if stage.name not in unneeded]
+    return tuple(replace(stage, after=tuple(name for name in stage.after if name not in unneeded)) for stage in kept)
+
+
+def _unneeded(config: Config) -> dict[str, str]:
+    """The stages that have nothing to do under this config, and why."""
+    unneeded = {}
+    if config.label.judge != "tuned":
+        unneeded["tune"] = f"[label] judge is {config.label.judge!r}"
+    if "synthetic" not in config.augment.chosen:
+        unneeded["synthesize"] = "[augment] policies does not name 'synthetic'"
+    return unneeded
 
 
 def stage_fingerprint(name: str, config: Config) -> str:
@@ -81,7 +91,7 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
     stages = stages_of(config)
     wanted = [stage for stage in stages if stage.name.split("-")[0] == verb]
     if not wanted:
-        raise ConfigError(f"{verb}: nothing to do, [label] judge is {config.label.judge!r}")
+        raise ConfigError(f"{verb}: nothing to do, {_unneeded(config)[verb]}")
     for stage in wanted:
         for before in _all_before(stage, stages):
             if not artifacts.is_current(config.output / before, stage_fingerprint(before, config)):

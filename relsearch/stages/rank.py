@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from functools import partial
 
 import polars as pl
@@ -20,12 +21,14 @@ ARMS = ("human", "augmented")
 
 def train_human(context: Context, work: Building) -> None:
     """Train a reranker on the human labels of training queries alone: the baseline of augmentation."""
-    _train(context, work, _human_examples(context, "train"))
+    _train(context, work, _human_examples(context, "train"), {})
 
 
 def train_augmented(context: Context, work: Building) -> None:
     """Train a reranker on human and judged labels."""
-    _train(context, work, tables.read(context.path("augment", "examples.parquet"), tables.EXAMPLES))
+    examples = tables.read(context.path("augment", "examples.parquet"), tables.EXAMPLES)
+    queries = tables.read(context.path("augment", "queries.parquet"), tables.QUERIES)
+    _train(context, work, examples, dict(queries.select("query_id", "text").iter_rows()))
 
 
 def export(context: Context, work: Building) -> None:
@@ -92,7 +95,7 @@ def evaluate(context: Context, work: Building) -> None:
     work.figures |= {"result": result.to_json(), "table": result.to_table(), "against": tests}
 
 
-def _train(context: Context, work: Building, examples: pl.DataFrame) -> None:
+def _train(context: Context, work: Building, examples: pl.DataFrame, written: Mapping[str, str]) -> None:
     from relsearch.rerank.train import Texts, train
 
     config = context.config
@@ -102,7 +105,7 @@ def _train(context: Context, work: Building, examples: pl.DataFrame) -> None:
     report = train(
         examples,
         dev,
-        texts=Texts(context.query_texts, context.texts(doc_ids), config.collection.template),
+        texts=Texts({**written, **context.query_texts}, context.texts(doc_ids), config.collection.template),
         config=config.train,
         encoder=config.train_encoder,
         scale=config.scale,
