@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.pipeline import STAGES
+from relsearch.config import load_config
+from relsearch.pipeline import stages_of
 from relsearch.types import Document
 from tests.rerank.tiny_reranker import GRADES
 
@@ -41,7 +42,15 @@ max_document_tokens = 32
 layers = 1
 rank = 2
 evaluations = 1
+[label]
+human_irrelevant = true
+[synthesize]
+base = "{llama}"
+documents = 6
+max_query_tokens = 8
 [augment]
+policies = ["all"]
+relabel_floor = 0.0
 force = true
 [train]
 base = "{bert}"
@@ -50,6 +59,7 @@ max_steps = 4
 evaluations = 1
 [export]
 force = true
+guard = "off"
 [evaluate]
 resamples = {resamples}
 """
@@ -81,7 +91,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, collection: Path, tiny_bert
 
 def test_a_second_run_has_nothing_to_do(config: Path) -> None:
     """All stages are up to date, in their order."""
-    assert _statuses(config) == [(stage.name, "up to date") for stage in STAGES]
+    assert _statuses(config) == [(stage.name, "up to date") for stage in stages_of(load_config(config))]
 
 
 def test_a_changed_setting_runs_the_stages_that_depend_on_it(config: Path) -> None:
@@ -101,16 +111,56 @@ def test_the_table_shows_every_arm_against_bm25(config: Path) -> None:
 
 
 def test_no_query_that_is_measured_was_learnt_from(config: Path) -> None:
-    """Training examples are of training and unlabelled queries, and judged pairs never overrule people."""
+    """Examples are of training, unlabelled and written queries, and of a pair there is one."""
     import polars as pl
 
     output = config.parent / "out"
-    split = dict(pl.read_parquet(output / "collect" / "queries.parquet").select("query_id", "split").iter_rows())
+    split = {}
+    for stage in ("augment", "collect"):
+        split |= dict(pl.read_parquet(output / stage / "queries.parquet").select("query_id", "split").iter_rows())
     examples = pl.read_parquet(output / "augment" / "examples.parquet")
-    assert {split[query] for query in examples["query_id"]} == {"train", "unlabelled"}
+    assert {split[query] for query in examples["query_id"]} - {"synthetic"} == {"train", "unlabelled"}
     assert examples.select("query_id", "doc_id").is_duplicated().sum() == 0
     human = examples.filter(pl.col("source") == "human")
     assert {split[query] for query in human["query_id"]} == {"train"}
+
+
+def test_written_queries_pass_every_filter(config: Path) -> None:
+    """Each one that is kept is unlike the others, and has its own document with a relevant grade."""
+    import polars as pl
+
+    folder = config.parent / "out" / "synthesize"
+    counts = json.loads((folder / "manifest.json").read_text("utf-8"))["figures"]["kept"]
+    assert {"llm", "titles", "phrases", "all"} <= counts.keys()
+    every = counts["all"]
+    assert every["written"] >= every["distinct"] >= every["round_trip"] >= every["relevant"]
+    assert every["round_trip"] > 0
+    judged = pl.read_parquet(folder / "judgments.parquet")
+    sources = judged.filter(pl.col("role") == "source")
+    assert sources.height == every["relevant"] == pl.read_parquet(folder / "queries.parquet").height
+    assert (sources["grade"] >= 2).all()
+    assert (judged.filter(pl.col("role") != "source")["grade"] < 2).all()
+
+
+def test_the_guard_keeps_what_ships(config: Path) -> None:
+    """A reranker that cannot win is refused with the remedy; where the guard reports, the old bundle stays."""
+    before = _files(config.parent / "out" / "export" / "bundle")
+    for guard in ("refuse", "report"):
+        changed = config.with_name(f"{guard}.toml")
+        setting = f'guard = "{guard}"\nguard_margin = 1.0'
+        changed.write_text(config.read_text("utf-8").replace('guard = "off"', setting), encoding="utf-8")
+        command = [sys.executable, "-c", "from relsearch.cli import main; main()", "export", "-c", str(changed)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert _files(config.parent / "out" / "export" / "bundle") == before
+        if guard == "refuse":
+            assert done.returncode == 1
+            assert "does not beat (nDCG@10) bm25" in done.stderr.splitlines()[-1]
+        else:
+            assert done.returncode == 0, done.stderr
+            assert "not beaten" in done.stdout
+    figures = json.loads((config.parent / "out" / "export" / "manifest.json").read_text("utf-8"))["figures"]
+    assert figures["shipped"] == "previous"
+    _statuses(config)  # back to where the other tests expect it
 
 
 def test_the_bundle_reranks_a_run_without_torch(config: Path, collection: Path, tmp_path: Path) -> None:
@@ -127,6 +177,10 @@ def test_the_bundle_reranks_a_run_without_torch(config: Path, collection: Path, 
         assert done.returncode == 0, done.stderr
         assert done.stdout == ("" if to_file else expected)
     assert (tmp_path / "run.trec").read_text("utf-8") == expected
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def _statuses(config: Path) -> list[tuple[str, str]]:
