@@ -13,7 +13,7 @@ from relsearch import artifacts
 from relsearch.artifacts import Building
 from relsearch.config import Config
 from relsearch.errors import ArtifactError, ConfigError
-from relsearch.stages import gather, label, make, rank
+from relsearch.stages import gather, label, make, rank, refine
 from relsearch.stages.context import Context
 
 StageFunction = Callable[[Context, Building], None]
@@ -50,7 +50,13 @@ STAGES: tuple[Stage, ...] = (
     Stage("augment", label.augment, ("augment",), ("judge", "agree", "synthesize")),
     Stage("train-human", rank.train_human, ("train", "encoder"), ("collect", "pool")),
     Stage("train-augmented", rank.train_augmented, ("train", "encoder"), ("augment",)),
-    Stage("export", rank.export, ("export",), ("train-human", "train-augmented")),
+    Stage(
+        "optimize",
+        refine.optimize,
+        ("optimize", "augment", "train", "encoder", "label", "remote", "judge"),
+        ("augment", "train-augmented"),
+    ),
+    Stage("export", rank.export, ("export",), ("train-human", "train-augmented", "optimize")),
     Stage("rerank", rank.rerank, (), ("pool", "export")),
     Stage("evaluate", rank.evaluate, ("evaluate",), ("rerank",)),
 )
@@ -70,6 +76,8 @@ def _unneeded(config: Config) -> dict[str, str]:
         unneeded["tune"] = f"[label] judge is {config.label.judge!r}"
     if "synthetic" not in config.augment.chosen:
         unneeded["synthesize"] = "[augment] policies does not name 'synthetic'"
+    if not config.optimize.enabled:
+        unneeded["optimize"] = "[optimize] enabled is false"
     return unneeded
 
 
@@ -88,6 +96,8 @@ def run_all(config: Config) -> Iterator[StageResult]:
 
 def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
     """Run the stages of one verb; raise ArtifactError where a stage before them has not run."""
+    if verb == "optimize":  # asked for by name, it runs though `run` goes without it
+        config = config.model_copy(update={"optimize": config.optimize.model_copy(update={"enabled": True})})
     stages = stages_of(config)
     wanted = [stage for stage in stages if stage.name.split("-")[0] == verb]
     if not wanted:

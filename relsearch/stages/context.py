@@ -89,3 +89,30 @@ class Context:
         texts = self.texts(table["doc_id"])
         rows = table.select("query_id", "doc_id").iter_rows()
         return [Pair(query, doc, self.query_texts[query], texts[doc]) for query, doc in rows]
+
+
+class WithoutTest(Context):
+    """The same, but no table holds a test query: what searches for settings cannot see one."""
+
+    @cached_property
+    def queries(self) -> pl.DataFrame:
+        """The queries that are not for testing, with their split."""
+        return super().queries.filter(pl.col("split") != "test")
+
+    @cached_property
+    def human(self) -> pl.DataFrame:
+        """The human judgments of these queries."""
+        return self._mine(super().human)
+
+    @cached_property
+    def candidates(self) -> pl.DataFrame:
+        """The pools of these queries."""
+        return self._mine(super().candidates)
+
+    @cached_property
+    def first_stage(self) -> pl.DataFrame:
+        """The first searcher's run of these queries."""
+        return self._mine(super().first_stage)
+
+    def _mine(self, table: pl.DataFrame) -> pl.DataFrame:
+        return table.filter(pl.col("query_id").is_in(self.queries["query_id"].implode()))

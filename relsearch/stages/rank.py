@@ -8,7 +8,6 @@ from pathlib import Path
 
 import polars as pl
 
-from relsearch import augment as policy
 from relsearch import tables
 from relsearch.artifacts import Building
 from relsearch.config import Config
@@ -17,6 +16,7 @@ from relsearch.exporters.trec import write_run
 from relsearch.stages.context import Context
 from relsearch.stages.runs import FIRST_STAGE, baseline_runs, baselines, bundle_run
 from relsearch.stages.ship import ship
+from relsearch.stages.training import human_examples, train_on
 
 
 def arms(config: Config) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def model_folder(context: Context, arm: str) -> Path:
 
 def train_human(context: Context, work: Building) -> None:
     """Train a reranker on the human labels of training queries alone: the baseline of augmentation."""
-    _train(context, work, _human_examples(context, "train"), {})
+    _train(context, work, human_examples(context, "train"), {})
 
 
 def train_augmented(context: Context, work: Building) -> None:
@@ -93,23 +93,7 @@ def evaluate(context: Context, work: Building) -> None:
 
 
 def _train(context: Context, work: Building, examples: pl.DataFrame, written: Mapping[str, str]) -> None:
-    from relsearch.rerank.train import Texts, train
-
-    config = context.config
-    dev = _human_examples(context, "dev")
-    doc_ids = [*examples["doc_id"], *dev["doc_id"]]
-    sources = examples.group_by("source").len().sort("source").rows()
-    report = train(
-        examples,
-        dev,
-        texts=Texts({**written, **context.query_texts}, context.texts(doc_ids), config.collection.template),
-        config=config.train,
-        encoder=config.train_encoder,
-        scale=config.scale,
-        seed=config.seed,
-        output=work.directory,
-        training_data=", ".join(f"{count} {source} labels" for source, count in sources),
-    )
+    report = train_on(context, examples, written, context.config.train, work.directory)
     work.figures |= {
         "dev_ndcg10": report.card.dev_ndcg10,
         "dev_ndcg10_cosine": report.card.dev_ndcg10_cosine,
@@ -117,8 +101,3 @@ def _train(context: Context, work: Building, examples: pl.DataFrame, written: Ma
         "steps": report.steps,
         "pairs_per_s": report.pairs_per_s,
     }
-
-
-def _human_examples(context: Context, split: str) -> pl.DataFrame:
-    config = context.config
-    return policy.augment(context.human, None, queries=context.split(split), scale=config.scale, config=config.augment)

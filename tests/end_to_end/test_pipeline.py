@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,7 @@ rank = 2
 evaluations = 1
 [label]
 human_irrelevant = true
+depth = 3
 [synthesize]
 base = "{llama}"
 documents = 6
@@ -57,6 +59,11 @@ base = "{bert}"
 max_length = 64
 max_steps = 4
 evaluations = 1
+[optimize]
+enabled = true
+rounds = 1
+trials = 1
+repool_depth = 4
 [export]
 force = true
 guard = "off"
@@ -99,14 +106,14 @@ def test_a_changed_setting_runs_the_stages_that_depend_on_it(config: Path) -> No
     changed = config.with_name("changed.toml")
     changed.write_text(config.read_text("utf-8").replace("resamples = 200", "resamples = 300"), encoding="utf-8")
     again = {name for name, status in _statuses(changed) if status == "done"}
-    assert again == {"agree", "augment", "train-augmented", "export", "rerank", "evaluate"}
+    assert again == {"agree", "augment", "train-augmented", "optimize", "export", "rerank", "evaluate"}
     _statuses(config)  # back to where the other tests expect it
 
 
 def test_the_table_shows_every_arm_against_bm25(config: Path) -> None:
     """The last table holds BM25, the untrained cosine and both rerankers, and fits a terminal."""
     shown = _relsearch("run", "-c", str(config)).stdout
-    assert all(run in shown for run in ("bm25", "cosine", "human_reranker", "augmented_reranker"))
+    assert all(run in shown for run in ("bm25", "cosine", "human_reranker", "augmented_reranker", "optimized_reranker"))
     assert max(map(len, shown.splitlines())) <= 80
 
 
@@ -140,6 +147,35 @@ def test_written_queries_pass_every_filter(config: Path) -> None:
     assert sources.height == every["relevant"] == pl.read_parquet(folder / "queries.parquet").height
     assert (sources["grade"] >= 2).all()
     assert (judged.filter(pl.col("role") != "source")["grade"] < 2).all()
+
+
+def test_optimizing_never_sees_a_test_query(config: Path, tmp_path: Path) -> None:
+    """Where test queries, their labels and their pools are gone, the outcome is the same to the last bit."""
+    import polars as pl
+
+    from relsearch.artifacts import Building
+    from relsearch.stages.context import Context
+    from relsearch.stages.refine import optimize
+
+    output = config.parent / "out"
+    blind = tmp_path / "out"
+    shutil.copytree(output, blind, ignore=shutil.ignore_patterns("optimize", "export", "rerank", "evaluate"))
+    queries = pl.read_parquet(blind / "collect" / "queries.parquet")
+    test = queries.filter(pl.col("split") == "test")["query_id"].implode()
+    assert test.len().item() > 0
+    for table in ("collect/queries", "collect/qrels", "pool/candidates", "pool/first_stage"):
+        path = blind / f"{table}.parquet"
+        pl.read_parquet(path).filter(~pl.col("query_id").is_in(test)).write_parquet(path)
+    work = Building(tmp_path / "optimize")
+    work.directory.mkdir()
+    optimize(Context(load_config(config).model_copy(update={"output": blind})), work)
+    figures = json.loads((output / "optimize" / "manifest.json").read_text("utf-8"))["figures"]
+    assert figures == work.figures
+    assert figures["rounds"][0]["judged"] > 0
+    assert figures["trials"]["finished"] == 1
+    assert figures["dev_ndcg10"] >= figures["dev_ndcg10_start"]
+    weights = (folder / "model" / "model.safetensors" for folder in (output / "optimize", work.directory))
+    assert len({path.read_bytes() for path in weights}) == 1
 
 
 def test_the_guard_keeps_what_ships(config: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import AutoTokenizer
 
 from relsearch.config import SynthesizeConfig
@@ -13,6 +14,7 @@ from relsearch.errors import ArtifactError, ConfigError, ModelError
 from relsearch.types import Document
 from relsearch.writer.causal import QueryWriter, clean_query
 from relsearch.writer.prompt import load_writer_prompt
+from relsearch.writer.sampling import SeededDraws
 from relsearch.writer.store import write_all
 
 
@@ -35,11 +37,22 @@ def test_the_same_seed_writes_the_same_in_any_batch(tiny_llama: Path, texts: lis
     assert any(together)
 
 
-def test_seeds_and_turns_differ(tiny_llama: Path, texts: list[str]) -> None:
-    """Another seed writes other queries, and so does each turn on one document."""
+def test_draws_follow_the_probabilities_and_the_key() -> None:
+    """The highest of noisy log-probabilities is a draw from them; each key has its own, and always the same."""
+    probabilities = torch.tensor([0.6, 0.3, 0.1])
+    keys = [str(number) for number in range(4000)]
+    scores = probabilities.log().repeat(len(keys), 1)
+    ids = torch.zeros(len(keys), 1, dtype=torch.long)
+    drawn = SeededDraws(keys)(ids, scores).argmax(dim=1)
+    shares = torch.bincount(drawn, minlength=3) / len(keys)
+    assert torch.allclose(shares, probabilities, atol=0.03)
+    assert torch.equal(drawn.flip(0), SeededDraws(keys[::-1])(ids, scores).argmax(dim=1))
+
+
+def test_seeds_differ(tiny_llama: Path, texts: list[str]) -> None:
+    """Another seed writes other queries."""
     one, other = (_writer(tiny_llama, seed=seed, queries_per_document=60).write(texts[:1])[0] for seed in (1, 2))
     assert one != other
-    assert len(set(one)) > 1
 
 
 def test_the_fingerprint_changes_with_what_changes_the_queries(tiny_llama: Path) -> None:
