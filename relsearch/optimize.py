@@ -60,7 +60,9 @@ def search(objective: Objective, config: Config, journal: Path, *, minutes: floa
     A trial that is under the median of the others' first rung is pruned there. Raise what the objective raises: the
     trial then counts as failed and is not tried again by itself.
     """
-    optuna = _optuna()
+    _require_optuna()
+    import optuna
+
     study = _study(config, journal)
     if not any(trial.state.name in ("COMPLETE", "PRUNED", "WAITING") for trial in study.trials):
         study.enqueue_trial(_configured(config))
@@ -179,7 +181,7 @@ def _sizes(config: Config) -> list[int]:
 
 
 def _study(config: Config, journal: Path) -> optuna.Study:
-    optuna = _optuna()
+    import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
@@ -208,9 +210,8 @@ def _spent(study: optuna.Study) -> float:
     return sum(float(trial.user_attrs.get(_SECONDS, 0.0)) for trial in study.trials)
 
 
-def _optuna():  # type: ignore[no-untyped-def]  # a module
+def _require_optuna() -> None:
     try:
-        import optuna
+        import optuna  # noqa: F401
     except ImportError as exc:
         raise MissingExtraError("relsearch optimize", "optimize") from exc
-    return optuna

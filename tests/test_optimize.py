@@ -137,5 +137,5 @@ def test_rounds_end_when_they_stop_paying(outcomes: list[tuple[int, float]], mad
 
     found = list(rounds(one, most=3, min_gain=0.002, start=0.5))
     assert len(found) == made
-    assert found[0] == Round(1, outcomes[0][0], 100, outcomes[0][1], pytest.approx(outcomes[0][1] - 0.5))
+    assert found[0] == Round(1, outcomes[0][0], 100, outcomes[0][1], outcomes[0][1] - 0.5)
     assert len(rounds_table(found).splitlines()) == 2 + made

@@ -45,7 +45,7 @@ rank = 2
 evaluations = 1
 [label]
 human_irrelevant = true
-depth = 3
+depth = 1
 [synthesize]
 base = "{llama}"
 documents = 6
@@ -63,7 +63,7 @@ evaluations = 1
 enabled = true
 rounds = 1
 trials = 1
-repool_depth = 4
+repool_depth = 8
 [export]
 force = true
 guard = "off"
