@@ -57,6 +57,10 @@ def _show(stages: dict[str, Any]) -> None:
     export = stages["export"]
     print("\nJudge against the demo's grades, test queries\n" + stages["agree"]["table"])
     print("\nReranking BM25's candidates, test queries\n" + stages["evaluate"]["table"])
+    print("\nThe best new reranker against what it must beat, dev queries\n" + export["table"])
+    if export["shipped"] not in export:  # the guard refused it
+        print(f"\nBundle: {export['shipped']}. {export['refused']}.")
+        return
     bundle = export[export["shipped"]]
     fp32, int8 = (round(bundle[f"int8_fp32_ms_{part}"]) for part in ("reference", "candidate"))
     print(f"\nBundle: {export['bundle_mb']} MB, {bundle['variant']}, trained on {export['shipped']} labels.")

@@ -1,18 +1,39 @@
 """Join human and judged labels into the graded examples that a reranker trains on.
 
-Policy: a human label always wins over a judge's on the same pair; judge labels below the confidence floor
-and missing ones are left out; at most so many judged pairs a query, the most confident first. A human
-example's gain is its grade on the scale, a judged one's the expected grade, so that the judge's doubt is kept.
+The menu, `[augment] policies`:
+
+fill         pairs of training queries' pools that no person labelled
+relabel      pairs that people graded irrelevant and the judge, sure of it, relevant
+unlabelled   queries without any human label
+synthetic    queries written from documents
+
+A human label wins over a judge's on the same pair but where `relabel` is chosen. Judge labels below the confidence
+floor and missing ones are left out; a query has at most so many, the most confident first, and at most so many
+irrelevant ones for each relevant one. A human example's gain is its grade on the scale, a judged one's the expected
+grade, so that the judge's doubt is kept, or the likeliest grade where labels are hard.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import get_args
 
 import polars as pl
 
 from relsearch.config import AugmentConfig
 from relsearch.errors import DataError, GateError
+from relsearch.settings import Policy
 from relsearch.tables import EXAMPLES
 from relsearch.types import Scale
+
+_PAIR = ["query_id", "doc_id"]
+# What an example's source says of a judge label: who gave it and by which policy it came in.
+SOURCES: Mapping[Policy, str] = {
+    "fill": "judge",
+    "relabel": "relabelled",
+    "unlabelled": "unlabelled",
+    "synthetic": "synthetic",
+}
 
 
 def gate_judge(kappa: float, *, low: float, force: bool) -> None:
@@ -29,31 +50,87 @@ def gate_judge(kappa: float, *, low: float, force: bool) -> None:
 
 
 def augment(
-    human: pl.DataFrame, judged: pl.DataFrame | None, *, queries: set[str], scale: Scale, config: AugmentConfig
+    human: pl.DataFrame,
+    judged: pl.DataFrame | None,
+    *,
+    queries: Set[str],
+    scale: Scale,
+    config: AugmentConfig,
+    synthetic: Set[str] = frozenset(),
 ) -> pl.DataFrame:
     """Return training examples for the given queries: EXAMPLES schema, ordered by query and document.
 
-    `human` and `judged` are judgments tables; judged rows must carry expected grade and confidence.
+    `human` and `judged` are judgments tables; judged rows must carry expected grade and confidence. `synthetic` are
+    the ids of those queries that were written from documents.
     """
-    own = _examples(human.filter(pl.col("query_id").is_in(queries)), pl.col("grade"), scale, weight=1.0)
+    human = human.filter(pl.col("query_id").is_in(queries)).drop_nulls("grade")
+    own = _gained(human, pl.col("grade"), scale).with_columns(weight=pl.lit(1.0))
     if judged is None:
-        return own.sort("query_id", "doc_id")
-    judged = judged.drop_nulls("grade")
-    if judged.select("expected", "confidence").null_count().sum_horizontal().item():
+        return _examples(own)
+    asked = judged.drop_nulls("grade").filter(pl.col("query_id").is_in(queries))
+    if asked.select("expected", "confidence").null_count().sum_horizontal().item():
         raise DataError("judgments: a judge label has no expected grade or confidence; judge the pairs again")
-    added = (
-        judged.filter(pl.col("query_id").is_in(queries) & (pl.col("confidence") >= config.confidence_floor))
-        .join(own, on=["query_id", "doc_id"], how="anti")
-        .sort("query_id", "confidence", "doc_id", descending=[False, True, False])
-        .group_by("query_id", maintain_order=True)
-        .head(config.max_per_query)
+    chosen = _chosen(asked, own, synthetic=synthetic, scale=scale, config=config)
+    grade = pl.col("expected") if config.labels == "soft" else pl.col("grade")
+    theirs = _gained(_weighted(chosen, config), grade, scale)
+    added = _capped(theirs, own.join(theirs, on=_PAIR, how="anti"), scale=scale, config=config)
+    return _examples(pl.concat([own.join(added, on=_PAIR, how="anti"), added], how="diagonal"))
+
+
+def _chosen(
+    judged: pl.DataFrame, own: pl.DataFrame, *, synthetic: Set[str], scale: Scale, config: AugmentConfig
+) -> pl.DataFrame:
+    """The judge labels that a chosen policy brings in, with the policy's name."""
+    labelled = set(own["query_id"])
+    human = own.select(*_PAIR, pl.col("grade").alias("human_grade"))
+    policy = (
+        pl.when(pl.col("human_grade").is_not_null())
+        .then(pl.lit("relabel"))
+        .when(pl.col("query_id").is_in(sorted(synthetic)))
+        .then(pl.lit("synthetic"))
+        .when(pl.col("query_id").is_in(sorted(labelled)))
+        .then(pl.lit("fill"))
+        .otherwise(pl.lit("unlabelled"))
     )
-    theirs = _examples(added, pl.col("expected"), scale, weight=config.weight)
-    return pl.concat([own, theirs]).sort("query_id", "doc_id")
+    overrules = (
+        (pl.col("human_grade") < scale.relevant)
+        & (pl.col("grade") >= scale.relevant)
+        & (pl.col("confidence") >= config.relabel_floor)
+    )
+    named = judged.join(human, on=_PAIR, how="left").with_columns(policy=policy)
+    return named.filter(
+        pl.col("policy").is_in(sorted(config.chosen))
+        & (pl.col("confidence") >= config.confidence_floor)
+        & (pl.col("human_grade").is_null() | overrules)
+    ).drop("human_grade")
 
 
-def _examples(judgments: pl.DataFrame, grade: pl.Expr, scale: Scale, *, weight: float) -> pl.DataFrame:
-    span = scale.highest - scale.lowest
-    return judgments.with_columns(
-        gain=(grade.cast(pl.Float64) - scale.lowest) / span, weight=pl.lit(weight, pl.Float64)
-    ).select(pl.col(name).cast(kind) for name, kind in EXAMPLES.items())
+def _weighted(judged: pl.DataFrame, config: AugmentConfig) -> pl.DataFrame:
+    names = get_args(Policy)
+    weights = pl.col("policy").replace_strict({name: config.weight_of(name) for name in names}, return_dtype=pl.Float64)
+    confidence = pl.col("confidence") if config.confidence_weight else pl.lit(1.0)
+    return judged.with_columns(weight=weights * confidence, source=pl.col("policy").replace_strict(dict(SOURCES)))
+
+
+def _capped(theirs: pl.DataFrame, own: pl.DataFrame, *, scale: Scale, config: AugmentConfig) -> pl.DataFrame:
+    """The surest labels of each query up to the cap, and of the irrelevant ones as many as the ratio allows."""
+    relevant = pl.col("grade") >= scale.relevant
+    first = theirs.sort("query_id", "confidence", "doc_id", descending=[False, True, False])
+    first = first.group_by("query_id", maintain_order=True).head(config.max_per_query)
+    if config.max_irrelevant_ratio is None:
+        return first
+    both = pl.concat([own.select("query_id", "grade"), first.select("query_id", "grade")])
+    counts = both.group_by("query_id").agg(relevant.sum().alias("relevant"))
+    # A query with nothing relevant still teaches what to put low: it counts as having one.
+    allowed = (pl.col("relevant").clip(lower_bound=1) * config.max_irrelevant_ratio).ceil()
+    place = (~relevant).cum_sum().over("query_id")
+    ranked = first.join(counts, on="query_id", maintain_order="left").with_columns(place=place, allowed=allowed)
+    return ranked.filter(relevant | (pl.col("place") <= pl.col("allowed"))).drop("relevant", "place", "allowed")
+
+
+def _gained(judgments: pl.DataFrame, grade: pl.Expr, scale: Scale) -> pl.DataFrame:
+    return judgments.with_columns(gain=(grade.cast(pl.Float64) - scale.lowest) / (scale.highest - scale.lowest))
+
+
+def _examples(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(pl.col(name).cast(kind) for name, kind in EXAMPLES.items()).sort("query_id", "doc_id")

@@ -9,19 +9,18 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from relsearch.errors import ConfigError
+from relsearch.settings import AugmentConfig as AugmentConfig
+from relsearch.settings import ExportConfig as ExportConfig
+from relsearch.settings import OptimizeConfig as OptimizeConfig
+from relsearch.settings import Section
+from relsearch.settings import SynthesizeConfig as SynthesizeConfig
 from relsearch.template import DEFAULT_TEMPLATE
 from relsearch.types import SCALES, Scale
-
-
-class Section(BaseModel):
-    """Base of all sections."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class CollectionConfig(Section):
@@ -51,6 +50,9 @@ class PoolConfig(Section):
     runs: tuple[Path, ...] = Field((), description="TREC runs to take candidates from, instead of searching")
     dev_share: float = Field(0.2, gt=0, lt=1)
     test_share: float = Field(0.4, ge=0, lt=1)
+    near_duplicate: float = Field(
+        0.7, gt=0, le=1, description="Jaccard similarity to a held-out query from which no query is learnt from"
+    )
 
 
 Aim = Literal["kappa", "mae", "frequency"]
@@ -114,6 +116,9 @@ class LabelConfig(Section):
     held_out_per_query: int = Field(
         60, ge=1, description="human-labelled pairs a dev or test query judged for agreement"
     )
+    human_irrelevant: bool = Field(
+        False, description="judge training pairs that people graded irrelevant too, for [augment] relabel"
+    )
     window_characters: int | None = Field(None, ge=1, description="judge longer documents in windows of this length")
     window_overlap: int = Field(0, ge=0, description="characters that neighbouring windows share")
     window_title: int = Field(
@@ -143,15 +148,6 @@ class TuneConfig(Section):
     calibration_pairs: int = Field(1200, ge=1, description="dev pairs that calibration is fitted on")
 
 
-class AugmentConfig(Section):
-    """Which judge labels join the human ones."""
-
-    confidence_floor: float = Field(0.0, ge=0, le=1)
-    weight: float = Field(0.5, gt=0, le=1)
-    max_per_query: int = Field(100, ge=1)
-    force: bool = False
-
-
 class TrainConfig(Section):
     """Training of the cross-encoder."""
 
@@ -169,14 +165,6 @@ class TrainConfig(Section):
     dev_depth: int = Field(100, ge=10, description="dev documents a query that are ranked at each look")
     minutes: float = Field(30.0, gt=0)
     encoder: EncoderConfig | None = Field(None, description="another encoder for the reranker's start")
-
-
-class ExportConfig(Section):
-    """ONNX variants and the parity gate against torch."""
-
-    max_ndcg_loss: float = Field(0.005, ge=0, description="relative loss of NDCG@10 that int8 may cost")
-    min_top10_overlap: float = Field(9.0, ge=0, le=10)
-    force: bool = False
 
 
 class EvaluateConfig(Section):
@@ -199,10 +187,18 @@ class Config(Section):
     label: LabelConfig = LabelConfig()
     remote: RemoteConfig = RemoteConfig()
     tune: TuneConfig = TuneConfig()
+    synthesize: SynthesizeConfig = SynthesizeConfig()
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
+    optimize: OptimizeConfig = OptimizeConfig()
     export: ExportConfig = ExportConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+
+    @model_validator(mode="after")
+    def _relabelled_pairs_are_judged(self) -> Self:
+        if "relabel" in self.augment.chosen and not self.label.human_irrelevant:
+            raise ValueError("[augment] relabel needs the judge's view of them: set [label] human_irrelevant = true")
+        return self
 
     @property
     def judge_encoder(self) -> EncoderConfig:

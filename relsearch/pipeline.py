@@ -13,8 +13,8 @@ from relsearch import artifacts
 from relsearch.artifacts import Building
 from relsearch.config import Config
 from relsearch.errors import ArtifactError, ConfigError
-from relsearch.judge.registry import TUNED, ZERO_SHOT, judge_content
-from relsearch.stages import gather, label, rank
+from relsearch.judge.registry import TUNED, judge_content
+from relsearch.stages import gather, label, make, rank, refine
 from relsearch.stages.context import Context
 
 StageFunction = Callable[[Context, Building], None]
@@ -45,29 +45,41 @@ STAGES: tuple[Stage, ...] = (
     Stage("index", gather.index, ("index", "encoder", "collection"), ("collect",)),
     Stage("pool", gather.pool, ("index", "pool"), ("collect", "index")),
     Stage("tune", label.tune, ("tune", "judge", "encoder"), ("collect",)),
-    Stage("judge", label.judge, ("label", "remote"), ("pool", "tune")),
+    Stage("judge", label.judge, ("label", "remote", "judge"), ("pool", "tune")),
     Stage("agree", label.agree, ("evaluate",), ("judge",)),
-    Stage("augment", label.augment, ("augment",), ("judge", "agree")),
+    Stage("synthesize", make.synthesize, ("synthesize", "label", "remote", "judge"), ("index", "tune")),
+    Stage("augment", label.augment, ("augment",), ("judge", "agree", "synthesize")),
     Stage("train-human", rank.train_human, ("train", "encoder"), ("collect", "pool")),
     Stage("train-augmented", rank.train_augmented, ("train", "encoder"), ("augment",)),
-    Stage("export", rank.export, ("export",), ("train-human", "train-augmented")),
+    Stage(
+        "optimize",
+        refine.optimize,
+        ("optimize", "augment", "train", "encoder", "label", "remote", "judge"),
+        ("augment", "train-augmented"),
+    ),
+    Stage("export", rank.export, ("export",), ("train-human", "train-augmented", "optimize")),
     Stage("rerank", rank.rerank, (), ("pool", "export")),
     Stage("evaluate", rank.evaluate, ("evaluate",), ("rerank",)),
 )
 
 
 def stages_of(config: Config) -> tuple[Stage, ...]:
-    """Return the stages that this config needs: none tunes a judge where another one labels."""
-    if config.label.judge == TUNED:
-        return STAGES
-    return tuple(_untuned(stage, config) for stage in STAGES if stage.name != "tune")
+    """Return the stages that this config needs, without those that `_unneeded` names."""
+    unneeded = _unneeded(config)
+    kept = [stage for stage in STAGES if stage.name not in unneeded]
+    return tuple(replace(stage, after=tuple(name for name in stage.after if name not in unneeded)) for stage in kept)
 
 
-def _untuned(stage: Stage, config: Config) -> Stage:
-    # An untuned base is set up by [judge], which a tuned one's labels know through the tune stage.
-    more = ("judge",) if stage.name == "judge" and config.label.judge == ZERO_SHOT else ()
-    after = tuple(name for name in stage.after if name != "tune")
-    return replace(stage, sections=(*stage.sections, *more), after=after)
+def _unneeded(config: Config) -> dict[str, str]:
+    """The stages that have nothing to do under this config, and why."""
+    unneeded = {}
+    if config.label.judge != TUNED:
+        unneeded["tune"] = f"[label] judge is {config.label.judge!r}"
+    if "synthetic" not in config.augment.chosen:
+        unneeded["synthesize"] = "[augment] policies does not name 'synthetic'"
+    if not config.optimize.enabled:
+        unneeded["optimize"] = "[optimize] enabled is false"
+    return unneeded
 
 
 def stage_fingerprint(name: str, config: Config) -> str:
@@ -90,10 +102,12 @@ def run_all(config: Config) -> Iterator[StageResult]:
 
 def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
     """Run the stages of one verb; raise ArtifactError where a stage before them has not run."""
+    if verb == "optimize":  # asked for by name, it runs though `run` goes without it
+        config = config.model_copy(update={"optimize": config.optimize.model_copy(update={"enabled": True})})
     stages = stages_of(config)
     wanted = [stage for stage in stages if stage.name.split("-")[0] == verb]
     if not wanted:
-        raise ConfigError(f"{verb}: nothing to do, [label] judge is {config.label.judge!r}")
+        raise ConfigError(f"{verb}: nothing to do, {_unneeded(config)[verb]}")
     for stage in wanted:
         for before in _all_before(stage, stages):
             if not artifacts.is_current(config.output / before, stage_fingerprint(before, config)):

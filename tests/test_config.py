@@ -33,6 +33,9 @@ def test_an_empty_file_is_the_default_config(tmp_path: Path) -> None:
         ('[remote]\nurl = "http://me:key@host/v1"', r"remote.url: String should match pattern"),
         ("[pool]\ndepth = 0", r"pool.depth: Input should be greater than or equal to 1"),
         ("[pool\n", "not valid TOML"),
+        ('[augment]\npolicies = ["relabel"]', r"set \[label\] human_irrelevant = true"),
+        ('[augment]\npolicies = ["fil"]', r"augment.policies.*'fill'"),
+        ("[augment.weights]\nfil = 0.1", r"augment.weights.fil.*'fill'"),
         ('[collection]\nscale = "0-x"', r"\[collection\] scale '0-x': use 0-3, 1-4, binary"),
     ],
 )

@@ -26,9 +26,11 @@ class Verb(Enum):
     pool = "Search every query and unite the candidates."
     tune = "LoRA-tune the judge on the training queries' human labels."
     judge = "Judge the pools of training and unlabelled queries."
+    synthesize = "Write queries from documents, filter them, and label them with the judge."
     augment = "Join human and judged labels into training examples."
     train = "Train a reranker on human labels, and one on augmented labels."
-    export = "Export both to ONNX bundles, held to the parity gate."
+    optimize = "Judge what new rerankers bring up, and search for settings, while dev queries gain."
+    export = "Export the rerankers to ONNX bundles, held to the parity gate, and ship the best past the guard."
 
 
 @app.command()

@@ -13,7 +13,7 @@ from relsearch import tables
 from relsearch.config import Config
 from relsearch.errors import DataError
 from relsearch.template import render
-from relsearch.types import Pair
+from relsearch.types import Document, Pair
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,31 @@ class Context:
         """Query text by id."""
         return dict(self.queries.select("query_id", "text").iter_rows())
 
-    def texts(self, doc_ids: Iterable[str]) -> dict[str, str]:
-        """Return the rendered text of these documents by id; only theirs are read into memory."""
+    @cached_property
+    def doc_ids(self) -> list[str]:
+        """The ids of all documents, in order."""
+        stored = pl.scan_parquet(self.path("collect", "documents.parquet"))
+        return stored.select(pl.col("doc_id").sort()).collect()["doc_id"].to_list()
+
+    @property
+    def vectors(self) -> Path:
+        """Where vectors of documents are kept between stages; outside artefacts, which are made anew."""
+        return self.config.output / "vectors"
+
+    def documents(self, doc_ids: Iterable[str]) -> list[Document]:
+        """Return these documents, in the order of the collection; only theirs are read into memory."""
         wanted = pl.Series(sorted(set(doc_ids)), dtype=pl.String)
         stored = pl.scan_parquet(self.path("collect", "documents.parquet"))
         table = stored.filter(pl.col("doc_id").is_in(wanted.implode())).collect()
         absent = set(wanted) - set(table["doc_id"])
         if absent:
             raise DataError(f"document {min(absent)!r} is labelled or retrieved but not in the collection")
+        return list(tables.documents_of(table))
+
+    def texts(self, doc_ids: Iterable[str]) -> dict[str, str]:
+        """Return the rendered text of these documents by id."""
         template = self.config.collection.template
-        return {document.doc_id: render(document.fields, template) for document in tables.documents_of(table)}
+        return {document.doc_id: render(document.fields, template) for document in self.documents(doc_ids)}
 
     def split(self, *names: str) -> set[str]:
         """Return the ids of the queries in these splits."""
@@ -74,3 +89,30 @@ class Context:
         texts = self.texts(table["doc_id"])
         rows = table.select("query_id", "doc_id").iter_rows()
         return [Pair(query, doc, self.query_texts[query], texts[doc]) for query, doc in rows]
+
+
+class WithoutTest(Context):
+    """The same, but no table holds a test query: what searches for settings cannot see one."""
+
+    @cached_property
+    def queries(self) -> pl.DataFrame:
+        """The queries that are not for testing, with their split."""
+        return super().queries.filter(pl.col("split") != "test")
+
+    @cached_property
+    def human(self) -> pl.DataFrame:
+        """The human judgments of these queries."""
+        return self._mine(super().human)
+
+    @cached_property
+    def candidates(self) -> pl.DataFrame:
+        """The pools of these queries."""
+        return self._mine(super().candidates)
+
+    @cached_property
+    def first_stage(self) -> pl.DataFrame:
+        """The first searcher's run of these queries."""
+        return self._mine(super().first_stage)
+
+    def _mine(self, table: pl.DataFrame) -> pl.DataFrame:
+        return table.filter(pl.col("query_id").is_in(self.queries["query_id"].implode()))

@@ -11,6 +11,7 @@ import polars as pl
 from relsearch import tables
 from relsearch.artifacts import Building
 from relsearch.corpus import Collection, load_collection
+from relsearch.duplicates import set_apart
 from relsearch.errors import ConfigError, DataError
 from relsearch.index.registry import build_searcher, open_searcher
 from relsearch.pool import split, union
@@ -38,6 +39,7 @@ def collect(context: Context, work: Building) -> None:
         queries = split(queries, labelled=set(human["query_id"]), seed=config.seed, **shares)
     else:
         queries = _given_splits(queries, config.collection.splits)
+    queries = set_apart(queries, threshold=config.pool.near_duplicate)
     tables.write(queries, work.directory / "queries.parquet", tables.QUERIES)
     tables.write(human, work.directory / "qrels.parquet", tables.JUDGMENTS)
     counts = dict(queries.group_by("split").len().sort("split").iter_rows())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from pathlib import Path
 
 import polars as pl
 
@@ -29,7 +28,7 @@ def tune(context: Context, work: Building) -> None:
         *_labelled(context, "dev"),
         judge=config.judge,
         tune=config.tune,
-        encoders=[load_encoder(encoder, keep=_vectors(context)) for encoder in config.judge_encoders],
+        encoders=[load_encoder(encoder, keep=context.vectors) for encoder in config.judge_encoders],
         scale=config.scale,
         seed=config.seed,
         output=work.directory,
@@ -48,16 +47,19 @@ def judge(context: Context, work: Building) -> None:
         pl.col("query_id").is_in(learning) & (pl.col("rank") <= context.config.label.depth)
     )
     human = _sample(context.human.filter(pl.col("query_id").is_in(held_out)), context)
-    wanted = pl.concat([pool.select(_PAIR).join(context.human, on=_PAIR, how="anti"), human.select(_PAIR)]).sort(_PAIR)
+    known = context.human
+    if context.config.label.human_irrelevant:
+        known = known.filter(pl.col("grade") >= context.config.scale.relevant)
+    wanted = pl.concat([pool.select(_PAIR).join(known, on=_PAIR, how="anti"), human.select(_PAIR)]).sort(_PAIR)
     if wanted.is_empty():
         raise DataError("no pair to judge: every pool pair has a human label; raise [judge] depth or add queries")
-    judge = open_judge(context.config, tuned=context.path("tune"), keep=_vectors(context))
-    judged = judge_all(judge, context.pairs(wanted), work.directory / "store")
-    tables.write(judged, work.directory / "judgments.parquet", tables.JUDGMENTS)
-    expected = judged["expected"].drop_nulls()
+    judge = open_judge(context.config, tuned=context.path("tune"), keep=context.vectors)
+    labels = judge_all(judge, context.pairs(wanted), work.directory / "store")
+    tables.write(labels, work.directory / "judgments.parquet", tables.JUDGMENTS)
+    expected = labels["expected"].drop_nulls()
     work.figures |= {
-        "pairs": judged.height,
-        "missing": judged.height - len(expected),
+        "pairs": labels.height,
+        "missing": labels.height - len(expected),
         "truncated": judge.truncated,
         "expected_grade": float(expected.to_numpy().mean()) if len(expected) else None,
     }
@@ -76,21 +78,24 @@ def augment(context: Context, work: Building) -> None:
     config = context.config
     kappa = _agreement(context, "dev").kappa
     policy.gate_judge(kappa.value, low=kappa.low, force=config.augment.force)
+    written, labels = synthetic(context)
     examples = policy.augment(
         context.human,
-        _judged(context),
-        queries=context.split("train", "unlabelled"),
+        pl.concat([judged(context), labels]),
+        queries=context.split("train", "unlabelled") | set(written["query_id"]),
         scale=config.scale,
         config=config.augment,
+        synthetic=set(written["query_id"]),
     )
     tables.write(examples, work.directory / "examples.parquet", tables.EXAMPLES)
+    queries = pl.concat([context.queries.select(list(tables.QUERIES)), written])
+    tables.write(
+        queries.filter(pl.col("query_id").is_in(examples["query_id"].implode())),
+        work.directory / "queries.parquet",
+        tables.QUERIES,
+    )
     sources = dict(examples.group_by("source").len().sort("source").iter_rows())
     work.figures |= {"examples": examples.height, **sources}
-
-
-def _vectors(context: Context) -> Path:
-    """Where tuning and judging keep the evidence's vectors; outside their artefacts, which are made anew."""
-    return context.config.output / "vectors"
 
 
 def _labelled(context: Context, split: str) -> tuple[list[Pair], list[int]]:
@@ -108,11 +113,21 @@ def _sample(human: pl.DataFrame, context: Context) -> pl.DataFrame:
     return human.with_columns(draw=pl.Series(draws, dtype=pl.String)).sort("draw").group_by("query_id").head(limit)
 
 
-def _judged(context: Context) -> pl.DataFrame:
+def judged(context: Context) -> pl.DataFrame:
+    """Return the judge's labels of the pools."""
     return tables.read(context.path("judge", "judgments.parquet"), tables.JUDGMENTS)
+
+
+def synthetic(context: Context) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the written queries and their labels; none where `[augment] policies` does not ask for them."""
+    if "synthetic" not in context.config.augment.chosen:
+        return pl.DataFrame(schema=dict(tables.QUERIES)), pl.DataFrame(schema=dict(tables.JUDGMENTS))
+    queries = tables.read(context.path("synthesize", "queries.parquet"), tables.QUERIES)
+    labels = tables.read(context.path("synthesize", "judgments.parquet"), tables.JUDGMENTS)
+    return queries.select(list(tables.QUERIES)), labels.select(list(tables.JUDGMENTS))
 
 
 def _agreement(context: Context, split: str) -> Agreement:
     config = context.config
     human = context.human.filter(pl.col("query_id").is_in(context.split(split)))
-    return agreement(human, _judged(context), config.scale, resamples=config.evaluate.resamples, seed=config.seed)
+    return agreement(human, judged(context), config.scale, resamples=config.evaluate.resamples, seed=config.seed)

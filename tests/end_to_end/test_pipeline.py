@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from relsearch.pipeline import STAGES
+from relsearch.config import load_config
+from relsearch.pipeline import stages_of
 from relsearch.types import Document
 from tests.rerank.tiny_reranker import GRADES
 
@@ -41,15 +43,30 @@ max_document_tokens = 32
 layers = 1
 rank = 2
 evaluations = 1
+[label]
+human_irrelevant = true
+depth = 1
+[synthesize]
+base = "{llama}"
+documents = 6
+max_query_tokens = 8
 [augment]
+policies = ["all"]
+relabel_floor = 0.0
 force = true
 [train]
 base = "{bert}"
 max_length = 64
 max_steps = 4
 evaluations = 1
+[optimize]
+enabled = true
+rounds = 1
+trials = 1
+repool_depth = 8
 [export]
 force = true
+guard = "off"
 [evaluate]
 resamples = {resamples}
 """
@@ -81,7 +98,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, collection: Path, tiny_bert
 
 def test_a_second_run_has_nothing_to_do(config: Path) -> None:
     """All stages are up to date, in their order."""
-    assert _statuses(config) == [(stage.name, "up to date") for stage in STAGES]
+    assert _statuses(config) == [(stage.name, "up to date") for stage in stages_of(load_config(config))]
 
 
 def test_a_changed_setting_runs_the_stages_that_depend_on_it(config: Path) -> None:
@@ -89,28 +106,97 @@ def test_a_changed_setting_runs_the_stages_that_depend_on_it(config: Path) -> No
     changed = config.with_name("changed.toml")
     changed.write_text(config.read_text("utf-8").replace("resamples = 200", "resamples = 300"), encoding="utf-8")
     again = {name for name, status in _statuses(changed) if status == "done"}
-    assert again == {"agree", "augment", "train-augmented", "export", "rerank", "evaluate"}
+    assert again == {"agree", "augment", "train-augmented", "optimize", "export", "rerank", "evaluate"}
     _statuses(config)  # back to where the other tests expect it
 
 
 def test_the_table_shows_every_arm_against_bm25(config: Path) -> None:
     """The last table holds BM25, the untrained cosine and both rerankers, and fits a terminal."""
     shown = _relsearch("run", "-c", str(config)).stdout
-    assert all(run in shown for run in ("bm25", "cosine", "human_reranker", "augmented_reranker"))
+    assert all(run in shown for run in ("bm25", "cosine", "human_reranker", "augmented_reranker", "optimized_reranker"))
     assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_no_query_that_is_measured_was_learnt_from(config: Path) -> None:
-    """Training examples are of training and unlabelled queries, and judged pairs never overrule people."""
+    """Examples are of training, unlabelled and written queries, and of a pair there is one."""
     import polars as pl
 
     output = config.parent / "out"
-    split = dict(pl.read_parquet(output / "collect" / "queries.parquet").select("query_id", "split").iter_rows())
+    split = {}
+    for stage in ("augment", "collect"):
+        split |= dict(pl.read_parquet(output / stage / "queries.parquet").select("query_id", "split").iter_rows())
     examples = pl.read_parquet(output / "augment" / "examples.parquet")
-    assert {split[query] for query in examples["query_id"]} == {"train", "unlabelled"}
+    assert {split[query] for query in examples["query_id"]} - {"synthetic"} == {"train", "unlabelled"}
     assert examples.select("query_id", "doc_id").is_duplicated().sum() == 0
     human = examples.filter(pl.col("source") == "human")
     assert {split[query] for query in human["query_id"]} == {"train"}
+
+
+def test_written_queries_pass_every_filter(config: Path) -> None:
+    """Each one that is kept is unlike the others, and has its own document with a relevant grade."""
+    import polars as pl
+
+    folder = config.parent / "out" / "synthesize"
+    counts = json.loads((folder / "manifest.json").read_text("utf-8"))["figures"]["kept"]
+    assert {"llm", "titles", "phrases", "all"} <= counts.keys()
+    every = counts["all"]
+    assert every["written"] >= every["distinct"] >= every["round_trip"] >= every["relevant"]
+    assert every["round_trip"] > 0
+    judged = pl.read_parquet(folder / "judgments.parquet")
+    sources = judged.filter(pl.col("role") == "source")
+    assert sources.height == every["relevant"] == pl.read_parquet(folder / "queries.parquet").height
+    assert (sources["grade"] >= 2).all()
+    assert (judged.filter(pl.col("role") != "source")["grade"] < 2).all()
+
+
+def test_optimizing_never_sees_a_test_query(config: Path, tmp_path: Path) -> None:
+    """Where test queries, their labels and their pools are gone, the outcome is the same to the last bit."""
+    import polars as pl
+
+    from relsearch.artifacts import Building
+    from relsearch.stages.context import Context
+    from relsearch.stages.refine import optimize
+
+    output = config.parent / "out"
+    blind = tmp_path / "out"
+    shutil.copytree(output, blind, ignore=shutil.ignore_patterns("optimize", "export", "rerank", "evaluate"))
+    queries = pl.read_parquet(blind / "collect" / "queries.parquet")
+    test = queries.filter(pl.col("split") == "test")["query_id"].implode()
+    assert test.len().item() > 0
+    for table in ("collect/queries", "collect/qrels", "pool/candidates", "pool/first_stage"):
+        path = blind / f"{table}.parquet"
+        pl.read_parquet(path).filter(~pl.col("query_id").is_in(test)).write_parquet(path)
+    work = Building(tmp_path / "optimize")
+    work.directory.mkdir()
+    optimize(Context(load_config(config).model_copy(update={"output": blind})), work)
+    figures = json.loads((output / "optimize" / "manifest.json").read_text("utf-8"))["figures"]
+    assert figures == work.figures
+    assert figures["rounds"][0]["judged"] > 0
+    assert figures["trials"]["finished"] == 1
+    assert figures["dev_ndcg10"] >= figures["dev_ndcg10_start"]
+    weights = (folder / "model" / "model.safetensors" for folder in (output / "optimize", work.directory))
+    assert len({path.read_bytes() for path in weights}) == 1
+
+
+def test_the_guard_keeps_what_ships(config: Path) -> None:
+    """A reranker that cannot win is refused with the remedy; where the guard reports, the old bundle stays."""
+    before = _files(config.parent / "out" / "export" / "bundle")
+    for guard in ("refuse", "report"):
+        changed = config.with_name(f"{guard}.toml")
+        setting = f'guard = "{guard}"\nguard_margin = 1.0'
+        changed.write_text(config.read_text("utf-8").replace('guard = "off"', setting), encoding="utf-8")
+        command = [sys.executable, "-c", "from relsearch.cli import main; main()", "export", "-c", str(changed)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert _files(config.parent / "out" / "export" / "bundle") == before
+        if guard == "refuse":
+            assert done.returncode == 1
+            assert "does not beat (nDCG@10) bm25" in done.stderr.splitlines()[-1]
+        else:
+            assert done.returncode == 0, done.stderr
+            assert "not beaten" in done.stdout
+    figures = json.loads((config.parent / "out" / "export" / "manifest.json").read_text("utf-8"))["figures"]
+    assert figures["shipped"] == "previous"
+    _statuses(config)  # back to where the other tests expect it
 
 
 def test_the_bundle_reranks_a_run_without_torch(config: Path, collection: Path, tmp_path: Path) -> None:
@@ -127,6 +213,10 @@ def test_the_bundle_reranks_a_run_without_torch(config: Path, collection: Path, 
         assert done.returncode == 0, done.stderr
         assert done.stdout == ("" if to_file else expected)
     assert (tmp_path / "run.trec").read_text("utf-8") == expected
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def _statuses(config: Path) -> list[tuple[str, str]]:

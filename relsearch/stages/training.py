@@ -1,0 +1,46 @@
+"""One training of a reranker on a pipeline's artefacts, whoever asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from relsearch import augment as policy
+from relsearch.config import TrainConfig
+from relsearch.stages.context import Context
+
+if TYPE_CHECKING:
+    from relsearch.rerank.train import TrainReport
+
+
+def train_on(
+    context: Context, examples: pl.DataFrame, written: Mapping[str, str], train: TrainConfig, output: Path
+) -> TrainReport:
+    """Train on examples, watched on the dev queries' human labels; `written` are the texts of synthetic queries."""
+    from relsearch.rerank.train import Texts
+    from relsearch.rerank.train import train as train_reranker
+
+    config = context.config
+    dev = human_examples(context, "dev")
+    doc_ids = [*examples["doc_id"], *dev["doc_id"]]
+    sources = examples.group_by("source").len().sort("source").rows()
+    return train_reranker(
+        examples,
+        dev,
+        texts=Texts({**written, **context.query_texts}, context.texts(doc_ids), config.collection.template),
+        config=train,
+        encoder=config.train_encoder,
+        scale=config.scale,
+        seed=config.seed,
+        output=output,
+        training_data=", ".join(f"{count} {source} labels" for source, count in sources),
+    )
+
+
+def human_examples(context: Context, split: str) -> pl.DataFrame:
+    """Return the examples that people's labels of a split make."""
+    config = context.config
+    return policy.augment(context.human, None, queries=context.split(split), scale=config.scale, config=config.augment)

@@ -1,0 +1,1 @@
+"""Queries written from documents by a small causal language model."""

@@ -1,0 +1,74 @@
+"""The guard: a clear win passes; a tie, a loss and a gain within the margin do not; the refusal says what to do."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from relsearch.errors import DataError
+from relsearch.guard import Verdict, hold
+from relsearch.tables import candidates_table, judgments_table
+from relsearch.types import Candidate, Judgment
+
+QUERIES = [f"q{number}" for number in range(12)]
+QRELS = judgments_table(Judgment(query, "best", 3, "human") for query in QUERIES)
+
+
+def _run(place: int, *, lost: tuple[str, ...] = ()) -> pl.DataFrame:
+    """The relevant document at this place, among nine others; at the end for the queries that are lost."""
+    rows = []
+    for query in QUERIES:
+        docs = [f"d{number}" for number in range(9)]
+        docs.insert(9 if query in lost else place - 1, "best")
+        rows += [Candidate(query, doc, -float(rank), rank, "x") for rank, doc in enumerate(docs, 1)]
+    return candidates_table(rows)
+
+
+def _hold(new: pl.DataFrame, *, margin: float = 0.0, max_p: float = 0.05, **baselines: pl.DataFrame) -> Verdict:
+    return hold(QRELS, new, baselines, measure="nDCG@10", margin=margin, max_p=max_p, seed=1)
+
+
+def test_a_clear_win_passes() -> None:
+    """The relevant document first, against second and third, is a win over both."""
+    verdict = _hold(_run(1), bm25=_run(3), cosine=_run(2))
+    assert verdict.passed
+    assert [duel.difference for duel in verdict.duels] == pytest.approx([0.5, 1 - 0.63093], abs=1e-4)
+
+
+def test_a_tie_and_a_loss_are_refused_and_named() -> None:
+    """One baseline that is not beaten refuses, and the refusal names it, not the beaten one."""
+    for cosine in (_run(2), _run(1)):
+        verdict = _hold(_run(2), bm25=_run(4), cosine=cosine)
+        assert not verdict.passed
+        assert "cosine: 0.631 against" in verdict.refusal
+        assert "bm25" not in verdict.refusal
+        assert '[export] guard = "report"' in verdict.refusal
+
+
+def test_a_gain_must_exceed_the_margin() -> None:
+    """A sure gain of 0.13 passes a margin of 0.1 and not one of 0.15."""
+    assert _hold(_run(2), margin=0.1, bm25=_run(3)).passed
+    assert not _hold(_run(2), margin=0.15, bm25=_run(3)).passed
+
+
+def test_a_gain_that_chance_explains_is_refused() -> None:
+    """A better mean that comes from six of twelve queries, the others losing, is not sure enough."""
+    verdict = _hold(_run(1, lost=tuple(QUERIES[:6])), bm25=_run(3))
+    (duel,) = verdict.duels
+    assert duel.difference > 0
+    assert duel.p > 0.05
+    assert not verdict.passed
+
+
+def test_the_table_has_a_row_a_baseline() -> None:
+    """It fits a terminal and says which was beaten."""
+    lines = _hold(_run(1), bm25=_run(3), shipped=_run(1)).to_table().splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["bm25", "shipped"]
+    assert [line.endswith("not beaten") for line in lines[2:]] == [False, True]
+    assert max(map(len, lines)) <= 80
+
+
+def test_without_dev_labels_nothing_is_held() -> None:
+    """No label, no verdict."""
+    with pytest.raises(DataError, match="dev_share"):
+        hold(QRELS.clear(), _run(1), {"bm25": _run(2)}, measure="nDCG@10", margin=0, max_p=0.1, seed=1)
