@@ -22,14 +22,17 @@ ENCODER_TOKENIZER = "encoder_tokenizer.json"
 
 
 class Manifest(BaseModel):
-    """bundle.json: what was trained on what, how to run it, and the sha256 of each file."""
+    """bundle.json: what was trained on what, how to run it, and the sha256 of each file.
+
+    Format 2 knows bundles without a prior, and so without an encoder; a bundle of format 1 is read as it is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
-    variant: Literal["fp32", "int8"]
+    format: Literal[1, 2] = 2
+    variant: Literal["fp32", "int8", "fp16"]
     base: str
-    encoder: str
+    encoder: str | None
     training_data: str
     template: str
     max_length: int = Field(ge=8)
@@ -37,7 +40,7 @@ class Manifest(BaseModel):
     query_prefix: str
     document_prefix: str
     pooling: str
-    prior: Prior
+    prior: Prior | None
     calibration: Logistic
     figures: Mapping[str, float | int | str | None]
     files: Mapping[str, str] = {}
@@ -76,7 +79,7 @@ def open_bundle(folder: Path) -> Bundle:
         error = exc.errors()[0]
         where = ".".join(str(part) for part in error["loc"])
         raise ArtifactError(f"{path}: {where}: {error['msg']}; export again with this version") from exc
-    for name in (MODEL, ENCODER, TOKENIZER):
+    for name in (MODEL, TOKENIZER, *(() if manifest.prior is None else (ENCODER,))):
         if name not in manifest.files:
             raise ArtifactError(f"{path}: lists no {name}; export again")
     for name, digest in manifest.files.items():

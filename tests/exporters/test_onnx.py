@@ -16,6 +16,7 @@ from relsearch.exporters.onnx import export_bundle
 from relsearch.rerank.bundle import open_bundle
 from relsearch.rerank.engine import Engine
 from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.tokens import TextTokenizer
 from relsearch.rerank.torch_scorer import TorchScorer
 from relsearch.types import SCALES, Document, Query
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
@@ -73,15 +74,9 @@ def test_the_encoder_graph_pools_as_the_encoder(tiny_bert: Path, tmp_path: Path)
     """The exported encoder's normalised output is the encoder's vector."""
     config = EncoderConfig(model=str(tiny_bert))
     facts = export_encoder(config, tmp_path / "encoder.onnx", tokenizer=tmp_path / "tokenizer.json")
-    engine = Engine(
-        tmp_path / "encoder.onnx",
-        tmp_path / "tokenizer.json",
-        output="sentence_embedding",
-        max_length=facts.max_length,
-        batch_tokens=512,
-    )
+    engine = Engine(tmp_path / "encoder.onnx", output="sentence_embedding", batch_tokens=512)
     texts = ["a cat", "green tea is steeped at 80 degrees", ""]
-    vectors = engine.run(texts)
+    vectors = engine.run(TextTokenizer(tmp_path / "tokenizer.json", max_length=facts.max_length).rows(texts))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     # Against double precision the graph is off by 5e-8 and torch's fused attention by 3e-5.
     assert vectors == pytest.approx(load_encoder(config).encode_documents(texts), abs=1e-4)
