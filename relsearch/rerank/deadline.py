@@ -65,7 +65,8 @@ def _placed(texts: Sequence[str], scores: Mapping[str, float], below: Mapping[st
         (place for place, text in enumerate(texts) if text in scores), key=lambda place: (-scores[texts[place]], place)
     )
     rest = sorted(
-        (place for place, text in enumerate(texts) if text not in scores), key=lambda place: (below[texts[place]], place)
+        (place for place, text in enumerate(texts) if text not in scores),
+        key=lambda place: (below[texts[place]], place),
     )
     lowest = min(scores.values(), default=1.0)
     placed = [scores[texts[place]] for place in reached] + [lowest / (2 + turn) for turn in range(len(rest))]

@@ -71,7 +71,8 @@ class Engine:
                 except IndexError:  # another worker took the last one
                     return
                 if time.perf_counter() + self.seconds_per_token * len(rows[place].ids) > deadline:
-                    return left.clear()
+                    left.clear()
+                    return
                 done[place] = self._call([rows[place]])[0]
 
         tasks = [self._pool.submit(work) for _ in range(min(self.workers, len(rows)))]

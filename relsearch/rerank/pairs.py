@@ -58,7 +58,9 @@ def read_template(tokenizer: Any) -> PairTemplate | None:
         return None
     for query, document in _PROBES:
         whole = tokenizer.encode(query, document)
-        joined = template.join(*(plain_ids(tokenizer.encode(text, add_special_tokens=False)) for text in (query, document)))
+        joined = template.join(
+            *(plain_ids(tokenizer.encode(text, add_special_tokens=False)) for text in (query, document))
+        )
         if joined.ids.tolist() != whole.ids or joined.types.tolist() != whole.type_ids:
             return None
     return template

@@ -53,7 +53,7 @@ class ResidualScorer(ABC):
 
     def prior_logits(self, pairs: Pairs) -> Floats:
         """Return the logit that the cosine alone gives each pair; zeros where there is no prior."""
-        if self.prior is None:
+        if self.prior is None or not pairs:
             return np.zeros(len(pairs), dtype=np.float64)
         documents = self.vectors.stacked([text for _, text in pairs], self._encode_documents)
         distinct = list(dict.fromkeys(query for query, _ in pairs))
