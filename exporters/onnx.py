@@ -52,7 +52,7 @@ def export_bundle(
     fp32 must equal torch, else GateError. int8 ships if it keeps quality on the labelled `pairs` and is
     faster here; otherwise fp32 ships and the report says why. `config.force` ships int8 regardless.
     """
-    card = read_card(model)
+    card = read_card(model, Card)
     lists = rank_lists(pairs, depth=_DEPTH)
     graded = qrels.with_columns(grade=pl.col("grade") - scale.lowest)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def export_bundle(
 
 def write_fp32(model: Path, folder: Path) -> Manifest:
     """Write the fp32 bundle of a model folder, not yet held against torch."""
-    card = read_card(model)
+    card = read_card(model, Card)
     export_cross_encoder(model, folder / MODEL)
     save_tokenizer((model / TOKENIZER).read_text(encoding="utf-8"), folder / TOKENIZER)
     encoder = export_encoder(card.encoder, folder / ENCODER, tokenizer=folder / ENCODER_TOKENIZER)

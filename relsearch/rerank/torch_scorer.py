@@ -31,7 +31,7 @@ class TorchScorer(ResidualScorer):
     @classmethod
     def open(cls, folder: Path) -> TorchScorer:
         """Load a model folder; raise ArtifactError if it has no valid reranker.json."""
-        card = read_card(folder)
+        card = read_card(folder, Card)
         model = load_model(folder, max_length=card.max_length)
         return cls(model, load_encoder(card.encoder, exact=True), card=card)
 
