@@ -55,7 +55,9 @@ def export_cross_encoder(model: Path | str, target: Path) -> LastLayer:
         loaded = _load(model)
     _write(lambda folder: _export_loaded(loaded, folder), str(model), target)
     if (off := _difference(target, inputs, wanted)) > TOLERANCE:
-        raise GateError(f"{model}: its graph differs from torch by {off:.2g} (allowed {TOLERANCE:.0e}); use another base")
+        raise GateError(
+            f"{model}: its graph differs from torch by {off:.2g} (allowed {TOLERANCE:.0e}); use another base"
+        )
     return "all tokens"
 
 
@@ -148,9 +150,7 @@ def _torch_logits(model: Any, inputs: dict[str, NDArray[np.int64]]) -> NDArray[n
     return logits
 
 
-def _difference(
-    graph: Path, inputs: list[dict[str, NDArray[np.int64]]], wanted: list[NDArray[np.float32]]
-) -> float:
+def _difference(graph: Path, inputs: list[dict[str, NDArray[np.int64]]], wanted: list[NDArray[np.float32]]) -> float:
     """The largest difference of a logit between graph and torch."""
     import onnxruntime
 

@@ -17,22 +17,30 @@ def rerank(
     collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The run to write; default: stdout.")] = None,
     depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are reranked.")] = 100,
+    budget_ms: Annotated[
+        float | None, typer.Option(min=0, help="Milliseconds a query; the cosine orders what is not reached in it.")
+    ] = None,
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch."""
     from relsearch.corpus import load_collection
     from relsearch.exporters.trec import run_text, write_run
     from relsearch.rerank.onnx_scorer import OnnxScorer
-    from relsearch.rerank.rank import rerank_run
+    from relsearch.rerank.rank import rerank_run, rerank_run_within
     from relsearch.trec import read_run
 
     source = load_collection(collection)
     first = read_run(run_file)
-    scorer = OnnxScorer.open(bundle)
     wanted = set(first["doc_id"])
+    scorer = OnnxScorer.open(bundle, kept_documents=max(20_000, len(wanted)))
     texts = {doc.doc_id: scorer.render(doc.fields) for doc in source.documents() if doc.doc_id in wanted}
     queries = {query.query_id: query.text for query in source.queries()}
-    run = rerank_run(first, queries, texts, scorer, depth=depth)
+    if budget_ms is None:
+        run = rerank_run(first, queries, texts, scorer, depth=depth)
+    else:
+        scorer.prepare(list(texts.values()))  # as an index would hold them
+        run, reached = rerank_run_within(first, queries, texts, scorer, depth=depth, budget_ms=budget_ms)
+        typer.echo(f"reached within {budget_ms:g} ms: {reached:.1f} candidates a query", err=True)
     if output:
         write_run(run, output, tag=tag)
     else:

@@ -20,6 +20,8 @@ ENCODER = "encoder.onnx"
 TOKENIZER = "tokenizer.json"
 ENCODER_TOKENIZER = "encoder_tokenizer.json"
 
+Variant = Literal["fp32", "int8", "fp16"]
+
 
 class Manifest(BaseModel):
     """bundle.json: what was trained on what, how to run it, and the sha256 of each file.
@@ -30,7 +32,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1, 2] = 2
-    variant: Literal["fp32", "int8", "fp16"]
+    variant: Variant
     base: str
     encoder: str | None
     training_data: str

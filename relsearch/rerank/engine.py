@@ -128,7 +128,8 @@ def _session(graph: Path, providers: Sequence[str]) -> Any:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    usable = [name for name in providers if name in onnxruntime.get_available_providers()]
     try:
-        return onnxruntime.InferenceSession(str(graph), options, providers=list(providers))
+        return onnxruntime.InferenceSession(str(graph), options, providers=usable)
     except Exception as exc:  # onnxruntime's errors share no public base
         raise ArtifactError(f"{graph}: onnxruntime cannot load it ({exc}); export again") from exc
