@@ -17,8 +17,8 @@ from relsearch.errors import GateError
 from relsearch.exporters.cpu import cpu_flags
 from relsearch.exporters.parity import ParityReport, RankList, gate, gate_faster, parity
 from relsearch.exporters.quantize import RECIPES, Recipe, halve, quantize
-from relsearch.rerank.bundle import Manifest, Variant, open_bundle, seal
-from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.bundle import ManifestBase, Variant, open_bundle, seal
+from relsearch.rerank.families import open_scorer
 
 # Half precision rounds a logit by about a thousandth of its spread; a broken graph is off by all of it.
 _HALF_TOLERANCE = 0.05
@@ -67,7 +67,7 @@ def choose(
     for number, recipe in enumerate(RECIPES):
         folder = fp32.parent / f"int8-{number}"
         write_int8(fp32, folder, recipe)
-        found = parity(OnnxScorer.open(fp32), OnnxScorer.open(folder), lists, graded)
+        found = parity(open_scorer(fp32), open_scorer(folder), lists, graded)
         about = (exact, found, _megabytes(folder), last_layer, cpu_flags())
         if config.force:
             return folder, ExportReport("int8", recipe.name, "forced by [export] force", *about)
@@ -82,7 +82,7 @@ def choose(
     return fp32, ExportReport("fp32", "fp32", "; ".join(refusals), *about)
 
 
-def write_int8(fp32: Path, folder: Path, recipe: Recipe = RECIPES[0]) -> Manifest:
+def write_int8(fp32: Path, folder: Path, recipe: Recipe = RECIPES[0]) -> ManifestBase:
     """Write the int8 bundle of an fp32 bundle, not yet held to the gate."""
     return _derive(fp32, folder, "int8", partial(quantize, recipe=recipe))
 
@@ -90,7 +90,7 @@ def write_int8(fp32: Path, folder: Path, recipe: Recipe = RECIPES[0]) -> Manifes
 def write_half(fp32: Path, folder: Path, lists: list[RankList]) -> Path:
     """Write the fp16 bundle of an fp32 bundle; raise GateError where its scores are not those of fp32."""
     _derive(fp32, folder, "fp16", halve)
-    both = [OnnxScorer.open(bundle) for bundle in (fp32, folder)]
+    both = [open_scorer(bundle) for bundle in (fp32, folder)]
     first, second = ([scorer.logits(part.query, part.texts) for part in lists] for scorer in both)
     flat = np.concatenate(first)
     off = float(np.abs(np.concatenate(second) - flat).max() / (flat.std() or 1.0))
@@ -99,7 +99,7 @@ def write_half(fp32: Path, folder: Path, lists: list[RankList]) -> Path:
     return folder
 
 
-def _derive(fp32: Path, folder: Path, variant: Variant, make: Callable[[Path, Path], None]) -> Manifest:
+def _derive(fp32: Path, folder: Path, variant: Variant, make: Callable[[Path, Path], None]) -> ManifestBase:
     """A bundle whose graphs are made from those of the fp32 bundle, with all else the same."""
     folder.mkdir(parents=True)
     for path in sorted(fp32.glob("*.onnx")):

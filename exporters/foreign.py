@@ -13,7 +13,7 @@ from relsearch.config import ExportConfig
 from relsearch.errors import DataError, MissingExtraError, ModelError
 from relsearch.exporters.choose import ExportReport
 from relsearch.exporters.graphs import export_cross_encoder, save_tokenizer
-from relsearch.exporters.onnx import ship
+from relsearch.exporters.onnx import Labelled, ship
 from relsearch.exporters.parity import RankList, rank_lists
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Manifest, seal
 from relsearch.rerank.logistic import Floats, Logistic
@@ -39,13 +39,13 @@ def export_foreign(
     fp32 must equal torch; int8 is held to the gate on the collection's labelled pairs. Its scores are the sigmoid of
     its logits. Raise ModelError where it is no cross-encoder with one score, DataError where nothing is labelled.
     """
-    lists, graded = labelled_lists(collection)
+    labelled = Labelled(*labelled_lists(collection))
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
         fp32 = Path(folder) / "fp32"
         manifest = write_foreign(model, fp32, max_length=max_length)
         torch = _Plain(load_model(Path(resolve(model)), max_length=manifest.max_length))
-        return ship(fp32, output, manifest, torch, lists, graded, config, figures={})
+        return ship(fp32, output, manifest, torch, labelled=labelled, config=config, figures={})
 
 
 def write_foreign(model: str, folder: Path, *, max_length: int) -> Manifest:

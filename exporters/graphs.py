@@ -124,7 +124,7 @@ def _export_named(name: str, folder: str) -> None:
 
 def _write(export: Callable[[str], None], name: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder, _without_expected_warnings():
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder, without_expected_warnings():
         try:
             export(folder)
         except ImportError as exc:
@@ -161,7 +161,8 @@ def _difference(graph: Path, inputs: list[dict[str, NDArray[np.int64]]], wanted:
 
 
 @contextmanager
-def _without_expected_warnings() -> Iterator[None]:
+def without_expected_warnings() -> Iterator[None]:
+    """Keep back what the exporter says on every export."""
     with quiet(), warnings.catch_warnings():
         for message in _EXPECTED:
             warnings.filterwarnings("ignore", message=message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -13,9 +14,9 @@ from relsearch.config import ExportConfig
 from relsearch.exporters.choose import ExportReport, choose, write_half
 from relsearch.exporters.graphs import export_cross_encoder, export_encoder, save_tokenizer
 from relsearch.exporters.parity import LogitScorer, RankList, gate_exact, parity, rank_lists
-from relsearch.rerank.bundle import ENCODER, ENCODER_TOKENIZER, MODEL, TOKENIZER, Manifest, seal
+from relsearch.rerank.bundle import ENCODER, ENCODER_TOKENIZER, MODEL, TOKENIZER, Manifest, ManifestBase, seal
 from relsearch.rerank.card import Card, read_card
-from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.families import open_scorer
 from relsearch.rerank.torch_scorer import TorchScorer
 from relsearch.types import Pair, Scale
 
@@ -24,42 +25,53 @@ _DEPTH = 50  # documents a query in the parity lists: enough to reorder a top te
 _EXACT_LISTS = 6
 
 
-def export_bundle(
-    model: Path, output: Path, *, pairs: Iterable[Pair], qrels: pl.DataFrame, config: ExportConfig, scale: Scale
-) -> ExportReport:
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What variants are held to: documents of labelled queries, and their grades from 0."""
+
+    lists: list[RankList]
+    grades: pl.DataFrame
+
+    @classmethod
+    def of(cls, pairs: Iterable[Pair], qrels: pl.DataFrame, scale: Scale) -> Labelled:
+        """Return the first documents of each query; `qrels` has query_id, doc_id and grade on the scale."""
+        return cls(rank_lists(pairs, depth=_DEPTH), qrels.with_columns(grade=pl.col("grade") - scale.lowest))
+
+
+def export_bundle(model: Path, output: Path, *, labelled: Labelled, config: ExportConfig) -> ExportReport:
     """Export a folder that `train` wrote to the bundle folder `output`, replacing it whole.
 
-    fp32 must equal torch, else GateError. An int8 variant ships if it keeps quality on the labelled `pairs` and is
+    fp32 must equal torch, else GateError. An int8 variant ships if it keeps quality on the labelled pairs and is
     faster here; otherwise fp32 ships and the report says why. `config.force` ships int8 regardless; `config.half`
     writes OUTPUT-fp16 too, for GPUs.
     """
     card = read_card(model, Card)
-    lists = rank_lists(pairs, depth=_DEPTH)
-    graded = qrels.with_columns(grade=pl.col("grade") - scale.lowest)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
         fp32 = Path(folder) / "fp32"
         manifest = write_fp32(model, fp32)
-        return ship(fp32, output, manifest, TorchScorer.open(model), lists, graded, config, figures=_trained(card))
+        torch = TorchScorer.open(model)
+        return ship(fp32, output, manifest, torch, labelled=labelled, config=config, figures=card.figures())
 
 
 def ship(
     fp32: Path,
     output: Path,
-    manifest: Manifest,
+    manifest: ManifestBase,
     torch: LogitScorer,
-    lists: list[RankList],
-    graded: pl.DataFrame,
-    config: ExportConfig,
     *,
+    labelled: Labelled,
+    config: ExportConfig,
     figures: dict[str, float | int | str | None],
 ) -> ExportReport:
-    """Hold the fp32 bundle against torch, choose what to ship, and put it in place of `output`; grades are from 0."""
-    exact = parity(torch, OnnxScorer.open(fp32), lists[:_EXACT_LISTS], graded)
+    """Hold the fp32 bundle against torch, choose what to ship, and put it in place of `output`."""
+    some = labelled.lists[:_EXACT_LISTS]
+    exact = parity(torch, open_scorer(fp32), some, labelled.grades)
     gate_exact(exact)
     if config.half:
-        _replace(write_half(fp32, fp32.parent / "fp16", lists[:_EXACT_LISTS]), f"{output}-fp16")
-    chosen, report = choose(fp32, lists, graded, config, exact=exact, last_layer=str(manifest.figures["last_layer"]))
+        _replace(write_half(fp32, fp32.parent / "fp16", some), f"{output}-fp16")
+    last_layer = str(manifest.figures["last_layer"])
+    chosen, report = choose(fp32, labelled.lists, labelled.grades, config, exact=exact, last_layer=last_layer)
     seal(chosen, manifest.model_copy(update={"variant": report.variant, "figures": {**figures, **report.figures()}}))
     _replace(chosen, str(output))
     return report
@@ -89,10 +101,6 @@ def write_fp32(model: Path, folder: Path) -> Manifest:
         figures={"last_layer": last_layer},
     )
     return seal(folder, manifest).manifest
-
-
-def _trained(card: Card) -> dict[str, float | int | str | None]:
-    return {"dev_ndcg10": card.dev_ndcg10, "dev_ndcg10_cosine": card.dev_ndcg10_cosine, "best_step": card.best_step}
 
 
 def _replace(folder: Path, output: str) -> None:

@@ -74,8 +74,9 @@ def halve(source: Path, target: Path) -> None:
 
 
 def _head(graph: Any) -> list[str]:
-    """The products on pooled vectors: the only Gemm nodes; the quantiser renames them before it looks."""
-    return [f"{node.name}_MatMul" for node in graph.node if node.op_type == "Gemm"]
+    """The products on pooled vectors, the only Gemm nodes, which the quantiser renames; a projection of tokens."""
+    pooled = [f"{node.name}_MatMul" for node in graph.node if node.op_type == "Gemm"]
+    return pooled + [node.name for node in graph.node if "/projection/" in node.name]
 
 
 def _feed_forward(graph: Any, layers: int) -> list[str]:

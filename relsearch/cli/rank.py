@@ -1,13 +1,14 @@
-"""The verb that ranks: `rerank`."""
+"""The verbs that rank: `precompute` at indexing time, `rerank` at search time."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import app
+from relsearch.cli.app import JsonOption, app
 
 
 @app.command()
@@ -17,6 +18,9 @@ def rerank(
     collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The run to write; default: stdout.")] = None,
     depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are reranked.")] = 100,
+    vectors: Annotated[
+        Path | None, typer.Option(help="Documents that precompute read; for late-interaction bundles.")
+    ] = None,
     budget_ms: Annotated[
         float | None, typer.Option(min=0, help="Milliseconds a query; the cosine orders what is not reached in it.")
     ] = None,
@@ -25,14 +29,14 @@ def rerank(
     """Rerank a TREC run with a bundle; needs no torch."""
     from relsearch.corpus import load_collection
     from relsearch.exporters.trec import run_text, write_run
-    from relsearch.rerank.onnx_scorer import OnnxScorer
+    from relsearch.rerank.families import open_scorer
     from relsearch.rerank.rank import rerank_run, rerank_run_within
     from relsearch.trec import read_run
 
     source = load_collection(collection)
     first = read_run(run_file)
     wanted = set(first["doc_id"])
-    scorer = OnnxScorer.open(bundle, kept_documents=max(20_000, len(wanted)))
+    scorer = open_scorer(bundle, vectors=vectors, kept_documents=max(20_000, len(wanted)))
     texts = {doc.doc_id: scorer.render(doc.fields) for doc in source.documents() if doc.doc_id in wanted}
     queries = {query.query_id: query.text for query in source.queries()}
     if budget_ms is None:
@@ -45,3 +49,25 @@ def rerank(
         write_run(run, output, tag=tag)
     else:
         typer.echo(run_text(run, tag=tag), nl=False)
+
+
+@app.command()
+def precompute(
+    collection: Annotated[str, typer.Argument(help="Whose documents are read: a BEIR folder, demo, ir_datasets:ID.")],
+    bundle: Annotated[Path, typer.Option(help="The late-interaction bundle that export wrote.")],
+    vectors: Annotated[Path, typer.Option(help="The folder of vectors to write, or to go on with.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Read a collection's documents at indexing time, so that searches only read the query.
+
+    relsearch precompute my-collection --bundle bundle --vectors vectors
+
+    Then rerank with --vectors. Documents whose text changed are read again; an interrupted run goes on.
+    """
+    from relsearch.stages.precompute import precompute as run
+
+    figures = run(collection, bundle, vectors)
+    brief = (
+        f"{vectors}: {figures['documents']} documents, {figures['added']} new, {figures['bytes_a_document']} bytes each"
+    )
+    typer.echo(json.dumps(figures, indent=1) if as_json else brief)

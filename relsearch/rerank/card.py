@@ -50,6 +50,11 @@ class CardBase(BaseModel):
         """NDCG@10 of the untrained start, the base's cosine, on the same dev documents."""
         return self.history[0].ndcg10
 
+    def figures(self) -> dict[str, float | int | str | None]:
+        """What a bundle tells of the training."""
+        names = ("dev_ndcg10", "dev_ndcg10_cosine", "best_step")
+        return {name: getattr(self, name) for name in names}
+
 
 class Card(CardBase):
     """A cross-encoder's card."""
@@ -79,12 +84,12 @@ def read_card(folder: Path, kind: type[AnyCard]) -> AnyCard:
 
 
 def family_of(folder: Path) -> str:
-    """Return the family of a model folder, or of a bundle; those of earlier versions are cross-encoders."""
-    path = next((folder / name for name in ("bundle.json", CARD) if (folder / name).is_file()), folder / CARD)
+    """Return the family of a model folder; those of earlier versions are cross-encoders."""
+    path = folder / CARD
     try:
         found = json.loads(_bytes(path))
     except ValueError as exc:
-        raise ArtifactError(f"{path}: not JSON ({exc}); train or export again") from exc
+        raise ArtifactError(f"{path}: not JSON ({exc}); train again") from exc
     return str(found.get("family", "cross")) if isinstance(found, dict) else "cross"
 
 

@@ -22,13 +22,13 @@ _MEMORY = 0.1
 
 
 class Engine:
-    """A session shared by `workers` threads; one row of output an input."""
+    """A session shared by `workers` threads; one row of each output an input."""
 
     def __init__(
         self,
         graph: Path,
         *,
-        output: str,
+        outputs: Sequence[str],
         batch_tokens: int,
         workers: int | None = None,
         providers: Sequence[str] = CPU,
@@ -36,33 +36,36 @@ class Engine:
         self.workers = workers or available_cores()
         self.seconds_per_token = 0.0  # of one worker; 0 before the first call
         self._session = _session(graph, providers)
-        self._output = output
+        self._outputs = list(outputs)
         self._wanted = [tensor.name for tensor in self._session.get_inputs()]
         self._batch_tokens = batch_tokens
         self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="relsearch-onnx")
 
     def run(self, rows: Sequence[Row]) -> NDArray[np.float32]:
-        """Return the graph's output for each of at least one input, in input order."""
+        """Return the graph's first output for each of at least one input, in input order."""
+        return np.stack([outputs[0] for outputs in self.run_each(rows)])
+
+    def run_each(self, rows: Sequence[Row]) -> list[list[NDArray[np.float32]]]:
+        """Return the graph's outputs for each input, in input order; what is computed for padding is not cut off."""
         batches = micro_batches([len(row.ids) for row in rows], self._batch_tokens)
-        outputs = self._pool.map(lambda batch: self._call([rows[place] for place in batch]), batches)
-        parts = list(zip(batches, outputs, strict=True))
-        result = np.empty((len(rows), *parts[0][1].shape[1:]), dtype=np.float32)
-        for batch, output in parts:
-            result[batch] = output
-        return result
+        parts = self._pool.map(lambda batch: self._call([rows[place] for place in batch]), batches)
+        found: dict[int, list[NDArray[np.float32]]] = {}
+        for batch, outputs in zip(batches, parts, strict=True):
+            found |= {place: [output[turn] for output in outputs] for turn, place in enumerate(batch)}
+        return [found[place] for place in range(len(rows))]
 
     def plan(self, lengths: Sequence[int], deadline: float) -> int:
         """Return how many of the inputs, in order, are worth preparing: twice what the measured cost says will fit."""
         seconds = np.cumsum(lengths) * self.seconds_per_token / self.workers
         return int(np.searchsorted(seconds, 2 * (deadline - time.perf_counter()), side="right"))
 
-    def run_until(self, rows: Sequence[Row], deadline: float) -> dict[int, NDArray[np.float32]]:
+    def run_until(self, rows: Sequence[Row], deadline: float) -> dict[int, list[NDArray[np.float32]]]:
         """Return the outputs of those inputs, first come first, that end before `deadline` of time.perf_counter.
 
         No input is begun that the measured cost a token says would end too late, and none is waited for.
         """
         left = deque(range(len(rows)))
-        done: dict[int, NDArray[np.float32]] = {}
+        done: dict[int, list[NDArray[np.float32]]] = {}
 
         def work() -> None:
             while left:
@@ -73,7 +76,7 @@ class Engine:
                 if time.perf_counter() + self.seconds_per_token * len(rows[place].ids) > deadline:
                     left.clear()
                     return
-                done[place] = self._call([rows[place]])[0]
+                done[place] = [output[0] for output in self._call([rows[place]])]
 
         tasks = [self._pool.submit(work) for _ in range(min(self.workers, len(rows)))]
         wait(tasks, timeout=max(deadline - time.perf_counter(), 0.0))
@@ -83,14 +86,14 @@ class Engine:
                 task.result()
         return dict(done)
 
-    def _call(self, rows: Sequence[Row]) -> NDArray[np.float32]:
+    def _call(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
         started = time.perf_counter()
         lengths = [len(row.ids) for row in rows]
-        output: NDArray[np.float32] = self._session.run([self._output], _feeds(rows, lengths, self._wanted))[0]
+        outputs: list[NDArray[np.float32]] = self._session.run(self._outputs, _feeds(rows, lengths, self._wanted))
         spent = (time.perf_counter() - started) / (max(lengths) * len(rows))
         known = self.seconds_per_token
         self.seconds_per_token = known + _MEMORY * (spent - known) if known else spent
-        return output
+        return outputs
 
 
 def available_cores() -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from relsearch.encoder import MAX_CHARACTERS_PER_TOKEN
-from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, open_bundle
+from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, Manifest, open_bundle_of
 from relsearch.rerank.cache import ContentCache
 from relsearch.rerank.deadline import Reranked, rerank_within
 from relsearch.rerank.engine import CPU, Engine
@@ -20,9 +20,9 @@ from relsearch.rerank.vectors import VectorCache, Vectors
 
 # One text a call makes int8 scores independent of their batch: dynamic quantisation takes its
 # range from all that is in a call. In fp32 calls beyond a core's cache are slower: 512 tokens by a tenth.
-_BATCH_TOKENS = {"fp32": 128, "int8": 1, "fp16": 16_384}
+BATCH_TOKENS = {"fp32": 128, "int8": 1, "fp16": 16_384}
 _PROVIDERS = {"fp16": ("TensorrtExecutionProvider", "CUDAExecutionProvider", *CPU)}
-_CHARACTERS_PER_TOKEN = 4  # of ordinary text; plans how many candidates are worth tokenising
+CHARACTERS_PER_TOKEN = 4  # of ordinary text; plans how many candidates are worth tokenising
 _WARM_UP = "how fast is this machine"
 
 
@@ -35,7 +35,7 @@ class OnnxScorer(ResidualScorer):
 
     def __init__(
         self,
-        bundle: Bundle,
+        bundle: Bundle[Manifest],
         *,
         workers: int | None = None,
         windows: int = 1,
@@ -69,7 +69,7 @@ class OnnxScorer(ResidualScorer):
         kept_scores: int = 0,
     ) -> OnnxScorer:
         """Open a bundle folder; raise ArtifactError if it is not whole."""
-        bundle = open_bundle(folder)
+        bundle = open_bundle_of(folder, Manifest)
         return cls(bundle, workers=workers, windows=windows, kept_documents=kept_documents, kept_scores=kept_scores)
 
     def truncated(self, query: str, texts: Sequence[str]) -> int:
@@ -114,7 +114,7 @@ class OnnxScorer(ResidualScorer):
         of_row = [place for place, rows in enumerate(inputs) for _ in rows]
         outputs = self._model.run_until([row for rows in inputs for row in rows], deadline)
         found: dict[int, list[float]] = {}
-        for number, output in outputs.items():
+        for number, (output,) in outputs.items():
             found.setdefault(of_row[number], []).append(float(output.reshape(-1)[0]))
         return {place: max(each) for place, each in found.items() if len(each) == len(inputs[place])}
 
@@ -128,7 +128,7 @@ class OnnxScorer(ResidualScorer):
         """The vectors of those documents that are encoded by the deadline."""
         worth = self._encoder.plan(self._lengths(texts, self.manifest.encoder_max_length), deadline)
         outputs = self._encoder.run_until(self._text_rows(self.manifest.document_prefix, texts[:worth]), deadline)
-        return {place: self._unit(output[None])[0] for place, output in outputs.items()}
+        return {place: self._unit(output[None])[0] for place, (output,) in outputs.items()}
 
     def _text_rows(self, prefix: str, texts: Sequence[str]) -> list[Row]:
         characters = MAX_CHARACTERS_PER_TOKEN * self.manifest.encoder_max_length
@@ -150,19 +150,19 @@ class OnnxScorer(ResidualScorer):
 
     @staticmethod
     def _lengths(texts: Sequence[str], most: int) -> list[int]:
-        return [min(most, len(text) // _CHARACTERS_PER_TOKEN + 1) for text in texts]
+        return [min(most, len(text) // CHARACTERS_PER_TOKEN + 1) for text in texts]
 
     @staticmethod
     def _unit(vectors: Vectors) -> Vectors:
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
-def _engine(bundle: Bundle, graph: str, output: str, workers: int | None) -> Engine:
+def _engine(bundle: Bundle[Manifest], graph: str, output: str, workers: int | None) -> Engine:
     variant = bundle.manifest.variant
     return Engine(
         bundle.folder / graph,
-        output=output,
-        batch_tokens=_BATCH_TOKENS[variant],
+        outputs=(output,),
+        batch_tokens=BATCH_TOKENS[variant],
         workers=workers,
         providers=_PROVIDERS.get(variant, CPU),
     )

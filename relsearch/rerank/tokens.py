@@ -19,8 +19,14 @@ class TextTokenizer:
     """Single texts, each cut to `max_length` tokens."""
 
     def __init__(self, path: Path, *, max_length: int) -> None:
+        self.max_length = max_length
+        self._plain = load_tokenizer(path)
         self._tokenizer = load_tokenizer(path)
         self._tokenizer.enable_truncation(max_length)
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Return how many of the texts are not read to their end."""
+        return sum(len(encoding) > self.max_length for encoding in self._plain.encode_batch_fast(list(texts)))
 
     def rows(self, texts: Sequence[str]) -> list[Row]:
         """Return the input of each text."""

@@ -65,7 +65,9 @@ def begin(output: Path) -> None:
         _clear(output)
 
 
-def dev_set_of(examples: pl.DataFrame, texts: Texts, encoder: Encoder, *, prior: Prior, scale: Scale, depth: int) -> DevSet:
+def dev_set_of(
+    examples: pl.DataFrame, texts: Texts, encoder: Encoder, *, prior: Prior, scale: Scale, depth: int
+) -> DevSet:
     """Return the human dev documents that the untrained cosine puts first; raise DataError where none is relevant."""
     human = examples.filter(pl.col("source") == "human", pl.col("grade").is_not_null())
     if not human["grade"].is_between(scale.relevant, scale.highest).any():

@@ -30,18 +30,19 @@ def train_augmented(context: Context, work: Building) -> None:
 
 def export(context: Context, work: Building) -> None:
     """Export both rerankers, and ship the one that ranks the dev queries better."""
-    from relsearch.exporters.onnx import export_bundle
-    from relsearch.rerank.card import read_card
+    from relsearch.exporters.late import export_late
+    from relsearch.exporters.onnx import Labelled, export_bundle
+    from relsearch.rerank.families import open_card
 
     config = context.config
     dev = context.human.filter(pl.col("query_id").is_in(context.split("dev"))).sort("query_id", "doc_id")
+    labelled = Labelled.of(context.pairs(dev), dev, config.scale)
+    write = export_late if config.train.family == "late" else export_bundle
     scores = {}
     for arm in ARMS:
         model = context.path(f"train-{arm}")
-        report = export_bundle(
-            model, work.directory / arm, pairs=context.pairs(dev), qrels=dev, config=config.export, scale=config.scale
-        )
-        scores[arm] = read_card(model).dev_ndcg10
+        report = write(model, work.directory / arm, labelled=labelled, config=config.export)
+        scores[arm] = open_card(model).dev_ndcg10
         work.figures[arm] = {**report.figures()}
     best = max(ARMS, key=lambda arm: scores[arm])
     shutil.copytree(work.directory / best, work.directory / "bundle", dirs_exist_ok=True)
@@ -52,7 +53,7 @@ def export(context: Context, work: Building) -> None:
 def rerank(context: Context, work: Building) -> None:
     """Write the test queries' runs: first stage, untrained cosines, and each bundle over the first stage."""
     from relsearch.encoder import load_encoder
-    from relsearch.rerank.onnx_scorer import OnnxScorer
+    from relsearch.rerank.families import open_scorer
     from relsearch.rerank.rank import rerank_run
 
     depth = context.config.pool.depth
@@ -63,7 +64,7 @@ def rerank(context: Context, work: Building) -> None:
         runs[name] = _reorder(first, load_encoder(encoder).cosines(pairs).tolist())
     texts = {pair.doc_id: pair.text for pair in pairs}
     for arm in ARMS:
-        scorer = OnnxScorer.open(context.path("export", arm))
+        scorer = open_scorer(context.path("export", arm))
         runs[f"{arm}_reranker"] = rerank_run(first, context.query_texts, texts, scorer, depth=depth)
     for name, run in runs.items():
         write_run(run, work.directory / f"{name}.trec", tag=name)
@@ -93,7 +94,8 @@ def evaluate(context: Context, work: Building) -> None:
 
 
 def _train(context: Context, work: Building, examples: pl.DataFrame) -> None:
-    from relsearch.rerank.train import Texts, train
+    from relsearch.rerank.families import train
+    from relsearch.rerank.training import Texts
 
     config = context.config
     dev = _human_examples(context, "dev")

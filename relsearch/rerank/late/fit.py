@@ -103,7 +103,7 @@ def fit_late(
         optimizers=(_optimizer(model, config), None),
         callbacks=[keep],
     )
-    trainer.remove_callback(PrinterCallback)  # it would write to stdout
+    trainer.remove_callback(PrinterCallback)  # type: ignore[no-untyped-call]  # it would write to stdout
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     return int(trainer.state.global_step)

@@ -77,9 +77,9 @@ class LateModel(nn.Module):
 
     def vectors(self, texts: Sequence[str], reading: Reading) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Yield place, pooled vector [h] and word vectors [t, d] of each text, longest texts first."""
-        rows = self.tokenizer(
-            [reading.text(text) for text in texts], truncation=True, max_length=reading.max_length
-        )["input_ids"]
+        rows = self.tokenizer([reading.text(text) for text in texts], truncation=True, max_length=reading.max_length)[
+            "input_ids"
+        ]
         order = sorted(range(len(rows)), key=lambda place: (-len(rows[place]), place))
         for start in range(0, len(order), _MICRO_BATCH):
             places = order[start : start + _MICRO_BATCH]
@@ -115,7 +115,7 @@ class LateModel(nn.Module):
             self.bias.copy_(tensors["bias"])
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        device = self.projection.weight.device
+        device = self.bias.device
         ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
         lengths = torch.tensor([len(row) for row in rows])
         mask = torch.arange(ids.shape[1])[None] < lengths[:, None]
@@ -135,7 +135,9 @@ def load_late(base: str, encoder: EncoderConfig, *, max_length: int, dimension: 
             model = AutoModel.from_pretrained(name, use_safetensors=True, trust_remote_code=False)
             tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True)
     except (OSError, ValueError, KeyError) as exc:
-        raise ModelError(f"{base}: cannot be loaded ({str(exc).splitlines()[0]}); name an encoder such as BERT") from exc
+        raise ModelError(
+            f"{base}: cannot be loaded ({str(exc).splitlines()[0]}); name an encoder such as BERT"
+        ) from exc
     positions = getattr(model.config, "max_position_embeddings", max_length)
     if max_length > positions:
         raise ConfigError(f"[train] max_length {max_length}: {base} reads at most {positions} tokens; lower it")
@@ -152,10 +154,11 @@ def principal_projection(model: LateModel, texts: Sequence[str]) -> Tensor:
     projection, model.projection = model.projection, whole  # type: ignore[assignment]  # read the states themselves
     with torch.inference_mode():
         for _, _, tokens in model.vectors(texts, model.documents):
-            total += tokens.double().T @ tokens.double()
+            total += (tokens.T @ tokens).double().cpu()
     model.projection = projection
     _, directions = torch.linalg.eigh(total)
-    return directions[:, -projection.out_features :].flip(1).T.float().contiguous()
+    kept: Tensor = directions[:, -projection.out_features :].flip(1).T.float().contiguous()
+    return kept
 
 
 def _reading(tokenizer: Any, prefix: str, max_length: int) -> Reading:

@@ -55,7 +55,7 @@ class LateScorer(ABC):
         known = self._documents([text for _, texts in wanted for text in texts])
         queries = self.encode_queries([query for query, texts in wanted if texts])
         read = iter(queries)
-        return [self._meet(next(read), [known[text] for text in texts]) if texts else np.zeros(0) for _, texts in wanted]
+        return [self.meet(next(read), [known[text] for text in texts]) if texts else np.zeros(0) for _, texts in wanted]
 
     def prepare(self, texts: Sequence[str]) -> None:
         """Read documents before they are asked for."""
@@ -63,7 +63,12 @@ class LateScorer(ABC):
 
     def document_vectors(self, texts: Sequence[str]) -> list[DocumentVectors]:
         """Return the vectors of documents as they are kept, computed anew."""
-        return [compress(vectors) for vectors in self.encode_documents([encodable(text) for text in texts])]
+        return [compress(vectors) for vectors in self.encode_documents(list(texts))]
+
+    @staticmethod
+    def clean(text: str) -> str:
+        """Return a text as it is read and looked up: lone surrogates as question marks."""
+        return encodable(text)
 
     @abstractmethod
     def encode_queries(self, texts: list[str]) -> list[TextVectors]:
@@ -73,8 +78,20 @@ class LateScorer(ABC):
     def encode_documents(self, texts: list[str]) -> list[TextVectors]:
         """Return the vectors of each document."""
 
-    def _meet(self, query: TextVectors, documents: Sequence[DocumentVectors]) -> Floats:
+    def meet(self, query: TextVectors, documents: Sequence[DocumentVectors]) -> Floats:
+        """Return the logit of each document."""
         return self.head.logits(cosines(query, documents), maxsims(query, documents))
+
+    def known(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
+        """Return the vectors of those texts that are stored or kept."""
+        stored = self.store.lookup(texts) if self.store else {}
+        rest = [text for text in dict.fromkeys(texts) if text not in stored]
+        kept = [text for text, held in zip(rest, self._kept.holds(rest), strict=True) if held]
+        return stored | dict(zip(kept, self._kept.lookup(kept, self.document_vectors), strict=True))
+
+    def keep(self, found: Mapping[str, DocumentVectors]) -> None:
+        """Keep vectors that were computed elsewhere."""
+        self._kept.lookup(list(found), lambda texts: [found[text] for text in texts])
 
     def _documents(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
         distinct = list(dict.fromkeys(texts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +113,7 @@ class VectorStore:
         self._pooled = self._mapped(_POOLED, count, np.float16, self.facts.pooled)
         self._tokens = self._mapped(_TOKENS, int(self._ends[-1]) if count else 0, np.int8, self.facts.tokens)
 
-    def _mapped(self, name: str, rows: int, dtype: type, size: int) -> NDArray[np.generic]:
+    def _mapped(self, name: str, rows: int, dtype: Any, size: int) -> Any:
         path = self.folder / name
         self._cut(name, rows * size * np.dtype(dtype).itemsize)
         return np.memmap(path, dtype=dtype, mode="r", shape=(rows, size)) if rows else np.zeros((0, size), dtype)

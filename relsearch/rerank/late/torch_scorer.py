@@ -47,9 +47,7 @@ class LateTorchScorer(LateScorer):
 
 def open_model(folder: Path, card: LateCard) -> LateModel:
     """Load the trained model of a folder in float32."""
-    prefixes = EncoderConfig(
-        model=str(folder), query_prefix=card.queries.prefix, document_prefix=card.documents.prefix
-    )
+    prefixes = EncoderConfig(model=str(folder), query_prefix=card.queries.prefix, document_prefix=card.documents.prefix)
     model = load_late(str(folder), prefixes, max_length=card.max_length, dimension=card.dimension)
     model.head = card.head
     model.load_trained(folder)

@@ -107,7 +107,7 @@ def _start(model: LateModel, steps: list[Step]) -> None:
         documents = list(dict.fromkeys(text for step in steps for text in step.documents))
         model.projection.weight.copy_(principal_projection(model, documents))
         found = [model.similarities(step.query, step.documents) for step in steps]
-    cosines, maxsims = (np.concatenate([each[column].numpy() for each in found]) for column in (0, 1))
+    cosines, maxsims = (np.concatenate([each[column].cpu().numpy() for each in found]) for column in (0, 1))
     gains = [gain for step in steps for gain in step.gains]
     weights = [weight for step in steps for weight in step.weights]
     model.start_head(LateHead.fit(cosines, maxsims, gains, weights=weights))
