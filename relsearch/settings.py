@@ -86,6 +86,7 @@ class ExportConfig(Section):
     max_ndcg_loss: float = Field(0.005, ge=0, description="relative loss of NDCG@10 that int8 may cost")
     min_top10_overlap: float = Field(9.0, ge=0, le=10)
     force: bool = False
+    half: bool = Field(False, description="also write OUTPUT-fp16, a bundle for CUDA and TensorRT")
     guard: Literal["refuse", "report", "off"] = Field(
         "refuse", description="refuse: one that beats no baseline is an error; report: what shipped before stays"
     )

@@ -94,7 +94,8 @@ def tiny_reranker(
 @pytest.fixture(scope="session")
 def tiny_bundles(tmp_path_factory: pytest.TempPathFactory, tiny_reranker: Path) -> dict[str, Path]:
     """The tiny reranker's fp32 and int8 bundles, by variant."""
-    from relsearch.exporters.onnx import write_fp32, write_int8
+    from relsearch.exporters.choose import write_int8
+    from relsearch.exporters.onnx import write_fp32
 
     folder = tmp_path_factory.mktemp("bundles")
     write_fp32(tiny_reranker, folder / "fp32")

@@ -1,13 +1,14 @@
-"""The verb that ranks: `rerank`."""
+"""The verbs that rank: `precompute` at indexing time, `rerank` at search time."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import app
+from relsearch.cli.app import JsonOption, app
 
 
 @app.command()
@@ -17,21 +18,54 @@ def rerank(
     collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The run to write; default: stdout.")] = None,
     depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are reranked.")] = 100,
+    vectors: Annotated[
+        Path | None, typer.Option(help="Documents that precompute read; for late-interaction bundles.")
+    ] = None,
+    budget_ms: Annotated[
+        float | None, typer.Option(min=0, help="Milliseconds a query; the cosine orders what is not reached in it.")
+    ] = None,
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch."""
     from relsearch.corpus import load_collection, texts_of
     from relsearch.exporters.trec import run_text, write_run
-    from relsearch.rerank.onnx_scorer import OnnxScorer
-    from relsearch.rerank.rank import rerank_run
+    from relsearch.rerank.families import open_scorer
+    from relsearch.rerank.rank import rerank_run, rerank_run_within
     from relsearch.trec import read_run
 
     source = load_collection(collection)
     first = read_run(run_file)
-    scorer = OnnxScorer.open(bundle)
+    scorer = open_scorer(bundle, vectors=vectors, kept_documents=max(20_000, first["doc_id"].n_unique()))
     queries, texts = texts_of(first, source, scorer.render)
-    run = rerank_run(first, queries, texts, scorer, depth=depth)
+    if budget_ms is None:
+        run = rerank_run(first, queries, texts, scorer, depth=depth)
+    else:
+        scorer.prepare(list(texts.values()))  # as an index would hold them
+        run, reached = rerank_run_within(first, queries, texts, scorer, depth=depth, budget_ms=budget_ms)
+        typer.echo(f"reached within {budget_ms:g} ms: {reached:.1f} candidates a query", err=True)
     if output:
         write_run(run, output, tag=tag)
     else:
         typer.echo(run_text(run, tag=tag), nl=False)
+
+
+@app.command()
+def precompute(
+    collection: Annotated[str, typer.Argument(help="Whose documents are read: a BEIR folder, demo, ir_datasets:ID.")],
+    bundle: Annotated[Path, typer.Option(help="The late-interaction bundle that export wrote.")],
+    vectors: Annotated[Path, typer.Option(help="The folder of vectors to write, or to go on with.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Read a collection's documents at indexing time, so that searches only read the query.
+
+    relsearch precompute my-collection --bundle bundle --vectors vectors
+
+    Then rerank with --vectors. Documents whose text changed are read again; an interrupted run goes on.
+    """
+    from relsearch.stages.precompute import precompute as run
+
+    figures = run(collection, bundle, vectors)
+    brief = (
+        f"{vectors}: {figures['documents']} documents, {figures['added']} new, {figures['bytes_a_document']} bytes each"
+    )
+    typer.echo(json.dumps(figures, indent=1) if as_json else brief)

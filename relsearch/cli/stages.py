@@ -30,7 +30,6 @@ class Verb(Enum):
     augment = "Join human and judged labels into training examples."
     train = "Train a reranker on human labels, and one on augmented labels."
     optimize = "Judge what new rerankers bring up, and search for settings, while dev queries gain."
-    export = "Export the rerankers to ONNX bundles, held to the parity gate, and ship the best past the guard."
 
 
 @app.command()
@@ -39,7 +38,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> N
     from relsearch.config import load_config
     from relsearch.pipeline import run_all
 
-    _show_stages(run_all(load_config(config)), as_json=as_json)
+    show_stages(run_all(load_config(config)), as_json=as_json)
 
 
 def _add_stage_command(verb: Verb) -> None:
@@ -48,14 +47,15 @@ def _add_stage_command(verb: Verb) -> None:
         from relsearch.config import load_config
         from relsearch.pipeline import run_verb
 
-        _show_stages(run_verb(verb.name, load_config(config)), as_json=as_json)
+        show_stages(run_verb(verb.name, load_config(config)), as_json=as_json)
 
 
 for _verb in Verb:
     _add_stage_command(_verb)
 
 
-def _show_stages(results: Iterable[StageResult], *, as_json: bool) -> None:
+def show_stages(results: Iterable[StageResult], *, as_json: bool) -> None:
+    """Print a line as each stage ends, and the table of all, or their JSON."""
     from relsearch.show import table
 
     collected = []

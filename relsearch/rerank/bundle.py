@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relsearch.errors import ArtifactError
+from relsearch.rerank.late.head import LateHead
+from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.logistic import Logistic
 from relsearch.rerank.prior import Prior
 
@@ -20,35 +22,72 @@ ENCODER = "encoder.onnx"
 TOKENIZER = "tokenizer.json"
 ENCODER_TOKENIZER = "encoder_tokenizer.json"
 
+Variant = Literal["fp32", "int8", "fp16"]
 
-class Manifest(BaseModel):
-    """bundle.json: what was trained on what, how to run it, and the sha256 of each file."""
+
+class ManifestBase(BaseModel):
+    """bundle.json: what was trained on what, how to run it, and the sha256 of each file.
+
+    Format 2 knows cross-encoders without a prior, and so without an encoder, and late interaction; a bundle of
+    format 1 is read as it is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
-    variant: Literal["fp32", "int8"]
+    format: Literal[1, 2] = 2
+    variant: Variant
     base: str
-    encoder: str
     training_data: str
     template: str
+    calibration: Logistic
+    figures: Mapping[str, float | int | str | None]
+    files: Mapping[str, str] = {}
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The files that a bundle of this family cannot do without."""
+        return MODEL, TOKENIZER
+
+
+class Manifest(ManifestBase):
+    """A cross-encoder, with the prior's encoder where it was trained on one."""
+
+    family: Literal["cross"] = "cross"
+    encoder: str | None
     max_length: int = Field(ge=8)
     encoder_max_length: int = Field(ge=8)
     query_prefix: str
     document_prefix: str
     pooling: str
-    prior: Prior
-    calibration: Logistic
-    figures: Mapping[str, float | int | str | None]
-    files: Mapping[str, str] = {}
+    prior: Prior | None
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The cross-encoder's graph and tokenizer, and the encoder of its prior."""
+        return MODEL, TOKENIZER, *(() if self.prior is None else (ENCODER,))
+
+
+class LateManifest(ManifestBase):
+    """Late interaction: one graph reads queries and documents; vectors have `pooled` and `dimension` numbers."""
+
+    family: Literal["late"] = "late"
+    queries: Reading
+    documents: Reading
+    head: LateHead
+    pooled: int
+    dimension: int
+
+
+AnyManifest = TypeVar("AnyManifest", bound=ManifestBase)
+_FAMILIES: Mapping[str, type[ManifestBase]] = {"cross": Manifest, "late": LateManifest}
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(Generic[AnyManifest]):
     """An opened bundle whose files are what they were when it was written."""
 
     folder: Path
-    manifest: Manifest
+    manifest: AnyManifest
 
     @property
     def encoder_tokenizer(self) -> Path:
@@ -57,7 +96,7 @@ class Bundle:
         return own if own.name in self.manifest.files else self.folder / TOKENIZER
 
 
-def seal(folder: Path, manifest: Manifest) -> Bundle:
+def seal(folder: Path, manifest: AnyManifest) -> Bundle[AnyManifest]:
     """Write bundle.json with the checksums of the files that lie in the folder; return the bundle."""
     present = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
     complete = manifest.model_copy(update={"files": {path.name: _sha256(path) for path in present}})
@@ -65,23 +104,38 @@ def seal(folder: Path, manifest: Manifest) -> Bundle:
     return Bundle(folder, complete)
 
 
-def open_bundle(folder: Path) -> Bundle:
+def open_bundle(folder: Path) -> Bundle[ManifestBase]:
     """Open and verify a bundle; raise ArtifactError naming the file that is absent, malformed or altered."""
     path = folder / MANIFEST
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        manifest = _FAMILIES[_Family.model_validate_json(text).family].model_validate_json(text)
     except OSError as exc:
         raise ArtifactError(f"{path}: {exc.strerror}; give a folder that `relsearch export` wrote") from exc
     except ValidationError as exc:
         error = exc.errors()[0]
         where = ".".join(str(part) for part in error["loc"])
         raise ArtifactError(f"{path}: {where}: {error['msg']}; export again with this version") from exc
-    for name in (MODEL, ENCODER, TOKENIZER):
+    for name in manifest.needed:
         if name not in manifest.files:
             raise ArtifactError(f"{path}: lists no {name}; export again")
     for name, digest in manifest.files.items():
         _verify(folder / name, digest)
     return Bundle(folder, manifest)
+
+
+def open_bundle_of(folder: Path, kind: type[AnyManifest]) -> Bundle[AnyManifest]:
+    """Open a bundle of one family; raise ArtifactError where it is of another."""
+    bundle = open_bundle(folder)
+    if not isinstance(bundle.manifest, kind):
+        raise ArtifactError(f"{folder}: a bundle of another family; open it with relsearch.rerank.families")
+    return Bundle(folder, bundle.manifest)
+
+
+class _Family(BaseModel):
+    """What tells how the rest of bundle.json is read."""
+
+    family: Literal["cross", "late"] = "cross"
 
 
 def _verify(path: Path, digest: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -24,16 +26,14 @@ class Evaluation(BaseModel):
     ndcg10: float
 
 
-class Card(BaseModel):
-    """What is stored beside the weights; `history` starts with the untrained cosine at step 0."""
+class CardBase(BaseModel):
+    """What every family stores beside its weights; `history` starts with the untrained start at step 0."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: str
     template: str
     max_length: int = Field(ge=8)
-    encoder: EncoderConfig
-    prior: Prior
     calibration: Logistic
     training_data: str
     seed: int
@@ -47,23 +47,54 @@ class Card(BaseModel):
 
     @property
     def dev_ndcg10_cosine(self) -> float:
-        """NDCG@10 of the untrained cosine on the same dev documents."""
+        """NDCG@10 of the untrained start, the base's cosine, on the same dev documents."""
         return self.history[0].ndcg10
 
+    def figures(self) -> dict[str, float | int | str | None]:
+        """What a bundle tells of the training."""
+        names = ("dev_ndcg10", "dev_ndcg10_cosine", "best_step")
+        return {name: getattr(self, name) for name in names}
 
-def write_card(card: Card, folder: Path) -> None:
+
+class Card(CardBase):
+    """A cross-encoder's card."""
+
+    family: Literal["cross"] = "cross"
+    encoder: EncoderConfig
+    prior: Prior
+
+
+AnyCard = TypeVar("AnyCard", bound=CardBase)
+
+
+def write_card(card: CardBase, folder: Path) -> None:
     """Write reranker.json into the model folder."""
     (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def read_card(folder: Path) -> Card:
-    """Read a model folder's reranker.json; raise ArtifactError if it is absent or malformed."""
+def read_card(folder: Path, kind: type[AnyCard]) -> AnyCard:
+    """Read a model folder's reranker.json; raise ArtifactError if it is absent, malformed or of another family."""
     path = folder / CARD
     try:
-        return Card.model_validate_json(path.read_bytes())
-    except OSError as exc:
-        raise ArtifactError(f"{path}: {exc.strerror}; give a folder that `relsearch train` wrote") from exc
+        return kind.model_validate_json(_bytes(path))
     except ValidationError as exc:
         error = exc.errors()[0]
         where = ".".join(str(part) for part in error["loc"])
         raise ArtifactError(f"{path}: {where}: {error['msg']}; train again") from exc
+
+
+def family_of(folder: Path) -> str:
+    """Return the family of a model folder; those of earlier versions are cross-encoders."""
+    path = folder / CARD
+    try:
+        found = json.loads(_bytes(path))
+    except ValueError as exc:
+        raise ArtifactError(f"{path}: not JSON ({exc}); train again") from exc
+    return str(found.get("family", "cross")) if isinstance(found, dict) else "cross"
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise ArtifactError(f"{path}: {exc.strerror}; give a folder that `relsearch train` wrote") from exc

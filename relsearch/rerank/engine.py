@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -12,51 +14,93 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.errors import ArtifactError
+from relsearch.rerank.pairs import Row
 
-Inputs = Sequence[str] | Sequence[tuple[str, str]]
+CPU = ("CPUExecutionProvider",)
+# How fast the measured cost follows the machine: about the last ten calls count.
+_MEMORY = 0.1
 
 
 class Engine:
-    """A session with its tokenizer; one row of output a text or pair of texts."""
+    """A session shared by `workers` threads; one row of each output an input."""
 
     def __init__(
         self,
         graph: Path,
-        tokenizer: Path,
         *,
-        output: str,
-        max_length: int,
+        outputs: Sequence[str],
         batch_tokens: int,
         workers: int | None = None,
+        providers: Sequence[str] = CPU,
     ) -> None:
-        self._session = _session(graph)
-        self._tokenizer = _tokenizer(tokenizer, max_length)
-        self._output = output
+        self.workers = workers or available_cores()
+        self.seconds_per_token = 0.0  # of one worker; 0 before the first call
+        self._session = _session(graph, providers)
+        self._outputs = list(outputs)
         self._wanted = [tensor.name for tensor in self._session.get_inputs()]
         self._batch_tokens = batch_tokens
-        self._pool = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="relsearch-onnx")
+        self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="relsearch-onnx")
 
-    def run(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Return the graph's output for each input, in input order."""
-        encodings = self._tokenizer.encode_batch_fast(list(inputs))
-        batches = micro_batches([len(encoding) for encoding in encodings], self._batch_tokens)
-        outputs = self._pool.map(lambda rows: self._call([encodings[row] for row in rows]), batches)
-        parts = list(zip(batches, outputs, strict=True))
-        result = np.empty((len(encodings), *parts[0][1].shape[1:]), dtype=np.float32)
-        for rows, output in parts:
-            result[rows] = output
-        return result
+    def run(self, rows: Sequence[Row]) -> NDArray[np.float32]:
+        """Return the graph's first output for each of at least one input, in input order."""
+        return np.stack([outputs[0] for outputs in self.run_each(rows)])
 
-    def _call(self, encodings: Sequence[Any]) -> NDArray[np.float32]:
-        length = max(len(encoding) for encoding in encodings)
-        columns = {
-            "input_ids": [encoding.ids for encoding in encodings],
-            "attention_mask": [encoding.attention_mask for encoding in encodings],
-            "token_type_ids": [encoding.type_ids for encoding in encodings],
-        }
-        feeds = {name: _padded(columns[name], length) for name in self._wanted}
-        output: NDArray[np.float32] = self._session.run([self._output], feeds)[0]
-        return output
+    def run_each(self, rows: Sequence[Row]) -> list[list[NDArray[np.float32]]]:
+        """Return the graph's outputs for each input, in input order; what is computed for padding is not cut off."""
+        batches = micro_batches([len(row.ids) for row in rows], self._batch_tokens)
+        parts = self._pool.map(lambda batch: self._call([rows[place] for place in batch]), batches)
+        found: dict[int, list[NDArray[np.float32]]] = {}
+        for batch, outputs in zip(batches, parts, strict=True):
+            found |= {place: [output[turn] for output in outputs] for turn, place in enumerate(batch)}
+        return [found[place] for place in range(len(rows))]
+
+    def plan(self, lengths: Sequence[int], deadline: float) -> int:
+        """Return how many of the inputs, in order, are worth preparing: twice what the measured cost says will fit."""
+        seconds = np.cumsum(lengths) * self.seconds_per_token / self.workers
+        return int(np.searchsorted(seconds, 2 * (deadline - time.perf_counter()), side="right"))
+
+    def run_until(self, rows: Sequence[Row], deadline: float) -> dict[int, list[NDArray[np.float32]]]:
+        """Return the outputs of those inputs, first come first, that end before `deadline` of time.perf_counter.
+
+        No input is begun that the measured cost a token says would end too late, and none is waited for.
+        """
+        left = deque(range(len(rows)))
+        done: dict[int, list[NDArray[np.float32]]] = {}
+
+        def work() -> None:
+            while left:
+                try:
+                    place = left.popleft()
+                except IndexError:  # another worker took the last one
+                    return
+                if time.perf_counter() + self.seconds_per_token * len(rows[place].ids) > deadline:
+                    left.clear()
+                    return
+                done[place] = [output[0] for output in self._call([rows[place]])]
+
+        tasks = [self._pool.submit(work) for _ in range(min(self.workers, len(rows)))]
+        wait(tasks, timeout=max(deadline - time.perf_counter(), 0.0))
+        left.clear()
+        for task in tasks:
+            if not task.cancel() and task.done():
+                task.result()
+        return dict(done)
+
+    def _call(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
+        started = time.perf_counter()
+        lengths = [len(row.ids) for row in rows]
+        outputs: list[NDArray[np.float32]] = self._session.run(self._outputs, _feeds(rows, lengths, self._wanted))
+        spent = (time.perf_counter() - started) / (max(lengths) * len(rows))
+        known = self.seconds_per_token
+        self.seconds_per_token = known + _MEMORY * (spent - known) if known else spent
+        return outputs
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def micro_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
@@ -70,15 +114,16 @@ def micro_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
     return batches
 
 
-def _padded(rows: Sequence[Sequence[int]], length: int) -> NDArray[np.int64]:
+def _feeds(rows: Sequence[Row], lengths: Sequence[int], wanted: Sequence[str]) -> dict[str, NDArray[np.int64]]:
     # Padding ids are 0 whatever the vocabulary: the attention mask hides them.
-    table = np.zeros((len(rows), length), dtype=np.int64)
-    for number, row in enumerate(rows):
-        table[number, : len(row)] = row
-    return table
+    ids, types, mask = np.zeros((3, len(rows), max(lengths)), dtype=np.int64)
+    for number, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        ids[number, :length], types[number, :length], mask[number, :length] = row.ids, row.types, 1
+    columns = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    return {name: columns[name] for name in wanted}
 
 
-def _session(graph: Path) -> Any:
+def _session(graph: Path, providers: Sequence[str]) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -86,19 +131,8 @@ def _session(graph: Path) -> Any:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    usable = [name for name in providers if name in onnxruntime.get_available_providers()]
     try:
-        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(graph), options, providers=usable)
     except Exception as exc:  # onnxruntime's errors share no public base
         raise ArtifactError(f"{graph}: onnxruntime cannot load it ({exc}); export again") from exc
-
-
-def _tokenizer(path: Path, max_length: int) -> Any:
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as exc:  # tokenizers raises bare Exception
-        raise ArtifactError(f"{path}: not a tokenizer ({exc}); export again") from exc
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length, strategy="longest_first")
-    return tokenizer

@@ -56,7 +56,7 @@ def fit(
         logging_strategy="no",
         report_to="none",
         seed=seed,
-        disable_tqdm=not _is_terminal(),
+        disable_tqdm=not is_terminal(),
     )
     trainer = CrossEncoderTrainer(
         model=model,
@@ -86,7 +86,8 @@ def _has_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
+    """Whether progress bars have a reader."""
     import sys
 
     return sys.stderr.isatty()

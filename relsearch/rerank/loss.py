@@ -58,13 +58,17 @@ class ResidualListLoss(nn.Module):
         return torch.cat(parts)[places]
 
     def _loss(self, residual: Tensor, prior: Tensor, weight: Tensor, gain: Tensor) -> Tensor:
-        score = prior + residual
-        points = functional.binary_cross_entropy_with_logits(score, gain, weight=weight, reduction="sum")
-        return self.listwise * listnet(score, gain, weight) + self.pointwise * points / weight.sum()
+        return graded(prior + residual, gain, weight, listwise=self.listwise, pointwise=self.pointwise)
 
     def get_config_dict(self) -> dict[str, float]:
         """The loss's settings, for the model card."""
         return {"listwise": self.listwise, "pointwise": self.pointwise}
+
+
+def graded(score: Tensor, gain: Tensor, weight: Tensor, *, listwise: float, pointwise: float) -> Tensor:
+    """Return the weighted sum of ListNet and of the weighted mean cross-entropy of one list's scores to its gains."""
+    points = functional.binary_cross_entropy_with_logits(score, gain, weight=weight, reduction="sum")
+    return listwise * listnet(score, gain, weight) + pointwise * points / weight.sum()
 
 
 def listnet(score: Tensor, gain: Tensor, weight: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 from relsearch.encoder import load_encoder
 from relsearch.rerank.card import Card, read_card
 from relsearch.rerank.logistic import Floats
-from relsearch.rerank.scoring import ResidualScorer
+from relsearch.rerank.scoring import Pairs, ResidualScorer
 from relsearch.rerank.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -31,18 +31,18 @@ class TorchScorer(ResidualScorer):
     @classmethod
     def open(cls, folder: Path) -> TorchScorer:
         """Load a model folder; raise ArtifactError if it has no valid reranker.json."""
-        card = read_card(folder)
+        card = read_card(folder, Card)
         model = load_model(folder, max_length=card.max_length)
         return cls(model, load_encoder(card.encoder, exact=True), card=card)
 
-    def _encode_query(self, query: str) -> Vectors:
-        return np.asarray(self._encoder.encode_queries([query])[0], dtype=np.float32)
+    def _encode_queries(self, texts: list[str]) -> Vectors:
+        return self._encoder.encode_queries(texts)
 
     def _encode_documents(self, texts: list[str]) -> Vectors:
         return self._encoder.encode_documents(texts)
 
-    def _residuals(self, query: str, texts: list[str]) -> Floats:
-        return residuals(self._model, [(query, text) for text in texts])
+    def _residuals(self, pairs: Pairs) -> Floats:
+        return residuals(self._model, pairs)
 
 
 def load_model(folder: Path, *, max_length: int) -> CrossEncoder:

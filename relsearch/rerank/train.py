@@ -2,66 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from relsearch.config import EncoderConfig, TrainConfig
-from relsearch.errors import DataError
-from relsearch.rerank.callbacks import BEST, HISTORY, KeepBest
-from relsearch.rerank.card import CARD, Card, write_card
-from relsearch.rerank.dev import DevSet, dev_set
-from relsearch.rerank.fit import CHECKPOINTS, fit
+from relsearch.rerank.callbacks import BEST, KeepBest
+from relsearch.rerank.card import Card
+from relsearch.rerank.fit import fit
 from relsearch.rerank.lists import TrainingList, build_lists
-from relsearch.rerank.logistic import Floats, Logistic
 from relsearch.rerank.prior import Prior
 from relsearch.rerank.start import load_start
 from relsearch.rerank.torch_scorer import load_model, residuals
-from relsearch.types import Pair, Scale
+from relsearch.rerank.training import Texts, TrainReport, begin, calibrate, dev_set_of, finish
+from relsearch.types import Scale
 
 if TYPE_CHECKING:
     from relsearch.encoder import Encoder
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The text of each query and of each rendered document, and the template that rendered them."""
-
-    queries: Mapping[str, str]
-    documents: Mapping[str, str]
-    template: str
-
-    def pairs(self, ids: Iterable[tuple[str, str]]) -> list[Pair]:
-        """Return the pairs with their texts; raise DataError naming the first id that has none."""
-        return [Pair(q, d, _text(self.queries, q, "query"), _text(self.documents, d, "document")) for q, d in ids]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainReport:
-    """What a training run did; `card` holds the dev figures, the untrained cosine's first."""
-
-    card: Card
-    steps: int
-    pairs: int
-    seconds: float
-
-    @property
-    def pairs_per_s(self) -> float:
-        """Training pairs a second, evaluations included."""
-        return self.pairs / self.seconds if self.seconds else 0.0
-
-    @property
-    def gained(self) -> bool:
-        """Whether any trained weights beat the untrained cosine on the dev queries."""
-        return self.card.best_step > 0
-
-
-def train(
+def train_cross(
     examples: pl.DataFrame,
     dev_examples: pl.DataFrame,
     *,
@@ -80,15 +41,12 @@ def train(
     """
     from relsearch.encoder import load_encoder
 
-    output.mkdir(parents=True, exist_ok=True)
-    if (output / CARD).exists():  # a finished run: train anew
-        (output / CARD).unlink()
-        _clear(output)
+    begin(output)
     evidence = load_encoder(encoder)
     size = config.documents_per_query
     lists = build_lists(examples, size=size, epochs=config.epochs, seed=seed)[: config.max_steps]
     prior, rows = _rows(lists, texts, evidence)
-    dev = _dev(dev_examples, texts, evidence, prior=prior, scale=scale, depth=config.dev_depth)
+    dev = dev_set_of(dev_examples, texts, evidence, prior=prior, scale=scale, depth=config.dev_depth)
     model = load_start(config.base, max_length=config.max_length, seed=seed)
     keep = KeepBest(output, patience=config.patience, minutes=config.minutes)
     steps = fit(model, rows, dev, keep=keep, config=config, seed=seed, output=output)
@@ -99,13 +57,13 @@ def train(
         max_length=config.max_length,
         encoder=encoder,
         prior=prior,
-        calibration=_calibrate(dev.priors + residuals(model, dev.inputs), dev.relevant(scale)),
+        calibration=calibrate(dev.priors + residuals(model, dev.inputs), dev.relevant(scale)),
         training_data=training_data,
         seed=seed,
         best_step=keep.best.step,
         history=tuple(keep.history),
     )
-    _finish(output, card)
+    finish(output, card)
     pairs = sum(len(row["documents"]) for row in rows[:steps])
     return TrainReport(card, steps, pairs, keep.history[-1].seconds)
 
@@ -130,37 +88,3 @@ def _row(part: TrainingList, texts: Texts, priors: list[float]) -> dict[str, Any
         "weights": [example.weight for example in part.examples],
         "label": [example.gain for example in part.examples],
     }
-
-
-def _dev(examples: pl.DataFrame, texts: Texts, encoder: Encoder, *, prior: Prior, scale: Scale, depth: int) -> DevSet:
-    human = examples.filter(pl.col("source") == "human", pl.col("grade").is_not_null())
-    if not human["grade"].is_between(scale.relevant, scale.highest).any():
-        raise DataError(f"{human.height} human dev labels: none is relevant; raise [pool] dev_share or label more")
-    pairs = texts.pairs(human.select("query_id", "doc_id").iter_rows())
-    return dev_set(pairs, prior.logits(encoder.cosines(pairs)), examples=human, scale=scale, depth=depth)
-
-
-def _calibrate(logits: Floats, relevant: Floats) -> Logistic:
-    """Platt scaling with his smoothed targets, which keep small dev sets from certainty."""
-    positives, negatives = float(relevant.sum()), float((1 - relevant).sum())
-    targets = np.where(relevant > 0, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    return Logistic.fit(logits, targets)
-
-
-def _finish(output: Path, card: Card) -> None:
-    """Copy the best weights up, then write the card, which marks the model whole, then drop what resuming needed."""
-    shutil.copytree(output / BEST, output, dirs_exist_ok=True)
-    write_card(card, output)
-    _clear(output)
-
-
-def _clear(output: Path) -> None:
-    for name in (BEST, CHECKPOINTS):
-        shutil.rmtree(output / name, ignore_errors=True)
-    (output / HISTORY).unlink(missing_ok=True)
-
-
-def _text(texts: Mapping[str, str], key: str, kind: str) -> str:
-    if key not in texts:
-        raise DataError(f"training examples: {kind} {key!r} has no text; pass the collection they were pooled from")
-    return texts[key]

@@ -43,18 +43,19 @@ def train_augmented(context: Context, work: Building) -> None:
 
 def export(context: Context, work: Building) -> None:
     """Export the rerankers, and ship the one that ranks the dev queries best if it passes the guard."""
-    from relsearch.exporters.onnx import export_bundle
-    from relsearch.rerank.card import read_card
+    from relsearch.exporters.late import export_late
+    from relsearch.exporters.onnx import Labelled, export_bundle
+    from relsearch.rerank.families import open_card
 
     config = context.config
     dev = context.human.filter(pl.col("query_id").is_in(context.split("dev"))).sort("query_id", "doc_id")
+    labelled = Labelled.of(context.pairs(dev), dev, config.scale)
+    write = export_late if config.train.family == "late" else export_bundle
     scores = {}
     for arm in arms(config):
         model = model_folder(context, arm)
-        report = export_bundle(
-            model, work.directory / arm, pairs=context.pairs(dev), qrels=dev, config=config.export, scale=config.scale
-        )
-        scores[arm] = read_card(model).dev_ndcg10
+        report = write(model, work.directory / arm, labelled=labelled, config=config.export)
+        scores[arm] = open_card(model).dev_ndcg10
         work.figures[arm] = {**report.figures()}
     ship(context, work, max(scores, key=lambda arm: scores[arm]))
 

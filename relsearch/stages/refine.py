@@ -16,7 +16,8 @@ from relsearch import tables
 from relsearch.artifacts import Building
 from relsearch.config import AugmentConfig, TrainConfig
 from relsearch.optimize import Found, Round, rounds, rounds_table, search, settings_toml
-from relsearch.rerank.card import CARD, read_card
+from relsearch.rerank.card import CARD
+from relsearch.rerank.families import open_card
 from relsearch.stages.context import Context, WithoutTest
 from relsearch.stages.label import judged, synthetic
 from relsearch.stages.training import train_on
@@ -64,7 +65,7 @@ class Bench:
         self._queries = learning | set(self._written["query_id"])
         known = judged(context).filter(pl.col("query_id").is_in(sorted(learning)))
         self.labels = pl.concat([known, labels])
-        self.start = read_card(context.path("train-augmented")).dev_ndcg10
+        self.start = open_card(context.path("train-augmented")).dev_ndcg10
         if not (folder / _BEST / CARD).is_file():
             shutil.copytree(context.path("train-augmented"), folder / _BEST, dirs_exist_ok=True)
         self._ranker = context.path("train-augmented")
@@ -73,7 +74,7 @@ class Bench:
     @property
     def best(self) -> float:
         """Dev NDCG@10 of the best model so far."""
-        return read_card(self._folder / _BEST).dev_ndcg10
+        return open_card(self._folder / _BEST).dev_ndcg10
 
     @property
     def min_gain(self) -> float:
@@ -93,7 +94,7 @@ class Bench:
             started = time.monotonic()
             new = self._judge(self._brought_up(), folder)
             tables.write(new, folder / "judgments.parquet", tables.JUDGMENTS)
-            config, examples, ndcg10 = self._context.config, 0, read_card(self._ranker).dev_ndcg10
+            config, examples, ndcg10 = self._context.config, 0, open_card(self._ranker).dev_ndcg10
             if not new.is_empty():
                 examples, ndcg10 = self._train(pl.concat([self.labels, new]), config.augment, config.train, folder)
             seconds = time.monotonic() - started

@@ -13,15 +13,15 @@ from relsearch.config import TrainConfig
 from relsearch.stages.context import Context
 
 if TYPE_CHECKING:
-    from relsearch.rerank.train import TrainReport
+    from relsearch.rerank.training import TrainReport
 
 
 def train_on(
     context: Context, examples: pl.DataFrame, written: Mapping[str, str], train: TrainConfig, output: Path
 ) -> TrainReport:
     """Train on examples, watched on the dev queries' human labels; `written` are the texts of synthetic queries."""
-    from relsearch.rerank.train import Texts
-    from relsearch.rerank.train import train as train_reranker
+    from relsearch.rerank.families import train as train_reranker
+    from relsearch.rerank.training import Texts
 
     config = context.config
     dev = human_examples(context, "dev")

@@ -12,10 +12,11 @@ from relsearch.config import EncoderConfig, ExportConfig
 from relsearch.encoder import load_encoder
 from relsearch.errors import ArtifactError, ModelError
 from relsearch.exporters.graphs import export_cross_encoder, export_encoder
-from relsearch.exporters.onnx import export_bundle
+from relsearch.exporters.onnx import Labelled, export_bundle
 from relsearch.rerank.bundle import open_bundle
 from relsearch.rerank.engine import Engine
 from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.tokens import TextTokenizer
 from relsearch.rerank.torch_scorer import TorchScorer
 from relsearch.types import SCALES, Document, Query
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
@@ -34,7 +35,7 @@ def test_fp32_equals_torch(
     config = ExportConfig(max_ndcg_loss=0, min_top10_overlap=10)
     pairs = dev_pairs(queries, documents)
     report = export_bundle(
-        tiny_reranker, tmp_path / "bundle", pairs=pairs, qrels=qrels, config=config, scale=SCALES["0-3"]
+        tiny_reranker, tmp_path / "bundle", labelled=Labelled.of(pairs, qrels, SCALES["0-3"]), config=config
     )
     assert report.exact.max_difference < 1e-3
     manifest = open_bundle(tmp_path / "bundle").manifest
@@ -58,10 +59,8 @@ def test_force_ships_int8(
     report = export_bundle(
         tiny_reranker,
         tmp_path / "bundle",
-        pairs=dev_pairs(queries, documents),
-        qrels=qrels,
+        labelled=Labelled.of(dev_pairs(queries, documents), qrels, SCALES["0-3"]),
         config=ExportConfig(force=True),
-        scale=SCALES["0-3"],
     )
     assert report.variant == open_bundle(tmp_path / "bundle").manifest.variant == "int8"
     assert report.figures()["int8_fp32_pairs"] == 20
@@ -73,15 +72,9 @@ def test_the_encoder_graph_pools_as_the_encoder(tiny_bert: Path, tmp_path: Path)
     """The exported encoder's normalised output is the encoder's vector."""
     config = EncoderConfig(model=str(tiny_bert))
     facts = export_encoder(config, tmp_path / "encoder.onnx", tokenizer=tmp_path / "tokenizer.json")
-    engine = Engine(
-        tmp_path / "encoder.onnx",
-        tmp_path / "tokenizer.json",
-        output="sentence_embedding",
-        max_length=facts.max_length,
-        batch_tokens=512,
-    )
+    engine = Engine(tmp_path / "encoder.onnx", outputs=("sentence_embedding",), batch_tokens=512)
     texts = ["a cat", "green tea is steeped at 80 degrees", ""]
-    vectors = engine.run(texts)
+    vectors = engine.run(TextTokenizer(tmp_path / "tokenizer.json", max_length=facts.max_length).rows(texts))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     # Against double precision the graph is off by 5e-8 and torch's fused attention by 3e-5.
     assert vectors == pytest.approx(load_encoder(config).encode_documents(texts), abs=1e-4)
@@ -91,9 +84,7 @@ def test_the_encoder_graph_pools_as_the_encoder(tiny_bert: Path, tmp_path: Path)
 def test_an_untrained_folder_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
     """A model without reranker.json is not exported."""
     with pytest.raises(ArtifactError, match=r"reranker\.json"):
-        export_bundle(
-            tiny_bert, tmp_path / "b", pairs=[], qrels=pl.DataFrame(), config=ExportConfig(), scale=SCALES["0-3"]
-        )
+        export_bundle(tiny_bert, tmp_path / "b", labelled=Labelled([], pl.DataFrame()), config=ExportConfig())
 
 
 def test_a_model_of_another_kind_is_refused(tiny_llama: Path, tmp_path: Path) -> None:

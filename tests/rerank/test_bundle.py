@@ -54,9 +54,27 @@ def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
 def test_a_later_format_is_refused(bundle: Path) -> None:
     """A bundle of a format this version does not know says so."""
     content = json.loads((bundle / MANIFEST).read_text())
-    (bundle / MANIFEST).write_text(json.dumps({**content, "format": 2}))
+    (bundle / MANIFEST).write_text(json.dumps({**content, "format": 3}))
     with pytest.raises(ArtifactError, match=r"bundle\.json: format"):
         open_bundle(bundle)
+
+
+def test_an_earlier_format_is_read(bundle: Path) -> None:
+    """A bundle that an earlier version wrote is opened."""
+    content = json.loads((bundle / MANIFEST).read_text())
+    (bundle / MANIFEST).write_text(json.dumps({**content, "format": 1}))
+    assert open_bundle(bundle).manifest.format == 1
+
+
+def test_a_prior_needs_its_encoder(bundle: Path) -> None:
+    """Only a bundle without a prior may lack the encoder's graph."""
+    content = json.loads((bundle / MANIFEST).read_text())
+    del content["files"]["encoder.onnx"]
+    (bundle / MANIFEST).write_text(json.dumps(content))
+    with pytest.raises(ArtifactError, match=r"lists no encoder\.onnx"):
+        open_bundle(bundle)
+    (bundle / MANIFEST).write_text(json.dumps({**content, "prior": None, "encoder": None}))
+    assert 0 < OnnxScorer.open(bundle).score("why", ["a cat"])[0] < 1
 
 
 def test_a_graph_that_is_none_is_refused(bundle: Path) -> None:

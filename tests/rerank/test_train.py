@@ -12,7 +12,7 @@ import pytest
 from relsearch.config import EncoderConfig
 from relsearch.encoder import load_encoder
 from relsearch.errors import ArtifactError, ConfigError, DataError
-from relsearch.rerank.card import CARD, read_card
+from relsearch.rerank.card import CARD, Card, read_card
 from relsearch.rerank.start import load_start
 from relsearch.rerank.torch_scorer import TorchScorer, residuals
 from relsearch.types import Document, Query
@@ -36,7 +36,7 @@ def test_training_moves_the_weights_and_keeps_the_best(
 ) -> None:
     """The kept weights are those of the best look; the history starts with the untrained cosine."""
     report = train_tiny(tiny_bert, tmp_path, queries=queries, documents=documents)
-    card = read_card(tmp_path)
+    card = read_card(tmp_path, Card)
     assert report.steps == 24
     assert [look.step for look in card.history] == [0, 12, 24]
     assert card.dev_ndcg10 == max(look.ndcg10 for look in card.history)
@@ -144,7 +144,7 @@ def test_a_malformed_card_is_refused(tmp_path: Path) -> None:
     """A reranker.json that lacks its prior is an error naming the key."""
     (tmp_path / CARD).write_text('{"base": "b"}')
     with pytest.raises(ArtifactError, match="template"):
-        read_card(tmp_path)
+        read_card(tmp_path, Card)
     shutil.rmtree(tmp_path)
     with pytest.raises(ArtifactError, match="relsearch train"):
-        read_card(tmp_path)
+        read_card(tmp_path, Card)

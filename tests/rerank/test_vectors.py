@@ -24,8 +24,8 @@ class Encoder:
 def test_a_text_is_encoded_once() -> None:
     """Texts that come again, in one call or the next, are not encoded again."""
     encoder, cache = Encoder(), VectorCache()
-    cache.lookup(["a", "bb", "a"], encoder)
-    cache.lookup(["bb", "ccc"], encoder)
+    cache.stacked(["a", "bb", "a"], encoder)
+    cache.stacked(["bb", "ccc"], encoder)
     assert encoder.calls == [["a", "bb"], ["ccc"]]
 
 
@@ -33,7 +33,7 @@ def test_the_least_recently_used_goes_first() -> None:
     """Beyond its capacity the cache forgets what was used longest ago."""
     encoder, cache = Encoder(), VectorCache(capacity=2)
     for texts in (["a"], ["bb"], ["a"], ["ccc"], ["a"], ["bb"]):
-        cache.lookup(texts, encoder)
+        cache.stacked(texts, encoder)
     assert encoder.calls == [["a"], ["bb"], ["ccc"], ["bb"]]
     assert len(cache) == 2
 
@@ -43,5 +43,5 @@ def test_rows_are_those_of_the_encoder(calls: list[list[str]], capacity: int) ->
     """Whatever is cached or forgotten, each row is its text's vector, also when a call exceeds the capacity."""
     cache = VectorCache(capacity=capacity)
     for texts in calls:
-        assert cache.lookup(texts, Encoder())[:, 0].tolist() == [len(text) for text in texts]
+        assert cache.stacked(texts, Encoder())[:, 0].tolist() == [len(text) for text in texts]
         assert len(cache) <= capacity

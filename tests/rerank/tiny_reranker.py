@@ -10,7 +10,8 @@ import polars as pl
 
 from relsearch import tables
 from relsearch.config import EncoderConfig, TrainConfig
-from relsearch.rerank.train import Texts, TrainReport, train
+from relsearch.rerank.families import train
+from relsearch.rerank.training import Texts, TrainReport
 from relsearch.template import DEFAULT_TEMPLATE, render
 from relsearch.types import SCALES, Document, Pair, Query
 
@@ -40,7 +41,7 @@ def train_tiny(
     queries: Sequence[Query],
     documents: Sequence[Document],
     dev_documents: Sequence[Document] | None = None,
-    **settings: float,
+    **settings: float | str,
 ) -> TrainReport:
     """Train on two queries for 24 steps, look at the other two after 0, 12 and 24."""
     schedule = {"max_length": 64, "max_steps": 24, "evaluations": 2, "epochs": 20, "documents_per_query": 5}

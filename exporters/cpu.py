@@ -1,0 +1,24 @@
+"""The processor's flags that decide which arithmetic is fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm")
+_SUMS_IN_32_BITS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimd"}
+
+
+def cpu_flags() -> tuple[str, ...]:
+    """Return those of FLAGS that this processor has; none where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ()
+    fields = {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
+    present = set(fields.get("flags", fields.get("Features", "")).split())
+    return tuple(flag for flag in FLAGS if flag in present)
+
+
+def saturates(flags: tuple[str, ...]) -> bool:
+    """Tell whether products of 8-bit numbers are summed in 16 bits, which overflow, as on AVX2 without VNNI."""
+    return not _SUMS_IN_32_BITS & set(flags)

@@ -1,0 +1,122 @@
+"""Any cross-encoder, from a hub id or a folder, as a bundle: no prior, so no encoder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from relsearch.config import ExportConfig
+from relsearch.errors import DataError, MissingExtraError, ModelError
+from relsearch.exporters.choose import ExportReport
+from relsearch.exporters.graphs import export_cross_encoder, save_tokenizer
+from relsearch.exporters.onnx import Labelled, ship
+from relsearch.exporters.parity import RankList, rank_lists
+from relsearch.rerank.bundle import MODEL, TOKENIZER, Manifest, seal
+from relsearch.rerank.logistic import Floats, Logistic
+from relsearch.rerank.torch_scorer import load_model, residuals
+from relsearch.template import DEFAULT_TEMPLATE, render
+from relsearch.types import Pair
+from relsearch.weights import quiet, resolve
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+    from relsearch.corpus import Collection
+
+# Parity needs documents in an order worth keeping, not all: these take a minute or two to score.
+_QUERIES, _DEPTH = 40, 30
+
+
+def export_foreign(
+    model: str, output: Path, *, collection: Collection, config: ExportConfig, max_length: int = 512
+) -> ExportReport:
+    """Export a cross-encoder to the bundle folder `output`, replacing it whole.
+
+    fp32 must equal torch; int8 is held to the gate on the collection's labelled pairs. Its scores are the sigmoid of
+    its logits. Raise ModelError where it is no cross-encoder with one score, DataError where nothing is labelled.
+    """
+    labelled = Labelled(*labelled_lists(collection))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
+        fp32 = Path(folder) / "fp32"
+        manifest = write_foreign(model, fp32, max_length=max_length)
+        torch = _Plain(load_model(Path(resolve(model)), max_length=manifest.max_length))
+        return ship(fp32, output, manifest, torch, labelled=labelled, config=config, figures={})
+
+
+def write_foreign(model: str, folder: Path, *, max_length: int) -> Manifest:
+    """Write the fp32 bundle of any cross-encoder, not yet held against torch on texts."""
+    source = resolve(model)
+    last_layer = export_cross_encoder(source, folder / MODEL)
+    tokenizer = _tokenizer(source)
+    save_tokenizer(tokenizer.backend_tokenizer.to_str(), folder / TOKENIZER)
+    length = min(max_length, tokenizer.model_max_length, _positions(source))
+    manifest = Manifest(
+        variant="fp32",
+        base=model,
+        encoder=None,
+        training_data="not known to relsearch",
+        template=DEFAULT_TEMPLATE,
+        max_length=length,
+        encoder_max_length=length,
+        query_prefix="",
+        document_prefix="",
+        pooling="none",
+        prior=None,
+        calibration=Logistic(),
+        figures={"last_layer": last_layer},
+    )
+    return seal(folder, manifest).manifest
+
+
+def labelled_lists(collection: Collection) -> tuple[list[RankList], pl.DataFrame]:
+    """Return the labelled documents of the first queries with a relevant one, and their grades from 0."""
+    labels = [label for label in collection.qrels() if label.grade is not None]
+    lowest = min((label.grade for label in labels if label.grade is not None), default=0)
+    rows = [(label.query_id, label.doc_id, (label.grade or 0) - lowest) for label in labels]
+    graded = pl.DataFrame(rows, schema={"query_id": pl.String, "doc_id": pl.String, "grade": pl.Int64}, orient="row")
+    relevant = graded.filter(pl.col("grade") > 0)["query_id"].unique().sort().to_list()[:_QUERIES]
+    graded = graded.filter(pl.col("query_id").is_in(relevant))
+    wanted = set(graded["doc_id"])
+    texts = {doc.doc_id: render(doc.fields, DEFAULT_TEMPLATE) for doc in collection.documents() if doc.doc_id in wanted}
+    queries = {query.query_id: query.text for query in collection.queries()}
+    pairs = [Pair(q, d, queries[q], texts[d]) for q, d, _ in graded.iter_rows() if q in queries and d in texts]
+    if not pairs:
+        raise DataError("export: the collection has no labelled document with its text; name one with qrels")
+    return rank_lists(pairs, depth=_DEPTH), graded
+
+
+class _Plain:
+    """The cross-encoder in torch, its logits alone."""
+
+    def __init__(self, model: CrossEncoder) -> None:
+        self._model = model
+
+    def logits(self, query: str, texts: Sequence[str]) -> Floats:
+        """One raw logit a text."""
+        return residuals(self._model, [(query, text) for text in texts])
+
+
+def _tokenizer(source: Path | str) -> Any:
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as exc:
+        raise MissingExtraError("ONNX export", "export") from exc
+    with quiet():
+        tokenizer = AutoTokenizer.from_pretrained(str(source), use_fast=True)
+    if not tokenizer.is_fast:
+        raise ModelError(f"{source}: has no tokenizer.json and none can be made of it; use another model")
+    return tokenizer
+
+
+def _positions(source: Path | str) -> int:
+    """How many tokens the model has positions for; RoBERTa's first ones are taken by its padding."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(str(source))
+    reserved = config.pad_token_id + 1 if "roberta" in config.model_type or config.model_type == "camembert" else 0
+    return int(getattr(config, "max_position_embeddings", 512)) - reserved

@@ -1,0 +1,54 @@
+"""The verb that makes bundles: `export`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, app
+
+
+@app.command()
+def export(
+    config: ConfigOption = DEFAULT_CONFIG,
+    model: Annotated[
+        str | None, typer.Option(help="Any cross-encoder instead: a folder, a hub id or package:NAME.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The bundle to write of --model.")] = None,
+    collection: Annotated[str, typer.Option(help="Labelled texts that --model's int8 is held to.")] = "demo",
+    max_length: Annotated[int, typer.Option(min=8, help="How many tokens of a pair --model reads.")] = 512,
+    as_json: JsonOption = False,
+) -> None:
+    """Export to ONNX bundles, held to the parity gate: both rerankers of the pipeline, or any cross-encoder."""
+    from relsearch.config import ExportConfig, load_config
+
+    if model is None:
+        from relsearch.cli.stages import show_stages
+        from relsearch.pipeline import run_verb
+
+        show_stages(run_verb("export", load_config(config)), as_json=as_json)
+        return
+    if output is None:
+        raise typer.BadParameter("--model needs --output, the bundle folder to write")
+    from relsearch.corpus import load_collection
+    from relsearch.exporters.foreign import export_foreign
+
+    settings = load_config(config).export if config.is_file() else ExportConfig()
+    source = load_collection(collection)
+    report = export_foreign(model, output, collection=source, config=settings, max_length=max_length)
+    figures = report.figures()
+    typer.echo(json.dumps(figures, indent=1) if as_json else _brief(figures, output))
+
+
+def _brief(figures: dict[str, float | str], output: Path) -> str:
+    times = f"{figures['int8_fp32_ms_candidate']:.0f} against {figures['int8_fp32_ms_reference']:.0f} ms"
+    return (
+        f"{output}: {figures['recipe']}, {figures['megabytes']} MB, last layer: {figures['last_layer']}\n"
+        f"{figures['reason']}\n"
+        f"int8 against fp32: {times} "
+        f"per 100 documents, NDCG@10 loss {figures['int8_fp32_ndcg_loss']:.2%}, "
+        f"top-10 overlap {figures['int8_fp32_top10_overlap']:.1f} ({figures['cpu_flags']})"
+    )

@@ -1,0 +1,62 @@
+"""Values kept by the content they were computed from: what comes again is not computed again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class ContentCache(Generic[Value]):
+    """A bounded, least-recently-used map from text to value; safe to share between threads.
+
+    `capacity` bounds the sum of `size(value)`; by default each value counts one.
+    """
+
+    def __init__(self, capacity: int, *, size: Callable[[Value], int] | None = None) -> None:
+        self.capacity = capacity
+        self._size = size or _one
+        self._used = 0
+        self._values: OrderedDict[bytes, Value] = OrderedDict()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def holds(self, texts: Sequence[str]) -> list[bool]:
+        """Tell of each text whether its value is kept."""
+        return [_key(text) in self._values for text in texts]
+
+    def lookup(self, texts: Sequence[str], compute: Callable[[list[str]], Sequence[Value]]) -> list[Value]:
+        """Return one value a text; `compute` is called at most once, with the distinct texts that are not known."""
+        keys = [_key(text) for text in texts]
+        with self._lock:
+            found = {key: self._values[key] for key in keys if key in self._values}
+        unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        if unknown:
+            found |= dict(zip(unknown, compute(list(unknown.values())), strict=True))
+        self._keep(keys, found)
+        return [found[key] for key in keys]
+
+    def _keep(self, keys: Sequence[bytes], found: dict[bytes, Value]) -> None:
+        with self._lock:
+            for key in keys:
+                if key not in self._values:
+                    self._values[key] = found[key]
+                    self._used += self._size(found[key])
+                self._values.move_to_end(key)
+            while self._used > self.capacity:
+                _, forgotten = self._values.popitem(last=False)
+                self._used -= self._size(forgotten)
+
+
+def _key(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).digest()
+
+
+def _one(_: object) -> int:
+    return 1

@@ -1,0 +1,86 @@
+"""Both families of rerankers behind one door: train, open what was trained, open what was exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from relsearch.config import EncoderConfig, TrainConfig
+from relsearch.errors import ConfigError
+from relsearch.rerank.bundle import Bundle, LateManifest, Manifest, open_bundle
+from relsearch.rerank.card import Card, CardBase, family_of, read_card
+from relsearch.types import Scale
+
+if TYPE_CHECKING:
+    from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+    from relsearch.rerank.late.torch_scorer import LateTorchScorer
+    from relsearch.rerank.onnx_scorer import OnnxScorer
+    from relsearch.rerank.torch_scorer import TorchScorer
+    from relsearch.rerank.training import Texts, TrainReport
+
+
+def train(
+    examples: pl.DataFrame,
+    dev_examples: pl.DataFrame,
+    *,
+    texts: Texts,
+    config: TrainConfig,
+    encoder: EncoderConfig,
+    scale: Scale,
+    seed: int,
+    output: Path,
+    training_data: str = "",
+) -> TrainReport:
+    """Train a reranker of the family that the config names, and write a model folder to `output`."""
+    from relsearch.rerank.late.train import train_late
+    from relsearch.rerank.train import train_cross
+
+    method = train_late if config.family == "late" else train_cross
+    return method(
+        examples,
+        dev_examples,
+        texts=texts,
+        config=config,
+        encoder=encoder,
+        scale=scale,
+        seed=seed,
+        output=output,
+        training_data=training_data,
+    )
+
+
+def open_card(model: Path) -> CardBase:
+    """Read a model folder's card, whatever its family."""
+    from relsearch.rerank.late.card import LateCard
+
+    return read_card(model, LateCard if family_of(model) == "late" else Card)
+
+
+def open_model(model: Path) -> TorchScorer | LateTorchScorer:
+    """Open a model folder in torch."""
+    from relsearch.rerank.late.torch_scorer import LateTorchScorer
+    from relsearch.rerank.torch_scorer import TorchScorer
+
+    return LateTorchScorer.open(model) if family_of(model) == "late" else TorchScorer.open(model)
+
+
+def open_scorer(
+    bundle: Path, *, workers: int | None = None, vectors: Path | None = None, kept_documents: int = 20_000
+) -> OnnxScorer | LateOnnxScorer:
+    """Open a bundle folder without torch; `vectors` are documents that `relsearch precompute` read.
+
+    Raise ArtifactError where the bundle is not whole, ConfigError where a cross-encoder is given precomputed vectors.
+    """
+    from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+    from relsearch.rerank.onnx_scorer import OnnxScorer
+
+    opened = open_bundle(bundle)
+    if isinstance(opened.manifest, LateManifest):
+        return LateOnnxScorer(Bundle(bundle, opened.manifest), workers=workers, vectors=vectors)
+    if vectors is not None:
+        raise ConfigError(f"{bundle}: a cross-encoder reads query and document together; leave out --vectors")
+    if not isinstance(opened.manifest, Manifest):
+        raise TypeError(f"{type(opened.manifest).__name__} has no scorer")
+    return OnnxScorer(Bundle(bundle, opened.manifest), workers=workers, kept_documents=kept_documents)

@@ -1,0 +1,124 @@
+"""The optimisation of a late-interaction model: transformers' trainer, one query's documents a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from relsearch.config import TrainConfig
+from relsearch.rerank.callbacks import KeepBest
+from relsearch.rerank.dev import METRIC
+from relsearch.rerank.fit import CHECKPOINTS, is_terminal
+from relsearch.rerank.late.model import LateModel
+from relsearch.rerank.loss import graded
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The documents of one query that make one optimisation step."""
+
+    query: str
+    documents: tuple[str, ...]
+    gains: tuple[float, ...]
+    weights: tuple[float, ...]
+
+
+class LateTrainer(Trainer):
+    """Trainer with the graded loss; `look` measures the model on dev queries."""
+
+    def __init__(self, *, look: Callable[[], float], config: TrainConfig, **options: Any) -> None:
+        super().__init__(**options)
+        self._look = look
+        self._config = config
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """Return the loss of one step."""
+        step: Step = inputs["step"]
+        scores = model(step.query, step.documents)
+        gains, weights = (torch.tensor(each, device=scores.device) for each in (step.gains, step.weights))
+        config = self._config
+        loss = graded(scores, gains, weights, listwise=config.listwise_weight, pointwise=config.pointwise_weight)
+        return (loss, {"scores": scores}) if return_outputs else loss
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """Return the dev measure."""
+        figures = {f"eval_{METRIC}": self._look()}
+        self.log(dict(figures))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
+        return figures
+
+
+def fit_late(
+    model: LateModel,
+    steps: Sequence[Step],
+    *,
+    look: Callable[[], float],
+    keep: KeepBest,
+    config: TrainConfig,
+    seed: int,
+    output: Path,
+) -> int:
+    """Train for one pass over the steps; return how many were made. Resumes from the last checkpoint."""
+    checkpoints = output / CHECKPOINTS
+    every = max(1, len(steps) // config.evaluations)
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=1,
+        num_train_epochs=1,
+        warmup_ratio=0.1,
+        use_cpu=not torch.cuda.is_available(),
+        eval_strategy="steps",
+        eval_steps=every,
+        eval_on_start=True,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=1,
+        logging_strategy="no",
+        report_to="none",
+        remove_unused_columns=False,
+        seed=seed,
+        disable_tqdm=not is_terminal(),
+    )
+    trainer = LateTrainer(
+        look=look,
+        config=config,
+        model=model,
+        args=arguments,
+        train_dataset=list(steps),
+        eval_dataset=[],
+        data_collator=_single,
+        optimizers=(_optimizer(model, config), None),
+        callbacks=[keep],
+    )
+    trainer.remove_callback(PrinterCallback)  # type: ignore[no-untyped-call]  # it would write to stdout
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+    return int(trainer.state.global_step)
+
+
+def _single(steps: Sequence[Step]) -> Mapping[str, Step]:
+    return {"step": steps[0]}
+
+
+def _optimizer(model: LateModel, config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW; the word embeddings stand still, since a few lists show few of the words."""
+    for parameter in model.encoder.get_input_embeddings().parameters():
+        parameter.requires_grad_(False)
+    body = [parameter for parameter in model.encoder.parameters() if parameter.requires_grad]
+    head = [model.projection.weight, model.weights, model.bias]
+    rate = config.learning_rate
+    groups = [{"params": body, "lr": rate}, {"params": head, "lr": rate * config.head_multiple}]
+    return torch.optim.AdamW(groups, weight_decay=0.01)

@@ -1,0 +1,115 @@
+"""The late-interaction reranker in production: one graph run by onnxruntime, documents kept or precomputed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relsearch.errors import ArtifactError
+from relsearch.rerank.bundle import MODEL, TOKENIZER, Bundle, LateManifest, open_bundle_of
+from relsearch.rerank.deadline import Reranked, rerank_within
+from relsearch.rerank.engine import Engine
+from relsearch.rerank.late.interaction import TextVectors, compress
+from relsearch.rerank.late.reading import Reading
+from relsearch.rerank.late.scorer import LateScorer
+from relsearch.rerank.late.store import StoreFacts, VectorStore
+from relsearch.rerank.onnx_scorer import BATCH_TOKENS, CHARACTERS_PER_TOKEN
+from relsearch.rerank.pairs import Row
+from relsearch.rerank.scoring import encodable
+from relsearch.rerank.tokens import TextTokenizer
+
+POOLED, TOKENS = "sentence_embedding", "token_embeddings"
+
+
+class LateOnnxScorer(LateScorer):
+    """A bundle's encoder on one session shared by `workers` threads; `vectors` is a folder of precomputed documents."""
+
+    def __init__(
+        self, bundle: Bundle[LateManifest], *, workers: int | None = None, vectors: Path | None = None
+    ) -> None:
+        manifest = bundle.manifest
+        facts = StoreFacts(encoder=manifest.files[MODEL], pooled=manifest.pooled, tokens=manifest.dimension)
+        store = VectorStore(vectors, facts=facts) if vectors else None
+        super().__init__(template=manifest.template, head=manifest.head, calibration=manifest.calibration, store=store)
+        self.manifest = manifest
+        self._texts = {
+            reading: TextTokenizer(bundle.folder / TOKENIZER, max_length=reading.max_length)
+            for reading in (manifest.queries, manifest.documents)
+        }
+        self._engine = Engine(
+            bundle.folder / MODEL,
+            outputs=(POOLED, TOKENS),
+            batch_tokens=BATCH_TOKENS[manifest.variant],
+            workers=workers,
+        )
+
+    @classmethod
+    def open(cls, folder: Path, *, workers: int | None = None, vectors: Path | None = None) -> LateOnnxScorer:
+        """Open a bundle folder; raise ArtifactError if it is not whole, or the vectors are another bundle's."""
+        return cls(open_bundle_of(folder, LateManifest), workers=workers, vectors=vectors)
+
+    def open_store(self) -> VectorStore:
+        """Return the store of precomputed documents; raise ArtifactError where the scorer was opened without one."""
+        if self.store is None:
+            raise ArtifactError("the bundle was opened without a folder of precomputed documents; name one")
+        return self.store
+
+    def truncated(self, query: str, texts: Sequence[str]) -> int:
+        """Return how many of the texts are longer than what is read of them."""
+        reading = self.manifest.documents
+        return self._texts[reading].truncated([reading.prefix + encodable(text) for text in texts])
+
+    def warm_up(self) -> None:
+        """Read one text, which measures the cost of a token; done at start-up it keeps the first call in budget."""
+        self.encode_documents(["how fast is this machine " * 16])
+
+    def rerank(self, query: str, texts: Sequence[str], *, budget_ms: float = 50) -> Reranked:
+        """Return the order of the texts that is found within about `budget_ms`; texts come in the search's order."""
+        if not self._engine.seconds_per_token:
+            self.warm_up()
+        return rerank_within(self, encodable(query), [encodable(text) for text in texts], budget_ms=budget_ms)
+
+    def priors_until(self, query: str, texts: Sequence[str], deadline: float) -> Mapping[int, float]:
+        """Return no preference: what is not read by the deadline keeps the order of the search."""
+        return dict.fromkeys(range(len(texts)), 0.0)
+
+    def residuals_until(self, query: str, texts: Sequence[str], deadline: float) -> Mapping[int, float]:
+        """Return the logit of each place whose document is kept, stored or read by the deadline."""
+        known = self.known(texts)
+        unknown = [text for text in texts if text not in known]
+        reading = self.manifest.documents
+        rows = self._texts[reading].rows([reading.text(text) for text in unknown[: self._worth(unknown, deadline)]])
+        read = self._engine.run_until(rows, deadline)
+        found = {unknown[turn]: compress(self._vectors(rows[turn], each, reading)) for turn, each in read.items()}
+        self.keep(found)
+        places = [place for place, text in enumerate(texts) if text in known or text in found]
+        if not places:
+            return {}
+        (read_query,) = self.encode_queries([query])
+        logits = self.meet(read_query, [(known | found)[texts[place]] for place in places])
+        return dict(zip(places, logits.tolist(), strict=True))
+
+    def encode_queries(self, texts: list[str]) -> list[TextVectors]:
+        """Return the vectors of each query."""
+        return self._read(texts, self.manifest.queries)
+
+    def encode_documents(self, texts: list[str]) -> list[TextVectors]:
+        """Return the vectors of each document."""
+        return self._read(texts, self.manifest.documents)
+
+    def _read(self, texts: list[str], reading: Reading) -> list[TextVectors]:
+        rows = self._texts[reading].rows([reading.text(text) for text in texts])
+        outputs = self._engine.run_each(rows)
+        return [self._vectors(row, each, reading) for row, each in zip(rows, outputs, strict=True)]
+
+    def _vectors(self, row: Row, outputs: Sequence[NDArray[np.float32]], reading: Reading) -> TextVectors:
+        pooled, tokens = outputs
+        return TextVectors(pooled, tokens[reading.words(len(row.ids))])
+
+    def _worth(self, texts: Sequence[str], deadline: float) -> int:
+        """How many of the texts are worth tokenising."""
+        longest = self.manifest.documents.max_length
+        return self._engine.plan([min(1 + len(text) // CHARACTERS_PER_TOKEN, longest) for text in texts], deadline)

@@ -1,0 +1,54 @@
+"""The late-interaction model in torch: what exports are held against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from relsearch.config import EncoderConfig
+from relsearch.rerank.card import read_card
+from relsearch.rerank.late.card import LateCard
+from relsearch.rerank.late.interaction import TextVectors
+from relsearch.rerank.late.model import LateModel, load_late
+from relsearch.rerank.late.reading import Reading
+from relsearch.rerank.late.scorer import LateScorer
+
+
+class LateTorchScorer(LateScorer):
+    """A model folder that `train` wrote."""
+
+    def __init__(self, model: LateModel, *, card: LateCard) -> None:
+        super().__init__(template=card.template, head=card.head, calibration=card.calibration)
+        self._model = model
+
+    @classmethod
+    def open(cls, folder: Path) -> LateTorchScorer:
+        """Load a model folder; raise ArtifactError if it has no valid reranker.json of a late-interaction model."""
+        card = read_card(folder, LateCard)
+        return cls(open_model(folder, card), card=card)
+
+    def encode_queries(self, texts: list[str]) -> list[TextVectors]:
+        """Return the vectors of each query."""
+        return self._read(texts, self._model.queries)
+
+    def encode_documents(self, texts: list[str]) -> list[TextVectors]:
+        """Return the vectors of each document."""
+        return self._read(texts, self._model.documents)
+
+    def _read(self, texts: list[str], reading: Reading) -> list[TextVectors]:
+        rows: dict[int, TextVectors] = {}
+        with torch.inference_mode():
+            for place, pooled, tokens in self._model.vectors(texts, reading):
+                rows[place] = TextVectors(*(np.asarray(each.cpu().numpy()) for each in (pooled, tokens)))
+        return [rows[place] for place in range(len(texts))]
+
+
+def open_model(folder: Path, card: LateCard) -> LateModel:
+    """Load the trained model of a folder in float32."""
+    prefixes = EncoderConfig(model=str(folder), query_prefix=card.queries.prefix, document_prefix=card.documents.prefix)
+    model = load_late(str(folder), prefixes, max_length=card.max_length, dimension=card.dimension)
+    model.head = card.head
+    model.load_trained(folder)
+    return model

@@ -1,0 +1,123 @@
+"""Training of the late-interaction model: the encoder itself learns, from a start that ranks as it did before."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+from relsearch.config import EncoderConfig, TrainConfig
+from relsearch.rerank.callbacks import BEST, KeepBest
+from relsearch.rerank.dev import DevSet
+from relsearch.rerank.late.card import LateCard
+from relsearch.rerank.late.fit import Step, fit_late
+from relsearch.rerank.late.head import LateHead
+from relsearch.rerank.late.model import LateModel, load_late, principal_projection
+from relsearch.rerank.lists import build_lists
+from relsearch.rerank.logistic import Floats, Logistic
+from relsearch.rerank.prior import Prior
+from relsearch.rerank.training import Texts, TrainReport, begin, calibrate, dev_set_of, finish
+from relsearch.types import Scale
+
+_START_STEPS = 32  # whose documents set the projection and the head that training starts from
+
+
+def train_late(
+    examples: pl.DataFrame,
+    dev_examples: pl.DataFrame,
+    *,
+    texts: Texts,
+    config: TrainConfig,
+    encoder: EncoderConfig,
+    scale: Scale,
+    seed: int,
+    output: Path,
+    training_data: str = "",
+) -> TrainReport:
+    """Train the encoder, keep the weights that rank the dev queries best, calibrate, write a model folder to `output`.
+
+    Step 0, the untrained encoder, is a candidate like any other. A run that was cut resumes from its last checkpoint.
+    """
+    from relsearch.encoder import load_encoder
+
+    begin(output)
+    torch.manual_seed(seed)
+    lists = build_lists(examples, size=config.documents_per_query, epochs=config.epochs, seed=seed)[: config.max_steps]
+    steps = [
+        Step(
+            texts.queries[part.query_id],
+            tuple(texts.documents[example.doc_id] for example in part.examples),
+            tuple(example.gain for example in part.examples),
+            tuple(example.weight for example in part.examples),
+        )
+        for part in lists
+    ]
+    model = load_late(encoder.model, encoder, max_length=config.max_length, dimension=config.dimension)
+    _start(model, steps[:_START_STEPS])
+    untrained = load_encoder(encoder)
+    by_cosine = Prior(mean=0.0, deviation=1.0, link=Logistic())
+    dev = dev_set_of(dev_examples, texts, untrained, prior=by_cosine, scale=scale, depth=config.dev_depth)
+    keep = KeepBest(output, patience=config.patience, minutes=config.minutes)
+    made = fit_late(
+        model,
+        steps,
+        look=lambda: dev.ndcg10(_logits(model, dev) - dev.priors),
+        keep=keep,
+        config=config,
+        seed=seed,
+        output=output,
+    )
+    best = load_trained(output / BEST, model)
+    card = LateCard(
+        base=encoder.model,
+        template=texts.template,
+        max_length=config.max_length,
+        calibration=calibrate(_logits(best, dev), dev.relevant(scale)),
+        training_data=training_data,
+        seed=seed,
+        best_step=keep.best.step,
+        history=tuple(keep.history),
+        dimension=config.dimension,
+        queries=best.queries,
+        documents=best.documents,
+        head=best.trained_head(),
+    )
+    finish(output, card)
+    return TrainReport(card, made, sum(len(step.documents) for step in steps[:made]), keep.history[-1].seconds)
+
+
+def load_trained(folder: Path, like: LateModel) -> LateModel:
+    """Return the model of a folder, read and headed as another one is."""
+    from transformers import AutoModel
+
+    encoder = AutoModel.from_pretrained(str(folder), use_safetensors=True).float().eval()
+    size = like.projection.out_features
+    model = LateModel(encoder, like.tokenizer, queries=like.queries, documents=like.documents, dimension=size)
+    model.head = like.head
+    model.load_trained(folder)
+    return model
+
+
+def _start(model: LateModel, steps: list[Step]) -> None:
+    """Set the projection, then fit the head on what the untrained encoder says of the first steps."""
+    with torch.no_grad():
+        documents = list(dict.fromkeys(text for step in steps for text in step.documents))
+        model.projection.weight.copy_(principal_projection(model, documents))
+        found = [model.similarities(step.query, step.documents) for step in steps]
+    cosines, maxsims = (np.concatenate([each[column].cpu().numpy() for each in found]) for column in (0, 1))
+    gains = [gain for step in steps for gain in step.gains]
+    weights = [weight for step in steps for weight in step.weights]
+    model.start_head(LateHead.fit(cosines, maxsims, gains, weights=weights))
+
+
+def _logits(model: LateModel, dev: DevSet) -> Floats:
+    """The model's logit of each dev pair, in the pairs' order."""
+    parts = []
+    with torch.inference_mode():
+        for _, pairs in groupby(dev.pairs, key=lambda pair: pair.query_id):
+            rows = list(pairs)
+            parts.append(model(rows[0].query, [pair.text for pair in rows]).cpu().numpy())
+    return np.concatenate(parts).astype(np.float64)

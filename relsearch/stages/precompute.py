@@ -1,0 +1,34 @@
+"""Reading a collection's documents at indexing time, so that a late-interaction reranker need not at search time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from relsearch.corpus import load_collection
+from relsearch.errors import ConfigError
+from relsearch.rerank.families import open_scorer
+from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+
+
+def precompute(collection: str, bundle: Path, vectors: Path) -> dict[str, int | float]:
+    """Read every document that `vectors` lacks, and return counts and sizes; an interrupted run goes on.
+
+    Raise ConfigError where the bundle is a cross-encoder, which reads query and document together.
+    """
+    scorer = open_scorer(bundle)
+    if not isinstance(scorer, LateOnnxScorer):
+        raise ConfigError(f'{bundle}: a cross-encoder has nothing to precompute; train with [train] family = "late"')
+    scorer = LateOnnxScorer.open(bundle, vectors=vectors)
+    store = scorer.open_store()
+    added = store.add(_texts(collection, scorer), scorer.document_vectors)
+    count = len(store)
+    return {"added": added, "documents": count, "bytes_a_document": round(store.nbytes / count) if count else 0}
+
+
+def _texts(collection: str, scorer: LateOnnxScorer) -> Iterator[str]:
+    source = load_collection(collection)
+    for document in tqdm(source.documents(), desc="read documents", unit="doc", delay=2.0, disable=None):
+        yield scorer.clean(scorer.render(document.fields))

@@ -1,0 +1,156 @@
+"""Late interaction on a tiny model: training, export, precomputed documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from relsearch.config import ExportConfig
+from relsearch.errors import ArtifactError, ConfigError
+from relsearch.exporters.late import export_late, write_late
+from relsearch.exporters.onnx import Labelled
+from relsearch.rerank.card import read_card
+from relsearch.rerank.families import open_card, open_model, open_scorer
+from relsearch.rerank.late.card import LateCard
+from relsearch.rerank.late.head import LateHead
+from relsearch.rerank.late.interaction import STEP, TextVectors, compress, cosines, maxsims
+from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+from relsearch.rerank.late.store import VectorStore
+from relsearch.stages.precompute import precompute
+from relsearch.types import SCALES, Document, Query
+from tests.rerank.tiny_reranker import dev_pairs, examples_of, train_tiny
+
+TEXTS = ["the sea is deep", "a blue sky over the town", "", "the sea " * 100]
+
+
+@pytest.fixture(scope="module")
+def late_model(
+    tiny_bert: Path, queries: list[Query], documents: list[Document], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A late-interaction model trained for some steps."""
+    folder = tmp_path_factory.mktemp("late")
+    train_tiny(tiny_bert, folder, queries=queries, documents=documents, family="late", dimension=16)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def late_bundle(late_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its fp32 bundle."""
+    folder = tmp_path_factory.mktemp("bundles") / "fp32"
+    write_late(late_model, folder)
+    return folder
+
+
+def test_training_beats_the_untrained_start(late_model: Path) -> None:
+    """What the lists teach is learnt, and the card tells from where to where."""
+    card = read_card(late_model, LateCard)
+    assert card.best_step > 0
+    assert card.dev_ndcg10 > card.dev_ndcg10_cosine
+    assert open_card(late_model) == card
+
+
+def test_the_graph_scores_as_torch_does(late_model: Path, late_bundle: Path) -> None:
+    """A bundle opened without torch gives torch's logits, for empty and for cut texts too."""
+    expected = open_model(late_model).logits("how deep is the sea", TEXTS)
+    assert open_scorer(late_bundle, workers=2).logits("how deep is the sea", TEXTS) == pytest.approx(expected, abs=2e-3)
+
+
+def test_a_score_does_not_depend_on_its_company(late_bundle: Path) -> None:
+    """A document alone gets the score that it gets among others."""
+    together = open_scorer(late_bundle).logits("sea", TEXTS)
+    alone = [float(open_scorer(late_bundle).logits("sea", [text])[0]) for text in TEXTS]
+    assert together == pytest.approx(alone, abs=1e-6)
+
+
+def test_precomputed_documents_score_the_same(late_bundle: Path, tmp_path: Path) -> None:
+    """Vectors read at indexing time give the very score that reading the document now gives."""
+    scorer = open_scorer(late_bundle, vectors=tmp_path / "vectors")
+    assert isinstance(scorer, LateOnnxScorer)
+    assert scorer.store is not None
+    assert scorer.store.add([*TEXTS, TEXTS[0]], scorer.document_vectors) == len(TEXTS)
+    again = open_scorer(late_bundle, vectors=tmp_path / "vectors")
+    assert again.logits("sea", TEXTS).tolist() == open_scorer(late_bundle).logits("sea", TEXTS).tolist()
+    assert isinstance(again, LateOnnxScorer)
+    assert again.store is not None
+    assert len(again.store) == len(TEXTS)
+
+
+def test_an_interrupted_append_is_dropped(late_bundle: Path, tmp_path: Path) -> None:
+    """Bytes of a batch whose keys were not written are cut off, and the batch is read again."""
+    scorer = open_scorer(late_bundle, vectors=tmp_path)
+    assert isinstance(scorer, LateOnnxScorer)
+    assert scorer.store is not None
+    scorer.store.add(TEXTS[:2], scorer.document_vectors)
+    with (tmp_path / "tokens.i8").open("ab") as stream:
+        stream.write(b"half a document")
+    store = VectorStore(tmp_path, facts=scorer.store.facts)
+    assert store.add(TEXTS, scorer.document_vectors) == 2
+    assert store.lookup(TEXTS)[TEXTS[3]].tokens.tolist() == scorer.document_vectors([TEXTS[3]])[0].tokens.tolist()
+
+
+def test_vectors_of_another_bundle_are_refused(late_bundle: Path, tmp_path: Path) -> None:
+    """Vectors that another encoder gave are never mixed in."""
+    scorer = open_scorer(late_bundle, vectors=tmp_path)
+    assert isinstance(scorer, LateOnnxScorer)
+    assert scorer.store is not None
+    with pytest.raises(ArtifactError, match="another bundle"):
+        VectorStore(tmp_path, facts=scorer.store.facts.model_copy(update={"encoder": "other"}))
+
+
+def test_a_cross_encoder_takes_no_vectors(tiny_bundles: dict[str, Path], tmp_path: Path) -> None:
+    """A cross-encoder reads both texts together, so precomputed vectors are refused by name."""
+    with pytest.raises(ConfigError, match="cross-encoder"):
+        open_scorer(tiny_bundles["fp32"], vectors=tmp_path)
+
+
+def test_nothing_is_lost_without_time(late_bundle: Path) -> None:
+    """With no budget every text still has a place, in the order in which it came."""
+    scorer = open_scorer(late_bundle)
+    assert scorer.rerank("sea", TEXTS, budget_ms=0).order == (0, 1, 2, 3)
+    assert sorted(scorer.rerank("sea", TEXTS, budget_ms=5000).order) == [0, 1, 2, 3]
+    assert scorer.rerank("sea", TEXTS, budget_ms=5000).reached == len(TEXTS)
+
+
+def test_truncation_is_counted(late_bundle: Path) -> None:
+    """Only the text that is longer than the model reads counts as cut."""
+    scorer = open_scorer(late_bundle)
+    assert scorer.truncated("sea", TEXTS) == 1
+
+
+def test_export_holds_int8_to_the_gate(
+    late_model: Path, queries: list[Query], documents: list[Document], tmp_path: Path
+) -> None:
+    """Export ships a bundle that opens, and says what it chose."""
+    qrels = examples_of(["q3", "q4"], documents).select("query_id", "doc_id", pl.col("grade").cast(pl.Int64))
+    labelled = Labelled.of(dev_pairs(queries, documents), qrels, SCALES["0-3"])
+    report = export_late(late_model, tmp_path / "bundle", labelled=labelled, config=ExportConfig(force=True))
+    assert report.variant == "int8"
+    assert 0 < open_scorer(tmp_path / "bundle").score("sea", ["the sea"])[0] < 1
+
+
+def test_maxsim_is_the_mean_of_the_largest_products() -> None:
+    """Each query token counts the document token that is nearest to it."""
+    query = TextVectors(np.array([1, 0], np.float32), np.array([[1, 0], [0, 1]], np.float32))
+    near = TextVectors(np.array([0.6, 0.8], np.float32), np.array([[0.5, 0.0], [0.0, 0.25]], np.float32))
+    documents = [compress(near), compress(query)]
+    assert cosines(query, documents) == pytest.approx([0.6, 1.0], abs=1e-3)
+    assert maxsims(query, documents[:1]) == pytest.approx([(0.5 + 0.25) / 2], abs=STEP)
+
+
+def test_the_start_weighs_what_tells_more() -> None:
+    """The fitted head leans on the similarity that separates the gains."""
+    rng = np.random.default_rng(1)
+    gains = rng.integers(0, 2, 400).astype(float)
+    head = LateHead.fit(gains + rng.normal(size=400), rng.normal(size=400), gains, weights=np.ones(400))
+    assert head.cosine_weight > 0.5 > head.maxsim_weight
+
+
+def test_a_collection_is_precomputed_once(late_bundle: Path, tmp_path: Path) -> None:
+    """The verb reads every document once; a second run finds nothing to do."""
+    first = precompute("demo", late_bundle, tmp_path / "vectors")
+    again = precompute("demo", late_bundle, tmp_path / "vectors")
+    assert first["added"] == first["documents"] > 0
+    assert again == {**first, "added": 0}
