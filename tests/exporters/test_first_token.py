@@ -14,6 +14,9 @@ from relsearch.errors import GateError, ModelError
 from relsearch.exporters import graphs
 from relsearch.exporters.graphs import export_cross_encoder
 
+# DeBERTa and ModernBERT say so as they are imported.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.:DeprecationWarning")
+
 SIZE = {
     "vocab_size": 60,
     "hidden_size": 32,
