@@ -10,6 +10,7 @@ from typing import Any
 from relsearch.errors import SearchEngineError
 
 Json = Mapping[str, Any]
+_SHOWN = 500  # characters of what a server said
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,15 @@ class Reply:
 
     @property
     def reason(self) -> str:
-        """What the server said went wrong, on one line."""
-        error = self.body.get("error", self.body)
-        said = error.get("reason") if isinstance(error, dict) else error
-        return " ".join(str(said or json.dumps(error)).split())[:300]
+        """What the server said went wrong and what caused it, on one line."""
+        error: Any = self.body.get("error", self.body)
+        if not isinstance(error, dict) or "reason" not in error:
+            return " ".join(json.dumps(error).split())[:_SHOWN]
+        reasons: list[str] = []
+        while isinstance(error, dict):
+            reasons.append(" ".join(str(error.get("reason")).split()))
+            error = error.get("caused_by")
+        return ": ".join(dict.fromkeys(reasons))[:_SHOWN]
 
 
 Send = Callable[[str, str, Json | None], Reply]
