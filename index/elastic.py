@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from relsearch.config import IndexConfig
-from relsearch.errors import MissingExtraError, SearchEngineError
+from relsearch.errors import ConfigError, MissingExtraError, SearchEngineError
 from relsearch.index import rest
 from relsearch.types import Document
 from relsearch.wire import Json, Reply, Server, as_object
@@ -75,9 +75,11 @@ def connect(url: str) -> Any:
         from elasticsearch import Elasticsearch
     except ImportError as exc:
         raise MissingExtraError(NAME, "elasticsearch") from exc
-    return Elasticsearch(
-        url, api_key=rest.api_key(), request_timeout=rest.TIMEOUT_S, retry_on_timeout=True, max_retries=3
-    )
+    options = {"request_timeout": rest.TIMEOUT_S, "retry_on_timeout": True, "max_retries": 3}
+    try:
+        return Elasticsearch(url, api_key=rest.api_key(), **options)
+    except ValueError as exc:
+        raise ConfigError(f"elasticsearch at {url!r}: {exc}; write http://HOST:PORT") from exc
 
 
 @contextmanager

@@ -42,23 +42,25 @@ def search(
     from relsearch.index.registry import connected
     from relsearch.searching import search as search_live
 
+    fields = parse_fields(field)
     with connected(engine, url) as client:
         found = search_live(
             client,
             index,
             words,
             bundle=bundle,
-            fields=parse_fields(field),
+            fields=fields,
             size=size,
             window=window,
             budget_ms=budget_ms,
         )
     if found.reason:
         typer.echo(f"not reranked: {found.reason}", err=True)
-    typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False) if as_json else _table(found))
+    typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False) if as_json else found_table(found))
 
 
-def _table(found: Found) -> str:
+def found_table(found: Found) -> str:
+    """Return both ranks of each hit side by side, within 80 columns."""
     from relsearch.show import table
 
     rows = [_row(rank, hit) for rank, hit in enumerate(found.hits, 1)]

@@ -111,7 +111,7 @@ def test_the_serving_image_is_the_service_and_is_probed() -> None:
 def test_the_compose_file_follows_the_specification() -> None:
     """The specification's own model reads it, finds three services, and would find a misspelt key."""
     compose = {name: value for name, value in _compose().items() if not name.startswith("x-")}
-    assert sorted(PyCompose.from_yaml(yaml.safe_dump(compose)).service_names) == ["elasticsearch", *OURS]
+    assert sorted(PyCompose.from_yaml(yaml.safe_dump(compose)).service_names()) == ["elasticsearch", *OURS]
     compose["services"]["gateway"]["dependson"] = compose["services"]["gateway"].pop("depends_on")
     with pytest.raises(ValueError, match="dependson"):
         PyCompose.from_yaml(yaml.safe_dump(compose))
