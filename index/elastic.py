@@ -75,7 +75,7 @@ def connect(url: str) -> Any:
         from elasticsearch import Elasticsearch
     except ImportError as exc:
         raise MissingExtraError(NAME, "elasticsearch") from exc
-    options = {"request_timeout": rest.TIMEOUT_S, "retry_on_timeout": True, "max_retries": 3}
+    options: dict[str, Any] = {"request_timeout": rest.TIMEOUT_S, "retry_on_timeout": True, "max_retries": 3}
     try:
         return Elasticsearch(url, api_key=rest.api_key(), **options)
     except ValueError as exc:
