@@ -103,6 +103,8 @@ def test_a_live_search_is_reranked_by_both_clients(server: Server, documents: li
     """The official client, sync and async, gives the same hits in the reranker's order."""
     _load(server, documents, replace=True)
     bundle = Bundle()
+    client: Any
+    awaited: Any
     if server.name == "opensearch":
         from opensearchpy import AsyncOpenSearch, OpenSearch
 
