@@ -19,8 +19,12 @@ from relsearch.types import Candidate, Document, Query
 NAME = "lucene"
 ANALYZERS = {
     "english": "en.EnglishAnalyzer",
+    "dutch": "nl.DutchAnalyzer",
     "french": "fr.FrenchAnalyzer",
     "german": "de.GermanAnalyzer",
+    "italian": "it.ItalianAnalyzer",
+    "portuguese": "pt.PortugueseAnalyzer",
+    "spanish": "es.SpanishAnalyzer",
     "standard": "standard.StandardAnalyzer",
 }
 _ID, _CONTENTS = "id", "contents"

@@ -10,52 +10,82 @@ from relsearch.config import IndexConfig
 from relsearch.errors import MissingExtraError, SearchEngineError
 from relsearch.index import rest
 from relsearch.types import Document
+from relsearch.wire import Json, Reply, Server, as_object
 
 NAME = "opensearch"
 
 
 def build(documents: Iterable[Document], *, index: IndexConfig, template: str) -> rest.RestSearcher:
     """Create the index, replacing one that relsearch made, fill it, and return its searcher."""
-    from opensearchpy.helpers import streaming_bulk
-
-    client = _client(index)
-    with _one_line_errors(index):
+    client = connect(index.url)
+    with one_line_errors(index.url):
         if client.indices.exists(index=index.name):
             rest.check_replaceable(client.indices.get_mapping(index=index.name), index.name)
             client.indices.delete(index=index.name)
         client.indices.create(index=index.name, body=rest.index_body(index))
         actions = rest.bulk_actions(documents, index.name, template)
-        rest.count_progress(streaming_bulk(client, actions, max_retries=5, raise_on_error=False), index.name)
+        rest.count_progress(_bulk(client, actions), index.name)
         client.indices.refresh(index=index.name)
     return open_index(index=index)
 
 
 def open_index(*, index: IndexConfig) -> rest.RestSearcher:
     """Return the searcher of an existing index."""
-    client = _client(index)
+    client = connect(index.url)
 
     def multi_search(lines: list[dict[str, Any]]) -> dict[str, Any]:
-        with _one_line_errors(index):
+        with one_line_errors(index.url):
             return dict(client.msearch(body=lines))
 
     return rest.RestSearcher(NAME, index.name, multi_search)
 
 
-def _client(index: IndexConfig) -> Any:
+def server(url: str) -> Server:
+    """Return the server at a URL as requests and bulk loads."""
+    client = connect(url)
+
+    def send(method: str, path: str, body: Json | None) -> Reply:
+        from opensearchpy.exceptions import ConnectionError as Unreachable
+        from opensearchpy.exceptions import TransportError
+
+        with one_line_errors(url):
+            try:
+                return Reply(200, as_object(client.transport.perform_request(method, path, body=body)))
+            except TransportError as exc:
+                if isinstance(exc, Unreachable):
+                    raise
+                return Reply(int(exc.status_code), as_object(exc.info))
+
+    def bulk(actions: Iterable[dict[str, Any]]) -> Iterator[tuple[bool, Any]]:
+        with one_line_errors(url):
+            yield from _bulk(client, actions)
+
+    return Server(NAME, url, send, bulk)
+
+
+def _bulk(client: Any, actions: Iterable[dict[str, Any]]) -> Iterator[tuple[bool, Any]]:
+    from opensearchpy.helpers import streaming_bulk
+
+    yield from streaming_bulk(client, actions, **rest.BULK)
+
+
+def connect(url: str) -> Any:
+    """Return the official client of a server; raise MissingExtraError where it is not installed."""
     try:
         from opensearchpy import OpenSearch
     except ImportError as exc:
         raise MissingExtraError(NAME, "elasticsearch") from exc
     headers = {"Authorization": f"ApiKey {rest.api_key()}"} if rest.api_key() else None
-    return OpenSearch(index.url, headers=headers, timeout=rest.TIMEOUT_S, retry_on_timeout=True, max_retries=3)
+    return OpenSearch(url, headers=headers, timeout=rest.TIMEOUT_S, retry_on_timeout=True, max_retries=3)
 
 
 @contextmanager
-def _one_line_errors(index: IndexConfig) -> Iterator[None]:
+def one_line_errors(url: str) -> Iterator[None]:
+    """Turn the client's errors into one SearchEngineError that names the server."""
     from opensearchpy.exceptions import OpenSearchException
 
     try:
         yield
     except OpenSearchException as exc:
         reason = str(exc).splitlines()[0]
-        raise SearchEngineError(f"opensearch at {index.url}: {reason}; check [index] url and name") from exc
+        raise SearchEngineError(f"opensearch at {url}: {reason}; check [index] url (--url) and name") from exc

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from relsearch.config import EncoderConfig, IndexConfig
 from relsearch.errors import ConfigError
 from relsearch.protocols import Searcher
 from relsearch.template import DEFAULT_TEMPLATE
 from relsearch.types import Document
+from relsearch.wire import Server
 
+SERVERS = ("elasticsearch", "opensearch")
 NAMES = ("embedded", "dense", "lucene", "elasticsearch", "opensearch")
 
 
@@ -73,6 +77,40 @@ def open_searcher(name: str, directory: Path | str, *, index: IndexConfig, encod
 
         return opensearch.open_index(index=index)
     raise _unknown(name)
+
+
+def open_server(name: str, url: str) -> Server:
+    """Return a running engine as requests and bulk loads."""
+    if name == "elasticsearch":
+        from relsearch.index import elastic
+
+        return elastic.server(url)
+    if name == "opensearch":
+        from relsearch.index import opensearch
+
+        return opensearch.server(url)
+    raise _no_server(name)
+
+
+@contextmanager
+def connected(name: str, url: str) -> Iterator[Any]:
+    """Yield the official client of a running engine; its errors become one line."""
+    if name == "elasticsearch":
+        from relsearch.index import elastic
+
+        with elastic.connect(url) as client, elastic.one_line_errors(url):
+            yield client
+    elif name == "opensearch":
+        from relsearch.index import opensearch
+
+        with opensearch.connect(url) as client, opensearch.one_line_errors(url):
+            yield client
+    else:
+        raise _no_server(name)
+
+
+def _no_server(name: str) -> ConfigError:
+    return ConfigError(f"{name!r} is no search server; use one of: {', '.join(SERVERS)}")
 
 
 def _unknown(name: str) -> ConfigError:

@@ -14,9 +14,19 @@ from relsearch.template import render
 from relsearch.types import Candidate, Document, Query
 
 CONTENTS, DOC_ID = "contents", "doc_id"
-LANGUAGES = ("english", "french", "german", "standard")
+LANGUAGES = ("dutch", "english", "french", "german", "italian", "portuguese", "spanish", "standard")
 TIMEOUT_S = 60
+# A refused document (429: the engine's queue is full) is sent again after 0.5 s, 1 s, 2 s … for 1.5 minutes in all.
+BULK: Mapping[str, Any] = {
+    "chunk_size": 500,
+    "max_chunk_bytes": 10_000_000,
+    "max_retries": 8,
+    "initial_backoff": 0.5,
+    "max_backoff": 30,
+    "raise_on_error": False,
+}
 _QUERIES_AT_ONCE = 50
+_CONFLICT = 409
 # The engines' default limit of clauses in one query is 1,024 or more; words beyond it say nothing new.
 _MOST_WORDS = 512
 # An index with this mark may be replaced; any other belongs to somebody else.
@@ -50,24 +60,32 @@ def index_body(index: IndexConfig) -> dict[str, Any]:
 
 def check_replaceable(mapping: Mapping[str, Any], name: str) -> None:
     """Raise SearchEngineError where an existing index was not made by relsearch."""
-    if any(each["mappings"].get("_meta") != _MARK for each in mapping.values()):
+    if any(each["mappings"].get("_meta", {}).get("made_by") != _MARK["made_by"] for each in mapping.values()):
         raise SearchEngineError(f"index {name!r} exists and was not made by relsearch; set [index] name to another")
 
 
-def bulk_actions(documents: Iterable[Document], name: str, template: str) -> Iterator[dict[str, Any]]:
-    """Yield one index action a document."""
+def bulk_actions(
+    documents: Iterable[Document], name: str, template: str, *, op_type: str = "index"
+) -> Iterator[dict[str, Any]]:
+    """Yield one action a document: `index` replaces one of the same id, `create` leaves it."""
     for document in documents:
         source = {DOC_ID: document.doc_id, CONTENTS: render(document.fields, template), "fields": dict(document.fields)}
-        yield {"_op_type": "index", "_index": name, "_id": document.doc_id, "_source": source}
+        yield {"_op_type": op_type, "_index": name, "_id": document.doc_id, "_source": source}
 
 
-def count_progress(results: Iterable[tuple[bool, Any]], name: str) -> None:
-    """Run a streaming bulk to its end with a progress bar; raise SearchEngineError at the first refusal."""
+def count_progress(results: Iterable[tuple[bool, Any]], name: str) -> int:
+    """Run a streaming bulk to its end with a progress bar and return how many documents it wrote.
+
+    A document that `create` found there already is no refusal; any other is, and raises SearchEngineError.
+    """
     from tqdm import tqdm
 
+    written = 0
     for accepted, item in tqdm(results, desc=f"index into {name}", unit="doc", delay=2, disable=None):
-        if not accepted:
+        written += accepted
+        if not accepted and next(iter(item.values())).get("status") != _CONFLICT:
             raise SearchEngineError(f"index {name!r}: a document was refused: {json.dumps(item)[:300]}")
+    return written
 
 
 class RestSearcher:

@@ -26,6 +26,12 @@ app = typer.Typer(
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The relsearch.toml to follow.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the bootstrap.")]
+UrlOption = Annotated[str, typer.Option(help="The search server, e.g. http://127.0.0.1:9200.")]
+EngineOption = Annotated[str, typer.Option(help="What the server is: elasticsearch or opensearch.")]
+FieldOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME[=PATH]", help="A field, and its path in the index if other; repeatable."),
+]
 DEFAULT_CONFIG = Path("relsearch.toml")
 
 
@@ -60,6 +66,14 @@ def options(
     if verbose:
         logging.getLogger().setLevel(logging.INFO)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # else one line a request
+
+
+def parse_fields(fields: list[str] | None) -> dict[str, str] | None:
+    """Return each field's path by its name; None where no field is named."""
+    pairs = [field.partition("=") for field in fields or []]
+    if any(not name or (equals and not path) for name, equals, path in pairs):
+        raise typer.BadParameter("write --field title, or --field text=body")
+    return {name: path or name for name, _, path in pairs} or None
 
 
 def print_result(result: Any, *, as_json: bool) -> None:

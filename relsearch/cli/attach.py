@@ -1,0 +1,107 @@
+"""The verbs that plug the service into an engine: `attach` and `detach`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from relsearch.cli.app import JsonOption, UrlOption, app
+
+if TYPE_CHECKING:
+    from relsearch.exporters.attached import Attached, Request
+
+EngineArgument = Annotated[str, typer.Argument(metavar="ENGINE", help="elasticsearch or opensearch.")]
+NameOption = Annotated[str, typer.Option(help="What the endpoint (connector, model, pipeline) is called.")]
+_PLACEHOLDER = "<RELSEARCH_API_KEY>"  # printed bodies hold no secret
+
+
+@app.command()
+def attach(
+    engine: EngineArgument,
+    service_url: Annotated[str, typer.Option(help="Where relsearch serve listens, as the engine reaches it.")],
+    url: UrlOption = "http://127.0.0.1:9200",
+    name: NameOption = "relsearch",
+    service: Annotated[
+        str, typer.Option(help="Elasticsearch: hugging_face, custom (from 8.19) or cohere.")
+    ] = "hugging_face",
+    field: Annotated[
+        list[str] | None, typer.Option(help="The index field that is reranked by; opensearch: repeatable.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--print", help="Print the requests without keys, and do nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Register a running service with an engine, check it by a probe, and print a query that uses it.
+
+    relsearch attach elasticsearch --url http://127.0.0.1:9200 --service-url http://127.0.0.1:8080 --field body
+
+    Says what the cluster lacks: a licence, a plugin, a setting. Run again, it changes nothing. Keys come from
+    RELSEARCH_ES_API_KEY (cluster) and RELSEARCH_API_KEY (service).
+    """
+    fields = tuple(field or ())
+    if engine == "elasticsearch" and len(fields) > 1:
+        raise typer.BadParameter("a text_similarity_reranker reads one field; give --field once")
+    if show:
+        requests = _requests(engine, name, service, service_url, fields)
+        typer.echo("\n\n".join(f"{each.method} {each.path}\n{json.dumps(each.body, indent=1)}" for each in requests))
+        return
+    done = _attach(engine, url, name, service, service_url, fields)
+    query = {"method": done.example.method, "path": done.example.path, "body": done.example.body}
+    if as_json:
+        typer.echo(json.dumps({"name": done.name, "created": done.created, "example": query}, indent=1))
+        return
+    typer.echo(f"{done.name}: {'attached' if done.created else 'was attached already'}, the probe was answered")
+    typer.echo(f"{done.example.method} {done.example.path}\n{json.dumps(done.example.body, indent=1)}")
+
+
+@app.command()
+def detach(
+    engine: EngineArgument,
+    url: UrlOption = "http://127.0.0.1:9200",
+    name: NameOption = "relsearch",
+    as_json: JsonOption = False,
+) -> None:
+    """Undo attach: take the endpoint, or pipeline, model and connector, out of the engine."""
+    from relsearch.exporters import elastic, opensearch
+    from relsearch.index.registry import open_server
+
+    server = open_server(engine, url)
+    removed = (elastic if engine == "elasticsearch" else opensearch).detach(server, name)
+    typer.echo(json.dumps({"name": name, "removed": removed}) if as_json else f"{name}: {_WORDS[removed]}")
+
+
+_WORDS = {True: "detached", False: "was not attached"}
+
+
+def _first(fields: tuple[str, ...]) -> str:
+    return fields[0] if fields else "YOUR-FIELD"
+
+
+def _attach(engine: str, url: str, name: str, service: str, service_url: str, fields: tuple[str, ...]) -> Attached:
+    from relsearch.exporters import elastic, opensearch
+    from relsearch.exporters.attached import service_key
+    from relsearch.index.registry import open_server
+
+    server = open_server(engine, url)
+    if engine == "elasticsearch":
+        return elastic.attach(
+            server, name, service=service, service_url=service_url, key=service_key(), field=_first(fields)
+        )
+    return opensearch.attach(server, name, service_url=service_url, key=service_key(), fields=fields)
+
+
+def _requests(engine: str, name: str, service: str, service_url: str, fields: tuple[str, ...]) -> list[Request]:
+    from relsearch.exporters import elastic, opensearch
+
+    if engine == "elasticsearch":
+        made = elastic.endpoint(name, service=service, service_url=service_url, key=_PLACEHOLDER)
+        return [made, elastic.example(name, _first(fields))]
+    if engine == "opensearch":
+        return [
+            opensearch.connector(name, service_url=service_url, key=_PLACEHOLDER),
+            opensearch.model(name, connector_id="<CONNECTOR_ID>"),
+            opensearch.pipeline(name, model_id="<MODEL_ID>", fields=fields),
+            opensearch.example(name, fields),
+        ]
+    raise typer.BadParameter("the engine is elasticsearch or opensearch")

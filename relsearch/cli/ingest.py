@@ -1,0 +1,103 @@
+"""The verbs of the index side: `ingest` documents, `sample` some back, import `queries` from a log."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relsearch.cli.app import EngineOption, FieldOption, JsonOption, UrlOption, app, parse_fields
+from relsearch.template import DEFAULT_TEMPLATE
+
+
+@app.command()
+def ingest(
+    source: Annotated[str, typer.Argument(help="The collection: a BEIR folder, demo, ir_datasets:ID.")],
+    url: UrlOption,
+    index: Annotated[str, typer.Option(help="The index to fill.")],
+    engine: EngineOption = "elasticsearch",
+    language: Annotated[str, typer.Option(help="Whose analyzer: english, french, …, or standard.")] = "english",
+    k1: Annotated[float, typer.Option(min=0, help="BM25's k1.")] = 0.9,
+    b: Annotated[float, typer.Option(min=0, max=1, help="BM25's b.")] = 0.4,
+    template: Annotated[str, typer.Option(help="What of a document is searched.")] = DEFAULT_TEMPLATE,
+    replace: Annotated[bool, typer.Option("--replace", help="Start anew where the index exists.")] = False,
+    show: Annotated[bool, typer.Option("--print", help="Print what creates the index, and do nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Load a collection into a search server; the same command again goes on where it stopped.
+
+    relsearch ingest my-collection --url http://127.0.0.1:9200 --index docs
+
+    Waits while the server refuses documents (429). The API key comes from RELSEARCH_ES_API_KEY. What is indexed is
+    found by relsearch search, the gateway and [index] searchers alike.
+    """
+    from relsearch.config import IndexConfig
+    from relsearch.corpus import load_collection
+    from relsearch.index.ingest import ingest as load
+    from relsearch.index.ingest import ingest_body
+    from relsearch.index.registry import open_server
+
+    config = IndexConfig(url=url, name=index, language=language, k1=k1, b=b)
+    if show:
+        typer.echo(json.dumps(ingest_body(config, template), indent=1))
+        return
+    documents = load_collection(source).documents()
+    loaded = load(documents, open_server(engine, url), index=config, template=template, replace=replace)
+    counts = {"index": index, "written": loaded.written, "present": loaded.present}
+    brief = f"{index}: {loaded.written} documents written, {loaded.present} were there"
+    typer.echo(json.dumps(counts) if as_json else brief)
+
+
+@app.command()
+def sample(
+    url: UrlOption,
+    index: Annotated[str, typer.Option(help="The index, alias or pattern to draw from.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The collection folder to write corpus.jsonl in.")],
+    size: Annotated[int, typer.Option("--size", "-n", min=1, help="How many documents.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same documents.")] = 13,
+    field: FieldOption = None,
+    engine: EngineOption = "elasticsearch",
+    as_json: JsonOption = False,
+) -> None:
+    """Draw documents from a live index as a collection, e.g. to write queries from.
+
+    relsearch sample --url http://127.0.0.1:9200 --index docs -n 1000 --field title --field text=body -o seeds
+    """
+    from relsearch.exporters.files import replace_text
+    from relsearch.index.registry import open_server
+    from relsearch.index.sampling import sample as draw
+
+    drawn = list(draw(open_server(engine, url), index, size=size, seed=seed, names=parse_fields(field)))
+    rows = ({"_id": document.doc_id, **document.fields} for document in drawn)
+    path = output / "corpus.jsonl"
+    replace_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    counts = {"output": str(path), "documents": len(drawn)}
+    typer.echo(json.dumps(counts) if as_json else f"{path}: {len(drawn)} documents")
+
+
+@app.command()
+def queries(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="Search log: .jsonl, .csv or .tsv, .gz too.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The queries.jsonl to write.")],
+    text_key: Annotated[str, typer.Option(help="The column of the query.")] = "query",
+    count_key: Annotated[str, typer.Option(help="The column of its count; absent: each row counts once.")] = "count",
+    min_count: Annotated[int, typer.Option(min=1, help="Leave out queries asked less often.")] = 1,
+    drop_personal: Annotated[
+        bool, typer.Option("--drop-personal", help="Leave out e-mail-like texts and those without a letter.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn a search log into queries: normalised, every text once, most frequent first.
+
+    relsearch queries searches.csv --min-count 3 --drop-personal -o my-collection/queries.jsonl
+    """
+    from relsearch.exporters.files import replace_text
+    from relsearch.query_log import read_query_log
+
+    read = read_query_log(log, text_key=text_key, count_key=count_key, min_count=min_count, drop_personal=drop_personal)
+    replace_text(output, read.to_jsonl())
+    counts = {"output": str(output), "rows": read.rows, "queries": len(read.queries), "dropped": dict(read.dropped)}
+    brief = "".join(f", {count} {reason}" for reason, count in read.dropped.items())
+    typer.echo(json.dumps(counts) if as_json else f"{output}: {len(read.queries)} queries of {read.rows} rows{brief}")

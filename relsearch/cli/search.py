@@ -1,0 +1,75 @@
+"""The verb that searches: `search`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from relsearch.cli.app import EngineOption, FieldOption, JsonOption, UrlOption, app, parse_fields
+
+if TYPE_CHECKING:
+    from relsearch.searching import Found, Hit
+
+_LONGEST_ID = 24  # keeps room for text within 80 columns
+
+
+@app.command()
+def search(
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="What to search for.")],
+    url: UrlOption,
+    index: Annotated[str, typer.Option(help="The index, alias or pattern to search.")],
+    bundle: Annotated[Path, typer.Option(help="The bundle folder that export wrote.")],
+    field: FieldOption = None,
+    size: Annotated[int, typer.Option("--size", "-n", min=1, help="How many hits to show.")] = 10,
+    window: Annotated[int, typer.Option(min=1, help="How many hits are reranked.")] = 100,
+    budget_ms: Annotated[
+        float | None, typer.Option(min=0, help="When reranking takes longer, show the engine's order.")
+    ] = None,
+    engine: EngineOption = "elasticsearch",
+    as_json: JsonOption = False,
+) -> None:
+    """Search a live index and show what reranking changes: the new rank beside BM25's.
+
+    relsearch search "green tea" --url http://127.0.0.1:9200 --index docs --bundle bundle --field text=body
+
+    --field names what the bundle's template reads, and its path in the index. Where the reranker fails, the engine's
+    order is shown and stderr says why.
+    """
+    from relsearch.index.registry import connected
+    from relsearch.searching import search as search_live
+
+    fields = parse_fields(field)
+    with connected(engine, url) as client:
+        found = search_live(
+            client,
+            index,
+            words,
+            bundle=bundle,
+            fields=fields,
+            size=size,
+            window=window,
+            budget_ms=budget_ms,
+        )
+    if found.reason:
+        typer.echo(f"not reranked: {found.reason}", err=True)
+    typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False) if as_json else found_table(found))
+
+
+def found_table(found: Found) -> str:
+    """Return both ranks of each hit side by side, within 80 columns."""
+    from relsearch.show import table
+
+    rows = [_row(rank, hit) for rank, hit in enumerate(found.hits, 1)]
+    return table(["rank", "BM25", "P(rel)", "document", "text"], rows) if rows else "nothing found"
+
+
+def _row(rank: int, hit: Hit) -> list[str]:
+    from relsearch.hits import source_fields
+
+    text = " ".join(" ".join(source_fields(hit.source).values()).split())
+    shown = hit.doc_id if len(hit.doc_id) <= _LONGEST_ID else hit.doc_id[: _LONGEST_ID - 1] + "…"
+    return [str(rank), str(hit.engine_rank), "-" if hit.score is None else f"{hit.score:.3f}", shown, text]

@@ -1,0 +1,64 @@
+"""A search server seen as JSON requests: what builds a request knows no client, and what sends it knows no request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from relsearch.errors import SearchEngineError
+
+Json = Mapping[str, Any]
+_SHOWN = 500  # characters of what a server said
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status and the JSON body that came with it; a body that is no object stands under `body`."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the server did what was asked."""
+        return 200 <= self.status < 300
+
+    @property
+    def reason(self) -> str:
+        """What the server said went wrong and what caused it, on one line."""
+        error: Any = self.body.get("error", self.body)
+        if not isinstance(error, dict) or "reason" not in error:
+            return " ".join(json.dumps(error).split())[:_SHOWN]
+        reasons: list[str] = []
+        while isinstance(error, dict):
+            reasons.append(" ".join(str(error.get("reason")).split()))
+            error = error.get("caused_by")
+        return ": ".join(dict.fromkeys(reasons))[:_SHOWN]
+
+
+Send = Callable[[str, str, Json | None], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running engine: `send` takes method, path and body; `bulk` takes actions and yields (accepted, item)."""
+
+    name: str
+    url: str
+    send: Send
+    bulk: Callable[[Iterable[dict[str, Any]]], Iterator[tuple[bool, Any]]]
+
+    def ask(self, method: str, path: str, body: Json | None = None) -> dict[str, Any]:
+        """Return the body of a reply; raise SearchEngineError where the server refuses."""
+        reply = self.send(method, path, body)
+        if not reply.ok:
+            what = f"{method} {path.partition('?')[0]}"
+            raise SearchEngineError(f"{self.name} at {self.url}: {what}: status {reply.status}: {reply.reason}")
+        return reply.body
+
+
+def as_object(body: Any) -> dict[str, Any]:
+    """Return a JSON body as an object."""
+    return dict(body) if isinstance(body, Mapping) else {"body": body}

@@ -1,0 +1,227 @@
+"""A search through a client, reranked on the caller's side: nothing is lost, and what went wrong is said."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import relsearch
+from relsearch.errors import ArtifactError, ConfigError
+from relsearch.searching import Found
+from relsearch.template import DEFAULT_TEMPLATE, render
+
+Score = Callable[[str, Sequence[str]], list[float]]
+TEXTS = ["tea", "green tea", "tea tea tea", "black tea"]
+
+
+class Engine:
+    """The search of a client: finds all texts in their order, remembers what it was asked."""
+
+    def __init__(self, texts: Sequence[str], name: str = "text") -> None:
+        self.asked: list[dict[str, Any]] = []
+        self._sources = [{name: text} for text in texts]
+
+    def search(self, *, index: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return at most `size` hits with falling scores."""
+        self.asked.append({"index": index, **body})
+        rows = enumerate(self._sources[: body["size"]])
+        hits = [{"_id": f"d{place}", "_index": index, "_score": 9.0 - place, "_source": each} for place, each in rows]
+        return {"hits": {"hits": hits}}
+
+
+class AsyncEngine(Engine):
+    """The same, awaited."""
+
+    async def search(self, *, index: str, body: Mapping[str, Any]) -> dict[str, Any]:  # type: ignore[override]
+        """Return what the other returns."""
+        return super().search(index=index, body=body)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle says of itself."""
+
+    template: str = DEFAULT_TEMPLATE
+
+
+def longer_is_better(query: str, texts: Sequence[str]) -> list[float]:
+    """A probability that grows with the length."""
+    return [(len(text) + 1) / (len(text) + 2) for text in texts]
+
+
+@dataclass
+class Bundle:
+    """An opened bundle that scores by a function."""
+
+    scores: Score = longer_is_better
+    manifest: Manifest = field(default_factory=Manifest)
+
+    def render(self, fields: Mapping[str, str]) -> str:
+        """Render as bundles do."""
+        return render(fields, self.manifest.template)
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Score by the function."""
+        return self.scores(query, texts)
+
+
+def _sync(texts: Sequence[str], bundle: Bundle, **options: Any) -> Found:
+    return relsearch.search(Engine(texts), "docs", "tea", bundle=bundle, **options)
+
+
+def _async(texts: Sequence[str], bundle: Bundle, **options: Any) -> Found:
+    return asyncio.run(relsearch.search_async(AsyncEngine(texts), "docs", "tea", bundle=bundle, **options))
+
+
+@pytest.fixture(params=[_sync, _async], ids=["sync", "async"])
+def search(request: pytest.FixtureRequest) -> Callable[..., Found]:
+    """Both ways to search."""
+    way: Callable[..., Found] = request.param
+    return way
+
+
+def _ids(found: Found) -> list[str]:
+    return [hit.doc_id for hit in found.hits]
+
+
+def test_hits_follow_the_reranker_and_keep_the_engine_rank(search: Callable[..., Found]) -> None:
+    """Each hit says where the engine had it and what both thought of it."""
+    found = search(TEXTS, Bundle())
+    assert found.reranked
+    assert found.reason is None
+    assert [(hit.doc_id, hit.engine_rank, hit.engine_score) for hit in found.hits] == [
+        ("d2", 3, 7.0),
+        ("d1", 2, 8.0),
+        ("d3", 4, 6.0),
+        ("d0", 1, 9.0),
+    ]
+    assert [hit.score for hit in found.hits] == sorted((hit.score or 0 for hit in found.hits), reverse=True)
+
+
+def test_what_lies_below_the_window_follows_in_the_engine_order(search: Callable[..., Found]) -> None:
+    """It has no score of the reranker's."""
+    found = search(TEXTS, Bundle(), window=2)
+    assert _ids(found) == ["d1", "d0", "d2", "d3"]
+    assert [hit.score is None for hit in found.hits] == [False, False, True, True]
+
+
+def test_the_best_of_the_window_are_returned(search: Callable[..., Found]) -> None:
+    """`size` cuts after reranking."""
+    assert _ids(search(TEXTS, Bundle(), size=1)) == ["d2"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        (lambda query, texts: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda query, texts: [0.5], "ValueError: 1 scores for 4 texts"),
+        (lambda query, texts: [float("nan")] * len(texts), "or one that is not finite"),
+    ],
+)
+def test_a_failing_reranker_loses_no_search(search: Callable[..., Found], scores: Score, reason: str) -> None:
+    """The engine's order comes back, marked with the reason."""
+    found = search(TEXTS, Bundle(scores))
+    assert not found.reranked
+    assert reason in str(found.reason)
+    assert _ids(found) == ["d0", "d1", "d2", "d3"]
+    assert {hit.score for hit in found.hits} == {None}
+
+
+def test_a_slow_reranker_is_left_behind_at_the_budget(search: Callable[..., Found]) -> None:
+    """The engine's order comes back in time, and scoring stops soon after instead of finishing all texts."""
+    calls: list[int] = []
+
+    def slow(query: str, texts: Sequence[str]) -> list[float]:
+        calls.append(len(texts))
+        time.sleep(0.3)
+        return longer_is_better(query, texts)
+
+    found = search(["tea"] * 1000, Bundle(slow), window=1000, budget_ms=100)
+    assert found.reason == "the reranker took longer than 100 ms"
+    assert _ids(found)[:2] == ["d0", "d1"]
+    assert found.rerank_ms < 5000  # all texts would take 9,600
+    time.sleep(0.7)
+    assert len(calls) <= 1
+
+
+def test_within_the_budget_the_result_is_the_same(search: Callable[..., Found]) -> None:
+    """A budget that suffices changes nothing."""
+    assert _ids(search(TEXTS, Bundle(), budget_ms=30_000)) == _ids(search(TEXTS, Bundle()))
+
+
+def test_fields_map_the_template_to_the_index() -> None:
+    """A text field of another name is searched and read where it stands."""
+    engine = Engine(TEXTS, name="body")
+    found = relsearch.search(engine, "docs", "tea", bundle=Bundle(), fields={"text": "body"})
+    assert _ids(found)[0] == "d2"
+    assert engine.asked[0]["query"]["multi_match"] == {"query": "tea", "fields": ["body", "contents"]}
+    assert engine.asked[0]["size"] == 100
+
+
+def test_an_own_engine_query_replaces_the_first_stage() -> None:
+    """Filters, boosts and the like stay the caller's."""
+    engine = Engine(TEXTS)
+    own = {"bool": {"filter": {"term": {"lang": "en"}}}}
+    relsearch.search(engine, "docs", "tea", bundle=Bundle(), engine_query=own, window=3, size=5)
+    assert engine.asked == [{"index": "docs", "query": own, "size": 5}]
+
+
+def test_fields_that_the_bundle_does_not_read_are_refused() -> None:
+    """They would be left out in silence; the error shows the mapping to give."""
+    with pytest.raises(ConfigError, match=r"bundle reads title, text; .*fields=\{'text': 'body'\}"):
+        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=Bundle(), fields=["body"])
+
+
+def test_hits_without_any_text_are_not_reranked(search: Callable[..., Found]) -> None:
+    """Scores of empty texts would be noise."""
+    found = search(TEXTS, Bundle(), fields={"text": "body"})
+    assert not found.reranked
+    assert "no hit has a field that the bundle reads: body" in str(found.reason)
+
+
+def test_nothing_found_is_no_failure(search: Callable[..., Found]) -> None:
+    """An empty result stays empty."""
+    assert search([], Bundle()).hits == ()
+    assert search([], Bundle()).reason is None
+
+
+def test_a_missing_bundle_is_an_error(tmp_path: Path) -> None:
+    """A wrong path is found at once, not hidden behind the engine's order."""
+    with pytest.raises(ArtifactError, match="export"):
+        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_bundle_folder_is_opened_and_scores(tiny_bundles: dict[str, Path]) -> None:
+    """A path does as an opened bundle does."""
+    found = relsearch.search(Engine(TEXTS), "docs", "tea", bundle=tiny_bundles["fp32"])
+    assert found.reranked, found.reason
+    assert all(0 < (hit.score or 0) < 1 for hit in found.hits)
+
+
+def test_importing_relsearch_stays_light() -> None:
+    """`import relsearch` loads none of its own modules nor numpy, and still offers search after them."""
+    code = (
+        "import sys, relsearch; loaded = [m for m in sys.modules if m.startswith(('relsearch.', 'numpy'))];"
+        "from relsearch import searching; assert callable(relsearch.search); sys.exit(', '.join(loaded) or 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@given(st.lists(st.text(max_size=8), max_size=40), st.integers(1, 50), st.integers(1, 50))
+def test_reranking_is_a_permutation(texts: list[str], size: int, window: int) -> None:
+    """No hit is lost, doubled or invented; window and rest do not mix."""
+    found = _sync(texts, Bundle(), size=max(size, len(texts)), window=window)
+    assert sorted(hit.engine_rank for hit in found.hits) == list(range(1, len(texts) + 1))
+    if found.reranked:
+        assert all((hit.score is not None) == (hit.engine_rank <= window) for hit in found.hits)
