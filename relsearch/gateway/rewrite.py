@@ -59,7 +59,7 @@ def stripped(search: Search) -> tuple[Ask | bool | None, Search]:
 
 
 def plan(search: Search, ask: Ask, rules: Rules, template: str) -> Plan:
-    """Plan the reranking of a stripped search; raise NotRerankedError where there is nothing to rerank or it cannot be."""
+    """Plan the reranking of a stripped search; raise NotRerankedError where nothing is to be reranked, or cannot be."""
     _check(search)
     start, size = _number(search, "from", 0), _number(search, "size", _DEFAULT_SIZE)
     if size == 0:
