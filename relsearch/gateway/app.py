@@ -101,7 +101,7 @@ async def _connected(upstream: Upstream) -> AsyncIterator[None]:
     await upstream.close()
 
 
-def runner(gateway: Gateway) -> web.AppRunner:
+def runner(gateway: Gateway, *, shutdown_timeout_s: float = 30.0) -> web.AppRunner:
     """Return the server: bodies stay as they are, and a client that leaves ends its request to the engine."""
     return web.AppRunner(
         application(gateway),
@@ -110,5 +110,5 @@ def runner(gateway: Gateway) -> web.AppRunner:
         auto_decompress=False,
         max_line_size=_LINE_BYTES,
         max_field_size=_LINE_BYTES,
-        shutdown_timeout=30.0,
+        shutdown_timeout=shutdown_timeout_s,
     )

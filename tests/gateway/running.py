@@ -68,7 +68,7 @@ def gateway(
     """Yield the URL of a gateway before an engine; it stops afterwards."""
     threads = ScoringThreads(scorer, TEMPLATE, breaker=breaker, queued=queued)
     ranking = Ranking(config or GatewayConfig(), {None: threads})
-    with served(runner(Gateway(Upstream(url, timeout_s=timeout_s), ranking, key))) as address:
+    with served(runner(Gateway(Upstream(url, timeout_s=timeout_s), ranking, key), shutdown_timeout_s=0.1)) as address:
         yield address
     threads.close()
 
@@ -82,7 +82,7 @@ def served(server: web.AppRunner) -> Iterator[str]:
 
     async def start() -> str:
         await server.setup()
-        await web.TCPSite(server, "127.0.0.1", 0, shutdown_timeout=0.1).start()
+        await web.TCPSite(server, "127.0.0.1", 0).start()
         host, port = server.addresses[0][:2]
         return f"http://{host}:{port}"
 
