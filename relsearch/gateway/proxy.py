@@ -8,7 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterable, Mapping
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientOSError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    ServerDisconnectedError,
+    TCPConnector,
+    web,
+)
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -72,6 +83,12 @@ class Upstream:
         if self._session is None:
             raise RuntimeError("open() comes before send()")
         url = URL(self.url + path, encoded=True)
+        try:
+            return await self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
+        except (ServerDisconnectedError, ClientOSError) as exc:
+            # Bytes are a search, which may be asked again: the engine may have closed an idle connection.
+            if not isinstance(body, bytes) or isinstance(exc, ClientConnectorError):
+                raise
         return await self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
 
 
