@@ -45,7 +45,7 @@ def open_scorers(
     for folder in folders.values():
         if folder not in opened:
             scorer = OnnxScorer.open(folder)
-            opened[folder] = ScoringThreads(scorer, scorer.template, threads=threads, queued=queued)
+            opened[folder] = ScoringThreads(scorer, scorer.manifest.template, threads=threads, queued=queued)
     return {name: opened[folder] for name, folder in folders.items()}
 
 
