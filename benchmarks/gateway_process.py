@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from relsearch.gateway.app import Gateway
 from relsearch.gateway.config import GatewayConfig
 from relsearch.gateway.proxy import Upstream
-from relsearch.gateway.ranking import Ranking
+from relsearch.gateway.ranking import Ranking, Scorers
 from relsearch.gateway.scoring import ScoringThreads
 from relsearch.gateway.server import serve
 
@@ -38,7 +38,7 @@ class FaultyScorer:
 def main() -> None:
     """Serve until stopped."""
     url, fault = sys.argv[1:]
-    scorers = {None: ScoringThreads(FaultyScorer(fault), "{title}\n{text}")}
+    scorers: Scorers = {None: ScoringThreads(FaultyScorer(fault), "{title}\n{text}")}
     gateway = Gateway(Upstream(url), Ranking(GatewayConfig(), scorers))
     asyncio.run(serve(gateway, host="127.0.0.1", port=0, ready=lambda address: print("ready", address, flush=True)))
 

@@ -15,7 +15,7 @@ from tests.gateway.running import LastWordScorer, gateway
 
 pytestmark = pytest.mark.live
 QUERY = {"query": {"match": {"text": "tides"}}}
-ASK = {"ext": {"relsearch": {}}}
+ASK: dict[str, Any] = {"ext": {"relsearch": {}}}
 
 
 @pytest.fixture(scope="module")

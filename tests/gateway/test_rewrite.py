@@ -16,8 +16,9 @@ MATCH = {"query": {"match": {"text": "tides"}}}
 TEMPLATE = "{title}\n{text}"
 
 
-def _plan(body: dict[str, Any], *, rules: Rules | None = None, **parameters: str) -> Plan:
-    return plan(Search("sea", body, tuple(parameters.items())), Ask(), rules or Rules(), TEMPLATE)
+def _plan(body: dict[str, Any], parameters: dict[str, str] | None = None, *, rules: Rules | None = None) -> Plan:
+    search = Search("sea", body, tuple((parameters or {}).items()))
+    return plan(search, Ask(), rules or Rules(), TEMPLATE)
 
 
 def test_a_search_is_widened_to_the_window() -> None:
@@ -33,7 +34,8 @@ def test_a_page_that_reaches_past_the_window_is_fetched_whole() -> None:
 
 def test_parameters_of_the_url_go_before_the_body() -> None:
     """As in the engines; those that moved into the body leave the URL."""
-    planned = _plan({**MATCH, "from": 1, "size": 1}, size="7", **{"from": "3"}, routing="r", _source="title")
+    parameters = {"size": "7", "from": "3", "routing": "r", "_source": "title"}
+    planned = _plan({**MATCH, "from": 1, "size": 1}, parameters)
     assert (planned.start, planned.size, planned.parameters) == (3, 7, (("routing", "r"),))
     assert planned.body["_source"] == ["text", "title"]
 
@@ -87,7 +89,7 @@ def test_what_reranking_would_break_is_refused(extra: dict[str, Any]) -> None:
 def test_parameters_that_reranking_would_break_are_refused(parameter: str) -> None:
     """Cursors, other orders and answers that cannot be read."""
     with pytest.raises(UnsupportedError) as refused:
-        _plan(MATCH, **{parameter: "yaml"})
+        _plan(MATCH, {parameter: "yaml"})
     assert refused.value.reason == parameter
 
 
