@@ -42,6 +42,8 @@ class Gateway:
             return await (self._search(request, path) if path else forward(request, self.upstream))
         except BadAskError as exc:
             return error(400, str(exc))
+        except RecursionError:
+            return error(400, "the body is nested too deeply")
         except ServerTimeoutError as exc:
             return self._away(504, exc)
         except (ClientConnectionResetError, ConnectionResetError):
@@ -61,7 +63,8 @@ class Gateway:
             return await forward(request, self.upstream, body=raw)
         asks_in_url = any(name == "source" and "relsearch" in value for name, value in path.parameters)
         # A multi-search names its indices in its lines.
-        if not (path.verb == "_msearch" or asks_in_url or self.ranking.concerns(path.names, text)):
+        may_name_one = path.verb == "_msearch" and self.ranking.has_rules
+        if not (may_name_one or asks_in_url or self.ranking.concerns(path.names, text)):
             return await forward(request, self.upstream, body=raw)
         handler = answer_msearch if path.verb == "_msearch" else answer_search
         return await handler(request, path, raw, text, upstream=self.upstream, ranking=self.ranking)

@@ -12,7 +12,7 @@ from aiohttp import web
 from relsearch.gateway.ask import Ask, take_ask
 from relsearch.gateway.proxy import Upstream, forward, relay, request_headers
 from relsearch.gateway.ranking import Decision, Ranking, bypassed
-from relsearch.gateway.reading import SearchPath, is_json, json_bytes, json_object
+from relsearch.gateway.reading import SearchPath, is_json, json_answered, json_bytes, json_object
 from relsearch.gateway.rerank import engines_own
 from relsearch.gateway.rewrite import Search
 from relsearch.gateway.search import REWRITTEN, json_answer, post, send_body
@@ -65,7 +65,7 @@ def read_items(text: bytes, default_target: str) -> list[Item]:
 
 def _item(header: bytes, body: bytes, default_target: str) -> Item:
     names = json_object(header).get("index") or default_target
-    return Item(header, ",".join(names) if isinstance(names, list) else str(names), json_object(body))
+    return Item(header, ",".join(map(str, names)) if isinstance(names, list) else str(names), json_object(body))
 
 
 async def _rendered(request: web.BaseRequest, items: Sequence[Item], upstream: Upstream) -> list[Item] | None:
@@ -103,7 +103,7 @@ class _Batch:
         async with await post(self.request, self.upstream, url, self._written(range(len(bodies)), bodies)) as answer:
             if answer.status != 200 or not is_json(answer.content_type):
                 return await relay(self.request, answer, mark=bypassed("engine_error"))
-            value = json_object(await answer.read())
+            value = await json_answered(answer)
             responses, marks = await self._ranked(await self._with_refused(value.get("responses", [])))
             return json_answer(self.request, answer, {**value, "responses": responses}, summary(marks))
 
@@ -123,7 +123,7 @@ class _Batch:
         url = self.path.url(self.path.parameters)
         async with await post(self.request, self.upstream, url, self._written(refused, bodies)) as answer:
             if answer.status == 200:
-                again = json_object(await answer.read()).get("responses", [])
+                again = (await json_answered(answer)).get("responses", [])
                 for at, response in zip(refused, again, strict=True):
                     responses[at] = {**response, _AS_IT_CAME: True}
         return responses

@@ -44,6 +44,11 @@ class Ranking:
         self._config = config
         self._scorers = scorers
 
+    @property
+    def has_rules(self) -> bool:
+        """Whether any index is reranked without asking."""
+        return bool(self._config.index)
+
     def concerns(self, target: str, text: bytes) -> bool:
         """Whether a search may be one to rerank; quick, and never wrongly no."""
         return b"relsearch" in text or self._config.rules_for(target) is not None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from aiohttp import web
+from aiohttp import ClientPayloadError, ClientResponse, web
 
 from relsearch.gateway.rewrite import Parameters
 
@@ -90,6 +90,14 @@ def json_object(text: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
+
+
+async def json_answered(answer: ClientResponse) -> dict[str, Any]:
+    """Return the JSON object that the engine answered; raise ClientPayloadError if it is none."""
+    try:
+        return json_object(await answer.read())
+    except ValueError as exc:
+        raise ClientPayloadError("the engine's answer is no JSON object") from exc
 
 
 def json_bytes(value: object, *, pretty: bool = False) -> bytes:

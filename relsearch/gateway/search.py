@@ -7,7 +7,7 @@ from aiohttp import ClientResponse, web
 from relsearch.gateway.ask import take_ask
 from relsearch.gateway.proxy import MARK_HEADER, Upstream, forward, relay, request_headers, response_headers
 from relsearch.gateway.ranking import Decision, Ranking, bypassed
-from relsearch.gateway.reading import SearchPath, is_json, json_bytes, json_object
+from relsearch.gateway.reading import SearchPath, is_json, json_answered, json_bytes, json_object
 from relsearch.gateway.rewrite import Parameters, Plan, Search
 from relsearch.gateway.templates import rendered
 
@@ -55,7 +55,7 @@ async def _answer_ranked(
 ) -> web.StreamResponse:
     async with await post(request, upstream, path.url(plan.parameters), json_bytes(plan.body)) as answer:
         if answer.status == 200 and is_json(answer.content_type):
-            page, mark = await ranking.rank(json_object(await answer.read()), plan)
+            page, mark = await ranking.rank(await json_answered(answer), plan)
             return json_answer(request, answer, page, mark)
         if answer.status != 400:
             return await relay(request, answer, mark=bypassed("engine_error"))

@@ -8,7 +8,7 @@ from typing import Any
 from multidict import CIMultiDict
 
 from relsearch.gateway.proxy import Upstream
-from relsearch.gateway.reading import json_bytes, json_object
+from relsearch.gateway.reading import json_answered, json_bytes
 
 _RENDERING = ("id", "source", "params")
 _BESIDE = ("explain", "profile")
@@ -26,7 +26,7 @@ async def rendered(
         async with await upstream.send("POST", "/_render/template", headers, json_bytes(request)) as answer:
             if answer.status != 200:
                 return None
-            body = json_object(await answer.read()).get("template_output")
+            body = (await json_answered(answer)).get("template_output")
         if not isinstance(body, dict):
             return None
         bodies.append({**body, **{name: template[name] for name in _BESIDE if name in template}})

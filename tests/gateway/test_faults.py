@@ -129,6 +129,22 @@ def test_a_truncated_answer_is_an_error(path: str) -> None:
     assert response.status_code == 502
 
 
+def test_an_answer_that_is_no_json_is_an_error() -> None:
+    """A search's answer that cannot be read is not passed off as one."""
+    with canned({"/sea/_search": http_answer(b"{oops")}) as engine, gateway(engine.url, LastWordScorer()) as url:
+        assert httpx.post(f"{url}/sea/_search", json=BODY).status_code == 502
+
+
+@pytest.mark.parametrize("depth", [300, 900, 100_000])
+def test_a_body_nested_beyond_reason_is_no_failure_of_the_gateway(depth: int) -> None:
+    """It is refused, or the engine is asked; never a 500."""
+    query = '{"bool":{"must":[' * depth + '{"match":{"text":"tides"}}' + "]}}" * depth
+    body = '{"ext":{"relsearch":{"budget_ms":200}},"query":' + query + "}"
+    with canned(SEARCH) as engine, gateway(engine.url, LastWordScorer()) as url:
+        headers = {"Content-Type": "application/json"}
+        assert httpx.post(f"{url}/sea/_search", content=body, headers=headers).status_code in (200, 400)
+
+
 def test_a_large_truncated_answer_is_cut_as_well() -> None:
     """It is streamed, so the client's connection breaks where the engine's did."""
     answer = http_answer(b"x" * 2_000_000, length=3_000_000)
