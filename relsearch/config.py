@@ -251,18 +251,19 @@ def load_config(path: Path) -> Config:
     except ValidationError as exc:
         error = exc.errors()[0]
         raise ConfigError(
-            f"{path}: {_explain([str(part) for part in error['loc']], error['type'], error['msg'])}"
+            f"{path}: {explain(Config, [str(part) for part in error['loc']], error['type'], error['msg'])}"
         ) from exc
     except ConfigError as exc:
         raise ConfigError(f"{path}: [collection] {exc}") from exc
     return config
 
 
-def _explain(location: list[str], kind: str, message: str) -> str:
+def explain(root: type[BaseModel], location: list[str], kind: str, message: str) -> str:
+    """Return what is wrong at a key of a model; of an unknown key, the nearest known one."""
     key = ".".join(location)
     if kind != "extra_forbidden":
         return f"{key}: {message}"
-    model: type[BaseModel] = Config
+    model = root
     for part in location[:-1]:
         annotation = model.model_fields[part].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):

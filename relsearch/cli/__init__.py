@@ -1,6 +1,19 @@
 """The command line: one thin command a verb, and the only place that prints."""
 
-from relsearch.cli import attach, export, ingest, label, measure, rank, search, serve, stages
+from relsearch.cli import attach, export, gateway, ingest, label, measure, rank, search, serve, stages
 from relsearch.cli.app import app, main
 
-__all__ = ["app", "attach", "export", "ingest", "label", "main", "measure", "rank", "search", "serve", "stages"]
+__all__ = [
+    "app",
+    "attach",
+    "export",
+    "gateway",
+    "ingest",
+    "label",
+    "main",
+    "measure",
+    "rank",
+    "search",
+    "serve",
+    "stages",
+]

@@ -1,0 +1,65 @@
+"""The verb that stands before a search engine: `gateway`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relsearch.cli.app import app
+
+
+@app.command()
+def gateway(
+    upstream: Annotated[str, typer.Option(help="The engine: http(s)://HOST:PORT.")],
+    bundle: Annotated[Path, typer.Option(help="The bundle folder that export wrote.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="gateway.toml: one [index.NAME] section an index to rerank.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to bind.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to bind; 0 takes a free one.")] = 9280,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Bind an address that others reach, without a key.")
+    ] = False,
+    upstream_timeout: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Seconds the engine may be silent; default: as long as the client waits."),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Searches a bundle scores at once.")] = 1,
+    queued: Annotated[
+        int, typer.Option(min=1, help="Searches that may wait for a thread; more are not reranked.")
+    ] = 16,
+) -> None:
+    """Stand before Elasticsearch or OpenSearch and rerank its searches.
+
+    A search is reranked if its index has a section in --config or its body holds "ext": {"relsearch": {}}; all other
+    requests pass byte for byte. In ext.relsearch a search may set query, window, budget_ms, fields, template and
+    original; false turns reranking off. A reranker that fails or is late costs no search: the engine's own answer
+    comes, marked X-Relsearch: bypassed.
+
+    The client's credentials pass on to the engine, which alone judges them, and the gateway speaks plain HTTP: so it
+    binds 127.0.0.1. Another address needs RELSEARCH_GATEWAY_KEY in the environment, which every request must then
+    carry in the header X-Relsearch-Key (the engine never sees it), or --insecure. SSL_CERT_FILE names the authority
+    of an https engine.
+    """
+    from relsearch.errors import MissingExtraError
+
+    try:
+        from relsearch.gateway.app import Gateway
+    except ImportError as exc:
+        raise MissingExtraError("the gateway", "gateway") from exc
+    import asyncio
+
+    from relsearch.gateway.config import GatewayConfig, load_gateway_config
+    from relsearch.gateway.proxy import Upstream
+    from relsearch.gateway.ranking import Ranking
+    from relsearch.gateway.server import check_address, gateway_key, open_scorers, serve
+
+    key = gateway_key()
+    check_address(host, key=key, insecure=insecure)
+    engine = Upstream(upstream, timeout_s=upstream_timeout)
+    rules = load_gateway_config(config) if config else GatewayConfig()
+    scorers = open_scorers(rules, bundle, threads=threads, queued=queued)
+    answering = Gateway(engine, Ranking(rules, scorers), key)
+    asyncio.run(serve(answering, host=host, port=port, ready=lambda url: typer.echo(f"ready {url}")))

@@ -1,0 +1,178 @@
+"""The gateway's small parts: configuration, source filtering, documents, reordering, breaker, paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relsearch.errors import ConfigError
+from relsearch.gateway.breaker import Breaker
+from relsearch.gateway.config import GatewayConfig, Rules, load_gateway_config
+from relsearch.gateway.documents import hit_text
+from relsearch.gateway.msearch import summary
+from relsearch.gateway.proxy import Upstream
+from relsearch.gateway.reading import search_path
+from relsearch.gateway.rerank import engines_own, reranked
+from relsearch.gateway.rewrite import Plan
+from relsearch.gateway.server import check_address
+from relsearch.gateway.source import SourceFilter
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "gateway.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_configuration_says_how_each_index_is_reranked(tmp_path: Path) -> None:
+    """The first section that matches every name of the index expression holds."""
+    config = load_gateway_config(_write(tmp_path, '[index."news-*"]\nwindow = 7\n[index.sea]\nbudget_ms = 9\n'))
+    assert config.rules_for("news-1,news-2") == Rules(window=7)
+    assert config.rules_for("sea,-old") == Rules(budget_ms=9)
+    assert config.rules_for("sea,news-1") is None
+    assert config.rules_for("other") is None
+    assert config.rules_for("") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[index.a]\nwindw = 3", r"\[index.a\] unknown key 'windw'; did you mean 'window'"),
+        ("[index.a]\nwindow = 0", r"\[index.a\] window"),
+        ('[index.a]\ntemplate = "{a.b}"', r"\[index.a\] template"),
+        ("[indices.a]", r"more than \[index.NAME\]"),
+        ("[index", "not valid TOML"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_that_names_the_place(tmp_path: Path, text: str, message: str) -> None:
+    """Unknown keys are refused, with the nearest known one."""
+    with pytest.raises(ConfigError, match=message):
+        load_gateway_config(_write(tmp_path, text))
+
+
+@pytest.mark.parametrize("url", ["http://u:p@host:9200", "ftp://host", "host:9200", "http://host/?a=b"])
+def test_an_upstream_address_holds_no_secret(url: str) -> None:
+    """Errors show the address, so credentials must not stand in it."""
+    with pytest.raises(ConfigError, match="--upstream"):
+        Upstream(url)
+
+
+def test_another_address_needs_a_key_or_the_will() -> None:
+    """Only this machine reaches a gateway by default."""
+    for host in ("127.0.0.1", "localhost", "::1"):
+        check_address(host, key=None, insecure=False)
+    check_address("192.0.2.1", key="k", insecure=False)
+    check_address("192.0.2.1", key=None, insecure=True)
+    for host in ("192.0.2.1", "example.org"):
+        with pytest.raises(ConfigError, match="--insecure"):
+            check_address(host, key=None, insecure=False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "found"),
+    [
+        ("POST", "/a,b/_search?size=3", ("a,b", "_search", False)),
+        ("GET", "/_search", ("", "_search", False)),
+        ("POST", "/_msearch/template", ("", "_msearch", True)),
+        ("GET", "/%3Cx%2F%3E/_search", ("%3Cx%2F%3E", "_search", False)),
+        ("PUT", "/a/_search", None),
+        ("POST", "/_search/scroll", None),
+        ("POST", "/a/_doc/_search/x", None),
+        ("POST", "/a/_async_search", None),
+    ],
+)
+def test_only_searches_are_looked_into(method: str, path: str, found: tuple[str, str, bool] | None) -> None:
+    """By method and path; a document called _search is none."""
+    parts = search_path(method, path)
+    assert (parts and (parts.target, parts.verb, parts.template)) == found
+
+
+def test_a_hit_is_read_through_the_template() -> None:
+    """Nested paths, dotted keys, lists and numbers become text; absent fields are empty."""
+    source = {"head": ["One", "two"], "body": {"content": "text"}, "a.b": 3, "items": [{"n": "x"}, {"n": "y"}]}
+    template = "{title} {text} {number} {names} {none}"
+    fields = {"title": "head", "text": "body.content", "number": "a.b", "names": "items.n"}
+    assert hit_text(source, template, fields) == "One two text 3 x y"
+
+
+scores = st.lists(st.floats(0.01, 0.99), min_size=1, max_size=12)
+
+
+@given(scores, st.integers(1, 12), st.integers(0, 12), st.integers(1, 12))
+def test_pages_of_any_size_hold_each_hit_once(values: list[float], window: int, more: int, size: int) -> None:
+    """Going through all pages gives a permutation; hits past the window keep the engine's order."""
+    values = values[:window]
+    hits = [{"_id": str(n), "_score": 30.0 - n, "_source": {}} for n in range(len(values) + more)]
+    answer = {"hits": {"max_score": 30.0, "hits": hits}}
+    pages = [
+        reranked(answer, _page(start, size, window=len(values)), values)["hits"]["hits"]
+        for start in range(0, len(hits), size)
+    ]
+    ids = [int(hit["_id"]) for page in pages for hit in page]
+    assert sorted(ids) == list(range(len(hits)))
+    assert ids[len(values) :] == list(range(len(values), len(hits)))
+    ranked = [values[n] for n in ids[: len(values)]]
+    assert ranked == sorted(values, reverse=True)
+
+
+def test_equal_scores_keep_the_engines_order() -> None:
+    """Ties fall back to the first stage's rank."""
+    answer = {"hits": {"max_score": 3.0, "hits": [{"_id": name, "_score": 1.0} for name in "abc"]}}
+    page = reranked(answer, _page(0, 3), [0.5, 0.7, 0.5])["hits"]
+    assert [hit["_id"] for hit in page["hits"]] == ["b", "a", "c"]
+    assert page["max_score"] == 0.7
+
+
+def test_the_engines_rank_and_score_are_kept_on_request() -> None:
+    """Under fields, beside those that the client asked for."""
+    answer = {"hits": {"max_score": 3.0, "hits": [{"_id": "a", "_score": 3.0, "fields": {"x": [1]}}]}}
+    (hit,) = reranked(answer, _page(0, 1, original=True), [0.5])["hits"]["hits"]
+    assert hit["fields"] == {"x": [1], "relsearch.rank": [1], "relsearch.score": [3.0]}
+
+
+def test_the_engines_own_page_is_cut_from_the_window() -> None:
+    """A failed reranking costs nothing that was asked for, and shows nothing that was not."""
+    hits = [{"_id": str(n), "_score": 9.0 - n, "_source": {"title": "t", "tag": "x"}} for n in range(9)]
+    plan = _page(2, 2, source=SourceFilter(includes=("tag",)))
+    page = engines_own({"took": 1, "hits": {"max_score": 9.0, "hits": hits}}, plan)
+    wanted = [{"_id": str(n), "_score": 9.0 - n, "_source": {"tag": "x"}} for n in (2, 3)]
+    assert page == {"took": 1, "hits": {"max_score": 9.0, "hits": wanted}}
+
+
+def _page(start: int, size: int, *, window: int = 100, **more: Any) -> Plan:
+    source = more.get("source", SourceFilter())
+    rules = Rules(window=window, original=more.get("original", False))
+    return Plan({}, (), "q", rules, "{title}", start, size, source)
+
+
+def test_a_breaker_opens_after_failures_in_a_row_and_tries_again() -> None:
+    """One success closes it; while open one trial a cool-down is let through."""
+    now = [0.0]
+    breaker = Breaker(failures=2, cool_s=10, clock=lambda: now[0])
+    breaker.failed()
+    breaker.succeeded()
+    breaker.failed()
+    assert breaker.allows()
+    breaker.failed()
+    assert not breaker.allows()
+    now[0] = 10.0
+    assert breaker.allows()
+    assert not breaker.allows()
+    breaker.succeeded()
+    assert breaker.allows()
+    assert breaker.allows()
+
+
+def test_many_marks_are_counted() -> None:
+    """A multi-search says how many of its searches were reranked, and why others were not."""
+    marks = ["reranked; hits=3", "", "reranked; hits=9", "bypassed; reason=deadline"]
+    assert summary(marks) == "bypassed; reason=deadline; searches=1, reranked; searches=2"
+
+
+def test_a_gateway_without_a_configuration_reranks_on_request_only() -> None:
+    """No index has rules."""
+    assert GatewayConfig().rules_for("any") is None
