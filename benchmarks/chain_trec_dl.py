@@ -1,4 +1,6 @@
-"""The whole chain on TREC Deep Learning: tune on 2021 + 2023 (dev half), judge 2022's pools, report on 2019.
+"""The whole chain on TREC Deep Learning: judge 2022's pools, train on 2021 + 2023 (dev half), report on 2019.
+
+The judge is the ready one, which learnt from 2021 and 2023 as well; `--judge tuned` tunes one anew.
 
 `python -m benchmarks.chain_trec_dl [--output runs/trec-dl]` needs the collections folder (RELSEARCH_COLLECTIONS,
 default ../shared/collections) and, for the judge's evidence, the models folder (RELSEARCH_MODELS). No query of
@@ -23,17 +25,33 @@ from relsearch.pipeline import run_all
 TRAINING = ("trec-dl-2021", "llmjudge-dev")
 UNLABELLED = "trec-dl-2022-unlabelled"
 TEST = "trec-dl-2019"
+E5 = {"model": str(MODELS / "e5-small-v2"), "query_prefix": "query: ", "document_prefix": "passage: "}
 DEV_SHARE = 0.2
 SEED = 13
+# A late-interaction model is its own encoder, a cross-encoder starts from MiniLM.
+_TRAIN: dict[str, dict[str, object]] = {
+    "cross": {},
+    "late": {
+        "encoder": E5,
+        "max_length": 160,
+        "head_multiple": 10,
+        "epochs": 20,
+        "max_steps": 240,
+        "evaluations": 4,
+        "dev_depth": 40,
+    },
+}
 
 
 def main() -> None:
     """Gather the years into one collection, run the pipeline on it, record its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("runs/trec-dl"))
+    parser.add_argument("--judge", default="ready")
+    parser.add_argument("--family", default="late")
     parser.add_argument("--tune-minutes", type=float, default=12)
     parser.add_argument("--tune-pairs", type=int, default=2100)
-    parser.add_argument("--train-minutes", type=float, default=6)
+    parser.add_argument("--train-minutes", type=float, default=12)
     arguments = parser.parse_args()
     gathered = arguments.output / "gathered"
     if not (gathered / "finished").is_file():
@@ -41,16 +59,15 @@ def main() -> None:
     config = _config(gathered, arguments)
     for result in run_all(config):
         print(f"{result.name}: {result.status} in {result.seconds:.0f} s", flush=True)
-    manifests = {name: read_manifest(config.output / name) for name in ("tune", "agree", "export", "evaluate")}
+    manifests = {path.parent.name: read_manifest(path.parent) for path in config.output.glob("*/manifest.json")}
     figures = {name: manifest.figures for name, manifest in manifests.items()}
-    seconds = {path.parent.name: read_manifest(path.parent).seconds for path in config.output.glob("*/manifest.json")}
+    seconds = {name: manifest.seconds for name, manifest in manifests.items()}
     record("chain_trec_dl", {**figures["evaluate"], "stages": figures, "seconds": seconds})
     print(figures["agree"]["table"], figures["evaluate"]["table"], sep="\n\n")
 
 
 def _config(gathered: Path, arguments: argparse.Namespace) -> Config:
     runs = [str(gathered / f"{name}.trec") for name in ("trec-dl-2021", UNLABELLED, TEST)]
-    e5 = {"model": str(MODELS / "e5-small-v2"), "query_prefix": "query: ", "document_prefix": "passage: "}
     return Config.model_validate(
         {
             "seed": SEED,
@@ -58,10 +75,11 @@ def _config(gathered: Path, arguments: argparse.Namespace) -> Config:
             "collection": {"source": str(gathered), "splits": gathered / "splits.tsv"},
             "index": {"searchers": []},
             "pool": {"runs": runs, "depth": 100},
-            "judge": {"encoder": e5, "max_document_tokens": 160},
-            "label": {"depth": 40, "held_out_per_query": 40},
+            "judge": {"encoder": E5, "max_document_tokens": 160},
+            "label": {"judge": arguments.judge, "depth": 40, "held_out_per_query": 40},
             "tune": {"minutes": arguments.tune_minutes, "max_pairs": arguments.tune_pairs, "calibration_pairs": 800},
-            "train": {"minutes": arguments.train_minutes},
+            "train": {"family": arguments.family, "minutes": arguments.train_minutes, **_TRAIN[arguments.family]},
+            "export": {"guard": "report"},
         }
     )
 

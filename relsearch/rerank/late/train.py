@@ -57,6 +57,7 @@ def train_late(
     ]
     model = load_late(encoder.model, encoder, max_length=config.max_length, dimension=config.dimension)
     _start(model, steps[:_START_STEPS])
+    model.remember_start(config.keep_start)
     untrained = load_encoder(encoder)
     by_cosine = Prior(mean=0.0, deviation=1.0, link=Logistic())
     dev = dev_set_of(dev_examples, texts, untrained, prior=by_cosine, scale=scale, depth=config.dev_depth)
@@ -116,7 +117,7 @@ def _start(model: LateModel, steps: list[Step]) -> None:
 def _logits(model: LateModel, dev: DevSet) -> Floats:
     """The model's logit of each dev pair, in the pairs' order."""
     parts = []
-    with torch.inference_mode():
+    with torch.no_grad(), model.averaged():
         for _, pairs in groupby(dev.pairs, key=lambda pair: pair.query_id):
             rows = list(pairs)
             parts.append(model(rows[0].query, [pair.text for pair in rows]).cpu().numpy())
