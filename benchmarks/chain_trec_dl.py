@@ -56,7 +56,13 @@ def main() -> None:
     gathered = arguments.output / "gathered"
     if not (gathered / "finished").is_file():
         _gather(gathered)
-    config = _config(gathered, arguments)
+    config = chain_config(
+        arguments.output,
+        family=arguments.family,
+        judge=arguments.judge,
+        minutes=arguments.train_minutes,
+        tune={"minutes": arguments.tune_minutes, "max_pairs": arguments.tune_pairs, "calibration_pairs": 800},
+    )
     for result in run_all(config):
         print(f"{result.name}: {result.status} in {result.seconds:.0f} s", flush=True)
     manifests = {path.parent.name: read_manifest(path.parent) for path in config.output.glob("*/manifest.json")}
@@ -66,19 +72,30 @@ def main() -> None:
     print(figures["agree"]["table"], figures["evaluate"]["table"], sep="\n\n")
 
 
-def _config(gathered: Path, arguments: argparse.Namespace) -> Config:
+def chain_config(
+    output: Path,
+    *,
+    family: str = "late",
+    judge: str = "ready",
+    minutes: float = 12,
+    steps: int | None = None,
+    tune: dict[str, float] | None = None,
+) -> Config:
+    """Return the pipeline of this benchmark, whose collection stands in OUTPUT/gathered."""
+    gathered = output / "gathered"
     runs = [str(gathered / f"{name}.trec") for name in ("trec-dl-2021", UNLABELLED, TEST)]
+    train = {"family": family, "minutes": minutes, **_TRAIN[family]} | ({"max_steps": steps} if steps else {})
     return Config.model_validate(
         {
             "seed": SEED,
-            "output": arguments.output,
+            "output": output,
             "collection": {"source": str(gathered), "splits": gathered / "splits.tsv"},
             "index": {"searchers": []},
             "pool": {"runs": runs, "depth": 100},
             "judge": {"encoder": E5, "max_document_tokens": 160},
-            "label": {"judge": arguments.judge, "depth": 40, "held_out_per_query": 40},
-            "tune": {"minutes": arguments.tune_minutes, "max_pairs": arguments.tune_pairs, "calibration_pairs": 800},
-            "train": {"family": arguments.family, "minutes": arguments.train_minutes, **_TRAIN[arguments.family]},
+            "label": {"judge": judge, "depth": 40, "held_out_per_query": 40},
+            "tune": tune or {},
+            "train": train,
             "export": {"guard": "report"},
         }
     )
