@@ -68,7 +68,8 @@ def main() -> None:
     manifests = {path.parent.name: read_manifest(path.parent) for path in config.output.glob("*/manifest.json")}
     figures = {name: manifest.figures for name, manifest in manifests.items()}
     seconds = {name: manifest.seconds for name, manifest in manifests.items()}
-    record("chain_trec_dl", {**figures["evaluate"], "stages": figures, "seconds": seconds})
+    about = {"judge": arguments.judge, "family": arguments.family, "encoder": Path(config.train_encoder.model).name}
+    record("chain_trec_dl", {**about, **figures["evaluate"], "stages": figures, "seconds": seconds})
     print(figures["agree"]["table"], figures["evaluate"]["table"], sep="\n\n")
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from benchmarks import readme_serving as serving
+from benchmarks.readme_parts import section, table
 
 RESULTS = Path(__file__).resolve().parent / "results"
 Figures = dict[str, Any]
@@ -40,7 +43,8 @@ def _chain(figures: Figures) -> str:
     result, against = figures["result"], figures["against"]
     rows = []
     for run, values in result["runs"].items():
-        cells = [RUNS[run], _interval(values["nDCG@10"])]
+        cells = [f"cosine of {figures['encoder']}, untrained" if run == "cosine" else RUNS[run]]
+        cells.append(_interval(values["nDCG@10"]))
         for baseline in ("bm25", "cosine", "human_reranker"):
             test = against.get(baseline, {}).get(run)
             cells.append(_difference(test["nDCG@10"]) if test else "")
@@ -49,16 +53,17 @@ def _chain(figures: Figures) -> str:
         f"TREC DL 2019, {result['queries']} queries",
         "NDCG@10 [95 % CI]",
         "against BM25 (p)",
-        "against MiniLM (p)",
+        "against the cosine (p)",
         "against human (p)",
     ]
     agreement = figures["stages"]["agree"]["test"]
     pairs = [[name, _interval(agreement[key], mean="value")] for key, name in AGREEMENT.items()]
     seen = [f"judge, {agreement['pairs']} pairs of {agreement['queries']} queries of TREC DL 2019", "value [95 % CI]"]
-    return _section(
-        "The whole chain on TREC Deep Learning: judge tuned on 2021 and a part of 2023, pools of 2022 judged, BM25's "
-        "top 100 of 2019 reranked. p: paired randomisation test, Holm-corrected.",
-        f"{_table(head, rows)}\n\n{_table(seen, pairs)}",
+    return section(
+        f"The chain on TREC Deep Learning: pools of 2022 judged by the {figures['judge']} judge, {figures['family']} "
+        "reranker trained on 2021 and a part of 2023, BM25's top 100 of 2019 reranked. p: paired randomisation test, "
+        "Holm-corrected.",
+        f"{table(head, rows)}\n\n{table(seen, pairs)}",
         figures,
     )
 
@@ -70,12 +75,12 @@ def _judge_quality(figures: Figures) -> str:
         [row["name"], *(_interval(row[key], mean="value") if row[key] else "" for key in keys), f"{row['pairs']:,}"]
         for row in figures["table"]
     ]
-    return _section(
+    return section(
         "Judges against people on TREC DL 2019 [95 % CI, bootstrap over queries]. Tuned on 2021 and the dev half of "
         "2023; early stopping and calibration on held-out queries of these. Shipped: "
         f"{figures['shipped']['name']}; how reliable its probabilities are: "
         "[diagram](benchmarks/results/judge_reliability.svg).",
-        _table(head, rows),
+        table(head, rows),
         figures,
     )
 
@@ -87,9 +92,9 @@ def _judge_tuning(figures: Figures) -> str:
         cells = [f"{before[key]:.3f} → {after[key]:.3f}" for key in ("log_likelihood", "auc", "within_query_auc")]
         rows.append([name, *cells, f"{report['pairs']:,}", f"{report['seconds'] / 60:.0f}"])
     head = ["judge", "log-likelihood a pair", "AUC", "AUC within query", "pairs learnt from", "minutes"]
-    return _section(
+    return section(
         "What tuning adds to the evidence, on the held-out queries that early stopping looked at.",
-        _table(head, rows),
+        table(head, rows),
         figures,
     )
 
@@ -105,29 +110,29 @@ def _judge_gain(figures: Figures) -> str:
         for each in figures["contributions"]
     ]
     head = ["judge", "over", "AUC", "kappa", "log-likelihood a pair", "pairs"]
-    return _section(
-        "What each judge adds, on the same pairs (p: paired bootstrap over queries).", _table(head, rows), figures
+    return section(
+        "What each judge adds, on the same pairs (p: paired bootstrap over queries).", table(head, rows), figures
     )
 
 
 def _judge_evidence(figures: Figures) -> str:
     keys = ("log_likelihood", "kappa", "kappa_binary", "auc", "within_query_auc")
     rows = [[row["evidence"], *(f"{row[key]:.3f}" for key in keys)] for row in figures["table"]]
-    return _section(
+    return section(
         f"Evidence alone, cross-validated by query over the {figures['pairs']:,} pairs of the training years.",
-        _table(["evidence", "log-likelihood", "kappa", "binary", "AUC", "within query"], rows),
+        table(["evidence", "log-likelihood", "kappa", "binary", "AUC", "within query"], rows),
         figures,
     )
 
 
 def _judge_speed(figures: Figures) -> str:
-    from benchmarks.judge_speed import section  # loads torch
+    from benchmarks.judge_speed import section as rows  # loads torch
 
-    return _section(
+    return section(
         f"Judging and tuning against the naive way, {figures['threads']} threads, {figures['dtype']}, prompts of "
         f"{figures['tokens']['prompt']:.0f} tokens of which {figures['tokens']['prefix']:.0f} are shared by a query's "
         "documents.",
-        _table(*section(figures)),
+        table(*rows(figures)),
         figures,
     )
 
@@ -143,10 +148,10 @@ def _demo(figures: Figures) -> str:
         [names[arm], f"{mean:.3f} [{low:.3f}, {high:.3f}]"]
         for (arm, mean), (low, high) in zip(figures["ndcg10"].items(), figures["ndcg10_interval"].values(), strict=True)
     ]
-    return _section(
+    return section(
         f"The packaged demo, {figures['seconds']} s and {figures['peak_mb']} MB of memory. Its grades were assigned by "
         "a language model: they show that the chain works, not how good it is.",
-        _table(["demo, 48 test queries", "NDCG@10 [95 % CI]"], rows),
+        table(["demo, 48 test queries", "NDCG@10 [95 % CI]"], rows),
         figures,
         command="make demo",
     )
@@ -159,9 +164,9 @@ def _bm25(figures: Figures) -> str:
         found = figures[name]
         values = (f"{found[engine]['ndcg10_sources_kept']:.3f}" if engine in found else "" for engine in engines)
         rows.append([name, *values, f"{found['reference']:.3f}"])
-    return _section(
+    return section(
         "BM25 (k1 0.9, b 0.4) on complete collections, NDCG@10.",
-        _table(["collection", *engines.values(), "reference"], rows),
+        table(["collection", *engines.values(), "reference"], rows),
         figures,
     )
 
@@ -174,11 +179,7 @@ def _footprint(figures: Figures) -> str:
         ["lines of code", lines],
         ["tests", str(figures["tests"])],
     ]
-    return _section("Size.", _table(["what", "how much"], rows), figures)
-
-
-def _section(about: str, table: str, figures: Figures, *, command: str | None = None) -> str:
-    return f"\n{about}\n\n{table}\n\nMeasured by `{command or figures['command']}` on {figures['date']}.\n"
+    return section("Size.", table(["what", "how much"], rows), figures)
 
 
 def _interval(value: Figures, *, mean: str = "mean") -> str:
@@ -193,18 +194,20 @@ def _gain(test: Figures) -> str:
     return f"{test['value']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}] (p {test['p']:.3f})"
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    lines = [list(head)]
-    lines += [["---"] * len(lines[0]), *(list(row) for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 PARTS: dict[str, Callable[[Figures], str]] = {
     "judge_quality": lambda figures: "\n".join(part(figures) for part in (_judge_quality, _judge_gain, _judge_tuning)),
     "judge_evidence": _judge_evidence,
+    "judge_losses": serving.judge_losses,
     "judge_speed": _judge_speed,
     "chain_trec_dl": _chain,
+    "few_labels": serving.few_labels,
     "demo": _demo,
+    "rerank_speed": serving.rerank_speed,
+    "rerank_budget": serving.rerank_budget,
+    "serve_load": serving.serve_load,
+    "serve_fuzz": serving.serve_fuzz,
+    "gateway_overhead": serving.gateway_overhead,
+    "servers": serving.servers,
     "bm25": _bm25,
     "footprint": _footprint,
 }

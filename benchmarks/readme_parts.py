@@ -1,0 +1,18 @@
+"""Markdown tables and the line beneath them that tells how they were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def section(about: str, body: str, figures: dict[str, Any], *, command: str | None = None) -> str:
+    """Return a paragraph, a table, and the command and date of the figures."""
+    return f"\n{about}\n\n{body}\n\nMeasured by `{command or figures['command']}` on {figures['date']}.\n"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [list(head)]
+    lines += [["---"] * len(lines[0]), *(list(row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

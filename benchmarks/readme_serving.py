@@ -1,0 +1,146 @@
+"""The README's tables of what happens at search time: few labels, speed, service, gateway, real engines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.readme_parts import section, table
+
+Figures = dict[str, Any]
+
+
+def few_labels(figures: Figures) -> str:
+    """Human labels alone against human and judged ones, by the number of labelled queries."""
+    rows = [
+        [
+            str(row["k"]),
+            *(f"{row[key]:.3f}" for key in ("human_only", "augmented")),
+            f"{row['relative']:+.1%}",
+            f"{row['p']:.3f}",
+        ]
+        for row in figures["rows"]
+    ]
+    return section(
+        "Few labels: NDCG@10 on TREC DL 2019 of the late-interaction reranker trained on k labelled queries, alone "
+        f"and with the judged pools of 76 unlabelled queries; {figures['seeds']} draw(s) of queries, {figures['steps']} "
+        "steps, paired t-test over queries.",
+        table(["labelled queries", "human only", "augmented", "relative", "p"], rows),
+        figures,
+    )
+
+
+def rerank_speed(figures: Figures) -> str:
+    """Reranking against the usual ways, on the same model and texts."""
+    rows = []
+    for load in figures["loads"]:
+        for name, ratio in load["ratio"].items():
+            seconds = load["seconds"][name]["value"]
+            candidates = f"{load['candidates']} x {load['tokens']:.0f}"
+            rows.append([candidates, name, f"{1000 * seconds:,.0f}", _ratio(ratio)])
+    share = ", ".join(f"{kind} {value:.0%}" for kind, value in figures["share_of_peak"].items())
+    late = _precomputed(figures) if "precomputed" in figures else ""
+    return section(
+        f"Reranking on {figures['threads']} threads ({', '.join(figures['cpu_flags'])}), {figures['model']}; times are "
+        f"against sentence-transformers' `predict` [lowest, highest of {figures['rounds']} rounds]. Share of this "
+        f"machine's peak of matrix products: {share}.{late}",
+        table(["candidates x tokens", "way", "ms", "times"], rows),
+        figures,
+    )
+
+
+def _precomputed(figures: Figures) -> str:
+    found = figures["precomputed"]
+    loss = f", NDCG@10 loss {figures['precomputed_ndcg_loss']:.2%}" if "precomputed_ndcg_loss" in figures else ""
+    ratios = "; ".join(
+        f"{name}: {_ratio(ratio)} times" for name, ratio in found["ratio"].items() if "late interaction" in name
+    )
+    return f" Against a cross-encoder of the same base, {ratios}; {found['bytes_a_document']:,} bytes a document{loss}."
+
+
+def rerank_budget(figures: Figures) -> str:
+    """Quality against the time that a search may take."""
+    rows = [[f"{row['budget_ms']:g}", f"{row['reached']:.0f}", f"{row['ndcg10']:.3f}"] for row in figures["curve"]]
+    return section(
+        f"Within a budget: NDCG@10 on TREC DL 2019, {figures['depth']} candidates, {figures['variant']}.",
+        table(["budget, ms", "candidates read", "NDCG@10"], rows),
+        figures,
+    )
+
+
+def serve_load(figures: Figures) -> str:
+    """The service beside a plain server on the same model."""
+    rows = []
+    for server, name in (("plain", "FastAPI + sentence-transformers"), ("relsearch", "relsearch serve")):
+        for row in figures[server]["clients"]:
+            cells = [f"{row[key]:,.1f}" for key in ("requests_per_s", "p50_ms", "p95_ms", "p99_ms")]
+            rows.append([name, str(row["clients"]), "yes" if row["busy"] else "no", *cells, str(row["errors"])])
+    soak = (
+        f" Soak: {figures['soak_minutes']:g} minutes below saturation, {figures['soak_errors']} errors, memory "
+        f"{figures['soak_growth_mb']:+.0f} MB."
+        if figures["soak_minutes"]
+        else ""
+    )
+    return section(
+        f"The service, {figures['documents_per_request']} documents a request, {figures['cores']} cores shared with "
+        f"the clients.{soak}",
+        table(["server", "clients", "busy neighbour", "requests/s", "p50 ms", "p95 ms", "p99 ms", "errors"], rows),
+        figures,
+    )
+
+
+def serve_fuzz(figures: Figures) -> str:
+    """Malformed requests."""
+    statuses = ", ".join(f"{status}: {count:,}" for status, count in figures["statuses"].items())
+    rows = [
+        ["requests", f"{figures['requests_fuzzed']:,}"],
+        ["status 500 and above", str(figures["status_500"])],
+        ["hangs", str(figures["hangs"])],
+        ["answers", statuses],
+        ["memory", f"{figures['memory_growth_mb']:+.1f} MB"],
+    ]
+    return section("The service under seeded random bodies.", table(["what", "how many"], rows), figures)
+
+
+def gateway_overhead(figures: Figures) -> str:
+    """What the gateway adds to a request that it passes through."""
+    rows = [
+        [engine, kind, *(f"{each[key]:.2f}" for key in ("direct_ms", "gateway_ms", "overhead_ms"))]
+        for engine, found in figures["engines"].items()
+        for kind, each in found["kinds"].items()
+    ]
+    return section(
+        f"The gateway on untouched requests, medians of {figures['requests_of_a_kind']} interleaved pairs. Searches "
+        f"lost while its reranker raised, hung or was slow: {figures['searches_lost']}.",
+        table(["engine", "request", "direct, ms", "through it, ms", "added, ms"], rows),
+        figures,
+    )
+
+
+def servers(figures: Figures) -> str:
+    """Which real engines ran, and how many calls came back the same."""
+    rows = [
+        [name, each["version"], str(each["calls"]), str(each["passed"])] for name, each in figures["servers"].items()
+    ]
+    return section(
+        "Recorded calls sent to real engines directly and through the gateway.",
+        table(["engine", "version", "calls", "the same"], rows),
+        figures,
+    )
+
+
+def judge_losses(figures: Figures) -> str:
+    """The judge's losses on held-out queries."""
+    keys = ("log_likelihood", "auc", "within_query_auc")
+    rows = [
+        [row["loss"], f"{row['listwise_weight']:g}", *(f"{row['tuned'][key]:.3f}" for key in keys)]
+        for row in figures["table"]
+    ]
+    return section(
+        "Losses of the encoder judge, the same minutes each, on held-out training queries.",
+        table(["pointwise loss", "weight of the listwise term", "log-likelihood", "AUC", "within query"], rows),
+        figures,
+    )
+
+
+def _ratio(ratio: Figures) -> str:
+    return f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
