@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from relsearch.rerank.bundle import open_bundle
 from relsearch.rerank.onnx_scorer import OnnxScorer
 from relsearch.serve.schema import log_odds, written
-from relsearch.serve.tokens import BundleTokens
+from relsearch.serve.tokens import bundle_tokens
 from tests.rerank.fake_scorer import OverlapScorer
 from tests.serve.consumers import CONSUMERS, INPUTS, Consumer, ContractError
 from tests.serve.harness import GivenScorer, serving
@@ -50,7 +50,7 @@ async def test_every_consumer_reads_extreme_scores(consumer: Consumer) -> None:
 async def test_every_consumer_reads_a_real_bundle(consumer: Consumer, tiny_bundles: dict[str, Path]) -> None:
     """A bundle scores all inputs at once, the 100 kB one cut and counted."""
     texts = [text for group in INPUTS.values() for text in group]
-    scorer, tokens = OnnxScorer.open(tiny_bundles["fp32"]), BundleTokens(open_bundle(tiny_bundles["fp32"]))
+    scorer, tokens = OnnxScorer.open(tiny_bundles["fp32"]), bundle_tokens(open_bundle(tiny_bundles["fp32"]))
     async with serving(scorer, tokens=tokens, timeout_s=60) as client:
         response = await client.post(consumer.path, json=consumer.request("why does a cat purr", texts))
     assert response.status_code == 200, response.text
