@@ -158,9 +158,11 @@ def texts_of_length(reader: PairTokenizer, load: Load) -> list[str]:
         words = [f"{number}"]
         while wanted > 0:
             place = int(rng.integers(len(sentences)))
-            kept = sentences[place].split()[: max(int(wanted), 1)]
+            sentence = sentences[place].split()
+            tokens_a_word = sizes[place] / len(sentence)
+            kept = sentence[: max(int(wanted / tokens_a_word), 1)]
             words += kept
-            wanted -= min(sizes[place], len(kept) * 1.3)
+            wanted -= len(kept) * tokens_a_word
         texts.append(" ".join(words))
     return texts
 

@@ -196,7 +196,7 @@ def _resident_mb(process: subprocess.Popen[bytes]) -> float:
 
 
 def _spread(row: Mapping[str, Any]) -> float:
-    return round(row["p95_ms"] / row["p50_ms"], 2)
+    return round(float(row["p95_ms"]) / float(row["p50_ms"]), 2)
 
 
 if __name__ == "__main__":

@@ -24,16 +24,16 @@ def keep_first_token(model: nn.Module) -> bool:
     Return whether that was possible: its kind is known, and its head reads the first token only.
     """
     config: Any = model.config
+    body: Any = model.base_model
     kind = config.model_type
     if kind in (*_BERT_LIKE, *_DEBERTA) and config.num_hidden_layers > 1:
-        layer = model.base_model.encoder.layer[-1]  # type: ignore[union-attr, index]
-        layer.attention.output.register_forward_pre_hook(_first)  # type: ignore[union-attr]
+        layer = body.encoder.layer[-1]
+        layer.attention.output.register_forward_pre_hook(_first)
         if kind in _BERT_LIKE:
-            layer.attention.self.query.register_forward_pre_hook(_first)  # type: ignore[union-attr]
+            layer.attention.self.query.register_forward_pre_hook(_first)
         return True
     if kind == "modernbert" and config.classifier_pooling == "cls":
-        layers: Any = model.base_model.layers
-        layers[-1] = _first_token_layer(layers[-1])
+        body.layers[-1] = _first_token_layer(body.layers[-1])
         return True
     return False
 

@@ -93,7 +93,7 @@ def _load(model: Path | str) -> Any:
     except ImportError as exc:
         raise MissingExtraError("ONNX export", "export") from exc
     try:
-        with _without_expected_warnings():
+        with without_expected_warnings():
             # Attention written out, so that a query of one token meets the mask of all.
             loaded = AutoModelForSequenceClassification.from_pretrained(
                 str(model), attn_implementation="eager", use_safetensors=True
@@ -159,7 +159,7 @@ def _difference(graph: Path, inputs: list[dict[str, NDArray[np.int64]]], wanted:
 
 def _ignore_traced_constants() -> None:
     """Of every kind: graphs are compared with torch at other sizes than the traced one."""
-    from torch.jit import TracerWarning
+    from torch.jit import TracerWarning  # type: ignore[attr-defined]  # torch's list of public names lacks it
 
     warnings.filterwarnings("ignore", category=TracerWarning)
 

@@ -41,7 +41,7 @@ class Described(Protocol):
 
 
 class Reranker(Scorer, Protocol):
-    """An opened bundle: OnnxScorer, or what can do the same."""
+    """An opened bundle of either family, or what can do the same."""
 
     @property
     def manifest(self) -> Described:
@@ -82,6 +82,7 @@ def search(
     query: str,
     *,
     bundle: Path | str | Reranker,
+    vectors: Path | str | None = None,
     fields: Fields = None,
     size: int = 10,
     window: int = 100,
@@ -91,11 +92,13 @@ def search(
     """Search by an Elasticsearch or OpenSearch client and rerank its first `window` hits with a bundle.
 
     `fields` are those the bundle's template names; a mapping gives their paths in the index where these differ,
-    e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match on them. `budget_ms` bounds the
-    reranking; when it is over, or the reranker fails, the engine's order comes back, marked. The client's own errors
-    pass through. Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields.
+    e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match on them. `vectors` is a folder of
+    documents that `relsearch precompute` read with a late-interaction bundle. `budget_ms` bounds the reranking; when
+    it is over, or the reranker fails, the engine's order comes back, marked. The client's own errors pass through.
+    Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields, or where vectors
+    are given for a cross-encoder or an opened bundle.
     """
-    reranker = _opened(bundle)
+    reranker = _opened(bundle, vectors)
     plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(client.search(index=index, body=plan.body))
@@ -117,6 +120,7 @@ async def search_async(
     query: str,
     *,
     bundle: Path | str | Reranker,
+    vectors: Path | str | None = None,
     fields: Fields = None,
     size: int = 10,
     window: int = 100,
@@ -125,7 +129,7 @@ async def search_async(
 ) -> Found:
     """Do as `search` by an asynchronous client; scoring runs in a thread and leaves the event loop free."""
     loop = asyncio.get_running_loop()
-    reranker = await loop.run_in_executor(_pool(), _opened, bundle)
+    reranker = await loop.run_in_executor(_pool(), _opened, bundle, vectors)
     plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(await client.search(index=index, body=plan.body))
@@ -224,15 +228,19 @@ def _reason(exc: Exception, budget_ms: float | None) -> str:
     return f"{type(exc).__name__}: {' '.join(str(exc).split())}"[:_SHOWN]
 
 
-def _opened(bundle: Path | str | Reranker) -> Reranker:
-    return _open(Path(bundle).resolve()) if isinstance(bundle, Path | str) else bundle
+def _opened(bundle: Path | str | Reranker, vectors: Path | str | None) -> Reranker:
+    if isinstance(bundle, Path | str):
+        return _open(Path(bundle).resolve(), None if vectors is None else Path(vectors).resolve())
+    if vectors is not None:
+        raise ConfigError(f"{vectors}: the bundle is open already; open it with these vectors, or give its folder")
+    return bundle
 
 
 @cache
-def _open(folder: Path) -> Reranker:
-    from relsearch.rerank.onnx_scorer import OnnxScorer
+def _open(folder: Path, vectors: Path | None) -> Reranker:
+    from relsearch.rerank.families import open_scorer
 
-    return OnnxScorer.open(folder)
+    return open_scorer(folder, vectors=vectors)
 
 
 @cache

@@ -103,5 +103,27 @@ def tiny_bundles(tmp_path_factory: pytest.TempPathFactory, tiny_reranker: Path) 
     return {variant: folder / variant for variant in ("fp32", "int8")}
 
 
+@pytest.fixture(scope="session")
+def late_model(
+    tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path, documents: list[Document], queries: list[Query]
+) -> Path:
+    """A folder with a late-interaction model on the tiny BERT, trained for a few steps."""
+    from tests.rerank.tiny_reranker import train_tiny
+
+    folder = tmp_path_factory.mktemp("tiny") / "late"
+    train_tiny(tiny_bert, folder, queries=queries, documents=documents, family="late", dimension=16)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def late_bundle(tmp_path_factory: pytest.TempPathFactory, late_model: Path) -> Path:
+    """Its fp32 bundle."""
+    from relsearch.exporters.late import write_late
+
+    folder = tmp_path_factory.mktemp("bundles") / "late"
+    write_late(late_model, folder)
+    return folder
+
+
 def _texts(documents: list[Document], queries: list[Query]) -> list[str]:
     return [text for document in documents for text in document.fields.values()] + [query.text for query in queries]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import relsearch
 from relsearch.errors import ArtifactError, ConfigError
+from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.searching import Found
 from relsearch.template import DEFAULT_TEMPLATE, render
 
@@ -207,6 +208,27 @@ def test_a_bundle_folder_is_opened_and_scores(tiny_bundles: dict[str, Path]) -> 
     found = relsearch.search(Engine(TEXTS), "docs", "tea", bundle=tiny_bundles["fp32"])
     assert found.reranked, found.reason
     assert all(0 < (hit.score or 0) < 1 for hit in found.hits)
+
+
+@pytest.mark.slow
+def test_precomputed_vectors_score_as_the_bundle_does(late_bundle: Path, tmp_path: Path) -> None:
+    """A late-interaction bundle gives the same scores with and without the documents that were read before."""
+    scorer = LateOnnxScorer.open(late_bundle, vectors=tmp_path / "vectors")
+    assert scorer.open_store().add(TEXTS, scorer.document_vectors) == len(TEXTS)
+    found = [
+        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=late_bundle, vectors=vectors)
+        for vectors in (None, tmp_path / "vectors")
+    ]
+    assert found[0].reranked, found[0].reason
+    assert found[0].hits == found[1].hits
+
+
+def test_vectors_that_would_be_left_unread_are_refused(tiny_bundles: dict[str, Path], tmp_path: Path) -> None:
+    """A cross-encoder and an opened bundle take none."""
+    with pytest.raises(ConfigError, match="cross-encoder"):
+        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=tiny_bundles["fp32"], vectors=tmp_path)
+    with pytest.raises(ConfigError, match="open already"):
+        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=Bundle(), vectors=tmp_path)
 
 
 def test_importing_relsearch_stays_light() -> None:

@@ -23,6 +23,9 @@ def search(
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index, alias or pattern to search.")],
     bundle: Annotated[Path, typer.Option(help="The bundle folder that export wrote.")],
+    vectors: Annotated[
+        Path | None, typer.Option(help="Documents that precompute read; for late-interaction bundles.")
+    ] = None,
     field: FieldOption = None,
     size: Annotated[int, typer.Option("--size", "-n", min=1, help="How many hits to show.")] = 10,
     window: Annotated[int, typer.Option(min=1, help="How many hits are reranked.")] = 100,
@@ -49,6 +52,7 @@ def search(
             index,
             words,
             bundle=bundle,
+            vectors=vectors,
             fields=fields,
             size=size,
             window=window,

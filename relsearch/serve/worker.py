@@ -16,7 +16,7 @@ from relsearch.serve.access_log import log_config
 from relsearch.serve.app import create_app
 from relsearch.serve.metrics import SHARED_FOLDER
 from relsearch.serve.settings import Settings, read_settings
-from relsearch.serve.tokens import BundleTokens
+from relsearch.serve.tokens import bundle_tokens
 
 
 def app_of_environment() -> FastAPI:
@@ -26,7 +26,7 @@ def app_of_environment() -> FastAPI:
         raise ConfigError("serve: no bundle; set RELSEARCH_BUNDLE, or pass --bundle")
     threads = settings.threads or max(1, _cores() // settings.workers)
     scorer = open_scorer(settings.bundle, workers=threads)
-    return create_app(scorer, settings, tokens=BundleTokens(open_bundle(settings.bundle)))
+    return create_app(scorer, settings, tokens=bundle_tokens(open_bundle(settings.bundle)))
 
 
 def run(settings: Settings) -> None:

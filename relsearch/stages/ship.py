@@ -10,7 +10,7 @@ import polars as pl
 from relsearch.artifacts import Building
 from relsearch.errors import GateError
 from relsearch.guard import Verdict, hold
-from relsearch.rerank.bundle import Manifest, open_bundle
+from relsearch.rerank.bundle import ManifestBase, open_bundle
 from relsearch.stages.context import Context
 from relsearch.stages.runs import COSINE, FIRST_STAGE, baseline_runs, bundle_run
 
@@ -72,6 +72,6 @@ def _same_model(one: Path, other: Path) -> bool:
     return _trained(open_bundle(one).manifest) == _trained(open_bundle(other).manifest)
 
 
-def _trained(manifest: Manifest) -> tuple[object, ...]:
+def _trained(manifest: ManifestBase) -> dict[str, object]:
     # Calibration is fitted on the trained model's own logits: no two trainings share it to the last digit.
-    return manifest.base, manifest.encoder, manifest.training_data, manifest.prior, manifest.calibration
+    return manifest.model_dump(exclude={"format", "variant", "figures", "files"})

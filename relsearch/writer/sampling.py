@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 
-class SeededDraws(LogitsProcessor):  # type: ignore[misc]  # transformers leaves it untyped
+class SeededDraws(LogitsProcessor):
     """Turns greedy decoding into sampling: one generator a row, made from that row's key."""
 
     def __init__(self, keys: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 
 from benchmarks.rerank_budget import measure as measure_budgets
 from benchmarks.rerank_speed import QUERY, QUICK, Load, measure, random_head, show, texts_of_length
-from benchmarks.rerank_ways import FP32, INT8, NAIVE, check_same
+from benchmarks.rerank_ways import FP32, INT8, NAIVE, Floats, check_same
 from benchmarks.roofline import operations, peak_gops
+from relsearch.rerank.scoring import Request
 from relsearch.rerank.tokens import PairTokenizer
 from relsearch.types import Document, Query
 
@@ -21,6 +23,7 @@ from relsearch.types import Document, Query
 def test_every_figure_is_measured(tiny_reranker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All ways are timed on all loads; ratios are those of the first; the tables print."""
     found = measure(tiny_reranker, tmp_path, QUICK, rounds=2, max_length=64, threads=1)
+    gc.collect()  # optimum leaves its temporary folders to the collector, which warns of each
     first = found["loads"][0]
     assert found["int8_ratio"] == first["ratio"][INT8]["value"]
     assert found["fp32_ratio"] == first["ratio"][FP32]["value"]
@@ -36,8 +39,13 @@ def test_every_figure_is_measured(tiny_reranker: Path, tmp_path: Path, capsys: p
 def test_a_way_that_computes_something_else_is_refused() -> None:
     """An exact way that differs is named; int8 may differ."""
     texts = ["a", "bb", "cccc"]
-    lengths = lambda request: np.array([float(len(text)) for text in request[1]])  # noqa: E731
-    other = lambda request: lengths(request) + np.array([0, 1, 0])  # noqa: E731
+
+    def lengths(request: Request) -> Floats:
+        return np.array([float(len(text)) for text in request[1]])
+
+    def other(request: Request) -> Floats:
+        return lengths(request) + np.array([0, 1, 0])
+
     assert check_same({NAIVE: lengths, INT8: other}, (QUERY, texts))[INT8] > 0.5
     with pytest.raises(AssertionError, match="other computes something else"):
         check_same({NAIVE: lengths, "other": other}, (QUERY, texts))

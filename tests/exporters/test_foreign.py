@@ -44,7 +44,7 @@ class Labelled:
         """Cats are relevant."""
         pairs = [(query.query_id, doc.doc_id) for query in self._queries for doc in self._documents]
         return [
-            Judgment(query_id, doc_id, 2 if doc_id.startswith("cat") else 1)
+            Judgment(query_id, doc_id, 2 if doc_id.startswith("cat") else 1, source="human")
             for query_id, doc_id in pairs[: self._labels]
         ]
 

@@ -88,8 +88,16 @@ def test_runs_may_share_the_states_of_frozen_layers(
     for loss in losses:
         config = TuneConfig(layers=1, rank=2, evaluations=1, loss=loss)
         data = (pairs[:20], grades[:20], pairs[20:], grades[20:])
-        places = {"output": tmp_path / loss, "states": tmp_path / "states"}
-        tune(*data, judge=encoder_config, tune=config, encoders=encoders, scale=SCALES["0-3"], seed=3, **places)
+        tune(
+            *data,
+            judge=encoder_config,
+            tune=config,
+            encoders=encoders,
+            scale=SCALES["0-3"],
+            seed=3,
+            output=tmp_path / loss,
+            states=tmp_path / "states",
+        )
         written.append({path: path.stat().st_mtime_ns for path in (tmp_path / "states").rglob("groups-done")})
     assert len(written[0]) == 1
     assert written[0] == written[1]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from relsearch.errors import ArtifactError
-from relsearch.rerank.bundle import MANIFEST, MODEL, TOKENIZER, open_bundle
+from relsearch.rerank.bundle import MANIFEST, MODEL, TOKENIZER, Manifest, open_bundle, open_bundle_of
 from relsearch.rerank.onnx_scorer import OnnxScorer
 
 
@@ -23,7 +23,7 @@ def bundle(tiny_bundles: dict[str, Path], tmp_path: Path) -> Path:
 
 def test_a_bundle_opens_with_its_training_settings(bundle: Path) -> None:
     """The manifest holds what serving needs."""
-    manifest = open_bundle(bundle).manifest
+    manifest = open_bundle_of(bundle, Manifest).manifest
     assert (manifest.variant, manifest.max_length, manifest.pooling) == ("fp32", 64, "mean")
     assert manifest.training_data == "ten documents"
     assert set(manifest.files) == {"model.onnx", "encoder.onnx", "tokenizer.json"}
@@ -79,7 +79,7 @@ def test_a_prior_needs_its_encoder(bundle: Path) -> None:
 
 def test_a_graph_that_is_none_is_refused(bundle: Path) -> None:
     """A file that is whole but no graph gives our error, not onnxruntime's."""
-    opened = open_bundle(bundle)
+    opened = open_bundle_of(bundle, Manifest)
     (bundle / MODEL).write_bytes(b"no graph")
     with pytest.raises(ArtifactError, match="onnxruntime cannot load it"):
         OnnxScorer(opened)

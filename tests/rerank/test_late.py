@@ -10,7 +10,7 @@ import pytest
 
 from relsearch.config import ExportConfig
 from relsearch.errors import ArtifactError, ConfigError
-from relsearch.exporters.late import export_late, write_late
+from relsearch.exporters.late import export_late
 from relsearch.exporters.onnx import Labelled
 from relsearch.rerank.card import read_card
 from relsearch.rerank.families import open_card, open_model, open_scorer
@@ -21,27 +21,9 @@ from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.store import VectorStore
 from relsearch.stages.precompute import precompute
 from relsearch.types import SCALES, Document, Query
-from tests.rerank.tiny_reranker import dev_pairs, examples_of, train_tiny
+from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 TEXTS = ["the sea is deep", "a blue sky over the town", "", "the sea " * 100]
-
-
-@pytest.fixture(scope="module")
-def late_model(
-    tiny_bert: Path, queries: list[Query], documents: list[Document], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A late-interaction model trained for some steps."""
-    folder = tmp_path_factory.mktemp("late")
-    train_tiny(tiny_bert, folder, queries=queries, documents=documents, family="late", dimension=16)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def late_bundle(late_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its fp32 bundle."""
-    folder = tmp_path_factory.mktemp("bundles") / "fp32"
-    write_late(late_model, folder)
-    return folder
 
 
 def test_training_beats_the_untrained_start(late_model: Path) -> None:

@@ -175,7 +175,7 @@ async def test_a_key_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     body = {"query": "a", "texts": ["b"]}
     async with serving(OverlapScorer()) as client:
         for wrong in (b"", b"secret", b"Basic secret", b"Bearer nope", b"Bearer \xff", b"Bearer"):
-            refused = await client.post("/rerank", json=body, headers={"Authorization": wrong})
+            refused = await client.post("/rerank", json=body, headers={b"Authorization": wrong})
             assert refused.status_code == 401
             assert refused.headers["WWW-Authenticate"] == "Bearer"
         right = {"Authorization": "Bearer secret"}
@@ -244,6 +244,6 @@ async def test_time_limits_are_whole_milliseconds() -> None:
     """A limit that is none is refused."""
     async with serving(HeldScorer()) as client:
         for wrong in ("0", "-1", "1.5", "soon", "", "٣"):
-            header = {"X-Relsearch-Timeout-Ms": wrong.encode()}
+            header = {b"X-Relsearch-Timeout-Ms": wrong.encode()}
             response = await client.post("/rerank", json={"query": "a", "texts": ["b"]}, headers=header)
             assert response.status_code == 422

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ from tests.serve.harness import HeldScorer, WordLengths, serving, until
 
 pytestmark = pytest.mark.anyio
 BODY = {"query": "a b", "texts": ["a", "b c"]}
-ONE_BY_ONE = {"parallel_batches": 1, "max_batch_tokens": 1}
+ONE_BY_ONE: Mapping[str, Any] = {"parallel_batches": 1, "max_batch_tokens": 1}
 
 
 @asynccontextmanager
@@ -85,7 +85,7 @@ async def test_a_short_request_passes_a_long_one() -> None:
 
 
 @pytest.mark.parametrize("limit", [{"max_waiting_requests": 2}, {"max_waiting_tokens": 1}])
-async def test_a_full_queue_is_429_with_retry_after(limit: dict[str, int]) -> None:
+async def test_a_full_queue_is_429_with_retry_after(limit: Mapping[str, Any]) -> None:
     """Beyond the requests or the tokens that may wait, clients are sent away at once; the others are answered."""
     scorer = HeldScorer()
     async with serving(scorer, **limit, **ONE_BY_ONE) as client:

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch.rerank.bundle import open_bundle
+from relsearch.rerank.families import open_scorer
 from relsearch.rerank.onnx_scorer import OnnxScorer
 from relsearch.serve.schema import log_odds, written
-from relsearch.serve.tokens import BundleTokens
+from relsearch.serve.tokens import bundle_tokens
 from tests.rerank.fake_scorer import OverlapScorer
 from tests.serve.consumers import CONSUMERS, INPUTS, Consumer, ContractError
 from tests.serve.harness import GivenScorer, serving
@@ -50,13 +51,29 @@ async def test_every_consumer_reads_extreme_scores(consumer: Consumer) -> None:
 async def test_every_consumer_reads_a_real_bundle(consumer: Consumer, tiny_bundles: dict[str, Path]) -> None:
     """A bundle scores all inputs at once, the 100 kB one cut and counted."""
     texts = [text for group in INPUTS.values() for text in group]
-    scorer, tokens = OnnxScorer.open(tiny_bundles["fp32"]), BundleTokens(open_bundle(tiny_bundles["fp32"]))
+    scorer, tokens = OnnxScorer.open(tiny_bundles["fp32"]), bundle_tokens(open_bundle(tiny_bundles["fp32"]))
     async with serving(scorer, tokens=tokens, timeout_s=60) as client:
         response = await client.post(consumer.path, json=consumer.request("why does a cat purr", texts))
     assert response.status_code == 200, response.text
     assert response.headers["X-Relsearch-Truncated"] == "1"
     rows = consumer.read(response.content)
     assert sorted(index for index, _, _ in rows) == list(range(len(texts)))
+
+
+async def test_a_late_interaction_bundle_is_served(late_bundle: Path) -> None:
+    """Scores are the bundle's own; the texts that count as cut are those that it reads in part, without the query."""
+    scorer, tokens = open_scorer(late_bundle), bundle_tokens(open_bundle(late_bundle))
+    query, texts = "sea " * 30, ["the moon", "a cat " * 25, "salt " * 3_000, "x" * 100_000]
+    async with serving(scorer, tokens=tokens, timeout_s=60) as client:
+        response = await client.post("/rerank", json={"query": query, "texts": texts})
+        facts = (await client.get("/info")).json()
+    assert response.status_code == 200, response.text
+    assert {row["index"]: row["score"] for row in response.json()} == pytest.approx(
+        dict(enumerate(scorer.score(query, texts)))
+    )
+    assert facts["max_input_length"] == tokens.max_length == 64
+    assert [length > 64 for length in tokens.lengths(query, texts)] == [False, False, True, True]
+    assert int(response.headers["X-Relsearch-Truncated"]) == 2
 
 
 @pytest.mark.parametrize(

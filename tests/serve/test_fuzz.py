@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
@@ -35,7 +37,7 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(LengthScorer
 
 @schema.parametrize()
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_the_openapi_document_is_kept(case: schemathesis.Case) -> None:
+def test_the_openapi_document_is_kept(case: schemathesis.Case[Any]) -> None:
     """Requests drawn from the document, valid or not, are answered with what the document promises."""
     # Requests that the document forbids are sometimes accepted on purpose: "3" is taken for 3.
     case.call_and_validate(
