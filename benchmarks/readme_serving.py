@@ -22,8 +22,8 @@ def few_labels(figures: Figures) -> str:
     ]
     return section(
         "Few labels: NDCG@10 on TREC DL 2019 of the late-interaction reranker trained on k labelled queries, alone "
-        f"and with the judged pools of 76 unlabelled queries; {figures['seeds']} draw(s) of queries, {figures['steps']} "
-        "steps, paired t-test over queries.",
+        f"and with the judged pools of 76 unlabelled queries; {figures['seeds']} draw(s) of queries, "
+        f"{figures['steps']} steps, paired t-test over queries.",
         table(["labelled queries", "human only", "augmented", "relative", "p"], rows),
         figures,
     )

@@ -13,7 +13,10 @@ from relsearch.cli.app import app
 @app.command()
 def gateway(
     upstream: Annotated[str, typer.Option(help="The engine: http(s)://HOST:PORT.")],
-    bundle: Annotated[Path, typer.Option(help="The bundle folder that export wrote.")],
+    bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready.")],
+    vectors: Annotated[
+        Path | None, typer.Option(help="Documents that precompute read, for a late-interaction bundle.")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="gateway.toml: one [index.NAME] section an index to rerank.")
     ] = None,
@@ -60,6 +63,6 @@ def gateway(
     check_address(host, key=key, insecure=insecure)
     engine = Upstream(upstream, timeout_s=upstream_timeout)
     rules = load_gateway_config(config) if config else GatewayConfig()
-    scorers = open_scorers(rules, bundle, threads=threads, queued=queued)
+    scorers = open_scorers(rules, bundle, vectors=vectors, threads=threads, queued=queued)
     answering = Gateway(engine, Ranking(rules, scorers), key)
     asyncio.run(serve(answering, host=host, port=port, ready=lambda url: typer.echo(f"ready {url}")))

@@ -14,7 +14,7 @@ from relsearch.cli.app import JsonOption, app
 @app.command()
 def rerank(
     run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run to rerank.")],
-    bundle: Annotated[Path, typer.Option(help="The bundle folder that export wrote.")],
+    bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready.")],
     collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The run to write; default: stdout.")] = None,
     depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are reranked.")] = 100,
@@ -52,7 +52,7 @@ def rerank(
 @app.command()
 def precompute(
     collection: Annotated[str, typer.Argument(help="Whose documents are read: a BEIR folder, demo, ir_datasets:ID.")],
-    bundle: Annotated[Path, typer.Option(help="The late-interaction bundle that export wrote.")],
+    bundle: Annotated[Path, typer.Option(help="A late-interaction bundle, or ready.")],
     vectors: Annotated[Path, typer.Option(help="The folder of vectors to write, or to go on with.")],
     as_json: JsonOption = False,
 ) -> None:

@@ -22,7 +22,7 @@ def search(
     words: Annotated[str, typer.Argument(metavar="WORDS", help="What to search for.")],
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index, alias or pattern to search.")],
-    bundle: Annotated[Path, typer.Option(help="The bundle folder that export wrote.")],
+    bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready.")],
     vectors: Annotated[
         Path | None, typer.Option(help="Documents that precompute read; for late-interaction bundles.")
     ] = None,

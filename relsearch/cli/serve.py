@@ -13,7 +13,10 @@ from relsearch.cli.app import app
 
 @app.command()
 def serve(
-    bundle: Annotated[Path, typer.Option(envvar="RELSEARCH_BUNDLE", help="The bundle folder that export wrote.")],
+    bundle: Annotated[Path, typer.Option(envvar="RELSEARCH_BUNDLE", help="A bundle that export wrote, or ready.")],
+    vectors: Annotated[
+        Path | None, typer.Option(help="Documents that precompute read, for a late-interaction bundle.")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65_535, show_default="8000")] = None,
     model: Annotated[
@@ -61,6 +64,7 @@ def serve(
     run(
         read_settings(
             bundle=bundle,
+            vectors=vectors,
             host=host,
             port=port,
             model=model or os.environ.get("RELSEARCH_MODEL") or bundle.resolve().name,

@@ -35,16 +35,16 @@ def check_address(host: str, *, key: str | None, insecure: bool) -> None:
 
 
 def open_scorers(
-    config: GatewayConfig, bundle: Path, *, threads: int, queued: int
+    config: GatewayConfig, bundle: Path, *, threads: int, queued: int, vectors: Path | None = None
 ) -> dict[Path | None, ScoringThreads]:
-    """Open each bundle once; raise ArtifactError if one is not whole."""
+    """Open each bundle once, `vectors` being those of `bundle`; raise ArtifactError if one is not whole."""
     from relsearch.rerank.families import open_scorer
 
     opened: dict[Path, ScoringThreads] = {}
     folders = {None: bundle} | {rules.bundle: rules.bundle for rules in config.index.values() if rules.bundle}
     for folder in folders.values():
         if folder not in opened:
-            scorer = open_scorer(folder)
+            scorer = open_scorer(folder, vectors=vectors if folder == bundle else None)
             opened[folder] = ScoringThreads(scorer, scorer.manifest.template, threads=threads, queued=queued)
     return {name: opened[folder] for name, folder in folders.items()}
 

@@ -22,6 +22,9 @@ ENCODER = "encoder.onnx"
 TOKENIZER = "tokenizer.json"
 ENCODER_TOKENIZER = "encoder_tokenizer.json"
 
+READY = Path("ready")
+SHIPPED = Path(__file__).parent / "ready"
+
 Variant = Literal["fp32", "int8", "fp16"]
 
 
@@ -104,8 +107,14 @@ def seal(folder: Path, manifest: AnyManifest) -> Bundle[AnyManifest]:
     return Bundle(folder, complete)
 
 
+def bundle_folder(name: Path) -> Path:
+    """Return a bundle's folder: `ready` is the one that ships with relsearch, unless a folder of that name is here."""
+    return SHIPPED if name == READY and not name.is_dir() else name
+
+
 def open_bundle(folder: Path) -> Bundle[ManifestBase]:
     """Open and verify a bundle; raise ArtifactError naming the file that is absent, malformed or altered."""
+    folder = bundle_folder(folder)
     path = folder / MANIFEST
     try:
         text = path.read_bytes()
@@ -129,7 +138,7 @@ def open_bundle_of(folder: Path, kind: type[AnyManifest]) -> Bundle[AnyManifest]
     bundle = open_bundle(folder)
     if not isinstance(bundle.manifest, kind):
         raise ArtifactError(f"{folder}: a bundle of another family; open it with relsearch.rerank.families")
-    return Bundle(folder, bundle.manifest)
+    return Bundle(bundle.folder, bundle.manifest)
 
 
 class _Family(BaseModel):

@@ -78,9 +78,9 @@ def open_scorer(
 
     opened = open_bundle(bundle)
     if isinstance(opened.manifest, LateManifest):
-        return LateOnnxScorer(Bundle(bundle, opened.manifest), workers=workers, vectors=vectors)
+        return LateOnnxScorer(Bundle(opened.folder, opened.manifest), workers=workers, vectors=vectors)
     if vectors is not None:
         raise ConfigError(f"{bundle}: a cross-encoder reads query and document together; leave out --vectors")
     if not isinstance(opened.manifest, Manifest):
         raise TypeError(f"{type(opened.manifest).__name__} has no scorer")
-    return OnnxScorer(Bundle(bundle, opened.manifest), workers=workers, kept_documents=kept_documents)
+    return OnnxScorer(Bundle(opened.folder, opened.manifest), workers=workers, kept_documents=kept_documents)

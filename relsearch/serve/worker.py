@@ -25,7 +25,7 @@ def app_of_environment() -> FastAPI:
     if settings.bundle is None:
         raise ConfigError("serve: no bundle; set RELSEARCH_BUNDLE, or pass --bundle")
     threads = settings.threads or max(1, _cores() // settings.workers)
-    scorer = open_scorer(settings.bundle, workers=threads)
+    scorer = open_scorer(settings.bundle, workers=threads, vectors=settings.vectors)
     return create_app(scorer, settings, tokens=bundle_tokens(open_bundle(settings.bundle)))
 
 
