@@ -201,6 +201,7 @@ PARTS: dict[str, Callable[[Figures], str]] = {
     "judge_speed": _judge_speed,
     "chain_trec_dl": _chain,
     "few_labels": serving.few_labels,
+    "transfer": serving.transfer,
     "demo": _demo,
     "rerank_speed": serving.rerank_speed,
     "rerank_budget": serving.rerank_budget,

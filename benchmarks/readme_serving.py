@@ -144,3 +144,20 @@ def judge_losses(figures: Figures) -> str:
 
 def _ratio(ratio: Figures) -> str:
     return f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+
+
+def transfer(figures: Figures) -> str:
+    """The ready reranker on collections that it never saw."""
+    rows = []
+    for name, found in figures["collections"].items():
+        cells = [_interval(found["runs"][run]["nDCG@10"]) for run in ("bm25", "cosine", "ready")]
+        rows.append([name, str(found["queries"]), *cells])
+    return section(
+        "The ready reranker over BM25's top 100 of collections that it never saw, NDCG@10 [95 % CI].",
+        table(["collection", "queries", "BM25", "cosine of e5-small-v2", "ready reranker"], rows),
+        figures,
+    )
+
+
+def _interval(value: Figures) -> str:
+    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from relsearch.config import ExportConfig
+from relsearch.config import EncoderConfig, ExportConfig
+from relsearch.encoder import load_encoder
 from relsearch.errors import ArtifactError, ConfigError
 from relsearch.exporters.late import export_late
 from relsearch.exporters.onnx import Labelled
@@ -136,3 +137,11 @@ def test_a_collection_is_precomputed_once(late_bundle: Path, tmp_path: Path) -> 
     again = precompute("demo", late_bundle, tmp_path / "vectors")
     assert first["added"] == first["documents"] > 0
     assert again == {**first, "added": 0}
+
+
+def test_the_trained_model_is_an_encoder_too(late_model: Path) -> None:
+    """Its folder, named as [encoder] model, gives the pooled vectors: a dense searcher from the same training."""
+    scorer = open_model(late_model)
+    encoder = load_encoder(EncoderConfig(model=str(late_model)), exact=True)
+    pooled = np.stack([vectors.pooled for vectors in scorer.encode_documents(TEXTS[:2])])
+    assert encoder.encode_documents(TEXTS[:2]) == pytest.approx(pooled, abs=1e-4)
