@@ -149,18 +149,20 @@ def texts_of_length(reader: PairTokenizer, load: Load) -> list[str]:
     """Return distinct texts whose pairs with QUERY have `load.tokens` tokens in the mean, roughly."""
     rng = np.random.default_rng(SEED)
     sentences = [
-        each for doc in load_collection("demo").documents() for each in " ".join(doc.fields.values()).split(". ")
+        words
+        for doc in load_collection("demo").documents()
+        for sentence in " ".join(doc.fields.values()).split(". ")
+        if (words := sentence.split())
     ]
-    sizes = [len(row.ids) for (row,) in reader.rows([("", sentence) for sentence in sentences])]
+    sizes = [len(row.ids) for (row,) in reader.rows([("", " ".join(words)) for words in sentences])]
     room = load.tokens - len(reader.rows([(QUERY, "")])[0][0].ids)
     texts = []
     for number, wanted in enumerate(rng.uniform(0.5, 1.5, load.candidates) * room):
         words = [f"{number}"]
         while wanted > 0:
             place = int(rng.integers(len(sentences)))
-            sentence = sentences[place].split()
-            tokens_a_word = sizes[place] / len(sentence)
-            kept = sentence[: max(int(wanted / tokens_a_word), 1)]
+            tokens_a_word = sizes[place] / len(sentences[place])
+            kept = sentences[place][: max(int(wanted / tokens_a_word), 1)]
             words += kept
             wanted -= len(kept) * tokens_a_word
         texts.append(" ".join(words))

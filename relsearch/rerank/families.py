@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from relsearch.config import EncoderConfig, TrainConfig
 from relsearch.errors import ConfigError
 from relsearch.rerank.bundle import Bundle, LateManifest, Manifest, open_bundle
@@ -14,6 +12,8 @@ from relsearch.rerank.card import Card, CardBase, family_of, read_card
 from relsearch.types import Scale
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
     from relsearch.rerank.late.torch_scorer import LateTorchScorer
     from relsearch.rerank.onnx_scorer import OnnxScorer
