@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from relsearch.config import IndexConfig
@@ -13,21 +15,21 @@ from relsearch.errors import ConfigError, SearchEngineError
 from relsearch.exporters import elastic
 from relsearch.index.ingest import ingest
 from relsearch.index.registry import open_server
+from relsearch.rerank.onnx_scorer import OnnxScorer
 from relsearch.template import DEFAULT_TEMPLATE
 from relsearch.types import Document
 from relsearch.wire import Json, Reply, Server
-from tests.rerank_server import RerankServer, serving_scores
+from tests.rerank_server import serving_scores
+from tests.serve.process import served, wait_for
 
 SERVICES = ["hugging_face", "custom", "cohere"]
 KEY = "s3cret"
 INDEX = "attached"
-DOCUMENTS = [Document(f"d{n:03}", {"title": f"Tea {n}", "text": "tea " * (1 + n % 7)}) for n in range(120)]
-
-
-def by_number(query: str, texts: Sequence[str]) -> list[float]:
-    """The order that no BM25 gives: the higher the number in a title, the better."""
-    numbers = [int(text.split()[1]) if text.startswith("Tea ") else 0 for text in texts]
-    return [(number + 1) / 200 for number in numbers]
+_WORDS = ["cat", "moon", "salt", "sky", "sun", "wind", "air", "water", "food", "eyes", "two"]
+DOCUMENTS = [
+    Document(f"d{n:03}", {"title": f"Tea {n}", "text": "tea " * (1 + n % 7) + _WORDS[n % len(_WORDS)]})
+    for n in range(120)
+]
 
 
 def licensed(kind: str, status: str = "active") -> Server:
@@ -73,11 +75,12 @@ def test_a_licence_that_does_not_suffice_is_named_with_the_ways_out(kind: str, s
         )
 
 
-@pytest.fixture
-def service() -> Iterator[RerankServer]:
-    """A reranking service that wants a key."""
-    with serving_scores(by_number, key=KEY) as server:
-        yield server
+@pytest.fixture(scope="module")
+def service(tiny_bundles: dict[str, Path]) -> Iterator[httpx.Client]:
+    """A client of the real service of a bundle; it wants a key."""
+    with served(tiny_bundles["fp32"], RELSEARCH_API_KEY=KEY) as (_, client):
+        client.headers["Authorization"] = f"Bearer {KEY}"
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +91,9 @@ def cluster(trial_url: str) -> Server:
     return server
 
 
-def _attach(cluster: Server, service: RerankServer, kind: str, *, key: str = KEY) -> bool:
-    name = f"r-{kind}"
-    done = elastic.attach(cluster, name, service=kind, service_url=service.url, key=key, field="contents")
-    return done.created
+def _attach(cluster: Server, url: httpx.URL | str, kind: str, *, key: str = KEY) -> bool:
+    base = str(url).rstrip("/")
+    return elastic.attach(cluster, f"r-{kind}", service=kind, service_url=base, key=key, field="contents").created
 
 
 def _search(cluster: Server, kind: str, *, allow_failures: bool, size: int = 100) -> Reply:
@@ -101,23 +103,41 @@ def _search(cluster: Server, kind: str, *, allow_failures: bool, size: int = 100
     return cluster.send("POST", f"/{INDEX}/_search", {**body, "size": size})
 
 
+def _engine_order(cluster: Server, size: int) -> list[str]:
+    body = {"query": {"match": {"contents": "tea"}}, "size": size}
+    return [hit["_id"] for hit in cluster.ask("POST", f"/{INDEX}/_search", body)["hits"]["hits"]]
+
+
+def _counted(service: httpx.Client, path: str) -> tuple[float, float]:
+    """How many requests to a path were answered, and how many documents on all paths."""
+    lines = [line.rpartition(" ") for line in service.get("/metrics").text.splitlines()]
+    numbers = {name: float(number) for name, _, number in lines if name.startswith("relsearch_") and number}
+    answered = numbers.get(f'relsearch_requests_total{{path="{path}",status="200"}}', 0.0)
+    return answered, numbers["relsearch_documents_total"]
+
+
 @pytest.mark.live
 @pytest.mark.parametrize("kind", SERVICES)
-def test_a_real_cluster_ranks_by_the_service(cluster: Server, service: RerankServer, kind: str) -> None:
-    """100 documents go out in one call and come back in the service's order, with 1 + its score, within 10 s."""
-    assert _attach(cluster, service, kind)
+def test_a_real_cluster_ranks_by_the_real_service(
+    cluster: Server, service: httpx.Client, tiny_bundles: dict[str, Path], kind: str
+) -> None:
+    """100 documents go out in one call and come back in the bundle's own order, with 1 + its score, within 10 s."""
+    assert _attach(cluster, service.base_url, kind)
     try:
-        assert not _attach(cluster, service, kind)
-        service.requests.clear()
+        assert not _attach(cluster, service.base_url, kind)
+        path = "/rerank" if kind == "hugging_face" else "/v2/rerank"
+        requests, documents = _counted(service, path)
         reply = _search(cluster, kind, allow_failures=False)
         assert reply.ok, reply.reason
-        ((_, asked),) = service.requests
-        texts = asked["texts" if kind == "hugging_face" else "documents"]
-        assert len(texts) == 100
-        expected = sorted(by_number("tea", texts), reverse=True)
+        assert _counted(service, path) == (requests + 1, documents + 100)
         hits = reply.body["hits"]["hits"]
-        assert [hit["_score"] for hit in hits] == pytest.approx([1 + score for score in expected], abs=1e-6)
-        assert [hit["_id"] for hit in hits] == sorted((hit["_id"] for hit in hits), reverse=True)
+        ids, found = [hit["_id"] for hit in hits], [hit["_score"] - 1 for hit in hits]
+        assert sorted(ids) == sorted(_engine_order(cluster, 100))
+        assert ids != _engine_order(cluster, 100)
+        own = OnnxScorer.open(tiny_bundles["fp32"]).score("tea", [hit["_source"]["contents"] for hit in hits])
+        assert found == pytest.approx(own, abs=1e-5)
+        assert found == sorted(found, reverse=True)
+        assert max(own) - min(own) > 0.01  # else any order would do
         assert reply.body["took"] < 10_000
     finally:
         assert elastic.detach(cluster, f"r-{kind}")
@@ -127,43 +147,42 @@ def test_a_real_cluster_ranks_by_the_service(cluster: Server, service: RerankSer
 @pytest.mark.live
 @pytest.mark.parametrize("kind", SERVICES)
 def test_a_dead_service_fails_a_real_search_unless_that_is_allowed(
-    cluster: Server, service: RerankServer, kind: str
+    cluster: Server, tiny_bundles: dict[str, Path], kind: str
 ) -> None:
     """Without the flag the search is an error that names the reranker; with it, as generated, the engine's order."""
-    _attach(cluster, service, kind)
     try:
-        plain = cluster.ask("POST", f"/{INDEX}/_search", {"query": {"match": {"contents": "tea"}}, "size": 10})
-        service.shutdown()
-        service.server_close()
+        with served(tiny_bundles["fp32"], RELSEARCH_API_KEY=KEY) as (_, client):
+            _attach(cluster, client.base_url, kind)
         failed = _search(cluster, kind, allow_failures=False)
         assert failed.status == 500
         assert "text_similarity_reranker" in failed.reason
         allowed = _search(cluster, kind, allow_failures=True, size=10)
         assert allowed.ok, allowed.reason
-        ids = [hit["_id"] for hit in allowed.body["hits"]["hits"]]
-        assert ids == [hit["_id"] for hit in plain["hits"]["hits"]]
+        assert [hit["_id"] for hit in allowed.body["hits"]["hits"]] == _engine_order(cluster, 10)
     finally:
         elastic.detach(cluster, f"r-{kind}")
 
 
 @pytest.mark.live
-def test_a_failed_probe_leaves_no_endpoint_on_a_real_cluster(cluster: Server, service: RerankServer) -> None:
+def test_a_failed_probe_leaves_no_endpoint_on_a_real_cluster(cluster: Server, service: httpx.Client) -> None:
     """A wrong key, or scores outside (0, 1), and nothing stands afterwards."""
     with pytest.raises(SearchEngineError, match=r"(?i)authentication|401"):
-        _attach(cluster, service, "custom", key="other")
-    service.score = lambda query, texts: [1.5] * len(texts)
-    with pytest.raises(SearchEngineError, match="between 0 and 1"):
-        _attach(cluster, service, "custom")
+        _attach(cluster, service.base_url, "custom", key="other")
+    with (
+        serving_scores(lambda query, texts: [1.5] * len(texts), key=KEY) as wrong,
+        pytest.raises(SearchEngineError, match="between 0 and 1"),
+    ):
+        _attach(cluster, wrong.url, "custom")
     assert cluster.send("GET", "/_inference/rerank/r-custom", None).status == 404
 
 
 @pytest.mark.live
-def test_an_endpoint_to_another_service_is_not_replaced(cluster: Server, service: RerankServer) -> None:
+def test_an_endpoint_to_another_service_is_not_replaced(cluster: Server, service: httpx.Client) -> None:
     """The error names the URL that stands there and how to take it away."""
-    _attach(cluster, service, "custom")
+    _attach(cluster, service.base_url, "custom")
     try:
-        with serving_scores(by_number, key=KEY) as other, pytest.raises(SearchEngineError, match="relsearch detach"):
-            _attach(cluster, other, "custom")
+        with pytest.raises(SearchEngineError, match=rf"{service.base_url}.*relsearch detach"):
+            _attach(cluster, "http://127.0.0.1:9", "custom")
     finally:
         elastic.detach(cluster, "r-custom")
 
@@ -172,6 +191,7 @@ def test_an_endpoint_to_another_service_is_not_replaced(cluster: Server, service
 def test_a_real_basic_licence_is_refused_before_anything_is_made(elasticsearch_url: str) -> None:
     """The check reads a real server's licence."""
     server = open_server("elasticsearch", elasticsearch_url)
+    wait_for(lambda: server.send("GET", "/_license", None).ok)  # written soon after the node answers
     with pytest.raises(SearchEngineError, match="licence is basic"):
         elastic.attach(server, "r", service="custom", service_url="http://127.0.0.1:9", key=KEY, field="body")
     assert server.send("GET", "/_inference/rerank/r", None).status == 404

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from relsearch.errors import ConfigError, SearchEngineError
 from relsearch.exporters import opensearch
 from relsearch.index.registry import open_server
+from relsearch.rerank.onnx_scorer import OnnxScorer
 from tests.exporters.ml_commons import MlCommons, running_ml_commons
 from tests.rerank.fake_scorer import OverlapScorer
 from tests.rerank_server import RerankServer, serving_scores
+from tests.serve.process import served
 
 KEY = "s3cret"
 
@@ -50,6 +53,23 @@ def test_attaching_makes_connector_model_and_pipeline(cluster: MlCommons, servic
     (path, body), *_ = service.requests
     assert path == "/v1/rerank"
     assert body["top_n"] == len(body["documents"]) == 3
+
+
+def test_a_prediction_gives_the_real_services_scores(cluster: MlCommons, tiny_bundles: dict[str, Path]) -> None:
+    """What the plugin reads from `relsearch serve` are the bundle's own scores, text by text."""
+    texts = ["a cat purrs", "", 'green "tea"\n', "sea water holds salt"]
+    with served(tiny_bundles["fp32"], RELSEARCH_API_KEY=KEY) as (_, client):
+        url = str(client.base_url).rstrip("/")
+        cluster.settings["plugins.ml_commons.trusted_connector_endpoints_regex"].append(f"^{url}/.*$")
+        server = open_server("opensearch", cluster.url)
+        opensearch.attach(server, "relsearch", service_url=url, key=KEY, fields=("title",))
+        (model_id,) = cluster.kept["models"]
+        body = {"query_text": "why does a cat purr", "text_docs": texts}
+        found = server.ask("POST", f"/_plugins/_ml/_predict/text_similarity/{model_id}", body)["inference_results"]
+    scores = [tensor["data"][0] for tensor in found[0]["output"]]
+    own = OnnxScorer.open(tiny_bundles["fp32"]).score("why does a cat purr", texts)
+    assert scores == pytest.approx(own, abs=1e-6)
+    assert len(set(scores)) == len(texts)
 
 
 def test_attaching_again_changes_nothing(cluster: MlCommons, service: RerankServer) -> None:

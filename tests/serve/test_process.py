@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.serve.process import served, wait_for
 
 QUERY = "why does a cat purr"
 PROBE = """
@@ -31,37 +29,13 @@ asyncio.run(main())
 """
 
 
-@contextmanager
-def served(bundle: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    """The service of a bundle on a free port, and a client of it, once it is healthy."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-c", "from relsearch.cli import main; main()", "serve", "--bundle", str(bundle)]
-    process = subprocess.Popen(
-        [*command, "--port", str(port), *options],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=100) as client:
-            _wait_until_healthy(process, client)
-            yield process, client
-    finally:
-        process.kill()
-        process.wait()
-        if process.stderr:
-            process.stderr.close()
-
-
 def test_a_request_in_flight_survives_sigterm(tiny_bundles: dict[str, Path]) -> None:
     """On SIGTERM the service answers what it accepted, takes nothing new and ends."""
     texts = [f"{QUERY} {number} " * 9 for number in range(1500)]
     patient = ("--timeout-s", "100", "--drain-s", "100")
     with served(tiny_bundles["fp32"], *patient) as (process, client), ThreadPoolExecutor() as threads:
         answer = threads.submit(lambda: client.post("/rerank", json={"query": QUERY, "texts": texts}))
-        _wait_for(lambda: "relsearch_waiting_requests 1.0" in client.get("/metrics").text)
+        wait_for(lambda: "relsearch_waiting_requests 1.0" in client.get("/metrics").text)
         process.send_signal(signal.SIGTERM)
         response = answer.result(timeout=100)
         process.wait(timeout=30)
@@ -109,23 +83,3 @@ def test_what_cannot_be_served_is_one_line(options: list[str], message: str, tmp
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert message in line
-
-
-def _wait_until_healthy(process: subprocess.Popen[str], client: httpx.Client) -> None:
-    def healthy() -> bool:
-        if process.poll() is not None:
-            raise RuntimeError(f"the service ended: {process.stderr.read() if process.stderr else ''}")
-        try:
-            return client.get("/health").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    _wait_for(healthy)
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(0.05)
