@@ -36,8 +36,8 @@ _TRAIN: dict[str, dict[str, object]] = {
         "max_length": 160,
         "head_multiple": 10,
         "epochs": 20,
-        "max_steps": 240,
-        "evaluations": 4,
+        "max_steps": 140,
+        "evaluations": 2,
         "dev_depth": 40,
     },
 }

@@ -93,6 +93,7 @@ def _once(context: Context, folder: Path, *, k: int, seed: int, arm: str) -> lis
         seed=seed,
         output=folder,
         training_data=f"{k} queries of 2021 and 2023, {arm}",
+        vectors=context.vectors,
     )
     values = _measured(context, folder)
     shutil.rmtree(folder)

@@ -32,8 +32,12 @@ def train(
     seed: int,
     output: Path,
     training_data: str = "",
+    vectors: Path | None = None,
 ) -> TrainReport:
-    """Train a reranker of the family that the config names, and write a model folder to `output`."""
+    """Train a reranker of the family that the config names, and write a model folder to `output`.
+
+    `vectors` is a folder where the untrained encoder's vectors outlive the process.
+    """
     from relsearch.rerank.late.train import train_late
     from relsearch.rerank.train import train_cross
 
@@ -48,6 +52,7 @@ def train(
         seed=seed,
         output=output,
         training_data=training_data,
+        vectors=vectors,
     )
 
 

@@ -33,6 +33,7 @@ def train_cross(
     seed: int,
     output: Path,
     training_data: str = "",
+    vectors: Path | None = None,
 ) -> TrainReport:
     """Train, keep the weights that rank the dev queries best, calibrate, and write a model folder to `output`.
 
@@ -42,7 +43,7 @@ def train_cross(
     from relsearch.encoder import load_encoder
 
     begin(output)
-    evidence = load_encoder(encoder)
+    evidence = load_encoder(encoder, keep=vectors)
     size = config.documents_per_query
     lists = build_lists(examples, size=size, epochs=config.epochs, seed=seed)[: config.max_steps]
     prior, rows = _rows(lists, texts, evidence)

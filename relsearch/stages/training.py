@@ -37,6 +37,7 @@ def train_on(
         seed=config.seed,
         output=output,
         training_data=", ".join(f"{count} {source} labels" for source, count in sources),
+        vectors=context.vectors,
     )
 
 

@@ -36,6 +36,7 @@ def train_late(
     seed: int,
     output: Path,
     training_data: str = "",
+    vectors: Path | None = None,
 ) -> TrainReport:
     """Train the encoder, keep the weights that rank the dev queries best, calibrate, write a model folder to `output`.
 
@@ -58,7 +59,7 @@ def train_late(
     model = load_late(encoder.model, encoder, max_length=config.max_length, dimension=config.dimension)
     _start(model, steps[:_START_STEPS])
     model.remember_start(config.keep_start)
-    untrained = load_encoder(encoder)
+    untrained = load_encoder(encoder, keep=vectors)
     by_cosine = Prior(mean=0.0, deviation=1.0, link=Logistic())
     dev = dev_set_of(dev_examples, texts, untrained, prior=by_cosine, scale=scale, depth=config.dev_depth)
     keep = KeepBest(output, patience=config.patience, minutes=config.minutes)
