@@ -101,7 +101,8 @@ class Bundle(Generic[AnyManifest]):
 
 def seal(folder: Path, manifest: AnyManifest) -> Bundle[AnyManifest]:
     """Write bundle.json with the checksums of the files that lie in the folder; return the bundle."""
-    present = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
+    about = {MANIFEST, "README.md"}  # neither is what scores
+    present = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in about)
     complete = manifest.model_copy(update={"files": {path.name: _sha256(path) for path in present}})
     (folder / MANIFEST).write_text(complete.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return Bundle(folder, complete)
