@@ -101,13 +101,12 @@ def test_a_second_run_has_nothing_to_do(config: Path) -> None:
     assert _statuses(config) == [(stage.name, "up to date") for stage in stages_of(load_config(config))]
 
 
-def test_a_changed_setting_runs_the_stages_that_depend_on_it(config: Path) -> None:
+def test_a_changed_setting_runs_the_stages_that_depend_on_it(config: Path, tmp_path: Path) -> None:
     """Only `agree` and what comes after it read [evaluate]."""
-    changed = config.with_name("changed.toml")
-    changed.write_text(config.read_text("utf-8").replace("resamples = 200", "resamples = 300"), encoding="utf-8")
+    changed = _copied(config, tmp_path)
+    _change(changed, "resamples = 200", "resamples = 300")
     again = {name for name, status in _statuses(changed) if status == "done"}
     assert again == {"agree", "augment", "train-augmented", "optimize", "export", "rerank", "evaluate"}
-    _statuses(config)  # back to where the other tests expect it
 
 
 def test_the_table_shows_every_arm_against_bm25(config: Path) -> None:
@@ -178,25 +177,25 @@ def test_optimizing_never_sees_a_test_query(config: Path, tmp_path: Path) -> Non
     assert len({path.read_bytes() for path in weights}) == 1
 
 
-def test_the_guard_keeps_what_ships(config: Path) -> None:
+def test_the_guard_keeps_what_ships(config: Path, tmp_path: Path) -> None:
     """A reranker that cannot win is refused with the remedy; where the guard reports, the old bundle stays."""
-    before = _files(config.parent / "out" / "export" / "bundle")
-    for guard in ("refuse", "report"):
-        changed = config.with_name(f"{guard}.toml")
-        setting = f'guard = "{guard}"\nguard_margin = 1.0'
-        changed.write_text(config.read_text("utf-8").replace('guard = "off"', setting), encoding="utf-8")
+    changed = _copied(config, tmp_path)
+    export = tmp_path / "out" / "export"
+    before = _files(export / "bundle")
+    _change(changed, 'guard = "off"', 'guard = "off"\nguard_margin = 1.0')
+    for old, guard in (("off", "refuse"), ("refuse", "report")):
+        _change(changed, f'guard = "{old}"', f'guard = "{guard}"')
         command = [sys.executable, "-c", "from relsearch.cli import main; main()", "export", "-c", str(changed)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert _files(config.parent / "out" / "export" / "bundle") == before
+        assert _files(export / "bundle") == before
         if guard == "refuse":
             assert done.returncode == 1
             assert "does not beat (nDCG@10) bm25" in done.stderr.splitlines()[-1]
         else:
             assert done.returncode == 0, done.stderr
             assert "not beaten" in done.stdout
-    figures = json.loads((config.parent / "out" / "export" / "manifest.json").read_text("utf-8"))["figures"]
+    figures = json.loads((export / "manifest.json").read_text("utf-8"))["figures"]
     assert figures["shipped"] == "previous"
-    _statuses(config)  # back to where the other tests expect it
 
 
 def test_the_bundle_reranks_a_run_without_torch(config: Path, collection: Path, tmp_path: Path) -> None:
@@ -213,6 +212,20 @@ def test_the_bundle_reranks_a_run_without_torch(config: Path, collection: Path, 
         assert done.returncode == 0, done.stderr
         assert done.stdout == ("" if to_file else expected)
     assert (tmp_path / "run.trec").read_text("utf-8") == expected
+
+
+def _copied(config: Path, folder: Path) -> Path:
+    """A project in a folder of its own with all that this one has made."""
+    shutil.copytree(config.parent / "out", folder / "out")
+    copy = Path(shutil.copy(config, folder))
+    _change(copy, str(config.parent / "out"), str(folder / "out"))
+    return copy
+
+
+def _change(config: Path, old: str, new: str) -> None:
+    text = config.read_text("utf-8")
+    assert old in text
+    config.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def _files(folder: Path) -> dict[str, bytes]:
