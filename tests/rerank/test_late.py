@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
-from relsearch.config import EncoderConfig, ExportConfig
+from relsearch.config import EncoderConfig, ExportConfig, TrainConfig
 from relsearch.encoder import load_encoder
 from relsearch.errors import ArtifactError, ConfigError
 from relsearch.exporters.late import export_late
@@ -16,9 +17,10 @@ from relsearch.exporters.onnx import Labelled
 from relsearch.rerank.card import read_card
 from relsearch.rerank.families import open_card, open_model, open_scorer
 from relsearch.rerank.late.card import LateCard
-from relsearch.rerank.late.head import LateHead
+from relsearch.rerank.late.fit import Step
 from relsearch.rerank.late.interaction import STEP, TextVectors, compress, cosines, maxsims
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+from relsearch.rerank.late.start import fit_head
 from relsearch.rerank.late.store import VectorStore
 from relsearch.stages.precompute import precompute
 from relsearch.types import SCALES, Document, Query
@@ -124,11 +126,15 @@ def test_maxsim_is_the_mean_of_the_largest_products() -> None:
 
 
 def test_the_start_weighs_what_tells_more() -> None:
-    """The fitted head leans on the similarity that separates the gains."""
+    """The fitted head leans on the similarity that orders the gains, and is no steeper than the loss wants."""
     rng = np.random.default_rng(1)
-    gains = rng.integers(0, 2, 400).astype(float)
-    head = LateHead.fit(gains + rng.normal(size=400), rng.normal(size=400), gains, weights=np.ones(400))
-    assert head.cosine_weight > 0.5 > head.maxsim_weight
+    steps, similarities = [], []
+    for _ in range(40):
+        gains = rng.integers(0, 2, 10).astype(float)
+        steps.append(Step("q", ("d",) * 10, tuple(gains), (1.0,) * 10))
+        similarities.append(torch.tensor(np.stack([gains + rng.normal(size=10), rng.normal(size=10)], axis=1)))
+    head = fit_head(similarities, steps, TrainConfig(family="late"))
+    assert 2 > head.cosine_weight > 0.5 > head.maxsim_weight > 0
 
 
 def test_a_collection_is_precomputed_once(late_bundle: Path, tmp_path: Path) -> None:

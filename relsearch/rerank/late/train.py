@@ -14,8 +14,8 @@ from relsearch.rerank.callbacks import BEST, KeepBest
 from relsearch.rerank.dev import DevSet
 from relsearch.rerank.late.card import LateCard
 from relsearch.rerank.late.fit import Step, fit_late
-from relsearch.rerank.late.head import LateHead
-from relsearch.rerank.late.model import LateModel, load_late, principal_projection
+from relsearch.rerank.late.model import LateModel, load_late
+from relsearch.rerank.late.start import start_late
 from relsearch.rerank.lists import build_lists
 from relsearch.rerank.logistic import Floats, Logistic
 from relsearch.rerank.prior import Prior
@@ -57,7 +57,7 @@ def train_late(
         for part in lists
     ]
     model = load_late(encoder.model, encoder, max_length=config.max_length, dimension=config.dimension)
-    _start(model, steps[:_START_STEPS])
+    start_late(model, steps[:_START_STEPS], config)
     model.remember_start(config.keep_start)
     untrained = load_encoder(encoder, keep=vectors)
     by_cosine = Prior(mean=0.0, deviation=1.0, link=Logistic())
@@ -101,18 +101,6 @@ def load_trained(folder: Path, like: LateModel) -> LateModel:
     model.head = like.head
     model.load_trained(folder)
     return model
-
-
-def _start(model: LateModel, steps: list[Step]) -> None:
-    """Set the projection, then fit the head on what the untrained encoder says of the first steps."""
-    with torch.no_grad():
-        documents = list(dict.fromkeys(text for step in steps for text in step.documents))
-        model.projection.weight.copy_(principal_projection(model, documents))
-        found = [model.similarities(step.query, step.documents) for step in steps]
-    cosines, maxsims = (np.concatenate([each[column].cpu().numpy() for each in found]) for column in (0, 1))
-    gains = [gain for step in steps for gain in step.gains]
-    weights = [weight for step in steps for weight in step.weights]
-    model.start_head(LateHead.fit(cosines, maxsims, gains, weights=weights))
 
 
 def _logits(model: LateModel, dev: DevSet) -> Floats:

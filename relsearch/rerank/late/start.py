@@ -1,0 +1,73 @@
+"""Where training starts: the projection that keeps most, and the head that the training loss itself prefers.
+
+A head that fitted another loss would leave a scale to be learnt, and the encoder, which learns faster, would learn
+it by forgetting what it knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from relsearch.config import TrainConfig
+from relsearch.rerank.late.fit import Step
+from relsearch.rerank.late.head import LateHead, Standard
+from relsearch.rerank.late.model import LateModel, principal_projection
+from relsearch.rerank.logistic import LOWEST_SLOPE
+from relsearch.rerank.loss import graded
+
+_ITERATIONS = 60  # of L-BFGS on three numbers; it needs about twenty
+
+
+def start_late(model: LateModel, steps: Sequence[Step], config: TrainConfig) -> None:
+    """Set projection and head from what the untrained encoder says of the steps' documents."""
+    with torch.no_grad():
+        documents = list(dict.fromkeys(text for step in steps for text in step.documents))
+        model.projection.weight.copy_(principal_projection(model, documents))
+        found = [model.similarities(step.query, step.documents) for step in steps]
+    similarities = [torch.stack(both, dim=1).double().cpu() for both in found]
+    model.start_head(fit_head(similarities, steps, config))
+
+
+def fit_head(similarities: Sequence[Tensor], steps: Sequence[Step], config: TrainConfig) -> LateHead:
+    """Return the head of least training loss on fixed similarities, [n, 2] a step; its weights are positive.
+
+    Raise DataError where all cosines, or all MaxSims, are the same.
+    """
+    columns = torch.cat(list(similarities)).numpy().T
+    cosine, maxsim = (
+        Standard.fit(np.asarray(each), name) for each, name in zip(columns, ("cosine", "MaxSim"), strict=True)
+    )
+    mean = torch.tensor([cosine.mean, maxsim.mean], dtype=torch.float64)
+    deviation = torch.tensor([cosine.deviation, maxsim.deviation], dtype=torch.float64)
+    lists = [
+        ((each - mean) / deviation, torch.tensor(step.gains).double(), torch.tensor(step.weights).double())
+        for each, step in zip(similarities, steps, strict=True)
+    ]
+    parameters = torch.tensor([0.5, 0.5, 0.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([parameters], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        slopes = parameters[:2].clamp_min(LOWEST_SLOPE)
+        total = torch.stack(
+            [
+                graded(
+                    each @ slopes + parameters[2],
+                    gains,
+                    weights,
+                    listwise=config.listwise_weight,
+                    pointwise=config.pointwise_weight,
+                )
+                for each, gains, weights in lists
+            ]
+        ).mean()
+        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        return total
+
+    optimizer.step(loss)
+    slopes, bias = parameters.detach()[:2].clamp_min(LOWEST_SLOPE).tolist(), float(parameters.detach()[2])
+    return LateHead(cosine=cosine, maxsim=maxsim, cosine_weight=slopes[0], maxsim_weight=slopes[1], bias=bias)
