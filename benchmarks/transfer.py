@@ -1,7 +1,8 @@
-"""The ready reranker on collections of other kinds, none of whose queries or labels it ever saw.
+"""The ready reranker on collections none of whose queries or labels it ever saw.
 
-`python -m benchmarks.transfer [--bundle ready] [--collections cranfield vaswani scifact]` reranks the embedded BM25's
-top 100, beside the cosine of the untrained e5-small-v2. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS.
+`python -m benchmarks.transfer [--bundle ready] [--collections trec-dl-2019 cranfield vaswani scifact]` reranks BM25's
+top 100, the published run where the collection has one and else the embedded one's, beside the cosine of the untrained
+e5-small-v2. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from benchmarks.bm25 import DEPTH, QRELS
-from benchmarks.chain_trec_dl import E5
+from benchmarks.chain_trec_dl import E5, TEST
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
 from relsearch.config import EncoderConfig, IndexConfig
@@ -25,7 +26,7 @@ from relsearch.index.registry import build_searcher
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.rank import rerank_run
 from relsearch.tables import candidates_table
-from relsearch.trec import read_qrels
+from relsearch.trec import read_qrels, read_run
 from relsearch.types import Pair
 
 MEASURE, SEED = "nDCG@10", 13
@@ -35,7 +36,7 @@ def main() -> None:
     """Measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=Path("ready"))
-    parser.add_argument("--collections", nargs="+", choices=list(QRELS), default=list(QRELS))
+    parser.add_argument("--collections", nargs="+", choices=[TEST, *QRELS], default=[TEST, *QRELS])
     arguments = parser.parse_args()
     figures: dict[str, Any] = {}
     for name in arguments.collections:
@@ -46,14 +47,9 @@ def main() -> None:
 
 
 def _measure(name: str, bundle: Path) -> Any:
-    collection = FolderCollection(COLLECTIONS / name, trec=False)
-    qrels = read_qrels(COLLECTIONS / name / QRELS[name], None)
-    judged = set(qrels["query_id"])
-    asked = [query for query in collection.queries() if query.query_id in judged]
-    with tempfile.TemporaryDirectory() as folder:
-        index, encoder = IndexConfig(), EncoderConfig.model_validate(E5)
-        searcher = build_searcher("embedded", collection.documents(), folder, index=index, encoder=encoder)
-        bm25 = candidates_table(searcher.search(asked, DEPTH))
+    collection, encoder = FolderCollection(COLLECTIONS / name, trec=False), EncoderConfig.model_validate(E5)
+    qrels = read_qrels(COLLECTIONS / name / QRELS.get(name, "qrels.tsv"), None)
+    bm25 = _first_stage(name, collection, set(qrels["query_id"]))
     scorer = open_scorer(bundle)
     queries, texts = texts_of(bm25, collection, scorer.render)
     pairs = [Pair(q, d, queries[q], texts[d]) for q, d in bm25.select("query_id", "doc_id").iter_rows()]
@@ -64,6 +60,17 @@ def _measure(name: str, bundle: Path) -> Any:
         "ready": rerank_run(bm25, queries, texts, scorer, depth=DEPTH),
     }
     return evaluate(qrels, runs, measures=[MEASURE], resamples=2000, seed=SEED)
+
+
+def _first_stage(name: str, collection: FolderCollection, judged: set[str]) -> pl.DataFrame:
+    published = COLLECTIONS / name / "runs" / "bm25.trec"
+    if published.is_file():
+        return read_run(published).filter(pl.col("query_id").is_in(judged), pl.col("rank") <= DEPTH)
+    asked = [query for query in collection.queries() if query.query_id in judged]
+    with tempfile.TemporaryDirectory() as folder:
+        index, encoder = IndexConfig(), EncoderConfig()
+        searcher = build_searcher("embedded", collection.documents(), folder, index=index, encoder=encoder)
+        return candidates_table(searcher.search(asked, DEPTH))
 
 
 def _by_score(run: pl.DataFrame, scores: list[float]) -> pl.DataFrame:

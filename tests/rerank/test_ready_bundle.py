@@ -1,0 +1,38 @@
+"""The reranker that ships: whole, small, and of use without any training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relsearch.rerank.bundle import READY, SHIPPED, bundle_folder, open_bundle
+from relsearch.rerank.families import open_scorer
+
+
+def test_it_is_named_ready() -> None:
+    """The name leads to the packaged folder, whose checksums hold, under its base's public name."""
+    bundle = open_bundle(READY)
+    assert bundle.folder == SHIPPED
+    assert bundle.manifest.base == "intfloat/e5-small-v2"
+
+
+def test_a_folder_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has a folder called ready means it."""
+    (tmp_path / "ready").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert bundle_folder(READY) == READY
+
+
+def test_it_travels_with_the_package() -> None:
+    """It stays under 40 MB, and its card stands beside it."""
+    files = list(SHIPPED.iterdir())
+    assert sum(path.stat().st_size for path in files) < 40e6
+    assert "README.md" in {path.name for path in files}
+
+
+def test_it_finds_the_answer() -> None:
+    """What answers the question comes before what only shares its words."""
+    texts = ["Deep learning goes deep.", "The sea is 3,700 metres deep on average.", "How are you?"]
+    scores = open_scorer(READY).score("how deep is the ocean", texts)
+    assert max(scores) == scores[1]
