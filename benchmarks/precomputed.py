@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class Uncompressed:
     def __init__(self, scorer: LateOnnxScorer) -> None:
         self._scorer = scorer
 
-    def score(self, query: str, texts: list[str]) -> list[float]:
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """Return raw logits, whose order is what is measured."""
         (read,) = self._scorer.encode_queries([query])
         documents = self._scorer.encode_documents(list(texts))

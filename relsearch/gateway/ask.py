@@ -11,9 +11,10 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from relsearch.config import Section, explain
+from relsearch.config import explain
 from relsearch.gateway.config import Rules
 from relsearch.gateway.refusals import BadAskError
+from relsearch.settings import Section
 
 
 class Ask(Section):

@@ -16,8 +16,9 @@ from typing import Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
-from relsearch.config import Section, explain
+from relsearch.config import explain
 from relsearch.errors import ConfigError
+from relsearch.settings import Section
 from relsearch.template import template_fields
 
 Clause = Literal[

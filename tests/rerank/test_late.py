@@ -22,6 +22,7 @@ from relsearch.rerank.late.interaction import STEP, TextVectors, compress, cosin
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.start import fit_head
 from relsearch.rerank.late.store import VectorStore
+from relsearch.rerank.late.torch_scorer import LateTorchScorer
 from relsearch.stages.precompute import precompute
 from relsearch.types import SCALES, Document, Query
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
@@ -147,7 +148,7 @@ def test_a_collection_is_precomputed_once(late_bundle: Path, tmp_path: Path) -> 
 
 def test_the_trained_model_is_an_encoder_too(late_model: Path) -> None:
     """Its folder, named as [encoder] model, gives the pooled vectors: a dense searcher from the same training."""
-    scorer = open_model(late_model)
+    scorer = LateTorchScorer.open(late_model)
     encoder = load_encoder(EncoderConfig(model=str(late_model)), exact=True)
     pooled = np.stack([vectors.pooled for vectors in scorer.encode_documents(TEXTS[:2])])
     assert encoder.encode_documents(TEXTS[:2]) == pytest.approx(pooled, abs=1e-4)

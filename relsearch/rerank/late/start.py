@@ -65,7 +65,7 @@ def fit_head(similarities: Sequence[Tensor], steps: Sequence[Step], config: Trai
                 for each, gains, weights in lists
             ]
         ).mean()
-        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        total.backward()
         return total
 
     optimizer.step(loss)
