@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,13 @@ def main() -> None:
     parser.add_argument("--late", type=Path, help="a late-interaction bundle: also with its documents precomputed")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, nothing recorded")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument(
+        "--loads", type=int, default=len(WHOLE.loads), help="so many of the loads, the small ones first"
+    )
     parser.add_argument("--threads", type=int, default=available_cores())
     parser.add_argument("--max-length", type=int, default=512)
     arguments = parser.parse_args()
-    size = QUICK if arguments.quick else WHOLE
+    size = QUICK if arguments.quick else replace(WHOLE, loads=WHOLE.loads[: arguments.loads])
     with tempfile.TemporaryDirectory() as name:
         model = arguments.model or random_head(Path(name) / "model", max_length=arguments.max_length)
         options = {"max_length": arguments.max_length, "threads": arguments.threads}

@@ -37,23 +37,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=Path("ready"))
     parser.add_argument("--collections", nargs="+", choices=[TEST, *QRELS], default=[TEST, *QRELS])
+    parser.add_argument("--vectors", type=Path, default=Path("runs/trec-dl/vectors"), help="kept vectors of e5")
     arguments = parser.parse_args()
     figures: dict[str, Any] = {}
     for name in arguments.collections:
-        result = _measure(name, arguments.bundle)
+        result = _measure(name, arguments.bundle, arguments.vectors)
         print(f"{name}\n{result.to_table()}\n", flush=True)
         figures[name] = result.to_json()
     record("transfer", {"collections": figures}, seed=SEED)
 
 
-def _measure(name: str, bundle: Path) -> Any:
+def _measure(name: str, bundle: Path, vectors: Path) -> Any:
     collection, encoder = FolderCollection(COLLECTIONS / name, trec=False), EncoderConfig.model_validate(E5)
     qrels = read_qrels(COLLECTIONS / name / QRELS.get(name, "qrels.tsv"), None)
     bm25 = _first_stage(name, collection, set(qrels["query_id"]))
     scorer = open_scorer(bundle)
     queries, texts = texts_of(bm25, collection, scorer.render)
     pairs = [Pair(q, d, queries[q], texts[d]) for q, d in bm25.select("query_id", "doc_id").iter_rows()]
-    cosines = load_encoder(encoder).cosines(pairs)
+    cosines = load_encoder(encoder, keep=vectors).cosines(pairs)
     runs = {
         "bm25": bm25,
         "cosine": _by_score(bm25, cosines.tolist()),
