@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from relsearch.config import EncoderConfig, TrainConfig
 from relsearch.errors import ConfigError
-from relsearch.rerank.bundle import Bundle, LateManifest, Manifest, open_bundle
+from relsearch.rerank.bundle import Bundle, LateManifest, Manifest, ManifestBase, open_bundle
 from relsearch.rerank.card import Card, CardBase, family_of, read_card
 from relsearch.types import Scale
 
@@ -78,14 +78,24 @@ def open_scorer(
 
     Raise ArtifactError where the bundle is not whole, ConfigError where a cross-encoder is given precomputed vectors.
     """
+    return scorer_of(open_bundle(bundle), workers=workers, vectors=vectors, kept_documents=kept_documents)
+
+
+def scorer_of(
+    opened: Bundle[ManifestBase],
+    *,
+    workers: int | None = None,
+    vectors: Path | None = None,
+    kept_documents: int = 20_000,
+) -> OnnxScorer | LateOnnxScorer:
+    """Return the scorer of a bundle that is open; raise as open_scorer does."""
     from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
     from relsearch.rerank.onnx_scorer import OnnxScorer
 
-    opened = open_bundle(bundle)
     if isinstance(opened.manifest, LateManifest):
         return LateOnnxScorer(Bundle(opened.folder, opened.manifest), workers=workers, vectors=vectors)
     if vectors is not None:
-        raise ConfigError(f"{bundle}: a cross-encoder reads query and document together; leave out --vectors")
+        raise ConfigError(f"{opened.folder}: a cross-encoder reads query and document together; leave out --vectors")
     if not isinstance(opened.manifest, Manifest):
         raise TypeError(f"{type(opened.manifest).__name__} has no scorer")
     return OnnxScorer(Bundle(opened.folder, opened.manifest), workers=workers, kept_documents=kept_documents)

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from relsearch.errors import ConfigError
 from relsearch.rerank.bundle import open_bundle
-from relsearch.rerank.families import open_scorer
+from relsearch.rerank.families import scorer_of
 from relsearch.serve.access_log import log_config
 from relsearch.serve.app import create_app
 from relsearch.serve.metrics import SHARED_FOLDER
@@ -25,8 +25,9 @@ def app_of_environment() -> FastAPI:
     if settings.bundle is None:
         raise ConfigError("serve: no bundle; set RELSEARCH_BUNDLE, or pass --bundle")
     threads = settings.threads or max(1, _cores() // settings.workers)
-    scorer = open_scorer(settings.bundle, workers=threads, vectors=settings.vectors)
-    return create_app(scorer, settings, tokens=bundle_tokens(open_bundle(settings.bundle)))
+    bundle = open_bundle(settings.bundle)
+    scorer = scorer_of(bundle, workers=threads, vectors=settings.vectors)
+    return create_app(scorer, settings, tokens=bundle_tokens(bundle))
 
 
 def run(settings: Settings) -> None:

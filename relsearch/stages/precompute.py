@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from relsearch.corpus import load_collection
 from relsearch.errors import ConfigError
-from relsearch.rerank.families import open_scorer
+from relsearch.rerank.bundle import Bundle, LateManifest, open_bundle
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 
 
@@ -18,10 +18,10 @@ def precompute(collection: str, bundle: Path, vectors: Path) -> dict[str, int | 
 
     Raise ConfigError where the bundle is a cross-encoder, which reads query and document together.
     """
-    scorer = open_scorer(bundle)
-    if not isinstance(scorer, LateOnnxScorer):
+    opened = open_bundle(bundle)
+    if not isinstance(opened.manifest, LateManifest):
         raise ConfigError(f'{bundle}: a cross-encoder has nothing to precompute; train with [train] family = "late"')
-    scorer = LateOnnxScorer.open(bundle, vectors=vectors)
+    scorer = LateOnnxScorer(Bundle(opened.folder, opened.manifest), vectors=vectors)
     store = scorer.open_store()
     added = store.add(_texts(collection, scorer), scorer.document_vectors)
     count = len(store)
