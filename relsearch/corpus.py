@@ -8,7 +8,6 @@ ir_datasets:ID    anything the ir-datasets package knows (extra `datasets`)
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources import as_file, files
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from relsearch.errors import DataError, MissingExtraError
-from relsearch.trec import fail, lines, read_qrels, read_topics
+from relsearch.trec import fail, json_lines, lines, read_qrels, read_topics
 from relsearch.types import Document, Judgment, Query
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class FolderCollection:
         """Yield the lines of corpus.jsonl."""
         path = self._find("corpus.jsonl")
         seen: set[str] = set()
-        for number, row in _json_lines(path):
+        for number, row in json_lines(path, "an object with _id"):
             doc_id = _id(path, number, row, seen)
             fields = {name: _text(path, number, name, value) for name, value in row.items() if name != "metadata"}
             yield Document(doc_id, {name: text for name, text in fields.items() if text})
@@ -96,7 +95,7 @@ class FolderCollection:
         seen: set[str] = set()
         return [
             Query(_id(path, number, row, seen), _text(path, number, "text", row.get("text", "")))
-            for number, row in _json_lines(path)
+            for number, row in json_lines(path, "an object with _id")
         ]
 
     def has_qrels(self) -> bool:
@@ -136,7 +135,9 @@ class DemoCollection:
         queries = []
         for name in ("queries.jsonl", "queries_unlabelled.jsonl"):
             with as_file(files("relsearch.demo") / name) as path:
-                queries += [Query(str(row["_id"]), str(row["text"])) for _, row in _json_lines(path)]
+                queries += [
+                    Query(str(row["_id"]), str(row["text"])) for _, row in json_lines(path, "an object with _id")
+                ]
         return queries
 
     def has_qrels(self) -> bool:
@@ -201,17 +202,6 @@ def _beir_qrels(path: Path) -> Iterator[Judgment]:
         if len(parts) != 3 or not parts[2].strip().lstrip("-").isdigit():
             fail(path, number, "a BEIR qrels line is: query id, tab, document id, tab, whole number")
         yield Judgment(parts[0], parts[1], max(int(parts[2]), 0), "human")
-
-
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    for number, line in lines(path):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as exc:
-            fail(path, number, f"not JSON: {exc.msg} at column {exc.colno}")
-        if not isinstance(row, dict):
-            fail(path, number, f"a {type(row).__name__}, expected an object with _id")
-        yield number, row
 
 
 def _id(path: Path, number: int, row: dict[str, object], seen: set[str]) -> str:

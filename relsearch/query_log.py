@@ -15,7 +15,7 @@ from typing import Any
 
 from relsearch.errors import DataError
 from relsearch.pool import normalised
-from relsearch.trec import fail, lines
+from relsearch.trec import fail, json_lines, lines
 
 MAX_CHARACTERS = 200  # longer texts are pasted documents, not queries
 _EMAIL_LIKE = re.compile(r"\S@\S+\.\w")
@@ -96,7 +96,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if kind in _DELIMITERS:
         return _delimited(path, _DELIMITERS[kind])
     if kind in (".jsonl", ".json", ".ndjson"):
-        return _json_rows(path)
+        return json_lines(path, "an object; one log row a line")
     raise DataError(f"{path}: a log is .jsonl, .csv or .tsv, .gz too; rename it to say which")
 
 
@@ -110,17 +110,6 @@ def _delimited(path: Path, delimiter: str) -> Iterator[tuple[int, Mapping[str, A
 
     for row in csv.DictReader(texts(), delimiter=delimiter):
         yield at, row
-
-
-def _json_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, text in lines(path):
-        try:
-            row = json.loads(text)
-        except json.JSONDecodeError as exc:
-            fail(path, number, f"not JSON: {exc.msg} at column {exc.colno}")
-        if not isinstance(row, dict):
-            fail(path, number, f"a {type(row).__name__}, expected an object; one log row a line")
-        yield number, row
 
 
 def _query_text(path: Path, number: int, row: Mapping[str, Any], key: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import polars as pl
 
@@ -27,6 +28,18 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(f"{path}: cannot be read ({exc.strerror or exc}); check the path") from exc
     except UnicodeDecodeError as exc:
         raise DataError(f"{path}: not UTF-8 ({exc.reason}); convert it with iconv") from exc
+
+
+def json_lines(path: Path, expected: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the numbered JSON objects of a file of one a line; `expected` ends the error about another value."""
+    for number, line in lines(path):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as exc:
+            fail(path, number, f"not JSON: {exc.msg} at column {exc.colno}")
+        if not isinstance(row, dict):
+            fail(path, number, f"a {type(row).__name__}, expected {expected}")
+        yield number, row
 
 
 def fail(path: Path, number: int, reason: str) -> NoReturn:
