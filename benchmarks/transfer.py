@@ -25,6 +25,7 @@ from relsearch.evaluate import evaluate
 from relsearch.index.registry import build_searcher
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.rank import rerank_run
+from relsearch.stages.runs import reorder
 from relsearch.tables import candidates_table
 from relsearch.trec import read_qrels, read_run
 from relsearch.types import Pair
@@ -57,7 +58,7 @@ def _measure(name: str, bundle: Path, vectors: Path) -> Any:
     cosines = load_encoder(encoder, keep=vectors).cosines(pairs)
     runs = {
         "bm25": bm25,
-        "cosine": _by_score(bm25, cosines.tolist()),
+        "cosine": reorder(bm25, cosines.tolist()),
         "ready": rerank_run(bm25, queries, texts, scorer, depth=DEPTH),
     }
     return evaluate(qrels, runs, measures=[MEASURE], resamples=2000, seed=SEED)
@@ -72,14 +73,6 @@ def _first_stage(name: str, collection: FolderCollection, judged: set[str]) -> p
         index, encoder = IndexConfig(), EncoderConfig()
         searcher = build_searcher("embedded", collection.documents(), folder, index=index, encoder=encoder)
         return candidates_table(searcher.search(asked, DEPTH))
-
-
-def _by_score(run: pl.DataFrame, scores: list[float]) -> pl.DataFrame:
-    """The run in the order of new scores; ties keep its order."""
-    scored = run.with_columns(score=pl.Series(scores)).sort(
-        "query_id", "score", "rank", descending=[False, True, False], maintain_order=True
-    )
-    return scored.with_columns(rank=pl.int_range(1, pl.len() + 1).over("query_id").cast(pl.Int32))
 
 
 if __name__ == "__main__":
