@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
+
+from tests.http_server import running
 
 Score = Callable[[str, Sequence[str]], list[float]]
 
@@ -84,12 +85,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving_scores(score: Score, *, key: str | None = None) -> Iterator[RerankServer]:
     """Serve until the block ends or `server_close` is called in it."""
-    server = RerankServer(score, key=key)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(RerankServer(score, key=key)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

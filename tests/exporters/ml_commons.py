@@ -13,8 +13,9 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
+
+from tests.http_server import running
 
 Answer = tuple[int, Any]
 _TRUSTED = "plugins.ml_commons.trusted_connector_endpoints_regex"
@@ -194,12 +195,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def running_ml_commons() -> Iterator[MlCommons]:
     """Run until the block ends."""
-    server = MlCommons()
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(MlCommons()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
+
+from tests.http_server import running
 
 
 class BusyServer(ThreadingHTTPServer):
@@ -61,12 +62,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def busy_server() -> Iterator[BusyServer]:
     """Run until the block ends."""
-    server = BusyServer()
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(BusyServer()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
+
+from tests.http_server import running
 
 PROBE_DOCUMENT = "Mount Everest"
 
@@ -88,15 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(respond: Respond) -> Iterator[ChatServer]:
     """Serve until the block ends."""
-    server = ChatServer(respond)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(ChatServer(respond)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def said(content: str | None, *, top: Mapping[str, float] | None = None, tokens: tuple[int, int] = (100, 1)) -> Answer:
