@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PrinterCallback, Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import Trainer, TrainingArguments
 
 from relsearch.config import TrainConfig
 from relsearch.rerank.callbacks import KeepBest
 from relsearch.rerank.dev import METRIC
-from relsearch.rerank.fit import CHECKPOINTS, is_terminal
+from relsearch.rerank.fit import WEIGHT_DECAY, run, schedule
 from relsearch.rerank.late.model import LateModel
 from relsearch.rerank.loss import graded
 
@@ -72,26 +71,7 @@ def fit_late(
     output: Path,
 ) -> int:
     """Train for one pass over the steps; return how many were made. Resumes from the last checkpoint."""
-    checkpoints = output / CHECKPOINTS
-    every = max(1, len(steps) // config.evaluations)
-    arguments = TrainingArguments(
-        output_dir=str(checkpoints),
-        per_device_train_batch_size=1,
-        num_train_epochs=1,
-        warmup_ratio=0.1,
-        use_cpu=not torch.cuda.is_available(),
-        eval_strategy="steps",
-        eval_steps=every,
-        eval_on_start=True,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=1,
-        logging_strategy="no",
-        report_to="none",
-        remove_unused_columns=False,
-        seed=seed,
-        disable_tqdm=not is_terminal(),
-    )
+    arguments = TrainingArguments(**schedule(len(steps), config, seed=seed, output=output), remove_unused_columns=False)
     trainer = LateTrainer(
         look=look,
         config=config,
@@ -103,10 +83,7 @@ def fit_late(
         optimizers=(_optimizer(model, config), None),
         callbacks=[keep],
     )
-    trainer.remove_callback(PrinterCallback)  # type: ignore[no-untyped-call]  # it would write to stdout
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
-    return int(trainer.state.global_step)
+    return run(trainer, output)
 
 
 def _single(steps: Sequence[Step]) -> Mapping[str, Step]:
@@ -121,4 +98,4 @@ def _optimizer(model: LateModel, config: TrainConfig) -> torch.optim.Optimizer:
     head = [model.projection.weight, model.weights, model.bias]
     rate = config.learning_rate
     groups = [{"params": body, "lr": rate}, {"params": head, "lr": rate * config.head_multiple}]
-    return torch.optim.AdamW(groups, weight_decay=0.01)
+    return torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
