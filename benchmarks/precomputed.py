@@ -16,10 +16,10 @@ from benchmarks.rerank_ways import NAIVE, Floats, Way, sentence_transformers
 from benchmarks.rounds import faster, interleaved
 from relsearch.corpus import load_collection, texts_of
 from relsearch.evaluate import query_values
+from relsearch.rerank.calibrated import Request
 from relsearch.rerank.late.interaction import TextVectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.rank import rerank_run
-from relsearch.rerank.scoring import Request
 from relsearch.trec import read_qrels, read_run
 
 PRECOMPUTED, COLD = "late interaction, documents precomputed", "late interaction, documents read now"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from relsearch.rerank.scoring import Request
+from relsearch.rerank.calibrated import Request
 from relsearch.rerank.tokens import PairTokenizer
 
 # getrusage would count the process that started this one: its peak lives on through fork and exec.

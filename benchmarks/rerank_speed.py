@@ -29,11 +29,11 @@ from relsearch.exporters.choose import write_int8
 from relsearch.exporters.foreign import labelled_lists, write_foreign
 from relsearch.exporters.onnx import write_fp32
 from relsearch.exporters.parity import parity
+from relsearch.rerank.calibrated import Request
 from relsearch.rerank.card import CARD
 from relsearch.rerank.engine import available_cores
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.onnx_scorer import OnnxScorer
-from relsearch.rerank.scoring import Request
 from relsearch.rerank.tokens import PairTokenizer
 from relsearch.show import table
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from relsearch.exporters.choose import write_int8
 from relsearch.exporters.foreign import write_foreign
+from relsearch.rerank.calibrated import Request
 from relsearch.rerank.onnx_scorer import OnnxScorer
-from relsearch.rerank.scoring import Request
 
 Floats = NDArray[np.floating[Any]]
 Way = Callable[[Request], Floats]

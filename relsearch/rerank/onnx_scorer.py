@@ -10,11 +10,12 @@ import numpy as np
 from relsearch.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, Manifest, open_bundle_of
 from relsearch.rerank.cache import ContentCache
+from relsearch.rerank.calibrated import encodable
 from relsearch.rerank.deadline import Reranked, rerank_within
 from relsearch.rerank.engine import CPU, Engine
 from relsearch.rerank.logistic import Floats
 from relsearch.rerank.pairs import Row
-from relsearch.rerank.scoring import Pairs, ResidualScorer, encodable
+from relsearch.rerank.scoring import Pairs, ResidualScorer
 from relsearch.rerank.tokens import PairTokenizer, TextTokenizer
 from relsearch.rerank.vectors import VectorCache, Vectors
 

@@ -1,48 +1,30 @@
-"""What every reranker does alike: prior + residual on distinct texts, then the calibrated probability."""
+"""What every cross-encoder does alike: prior + residual on distinct pairs."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 
+from relsearch.rerank.calibrated import CalibratedScorer, Request, encodable
 from relsearch.rerank.logistic import Floats, Logistic
 from relsearch.rerank.prior import Prior
 from relsearch.rerank.vectors import VectorCache, Vectors
-from relsearch.template import render
 
-Request = tuple[str, Sequence[str]]
 Pairs = list[tuple[str, str]]
 
 
-class ResidualScorer(ABC):
+class ResidualScorer(CalibratedScorer):
     """Scores = calibration(prior(cosine) + h(query, document)); subclasses run the two models.
 
     A cross-encoder that was not trained on a prior has none: its scores are calibration(h(query, document)).
     """
 
     def __init__(self, *, template: str, prior: Prior | None, calibration: Logistic) -> None:
-        self.template = template
+        super().__init__(template=template, calibration=calibration)
         self.prior = prior
-        self.calibration = calibration
         self.vectors = VectorCache()
-
-    def render(self, fields: Mapping[str, str]) -> str:
-        """Render a document as it was rendered in training."""
-        return render(fields, self.template)
-
-    def score(self, query: str, texts: Sequence[str]) -> list[float]:
-        """Return calibrated P(relevant), one per text in input order, strictly inside (0, 1)."""
-        return self.score_many([(query, texts)])[0]
-
-    def score_many(self, requests: Sequence[Request]) -> list[list[float]]:
-        """Return the scores of each query's texts; one run over all keeps every worker busy to the end."""
-        return [self.calibration.probabilities(logits).tolist() for logits in self.logits_many(requests)]
-
-    def logits(self, query: str, texts: Sequence[str]) -> Floats:
-        """Return the raw logits, shape [n], float64; equal texts are scored once."""
-        return self.logits_many([(query, texts)])[0]
 
     def logits_many(self, requests: Sequence[Request]) -> list[Floats]:
         """Return the raw logits of each query's texts; equal pairs are scored once."""
@@ -73,8 +55,3 @@ class ResidualScorer(ABC):
 
     @abstractmethod
     def _residuals(self, pairs: Pairs) -> Floats: ...
-
-
-def encodable(text: str) -> str:
-    """Return the text with lone surrogates, which JSON can carry and no tokenizer takes, as question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from relsearch.corpus import load_collection
 from relsearch.errors import ConfigError
 from relsearch.rerank.bundle import Bundle, LateManifest, open_bundle
+from relsearch.rerank.calibrated import encodable
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 
 
@@ -31,4 +32,4 @@ def precompute(collection: str, bundle: Path, vectors: Path) -> dict[str, int | 
 def _texts(collection: str, scorer: LateOnnxScorer) -> Iterator[str]:
     source = load_collection(collection)
     for document in tqdm(source.documents(), desc="read documents", unit="doc", delay=2.0, disable=None):
-        yield scorer.clean(scorer.render(document.fields))
+        yield encodable(scorer.render(document.fields))

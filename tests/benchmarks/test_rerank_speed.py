@@ -13,7 +13,7 @@ from benchmarks.rerank_budget import measure as measure_budgets
 from benchmarks.rerank_speed import QUERY, QUICK, Load, measure, random_head, show, texts_of_length
 from benchmarks.rerank_ways import FP32, INT8, NAIVE, Floats, check_same
 from benchmarks.roofline import operations, peak_gops
-from relsearch.rerank.scoring import Request
+from relsearch.rerank.calibrated import Request
 from relsearch.rerank.tokens import PairTokenizer
 from relsearch.types import Document, Query
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from relsearch.errors import ArtifactError
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Bundle, LateManifest, open_bundle_of
+from relsearch.rerank.calibrated import encodable
 from relsearch.rerank.deadline import Reranked, rerank_within
 from relsearch.rerank.engine import Engine
 from relsearch.rerank.late.interaction import TextVectors, compress
@@ -18,7 +19,6 @@ from relsearch.rerank.late.scorer import LateScorer
 from relsearch.rerank.late.store import StoreFacts, VectorStore
 from relsearch.rerank.onnx_scorer import BATCH_TOKENS, CHARACTERS_PER_TOKEN
 from relsearch.rerank.pairs import Row
-from relsearch.rerank.scoring import encodable
 from relsearch.rerank.tokens import TextTokenizer
 
 POOLED, TOKENS = "sentence_embedding", "token_embeddings"

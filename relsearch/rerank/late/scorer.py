@@ -1,24 +1,23 @@
-"""What every late-interaction scorer does alike: kept documents, two similarities, a calibrated probability."""
+"""What every late-interaction scorer does alike: kept documents, and the two similarities."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from relsearch.rerank.cache import ContentCache
+from relsearch.rerank.calibrated import CalibratedScorer, Request, encodable
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.interaction import DocumentVectors, TextVectors, compress, cosines, maxsims
 from relsearch.rerank.late.store import VectorStore
 from relsearch.rerank.logistic import Floats, Logistic
-from relsearch.rerank.scoring import Request, encodable
-from relsearch.template import render
 
 _KEPT_BYTES = 256_000_000  # of document vectors: about 20,000 passages of 100 tokens
 
 
-class LateScorer(ABC):
+class LateScorer(CalibratedScorer):
     """Scores = calibration(head(cosine, MaxSim)); subclasses run the encoder.
 
     Documents' vectors are taken from `store`, where it has them, and from a bounded cache; else computed and cached.
@@ -27,27 +26,10 @@ class LateScorer(ABC):
     def __init__(
         self, *, template: str, head: LateHead, calibration: Logistic, store: VectorStore | None = None
     ) -> None:
-        self.template = template
+        super().__init__(template=template, calibration=calibration)
         self.head = head
-        self.calibration = calibration
         self.store = store
         self._kept: ContentCache[DocumentVectors] = ContentCache(_KEPT_BYTES, size=lambda each: each.nbytes)
-
-    def render(self, fields: Mapping[str, str]) -> str:
-        """Render a document as it was rendered in training."""
-        return render(fields, self.template)
-
-    def score(self, query: str, texts: Sequence[str]) -> list[float]:
-        """Return calibrated P(relevant), one per text in input order, strictly inside (0, 1)."""
-        return self.score_many([(query, texts)])[0]
-
-    def score_many(self, requests: Sequence[Request]) -> list[list[float]]:
-        """Return the scores of each query's texts."""
-        return [self.calibration.probabilities(logits).tolist() for logits in self.logits_many(requests)]
-
-    def logits(self, query: str, texts: Sequence[str]) -> Floats:
-        """Return the raw logits, shape [n], float64."""
-        return self.logits_many([(query, texts)])[0]
 
     def logits_many(self, requests: Sequence[Request]) -> list[Floats]:
         """Return the raw logits of each query's texts."""
@@ -64,11 +46,6 @@ class LateScorer(ABC):
     def document_vectors(self, texts: Sequence[str]) -> list[DocumentVectors]:
         """Return the vectors of documents as they are kept, computed anew."""
         return [compress(vectors) for vectors in self.encode_documents(list(texts))]
-
-    @staticmethod
-    def clean(text: str) -> str:
-        """Return a text as it is read and looked up: lone surrogates as question marks."""
-        return encodable(text)
 
     @abstractmethod
     def encode_queries(self, texts: list[str]) -> list[TextVectors]:
