@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,10 +46,14 @@ class Building:
         self.figures: dict[str, JsonValue] = {}
 
 
-def fingerprint(stage: str, settings: Mapping[str, object], inputs: Iterable[str] = ()) -> str:
-    """Return a short hash of the stage's name, its settings, its inputs' fingerprints and the code version."""
-    content = json.dumps([stage, __version__, settings, list(inputs)], sort_keys=True, default=str)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+def fingerprint(stage: str, settings: Mapping[str, object], inputs: Sequence[object] = ()) -> str:
+    """Return a short hash of the stage's name, its settings, its inputs and the code version."""
+    return _short_hash([stage, __version__, settings, inputs])
+
+
+def content(directory: Path) -> str | None:
+    """Return a short hash of the files of a finished artefact as its manifest lists them, None where there is none."""
+    return _short_hash(read_manifest(directory).files) if (directory / MANIFEST).is_file() else None
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -114,6 +118,10 @@ def checksum(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _short_hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _files(directory: Path) -> list[str]:

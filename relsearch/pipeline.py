@@ -83,15 +83,18 @@ def _unneeded(config: Config) -> dict[str, str]:
 
 
 def stage_fingerprint(name: str, config: Config) -> str:
-    """Return the fingerprint that a stage has under this config, from its settings and those before it.
+    """Return the fingerprint that a stage has under this config, from its settings and from the stages before it.
 
-    A judge that is named by its folder counts by what is in it: the same path may hold another judge tomorrow.
+    Those count by their fingerprints, since a stage may read their settings, and by what they made: one made anew with
+    other content makes all that follow outdated. A judge that is named by its folder counts by what is in it: the same
+    path may hold another judge tomorrow.
     """
     stage = next(stage for stage in stages_of(config) if stage.name == name)
     settings = config.model_dump(mode="json", include={"seed", *stage.sections})
     if named := {"tune": config.tune.start, "judge": config.label.judge}.get(name):
         settings["content"] = judge_content(named)
-    return artifacts.fingerprint(name, settings, (stage_fingerprint(before, config) for before in stage.after))
+    inputs = [(stage_fingerprint(before, config), artifacts.content(config.output / before)) for before in stage.after]
+    return artifacts.fingerprint(name, settings, inputs)
 
 
 def run_all(config: Config) -> Iterator[StageResult]:

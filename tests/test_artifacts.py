@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.artifacts import building, fingerprint, is_current, read_manifest, verify
+from relsearch.artifacts import building, content, fingerprint, is_current, read_manifest, verify
 from relsearch.errors import ArtifactError
 
 
@@ -68,3 +68,14 @@ def test_a_fingerprint_depends_on_settings_and_inputs() -> None:
     base = fingerprint("pool", {"depth": 50}, ["f1"])
     assert base == fingerprint("pool", {"depth": 50}, ["f1"])
     assert len({base, fingerprint("pool", {"depth": 51}, ["f1"]), fingerprint("pool", {"depth": 50}, ["f2"])}) == 3
+
+
+def test_content_tells_what_was_made_not_when(tmp_path: Path) -> None:
+    """Made anew with equal files an artefact has equal content; another byte gives other content."""
+    assert content(tmp_path / "pool") is None
+    found = []
+    for text in ("a", "a", "b"):
+        with building(tmp_path / "pool", "pool", expected="f1") as work:
+            (work.directory / "table.txt").write_text(text)
+        found.append(content(tmp_path / "pool"))
+    assert found[0] == found[1] != found[2]

@@ -109,6 +109,17 @@ def test_a_changed_setting_runs_the_stages_that_depend_on_it(config: Path, tmp_p
     assert again == {"agree", "augment", "train-augmented", "optimize", "export", "rerank", "evaluate"}
 
 
+def test_a_stage_made_anew_with_other_content_runs_what_follows(config: Path, tmp_path: Path) -> None:
+    """A reranker that was trained again by hand under the same settings is exported and measured again."""
+    copy = _copied(config, tmp_path)
+    trained = load_config(copy).output / "train-augmented"
+    manifest = json.loads((trained / "manifest.json").read_text("utf-8"))
+    manifest["files"]["model.safetensors"] = "0" * 64
+    (trained / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    again = {name for name, status in _statuses(copy) if status == "done"}
+    assert again == {"optimize", "export", "rerank", "evaluate"}
+
+
 def test_the_table_shows_every_arm_against_bm25(config: Path) -> None:
     """The last table holds BM25, the untrained cosine and both rerankers, and fits a terminal."""
     shown = _relsearch("run", "-c", str(config)).stdout
