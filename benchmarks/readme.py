@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from benchmarks import readme_serving as serving
 from benchmarks.readme_parts import section, table
+from benchmarks.record import recorded
 
-RESULTS = Path(__file__).resolve().parent / "results"
 Figures = dict[str, Any]
 RUNS = {
     "bm25": "BM25",
@@ -31,12 +29,7 @@ AGREEMENT = {
 
 def tables() -> str:
     """Return every table as Markdown, each with the command that measures it."""
-    return "\n".join(part(_load(name)) for name, part in PARTS.items() if (RESULTS / f"{name}.json").is_file())
-
-
-def _load(name: str) -> Figures:
-    loaded: Figures = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return loaded
+    return "\n".join(part(figures) for name, part in PARTS.items() if (figures := recorded(name)))
 
 
 def _chain(figures: Figures) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
+from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm")
@@ -40,6 +41,13 @@ def record(name: str, figures: Mapping[str, object], *, seed: int | None = None)
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps({**figures, **about}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return partial.replace(path)
+
+
+def recorded(name: str) -> dict[str, Any] | None:
+    """Return what a benchmark recorded last, None where it has not run."""
+    path = RESULTS / f"{name}.json"
+    found: dict[str, Any] | None = json.loads(path.read_text("utf-8")) if path.is_file() else None
+    return found
 
 
 def cpu() -> dict[str, object]:

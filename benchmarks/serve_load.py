@@ -1,9 +1,11 @@
 """The service under load, beside a plain FastAPI + sentence-transformers server on the same model.
 
-`python -m benchmarks.serve_load --bundle BUNDLE --model RERANKER [--soak-minutes 60] [--quick]`; RERANKER is the model
-folder that the bundle was exported from. One and eight clients that wait for their answers, with and without a busy
-neighbour process; then requests at random times, at growing shares of the rate that eight clients reached; then, if
-asked for, a soak at 80 % of it. --quick is a small part of it and records nothing. Texts are the packaged demo's.
+`python -m benchmarks.serve_load --bundle BUNDLE --model RERANKER [--seconds 60] [--soak-minutes 60] [--quick]`;
+RERANKER is the cross-encoder's folder that the bundle was exported from (`relsearch export --model RERANKER`). One and
+eight clients that wait for their answers, with and without a busy neighbour process; then requests at random times, at
+growing shares of the rate that eight clients reached; then, if asked for, a soak at 80 % of it. --quick is a small part
+of it and records nothing. Texts are the packaged demo's. What benchmarks.serve_fuzz and benchmarks.gateway_overhead
+recorded last is repeated beside it.
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from benchmarks.load import Requests, closed, offered
-from benchmarks.record import record
+from benchmarks.record import record, recorded
 from relsearch.corpus import load_collection
 from relsearch.show import table
 from relsearch.template import render
@@ -55,11 +57,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=WHOLE.seconds, help="of each measurement")
     parser.add_argument("--soak-minutes", type=float, default=0.0)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, nothing recorded")
     arguments = parser.parse_args()
-    size = QUICK if arguments.quick else WHOLE
-    figures: dict[str, Any] = {"documents_per_request": size.documents, "cores": len(os.sched_getaffinity(0))}
+    size = QUICK if arguments.quick else replace(WHOLE, seconds=arguments.seconds)
+    figures: dict[str, Any] = {
+        "documents_per_request": size.documents,
+        "seconds": size.seconds,
+        "cores": len(os.sched_getaffinity(0)),
+    }
     with plain(arguments.model) as (url, _):
         figures["plain"] = measure(url, size)
     with service(arguments.bundle) as (url, process):
@@ -68,7 +75,7 @@ def main() -> None:
     figures["p95_over_p50_busy"] = max(_spread(row) for row in figures["relsearch"]["clients"] if row["busy"])
     show(figures)
     if not arguments.quick:
-        record("serve_load", figures, seed=SEED)
+        record("serve_load", figures | measured_elsewhere(), seed=SEED)
 
 
 def measure(url: str, size: Size) -> dict[str, Any]:
@@ -103,6 +110,17 @@ def soak(url: str, process: subprocess.Popen[bytes], saturated: float, size: Siz
         "soak_refused": found["refused"],
         "soak_growth_mb": growth,
         "soak": found,
+    }
+
+
+def measured_elsewhere() -> dict[str, Any]:
+    """Return the service's other figures as their own benchmarks recorded them; nulls where one has not run."""
+    fuzz, overhead = (recorded(name) or {} for name in ("serve_fuzz", "gateway_overhead"))
+    return {
+        "requests_fuzzed": fuzz.get("requests_fuzzed"),
+        "status_500": fuzz.get("status_500"),
+        "gateway_overhead_ms": overhead.get("gateway_overhead_ms"),
+        "searches_lost": overhead.get("searches_lost"),
     }
 
 
