@@ -150,11 +150,21 @@ def transfer(figures: Figures) -> str:
     """The ready reranker on collections that it never saw."""
     rows = []
     for name, found in figures["collections"].items():
-        cells = [_interval(found["runs"][run]["nDCG@10"]) for run in ("bm25", "cosine", "ready")]
+        cells = [_interval(found["runs"][run]["nDCG@10"]) for run in ("bm25", "cosine", "ready", "mixed")]
         rows.append([name, str(found["queries"]), *cells])
     return section(
         "The ready reranker over BM25's top 100 of collections that it never saw, NDCG@10 [95 % CI].",
-        table(["collection", "queries", "BM25", "cosine of e5-small-v2", "ready reranker"], rows),
+        table(
+            [
+                "collection",
+                "queries",
+                "BM25",
+                "cosine of e5-small-v2",
+                "ready reranker",
+                f"with --mix {figures['mix']:g}",
+            ],
+            rows,
+        ),
         figures,
     )
 

@@ -1,8 +1,8 @@
-"""The text fields of a document as a search engine keeps it."""
+"""The text fields and the score of a document as a search engine returns it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -20,6 +20,11 @@ def source_fields(source: Mapping[str, Any], names: Mapping[str, str] | None = N
     else:
         found = {name: _text(_at(inner, path)) or _text(_at(source, path)) for name, path in names.items()}
     return {name: text for name, text in found.items() if text}
+
+
+def engine_scores(hits: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Return the hits' own scores, 0 where the engine gave none (a search that is sorted by a field)."""
+    return [float(hit.get("_score") or 0.0) for hit in hits]
 
 
 def _at(source: Mapping[str, Any], path: str) -> Any:

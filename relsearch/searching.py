@@ -17,8 +17,9 @@ from threading import Event
 from typing import Any, Protocol
 
 from relsearch.errors import ConfigError
-from relsearch.hits import source_fields
+from relsearch.hits import engine_scores, source_fields
 from relsearch.protocols import Scorer
+from relsearch.rerank.mix import mixed
 from relsearch.template import template_fields
 
 Fields = Mapping[str, str] | Sequence[str] | None
@@ -87,6 +88,7 @@ def search(
     size: int = 10,
     window: int = 100,
     budget_ms: float | None = None,
+    mix: float = 0.0,
     engine_query: Mapping[str, Any] | None = None,
 ) -> Found:
     """Search by an Elasticsearch or OpenSearch client and rerank its first `window` hits with a bundle.
@@ -94,12 +96,13 @@ def search(
     `fields` are those the bundle's template names; a mapping gives their paths in the index where these differ,
     e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match on them. `vectors` is a folder of
     documents that `relsearch precompute` read with a late-interaction bundle. `budget_ms` bounds the reranking; when
-    it is over, or the reranker fails, the engine's order comes back, marked. The client's own errors pass through.
+    it is over, or the reranker fails, the engine's order comes back, marked. `mix` is the weight of the engine's scores
+    beside the bundle's (0.2 suits BM25). The client's own errors pass through.
     Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields, or where vectors
     are given for a cross-encoder or an opened bundle.
     """
     reranker = _opened(bundle, vectors)
-    plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
+    plan = _plan(query, reranker, fields, size=size, window=window, mix=mix, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(client.search(index=index, body=plan.body))
     searched_s = time.monotonic()
@@ -125,12 +128,13 @@ async def search_async(
     size: int = 10,
     window: int = 100,
     budget_ms: float | None = None,
+    mix: float = 0.0,
     engine_query: Mapping[str, Any] | None = None,
 ) -> Found:
     """Do as `search` by an asynchronous client; scoring runs in a thread and leaves the event loop free."""
     loop = asyncio.get_running_loop()
     reranker = await loop.run_in_executor(_pool(), _opened, bundle, vectors)
-    plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
+    plan = _plan(query, reranker, fields, size=size, window=window, mix=mix, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(await client.search(index=index, body=plan.body))
     searched_s = time.monotonic()
@@ -154,6 +158,7 @@ class _Plan:
     names: Mapping[str, str]
     size: int
     window: int
+    mix: float
     body: Mapping[str, Any]
 
     def scores(self, hits: Sequence[Mapping[str, Any]], stop: Event) -> list[float]:
@@ -168,7 +173,7 @@ class _Plan:
             scores += self.reranker.score(self.query, texts[start : start + _TEXTS_A_CALL])
         if len(scores) != len(texts) or not all(map(math.isfinite, scores)):
             raise ValueError(f"{len(scores)} scores for {len(texts)} texts, or one that is not finite")
-        return scores
+        return mixed(scores, engine_scores(hits[: self.window]), self.mix)
 
     def found(
         self,
@@ -197,12 +202,13 @@ def _plan(
     *,
     size: int,
     window: int,
+    mix: float,
     engine_query: Mapping[str, Any] | None,
 ) -> _Plan:
     names = _names(fields, template_fields(reranker.manifest.template))
     match = {"multi_match": {"query": query, "fields": [*names.values(), _CONTENTS]}}
     body = {"query": engine_query or match, "size": max(size, window)}
-    return _Plan(query, reranker, names, size, window, body)
+    return _Plan(query, reranker, names, size, window, mix, body)
 
 
 def _names(fields: Fields, wanted: tuple[str, ...]) -> Mapping[str, str]:

@@ -116,6 +116,13 @@ def test_what_lies_below_the_window_follows_in_the_engine_order(search: Callable
     assert [hit.score is None for hit in found.hits] == [False, False, True, True]
 
 
+def test_the_engines_scores_can_be_mixed_in(search: Callable[..., Found]) -> None:
+    """With enough weight its order comes back, and the window's hits keep a score."""
+    found = search(TEXTS, Bundle(), mix=100.0)
+    assert _ids(found) == ["d0", "d1", "d2", "d3"]
+    assert found.reranked
+
+
 def test_the_best_of_the_window_are_returned(search: Callable[..., Found]) -> None:
     """`size` cuts after reranking."""
     assert _ids(search(TEXTS, Bundle(), size=1)) == ["d2"]

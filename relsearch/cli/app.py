@@ -28,6 +28,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 SeedOption = Annotated[int, typer.Option(help="Seed of the bootstrap.")]
 UrlOption = Annotated[str, typer.Option(help="The search server, e.g. http://127.0.0.1:9200.")]
 EngineOption = Annotated[str, typer.Option(help="What the server is: elasticsearch or opensearch.")]
+MixOption = Annotated[
+    float, typer.Option(min=0, help="Weight of the first stage's scores beside the bundle's; 0.2 suits BM25.")
+]
 FieldOption = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME[=PATH]", help="A field, and its path in the index if other; repeatable."),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import JsonOption, app
+from relsearch.cli.app import JsonOption, MixOption, app
 
 
 @app.command()
@@ -24,21 +24,25 @@ def rerank(
     budget_ms: Annotated[
         float | None, typer.Option(min=0, help="Milliseconds a query; the cosine orders what is not reached in it.")
     ] = None,
+    mix: MixOption = 0.0,
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch."""
     from relsearch.corpus import load_collection, texts_of
+    from relsearch.errors import ConfigError
     from relsearch.exporters.trec import run_text, write_run
     from relsearch.rerank.families import open_scorer
     from relsearch.rerank.rank import rerank_run, rerank_run_within
     from relsearch.trec import read_run
 
+    if mix and budget_ms is not None:
+        raise ConfigError("--mix and --budget-ms: what is not reached has no score to mix; give one of them")
     source = load_collection(collection)
     first = read_run(run_file)
     scorer = open_scorer(bundle, vectors=vectors, kept_documents=max(20_000, first["doc_id"].n_unique()))
     queries, texts = texts_of(first, source, scorer.render)
     if budget_ms is None:
-        run = rerank_run(first, queries, texts, scorer, depth=depth)
+        run = rerank_run(first, queries, texts, scorer, depth=depth, mix=mix)
     else:
         scorer.prepare(list(texts.values()))  # as an index would hold them
         run, reached = rerank_run_within(first, queries, texts, scorer, depth=depth, budget_ms=budget_ms)

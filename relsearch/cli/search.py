@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relsearch.cli.app import EngineOption, FieldOption, JsonOption, UrlOption, app, parse_fields
+from relsearch.cli.app import EngineOption, FieldOption, JsonOption, MixOption, UrlOption, app, parse_fields
 
 if TYPE_CHECKING:
     from relsearch.searching import Found, Hit
@@ -32,6 +32,7 @@ def search(
     budget_ms: Annotated[
         float | None, typer.Option(min=0, help="When reranking takes longer, show the engine's order.")
     ] = None,
+    mix: MixOption = 0.0,
     engine: EngineOption = "elasticsearch",
     as_json: JsonOption = False,
 ) -> None:
@@ -57,6 +58,7 @@ def search(
             size=size,
             window=window,
             budget_ms=budget_ms,
+            mix=mix,
         )
     if found.reason:
         typer.echo(f"not reranked: {found.reason}", err=True)

@@ -25,6 +25,7 @@ class Ask(Section):
     query: str | None = Field(None, min_length=1)
     window: int | None = None
     budget_ms: int | None = None
+    mix: float | None = None
     fields: dict[str, str] | None = None
     template: str | None = None
     original: bool | None = None

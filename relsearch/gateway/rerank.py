@@ -8,6 +8,8 @@ from typing import Any
 from relsearch.gateway.documents import hit_text
 from relsearch.gateway.refusals import NotRerankedError
 from relsearch.gateway.rewrite import Plan
+from relsearch.hits import engine_scores
+from relsearch.rerank.mix import mixed
 
 Hit = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -30,6 +32,7 @@ def reranked(answer: Mapping[str, Any], plan: Plan, scores: Sequence[float]) -> 
     `_score` is the reranker's within the window and the engine's past it; `max_score` is the reranker's best.
     """
     hits = _hits(answer)
+    scores = mixed(scores, engine_scores(hits[: len(scores)]), plan.rules.mix)
     ranked = sorted(range(len(scores)), key=lambda position: (-scores[position], position))
     order = [*ranked, *range(len(scores), len(hits))]
     page = []

@@ -127,6 +127,15 @@ def test_equal_scores_keep_the_engines_order() -> None:
     assert page["max_score"] == 0.7
 
 
+def test_the_engines_scores_can_be_mixed_in() -> None:
+    """A rule or the search itself says how much they weigh; `_score` is what the hits were ordered by."""
+    answer = {"hits": {"max_score": 9.0, "hits": [{"_id": "a", "_score": 9.0}, {"_id": "b", "_score": 1.0}]}}
+    assert [hit["_id"] for hit in reranked(answer, _page(0, 2), [0.5, 0.6])["hits"]["hits"]] == ["b", "a"]
+    page = reranked(answer, _page(0, 2, mix=9.0), [0.5, 0.6])["hits"]
+    assert [hit["_id"] for hit in page["hits"]] == ["a", "b"]
+    assert page["max_score"] == page["hits"][0]["_score"] > page["hits"][1]["_score"]
+
+
 def test_the_engines_rank_and_score_are_kept_on_request() -> None:
     """Under fields, beside those that the client asked for."""
     answer = {"hits": {"max_score": 3.0, "hits": [{"_id": "a", "_score": 3.0, "fields": {"x": [1]}}]}}
@@ -145,7 +154,7 @@ def test_the_engines_own_page_is_cut_from_the_window() -> None:
 
 def _page(start: int, size: int, *, window: int = 100, **more: Any) -> Plan:
     source = more.get("source", SourceFilter())
-    rules = Rules(window=window, original=more.get("original", False))
+    rules = Rules(window=window, original=more.get("original", False), mix=more.get("mix", 0.0))
     return Plan({}, (), "q", rules, "{title}", start, size, source)
 
 

@@ -35,6 +35,12 @@ def test_head_follows_the_scorer() -> None:
     assert run["rank"].to_list() == [1, 2]
 
 
+def test_the_runs_own_scores_can_be_mixed_in() -> None:
+    """With enough weight its order comes back."""
+    texts = {"a": "s", "b": "longer"}
+    assert rerank_run(run_of("a", "b"), {"q": "x"}, texts, LengthScorer(), depth=2, mix=9.0)["doc_id"][0] == "a"
+
+
 def test_tail_keeps_its_order_below_the_head() -> None:
     """What lies below the depth follows in first-stage order, and needs no text."""
     run = rerank_run(run_of("a", "b", "d", "c"), {"q": "x"}, {"a": "s", "b": "longer"}, LengthScorer(), depth=2)
