@@ -53,7 +53,7 @@ def _measure(name: str, bundle: Path, vectors: Path) -> Any:
     collection, encoder = FolderCollection(COLLECTIONS / name, trec=False), EncoderConfig.model_validate(E5)
     qrels = read_qrels(COLLECTIONS / name / QRELS.get(name, "qrels.tsv"), None)
     bm25 = _first_stage(name, collection, set(qrels["query_id"]))
-    scorer = open_scorer(bundle)
+    scorer = open_scorer(bundle, kept_documents=bm25["doc_id"].n_unique())
     queries, texts = texts_of(bm25, collection, scorer.render)
     pairs = [Pair(q, d, queries[q], texts[d]) for q, d in bm25.select("query_id", "doc_id").iter_rows()]
     cosines = load_encoder(encoder, keep=vectors).cosines(pairs)
