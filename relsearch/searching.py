@@ -97,7 +97,7 @@ def search(
     e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match on them. `vectors` is a folder of
     documents that `relsearch precompute` read with a late-interaction bundle. `budget_ms` bounds the reranking; when
     it is over, or the reranker fails, the engine's order comes back, marked. `mix` is the weight of the engine's scores
-    beside the bundle's (0.2 suits BM25). The client's own errors pass through.
+    beside the bundle's, such as 0.2. The client's own errors pass through.
     Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields, or where vectors
     are given for a cross-encoder or an opened bundle.
     """
