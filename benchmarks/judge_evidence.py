@@ -7,7 +7,6 @@ vectors are kept in the output folder and shared with benchmarks.judge_quality. 
 from __future__ import annotations
 
 import argparse
-import os
 import random
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import judge_measures as measures
-from benchmarks.folders import MODELS
+from benchmarks.folders import use_models
 from benchmarks.judge_data import E5, MINILM, SCALE, SEED, TRAINING, human_of, labelled
 from benchmarks.record import record
 from relsearch.config import EvidenceColumn
@@ -46,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--output", type=Path, default=Path("runs/judge-quality"))
     kept = parser.parse_args().output / "vectors"
-    os.environ.setdefault("RELSEARCH_MODELS", str(MODELS))
+    use_models()
     parts = [labelled(name) for name in TRAINING]
     pairs, grades = [p for part in parts for p in part.pairs], np.array([g for part in parts for g in part.grades])
     e5, minilm = (load_encoder(config, keep=kept) for config in (E5, MINILM))

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
-from benchmarks.folders import MODELS
+from benchmarks.folders import use_models
 from benchmarks.judge_data import E5, MINILM, SCALE, SEED, TRAINING, Labelled, training_halves
 from benchmarks.judge_variants import SHIPPED, TUNED, folder_of
 from benchmarks.record import record
@@ -42,7 +41,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3000, help="training pairs at most")
     parser.add_argument("--dev-pairs", type=int, default=1200, help="held-out pairs that each look reads")
     arguments = parser.parse_args()
-    os.environ.setdefault("RELSEARCH_MODELS", str(MODELS))
+    use_models()
     train, dev = training_halves()
     encoders = [load_encoder(config, keep=arguments.vectors) for config in (E5, MINILM)]
     budget = {"minutes": arguments.minutes, "max_pairs": arguments.pairs, "dev_pairs": arguments.dev_pairs}

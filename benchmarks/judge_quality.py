@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from benchmarks import judge_measures as measures
-from benchmarks.folders import MODELS
+from benchmarks.folders import use_models
 from benchmarks.judge_baselines import baselines
 from benchmarks.judge_data import E5, SCALE, SEED, TEST, TRAINING, Labelled, human_of, labelled, training_halves
 from benchmarks.judge_gain import gain
@@ -45,7 +44,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="tune and judge only these, and measure nothing")
     parser.add_argument("--measure-only", action="store_true", help="measure what is finished, tune nothing")
     arguments = parser.parse_args()
-    os.environ.setdefault("RELSEARCH_MODELS", str(MODELS))
+    use_models()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     bench = Bench(arguments.output)
     if not arguments.measure_only:

@@ -9,7 +9,6 @@ sentences of the packaged demo, put together to the wanted lengths.
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +19,7 @@ import numpy as np
 
 from benchmarks import precomputed
 from benchmarks import rerank_process as process
-from benchmarks.folders import COLLECTIONS, MODELS
+from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import record
 from benchmarks.rerank_ways import FP32, INT8, NAIVE, Way, check_same, ways
 from benchmarks.roofline import operations, peak_gops
@@ -78,7 +77,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=available_cores())
     parser.add_argument("--max-length", type=int, default=512)
     arguments = parser.parse_args()
-    os.environ.setdefault("RELSEARCH_MODELS", str(MODELS))
+    use_models()
     size = QUICK if arguments.quick else replace(WHOLE, loads=WHOLE.loads[: arguments.loads])
     with tempfile.TemporaryDirectory() as name:
         model = arguments.model or random_head(Path(name) / "model", max_length=arguments.max_length)

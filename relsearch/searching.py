@@ -98,8 +98,8 @@ def search(
     documents that `relsearch precompute` read with a late-interaction bundle. `budget_ms` bounds the reranking; when
     it is over, or the reranker fails, the engine's order comes back, marked. `mix` is the weight of the engine's scores
     beside the bundle's, such as 0.2. The client's own errors pass through.
-    Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields, or where vectors
-    are given for a cross-encoder or an opened bundle.
+    Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields, where `mix` is
+    below 0, or where vectors are given for a cross-encoder or an opened bundle.
     """
     reranker = _opened(bundle, vectors)
     plan = _plan(query, reranker, fields, size=size, window=window, mix=mix, engine_query=engine_query)
@@ -187,8 +187,8 @@ class _Plan:
         known: list[float | None] = [*(scores or [])]
         known += [None] * (len(hits) - len(known))
         ranked = [
-            Hit(hit["_id"], hit["_index"], score, rank, float(hit["_score"] or 0.0), hit["_source"])
-            for rank, (hit, score) in enumerate(zip(hits, known, strict=True), 1)
+            Hit(hit["_id"], hit["_index"], score, rank, engine_score, hit["_source"])
+            for rank, (hit, score, engine_score) in enumerate(zip(hits, known, engine_scores(hits), strict=True), 1)
         ]
         ranked.sort(key=lambda hit: (hit.score is None, -(hit.score or 0.0), hit.engine_rank))
         engine_ms, rerank_ms = 1000 * (searched_s - started_s), 1000 * (time.monotonic() - searched_s)
@@ -205,6 +205,8 @@ def _plan(
     mix: float,
     engine_query: Mapping[str, Any] | None,
 ) -> _Plan:
+    if not (math.isfinite(mix) and mix >= 0):
+        raise ConfigError(f"mix {mix}: give a weight of 0 or more, such as 0.2")
     names = _names(fields, template_fields(reranker.manifest.template))
     match = {"multi_match": {"query": query, "fields": [*names.values(), _CONTENTS]}}
     body = {"query": engine_query or match, "size": max(size, window)}

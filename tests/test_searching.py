@@ -123,6 +123,13 @@ def test_the_engines_scores_can_be_mixed_in(search: Callable[..., Found]) -> Non
     assert found.reranked
 
 
+@pytest.mark.parametrize("mix", [-0.1, float("nan"), float("inf")])
+def test_a_weight_that_is_none_is_refused(search: Callable[..., Found], mix: float) -> None:
+    """Before the engine is asked anything."""
+    with pytest.raises(ConfigError, match=r"mix .* give a weight of 0 or more"):
+        search(TEXTS, Bundle(), mix=mix)
+
+
 def test_the_best_of_the_window_are_returned(search: Callable[..., Found]) -> None:
     """`size` cuts after reranking."""
     assert _ids(search(TEXTS, Bundle(), size=1)) == ["d2"]
