@@ -45,6 +45,7 @@ bench: .venv/dev.stamp  ## measure again what the README's tables show (hours; t
 
 .venv/dev.stamp: .venv/demo.stamp
 	$(BIN)/pip install -q -e '.[all]' --group dev
+	$(BIN)/pip install -q --target .venv/elasticsearch-8 'elasticsearch<9'
 	touch $@
 
 clean:  ## remove what the targets made

@@ -53,9 +53,7 @@ def main() -> None:
     parser.add_argument("--tune-pairs", type=int, default=2100)
     parser.add_argument("--train-minutes", type=float, default=12)
     arguments = parser.parse_args()
-    gathered = arguments.output / "gathered"
-    if not (gathered / "finished").is_file():
-        _gather(gathered)
+    gather(arguments.output / "gathered")
     config = chain_config(
         arguments.output,
         family=arguments.family,
@@ -102,7 +100,10 @@ def chain_config(
     )
 
 
-def _gather(folder: Path) -> None:
+def gather(folder: Path) -> None:
+    """Write the years as one collection into a folder, unless that was done before."""
+    if (folder / "finished").is_file():
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "corpus.jsonl").open("w", encoding="utf-8") as corpus:
         for name in (*TRAINING, UNLABELLED, TEST):

@@ -1,9 +1,10 @@
 """Few labels, the usual case: k labelled queries alone, or with the judged pools of queries that nobody labelled.
 
-`python -m benchmarks.few_labels [--chain runs/trec-dl] [--k 5 20] [--seeds 2]` takes texts and judged pools from the
-folder of benchmarks.chain_trec_dl, trains both arms alike on k queries of 2021 and 2023 (a fifth of them, at least
-one, for early stopping), and reports NDCG@10 over BM25's top 100 of 2019. The judged pools are those of 2022, whose
-judge is the ready one: it learnt from 2021 and 2023, never from 2019 or 2022. A cut run goes on.
+`python -m benchmarks.few_labels [--output runs/few-labels] [--k 5 20 50] [--seeds 2] [--student minilm]` trains a small
+student alike on two sets: the people's grades of k queries of 2021 and 2023 (a fifth of the queries, at least one, for
+early stopping), and the same with the pools of 2022's queries as the ready judge grades them. That judge learnt from
+2021 and 2023, never from 2019 or 2022, whose grades nothing sees. A third row learns from every label of 2021 and 2023.
+NDCG@10 is over BM25's top 100 of 2019. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import argparse
 import json
 import random
 import shutil
+import time
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,43 +23,156 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from benchmarks.chain_trec_dl import SEED, TEST, UNLABELLED, chain_config
+from benchmarks.chain_trec_dl import E5, SEED, TEST, UNLABELLED, chain_config, gather
+from benchmarks.folders import use_models
 from benchmarks.record import record
 from relsearch import augment as policy
-from relsearch import tables
+from relsearch.config import Config, EncoderConfig
+from relsearch.encoder import load_encoder
 from relsearch.evaluate import query_values
+from relsearch.judge.registry import open_judge
+from relsearch.judge.store import judge_all
+from relsearch.pipeline import run_verb
 from relsearch.rerank.families import open_model, train
 from relsearch.rerank.rank import rerank_run
 from relsearch.rerank.training import Texts
 from relsearch.show import table
 from relsearch.stages.context import Context
+from relsearch.stages.runs import reorder
 
-ARMS = ("human only", "augmented")
+STUDENTS = {"minilm": EncoderConfig(), "e5": EncoderConfig.model_validate(E5)}
 MEASURE = "nDCG@10"
+JUDGED_DEPTH = 40
 _DEV_SHARE = 0.2
 
 
 def main() -> None:
-    """Train every arm that has no result yet, then record the table."""
+    """Judge what has no judgment, train every arm that has no result, then record the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chain", type=Path, default=Path("runs/trec-dl"))
     parser.add_argument("--output", type=Path, default=Path("runs/few-labels"))
-    parser.add_argument("--k", type=int, nargs="+", default=[5, 20])
+    parser.add_argument("--k", type=int, nargs="+", default=[5, 20, 50])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--student", choices=STUDENTS, default="minilm")
     arguments = parser.parse_args()
-    context = Context(chain_config(arguments.chain, steps=arguments.steps))
-    values: dict[tuple[int, str], list[list[float]]] = {}
-    for k in arguments.k:
-        for seed in range(arguments.seeds):
-            for arm in ARMS:
-                folder = arguments.output / f"{k}-{seed}-{arm.replace(' ', '-')}"
-                values.setdefault((k, arm), []).append(_once(context, folder, k=k, seed=seed, arm=arm))
-                print(f"k {k}, seed {seed}, {arm}: {np.mean(values[k, arm][-1]):.4f}", flush=True)
-    rows = [_row(k, values[k, ARMS[0]], values[k, ARMS[1]]) for k in arguments.k]
-    names = list(rows[0])
-    print(table(names, [[str(row[name]) for name in names] for row in rows]))
-    record("few_labels", {"rows": rows, "steps": arguments.steps, "seeds": arguments.seeds, "test": TEST}, seed=SEED)
+    use_models()
+    gather(arguments.output / "gathered")
+    config = _config(arguments.output, STUDENTS[arguments.student], steps=arguments.steps)
+    for verb in ("collect", "index", "pool"):
+        list(run_verb(verb, config))
+    trial = Trial(Context(config), arguments.output / f"{arguments.student}-{arguments.steps}")
+    judged = trial.judged
+    every = len(trial.labelled)
+    values: dict[tuple[int, bool], list[list[float]]] = {}
+    for seed in range(arguments.seeds):
+        for k in (*arguments.k, every):
+            for augmented in (False, True)[: 1 if k == every else 2]:
+                found = trial.values(k, seed, judged if augmented else None)
+                values.setdefault((k, augmented), []).append(found)
+                arm = "augmented" if augmented else "human only"
+                print(f"seed {seed}, k {k}, {arm}: {np.mean(found):.4f}", flush=True)
+    rows = [_row(k, values[k, False], values[k, True]) for k in arguments.k]
+    print(table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows]))
+    figures = {
+        "rows": rows,
+        "every_label": {"k": every, "human_only": _mean(values[every, False])},
+        "untrained": _mean([trial.untrained]),
+        "student": arguments.student,
+        "judged_pairs": judged.height,
+        "judged_queries": judged["query_id"].n_unique(),
+        "steps": arguments.steps,
+        "seeds": arguments.seeds,
+        "test": TEST,
+        "minutes": round(sum(trial.seconds()) / 60, 1),
+    }
+    record("few_labels", figures, seed=SEED)
+
+
+def _config(output: Path, student: EncoderConfig, *, steps: int) -> Config:
+    """Return the chain's settings with another student."""
+    config = chain_config(output, steps=steps)
+    return config.model_copy(update={"train": config.train.model_copy(update={"encoder": student})})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One student on one collection; what was measured stays in `folder`."""
+
+    context: Context
+    folder: Path
+
+    @cached_property
+    def labelled(self) -> list[str]:
+        """The queries of 2021 and 2023 with a relevant document."""
+        human = self.context.human
+        relevant = human.filter(pl.col("grade") >= self.context.config.scale.relevant)["query_id"].unique()
+        return sorted(self.context.split("train", "dev") & set(relevant))
+
+    @cached_property
+    def judged(self) -> pl.DataFrame:
+        """The ready judge's grades of the pools of 2022."""
+        mine = pl.col("query_id").str.starts_with(f"{UNLABELLED}:") & (pl.col("rank") <= JUDGED_DEPTH)
+        pairs = self.context.pairs(self.context.candidates.filter(mine).sort("query_id", "doc_id"))
+        judge = open_judge(self.context.config, keep=self.context.vectors)
+        return judge_all(judge, pairs, self.folder.parent / "judged")
+
+    @cached_property
+    def first_stage(self) -> pl.DataFrame:
+        """BM25's run of the test queries."""
+        return self.context.first_stage.filter(pl.col("query_id").is_in(self.context.split("test")))
+
+    @cached_property
+    def untrained(self) -> list[float]:
+        """The measure of the student's untrained cosine."""
+        encoder = load_encoder(self.context.config.train_encoder, keep=self.context.vectors)
+        return self._measured(reorder(self.first_stage, encoder.cosines(self.context.pairs(self.first_stage)).tolist()))
+
+    def values(self, k: int, seed: int, judged: pl.DataFrame | None) -> list[float]:
+        """Train one arm and return its measure of each test query; a finished one is read."""
+        folder = self.folder / f"{k}-{seed}-{'human' if judged is None else 'augmented'}"
+        done = folder / "values.json"
+        if not done.is_file():
+            started = time.perf_counter()
+            self._train(k, seed, judged, folder)
+            texts = {pair.doc_id: pair.text for pair in self.context.pairs(self.first_stage)}
+            run = rerank_run(self.first_stage, self.context.query_texts, texts, open_model(folder), depth=100)
+            shutil.rmtree(folder)
+            folder.mkdir(parents=True)
+            kept = {"values": self._measured(run), "seconds": time.perf_counter() - started}
+            done.write_text(json.dumps(kept), encoding="utf-8")
+        found: list[float] = json.loads(done.read_text("utf-8"))["values"]
+        return found
+
+    def seconds(self) -> list[float]:
+        """Return what each arm took."""
+        return [json.loads(path.read_text("utf-8"))["seconds"] for path in self.folder.glob("*/values.json")]
+
+    def _train(self, k: int, seed: int, judged: pl.DataFrame | None, folder: Path) -> None:
+        context, config = self.context, self.context.config
+        drawn = random.Random(seed).sample(self.labelled, k)  # noqa: S311 - a seeded draw, not a secret
+        held_out = max(1, round(_DEV_SHARE * k))
+        dev, training = set(drawn[:held_out]), set(drawn[held_out:])
+        queries = training | (set(judged["query_id"]) if judged is not None else set())
+        examples = policy.augment(context.human, judged, queries=queries, scale=config.scale, config=config.augment)
+        dev_examples = policy.augment(context.human, None, queries=dev, scale=config.scale, config=config.augment)
+        texts = context.texts([*examples["doc_id"], *dev_examples["doc_id"]])
+        train(
+            examples,
+            dev_examples,
+            texts=Texts(context.query_texts, texts, config.collection.template),
+            config=config.train,
+            encoder=config.train_encoder,
+            scale=config.scale,
+            seed=seed,
+            output=folder,
+            training_data=f"{k} queries of 2021 and 2023",
+            vectors=context.vectors,
+        )
+
+    def _measured(self, run: pl.DataFrame) -> list[float]:
+        qrels = self.context.human.filter(pl.col("query_id").is_in(self.context.split("test")))
+        values: list[float] = query_values(qrels, run, [MEASURE])[MEASURE].tolist()
+        return values
 
 
 def _row(k: int, human: list[list[float]], augmented: list[list[float]]) -> dict[str, Any]:
@@ -63,67 +180,15 @@ def _row(k: int, human: list[list[float]], augmented: list[list[float]]) -> dict
     first, second = (np.mean(np.array(each), axis=0) for each in (human, augmented))
     return {
         "k": k,
-        "human_only": round(float(first.mean()), 4),
-        "augmented": round(float(second.mean()), 4),
+        "human_only": _mean(human),
+        "augmented": _mean(augmented),
         "relative": round(float(second.mean() / first.mean() - 1), 4),
         "p": round(float(stats.ttest_rel(second, first).pvalue), 4),
     }
 
 
-def _once(context: Context, folder: Path, *, k: int, seed: int, arm: str) -> list[float]:
-    """Train one arm and return its measure of each test query; a finished one is read."""
-    done = folder / "values.json"
-    if done.is_file():
-        kept: list[float] = json.loads(done.read_text("utf-8"))
-        return kept
-    config = context.config
-    training, dev = _drawn(context, k, seed)
-    judged = _judged(context) if arm == "augmented" else None
-    queries = training | (set(judged["query_id"]) if judged is not None else set())
-    examples = policy.augment(context.human, judged, queries=queries, scale=config.scale, config=config.augment)
-    dev_examples = policy.augment(context.human, None, queries=dev, scale=config.scale, config=config.augment)
-    texts = context.texts([*examples["doc_id"], *dev_examples["doc_id"]])
-    train(
-        examples,
-        dev_examples,
-        texts=Texts(context.query_texts, texts, config.collection.template),
-        config=config.train,
-        encoder=config.train_encoder,
-        scale=config.scale,
-        seed=seed,
-        output=folder,
-        training_data=f"{k} queries of 2021 and 2023, {arm}",
-        vectors=context.vectors,
-    )
-    values = _measured(context, folder)
-    shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    done.write_text(json.dumps(values), encoding="utf-8")
-    return values
-
-
-def _drawn(context: Context, k: int, seed: int) -> tuple[set[str], set[str]]:
-    """Draw k labelled queries with a relevant document; a fifth of them, at least one, stop training early."""
-    relevant = context.human.filter(pl.col("grade") >= context.config.scale.relevant)["query_id"].unique()
-    candidates = sorted(context.split("train", "dev") & set(relevant))
-    drawn = random.Random(seed).sample(candidates, k)  # noqa: S311 - a seeded draw, not a secret
-    held_out = max(1, round(_DEV_SHARE * k))
-    return set(drawn[held_out:]), set(drawn[:held_out])
-
-
-def _judged(context: Context) -> pl.DataFrame:
-    judgments = tables.read(context.path("judge", "judgments.parquet"), tables.JUDGMENTS)
-    return judgments.filter(pl.col("query_id").str.starts_with(f"{UNLABELLED}:"))
-
-
-def _measured(context: Context, folder: Path) -> list[float]:
-    test = context.split("test")
-    first = context.first_stage.filter(pl.col("query_id").is_in(test))
-    texts = {pair.doc_id: pair.text for pair in context.pairs(first)}
-    run = rerank_run(first, context.query_texts, texts, open_model(folder), depth=100)
-    qrels = context.human.filter(pl.col("query_id").is_in(test))
-    values: list[float] = query_values(qrels, run, [MEASURE])[MEASURE].tolist()
-    return values
+def _mean(values: list[list[float]]) -> float:
+    return round(float(np.mean(np.array(values))), 4)
 
 
 if __name__ == "__main__":
