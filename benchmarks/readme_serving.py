@@ -25,8 +25,8 @@ def few_labels(figures: Figures) -> str:
     rows.append([f"{every['k']}, all", f"{every['human_only']:.3f}", "", "", ""])
     return section(
         f"Few labels: NDCG@10 on TREC DL 2019 of {STUDENTS[figures['student']]}, tuned on k labelled queries alone "
-        f"and with the pools of {figures['judged_queries']} more that the ready judge graded ({figures['judged_pairs']:,} "
-        f"pairs); untrained it has {figures['untrained']:.3f}. {figures['seeds']} draw(s) of queries, "
+        f"and with the pools of {figures['judged_queries']} more that the ready judge graded "
+        f"({figures['judged_pairs']:,} pairs); untrained it has {figures['untrained']:.3f}. {figures['seeds']} draw(s) of queries, "
         f"{figures['steps']} steps each, paired t-test over queries.",
         table(["labelled queries", "human only", "augmented", "relative", "p"], rows),
         figures,
