@@ -23,11 +23,12 @@ def few_labels(figures: Figures) -> str:
     ]
     every = figures["every_label"]
     rows.append([f"{every['k']}, all", f"{every['human_only']:.3f}", "", "", ""])
+    student, pairs = STUDENTS[figures["student"]], f"{figures['judged_pairs']:,} pairs"
     return section(
-        f"Few labels: NDCG@10 on TREC DL 2019 of {STUDENTS[figures['student']]}, tuned on k labelled queries alone "
-        f"and with the pools of {figures['judged_queries']} more that the ready judge graded "
-        f"({figures['judged_pairs']:,} pairs); untrained it has {figures['untrained']:.3f}. {figures['seeds']} draw(s) of queries, "
-        f"{figures['steps']} steps each, paired t-test over queries.",
+        f"Few labels: NDCG@10 on TREC DL 2019 of {student}, tuned on k labelled queries alone and with the pools of "
+        f"{figures['judged_queries']} more that the ready judge graded ({pairs}); untrained it has "
+        f"{figures['untrained']:.3f}. {figures['seeds']} draw(s) of queries, {figures['steps']} steps each, paired "
+        "t-test over queries.",
         table(["labelled queries", "human only", "augmented", "relative", "p"], rows),
         figures,
     )
