@@ -24,22 +24,21 @@ def test_a_killed_engine_costs_only_the_searches_of_its_absence(tmp_path: Path) 
     """Clear errors while it is away, soon given; reranked hits again once it is back, from the same gateway."""
     port = _free_port()
     lines = [json.dumps(row) + "\n" for n in range(5) for row in ({"index": {"_id": str(n)}}, {"text": f"tides {n}"})]
-    with httpx.Client(timeout=30) as client:
-        with _engine(tmp_path, port) as (engine, process):
-            headers = {"Content-Type": "application/x-ndjson"}
-            client.post(f"{engine}/sea/_bulk?refresh=true", content="".join(lines), headers=headers).raise_for_status()
-            with gateway(engine, LastWordScorer()) as url:
+    with httpx.Client(timeout=30) as client, _engine(tmp_path, port) as (engine, process):
+        headers = {"Content-Type": "application/x-ndjson"}
+        client.post(f"{engine}/sea/_bulk?refresh=true", content="".join(lines), headers=headers).raise_for_status()
+        with gateway(engine, LastWordScorer()) as url:
+            assert _ids(client.post(f"{url}/sea/_search", json=BODY)) == ["4", "3", "2"]
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for path in ("/sea/_search", "/sea/_count"):
+                started = time.monotonic()
+                away = client.post(url + path, json=BODY if path == "/sea/_search" else {})
+                assert away.status_code == 502
+                assert "is the engine running?" in away.json()["error"]["reason"]
+                assert time.monotonic() - started < 5
+            with _engine(tmp_path, port):
                 assert _ids(client.post(f"{url}/sea/_search", json=BODY)) == ["4", "3", "2"]
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                for path in ("/sea/_search", "/sea/_count"):
-                    started = time.monotonic()
-                    away = client.post(url + path, json=BODY if path == "/sea/_search" else {})
-                    assert away.status_code == 502
-                    assert "is the engine running?" in away.json()["error"]["reason"]
-                    assert time.monotonic() - started < 5
-                with _engine(tmp_path, port):
-                    assert _ids(client.post(f"{url}/sea/_search", json=BODY)) == ["4", "3", "2"]
 
 
 def _ids(response: httpx.Response) -> list[str]:
