@@ -1,8 +1,9 @@
 """The ready reranker on collections none of whose queries or labels it ever saw.
 
 `python -m benchmarks.transfer [--bundle ready] [--collections trec-dl-2019 cranfield vaswani scifact]` reranks BM25's
-top 100, the published run where the collection has one and else the embedded one's, beside the cosine of the untrained
-e5-small-v2, with BM25's own scores mixed in and without. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS.
+top 100, the published run where the collection has one and else the embedded one's, with BM25's scores mixed in as the
+bundle asks for and without, beside the cosine of the untrained e5-small-v2. Needs RELSEARCH_COLLECTIONS and
+RELSEARCH_MODELS.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ from relsearch.trec import read_qrels, read_run
 from relsearch.types import Pair
 
 MEASURE, SEED = "nDCG@10", 13
-MIX = 0.2  # of 0.1, 0.2 and 0.3 the best for the untrained cosine on trec-dl-2021
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
         result = _measure(name, arguments.bundle, arguments.vectors)
         print(f"{name}\n{result.to_table()}\n", flush=True)
         figures[name] = result.to_json()
-    record("transfer", {"collections": figures, "mix": MIX}, seed=SEED)
+    record("transfer", {"collections": figures}, seed=SEED)
 
 
 def _measure(name: str, bundle: Path, vectors: Path) -> Any:
@@ -61,7 +61,7 @@ def _measure(name: str, bundle: Path, vectors: Path) -> Any:
         "bm25": bm25,
         "cosine": reorder(bm25, cosines.tolist()),
         "ready": rerank_run(bm25, queries, texts, scorer, depth=DEPTH),
-        "mixed": rerank_run(bm25, queries, texts, scorer, depth=DEPTH, mix=MIX),
+        "mixed": rerank_run(bm25, queries, texts, scorer, depth=DEPTH, mix=scorer.manifest.mix),
     }
     return evaluate(qrels, runs, measures=[MEASURE], resamples=2000, seed=SEED)
 

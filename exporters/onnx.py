@@ -72,7 +72,8 @@ def ship(
         _replace(write_half(fp32, fp32.parent / "fp16", some), f"{output}-fp16")
     last_layer = str(manifest.figures["last_layer"])
     chosen, report = choose(fp32, labelled.lists, labelled.grades, config, exact=exact, last_layer=last_layer)
-    seal(chosen, manifest.model_copy(update={"variant": report.variant, "figures": {**figures, **report.figures()}}))
+    found = {"variant": report.variant, "mix": config.mix, "figures": {**figures, **report.figures()}}
+    seal(chosen, manifest.model_copy(update=found))
     _replace(chosen, str(output))
     return report
 

@@ -40,6 +40,11 @@ class Described(Protocol):
         """How it renders a document."""
         ...
 
+    @property
+    def mix(self) -> float:
+        """Which weight of the first stage's scores it asks for; 0 for none."""
+        ...
+
 
 class Reranker(Scorer, Protocol):
     """An opened bundle of either family, or what can do the same."""
@@ -88,7 +93,7 @@ def search(
     size: int = 10,
     window: int = 100,
     budget_ms: float | None = None,
-    mix: float = 0.0,
+    mix: float | None = None,
     engine_query: Mapping[str, Any] | None = None,
 ) -> Found:
     """Search by an Elasticsearch or OpenSearch client and rerank its first `window` hits with a bundle.
@@ -97,7 +102,7 @@ def search(
     e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match on them. `vectors` is a folder of
     documents that `relsearch precompute` read with a late-interaction bundle. `budget_ms` bounds the reranking; when
     it is over, or the reranker fails, the engine's order comes back, marked. `mix` is the weight of the engine's scores
-    beside the bundle's, such as 0.2. The client's own errors pass through.
+    beside the bundle's, by default what the bundle asks for. The client's own errors pass through.
     Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields, where `mix` is
     below 0, or where vectors are given for a cross-encoder or an opened bundle.
     """
@@ -128,7 +133,7 @@ async def search_async(
     size: int = 10,
     window: int = 100,
     budget_ms: float | None = None,
-    mix: float = 0.0,
+    mix: float | None = None,
     engine_query: Mapping[str, Any] | None = None,
 ) -> Found:
     """Do as `search` by an asynchronous client; scoring runs in a thread and leaves the event loop free."""
@@ -202,15 +207,16 @@ def _plan(
     *,
     size: int,
     window: int,
-    mix: float,
+    mix: float | None,
     engine_query: Mapping[str, Any] | None,
 ) -> _Plan:
-    if not (math.isfinite(mix) and mix >= 0):
-        raise ConfigError(f"mix {mix}: give a weight of 0 or more, such as 0.2")
+    weight = reranker.manifest.mix if mix is None else mix
+    if not (math.isfinite(weight) and weight >= 0):
+        raise ConfigError(f"mix {weight}: give a weight of 0 or more, such as 0.2")
     names = _names(fields, template_fields(reranker.manifest.template))
     match = {"multi_match": {"query": query, "fields": [*names.values(), _CONTENTS]}}
     body = {"query": engine_query or match, "size": max(size, window)}
-    return _Plan(query, reranker, names, size, window, mix, body)
+    return _Plan(query, reranker, names, size, window, weight, body)
 
 
 def _names(fields: Fields, wanted: tuple[str, ...]) -> Mapping[str, str]:

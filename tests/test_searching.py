@@ -53,6 +53,7 @@ class Manifest:
     """What a bundle says of itself."""
 
     template: str = DEFAULT_TEMPLATE
+    mix: float = 0.0
 
 
 def longer_is_better(query: str, texts: Sequence[str]) -> list[float]:
@@ -121,6 +122,13 @@ def test_the_engines_scores_can_be_mixed_in(search: Callable[..., Found]) -> Non
     found = search(TEXTS, Bundle(), mix=100.0)
     assert _ids(found) == ["d0", "d1", "d2", "d3"]
     assert found.reranked
+
+
+def test_a_bundle_says_how_much_the_engines_scores_weigh(search: Callable[..., Found]) -> None:
+    """Unless the caller does."""
+    bundle = Bundle(manifest=Manifest(mix=100.0))
+    assert _ids(search(TEXTS, bundle)) == ["d0", "d1", "d2", "d3"]
+    assert _ids(search(TEXTS, bundle, mix=0)) == _ids(search(TEXTS, Bundle()))
 
 
 @pytest.mark.parametrize("mix", [-0.1, float("nan"), float("inf")])

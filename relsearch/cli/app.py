@@ -29,7 +29,8 @@ SeedOption = Annotated[int, typer.Option(help="Seed of the bootstrap.")]
 UrlOption = Annotated[str, typer.Option(help="The search server, e.g. http://127.0.0.1:9200.")]
 EngineOption = Annotated[str, typer.Option(help="What the server is: elasticsearch or opensearch.")]
 MixOption = Annotated[
-    float, typer.Option(min=0, help="Weight of the first stage's scores beside the bundle's, such as 0.2.")
+    float | None,
+    typer.Option(min=0, help="Weight of the first stage's scores beside the bundle's; by default what it asks for."),
 ]
 FieldOption = Annotated[
     list[str] | None,

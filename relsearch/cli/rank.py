@@ -24,7 +24,7 @@ def rerank(
     budget_ms: Annotated[
         float | None, typer.Option(min=0, help="Milliseconds a query; the cosine orders what is not reached in it.")
     ] = None,
-    mix: MixOption = 0.0,
+    mix: MixOption = None,
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch."""
@@ -42,7 +42,7 @@ def rerank(
     scorer = open_scorer(bundle, vectors=vectors, kept_documents=max(20_000, first["doc_id"].n_unique()))
     queries, texts = texts_of(first, source, scorer.render)
     if budget_ms is None:
-        run = rerank_run(first, queries, texts, scorer, depth=depth, mix=mix)
+        run = rerank_run(first, queries, texts, scorer, depth=depth, mix=scorer.manifest.mix if mix is None else mix)
     else:
         scorer.prepare(list(texts.values()))  # as an index would hold them
         run, reached = rerank_run_within(first, queries, texts, scorer, depth=depth, budget_ms=budget_ms)

@@ -32,7 +32,7 @@ def search(
     budget_ms: Annotated[
         float | None, typer.Option(min=0, help="When reranking takes longer, show the engine's order.")
     ] = None,
-    mix: MixOption = 0.0,
+    mix: MixOption = None,
     engine: EngineOption = "elasticsearch",
     as_json: JsonOption = False,
 ) -> None:

@@ -49,7 +49,9 @@ class Rules(Section):
     template: str | None = Field(None, description="instead of the bundle's")
     window: int = Field(100, ge=1, le=10_000, description="hits that are reranked")
     budget_ms: int = Field(500, ge=1, le=60_000, description="what reranking may add to a search")
-    mix: float = Field(0.0, ge=0, description="weight of the engine's scores beside the bundle's, such as 0.2")
+    mix: float | None = Field(
+        None, ge=0, description="weight of the engine's scores beside the bundle's; default: what the bundle asks for"
+    )
     bundle: Path | None = Field(None, description="instead of the command line's --bundle")
     original: bool = Field(False, description="keep the engine's rank and score under each hit's fields")
 

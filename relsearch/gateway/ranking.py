@@ -74,7 +74,10 @@ class Ranking:
     def _plan(self, search: Search, wish: Ask | bool | None, rules: Rules) -> Plan:
         ask = wish if isinstance(wish, Ask) else Ask()
         applied = ask.apply(rules)
-        return plan(search, ask, applied, applied.template or self._scorers[applied.bundle].template)
+        scorer = self._scorers[applied.bundle]
+        if applied.mix is None:
+            applied = applied.model_copy(update={"mix": scorer.mix})
+        return plan(search, ask, applied, applied.template or scorer.template)
 
     async def rank(self, answer: Mapping[str, Any], wanted: Plan) -> tuple[Answer, str]:
         """Return the client's page and its mark; the engine's own order where the scorer fails or is late."""

@@ -32,7 +32,7 @@ def reranked(answer: Mapping[str, Any], plan: Plan, scores: Sequence[float]) -> 
     `_score` is the reranker's within the window and the engine's past it; `max_score` is the reranker's best.
     """
     hits = _hits(answer)
-    scores = mixed(scores, engine_scores(hits[: len(scores)]), plan.rules.mix)
+    scores = mixed(scores, engine_scores(hits[: len(scores)]), plan.rules.mix or 0.0)
     ranked = sorted(range(len(scores)), key=lambda position: (-scores[position], position))
     order = [*ranked, *range(len(scores), len(hits))]
     page = []

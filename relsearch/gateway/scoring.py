@@ -34,9 +34,17 @@ class ScoringThreads:
     """
 
     def __init__(
-        self, scorer: Scorer, template: str, *, threads: int = 1, queued: int = 16, breaker: Breaker | None = None
+        self,
+        scorer: Scorer,
+        template: str,
+        *,
+        mix: float = 0.0,
+        threads: int = 1,
+        queued: int = 16,
+        breaker: Breaker | None = None,
     ) -> None:
         self.template = template
+        self.mix = mix
         self._scorer = scorer
         self._breaker = breaker or Breaker()
         self._jobs: queue.Queue[_Job | None] = queue.Queue(queued)

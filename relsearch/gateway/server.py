@@ -47,7 +47,8 @@ def open_scorers(
     for folder in folders.values():
         if folder not in opened:
             scorer = open_scorer(folder, vectors=vectors if folder == bundle else None)
-            opened[folder] = ScoringThreads(scorer, scorer.manifest.template, threads=threads, queued=queued)
+            about = scorer.manifest
+            opened[folder] = ScoringThreads(scorer, about.template, mix=about.mix, threads=threads, queued=queued)
     return {name: opened[folder] for name, folder in folders.items()}
 
 

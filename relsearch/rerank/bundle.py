@@ -43,6 +43,7 @@ class ManifestBase(BaseModel):
     training_data: str
     template: str
     calibration: Logistic
+    mix: float = Field(0.0, ge=0, description="weight of the first stage's scores beside its own, unless one is given")
     figures: Mapping[str, float | int | str | None]
     files: Mapping[str, str] = {}
 

@@ -15,11 +15,14 @@ from relsearch.gateway.config import GatewayConfig, Rules, load_gateway_config
 from relsearch.gateway.documents import hit_text
 from relsearch.gateway.msearch import summary
 from relsearch.gateway.proxy import Upstream
+from relsearch.gateway.ranking import Ranking
 from relsearch.gateway.reading import search_path
 from relsearch.gateway.rerank import engines_own, reranked
-from relsearch.gateway.rewrite import Plan
+from relsearch.gateway.rewrite import Plan, Search
+from relsearch.gateway.scoring import ScoringThreads
 from relsearch.gateway.server import check_address
 from relsearch.gateway.source import SourceFilter
+from tests.rerank.fake_scorer import OverlapScorer
 
 
 def _write(folder: Path, text: str) -> Path:
@@ -134,6 +137,18 @@ def test_the_engines_scores_can_be_mixed_in() -> None:
     page = reranked(answer, _page(0, 2, mix=9.0), [0.5, 0.6])["hits"]
     assert [hit["_id"] for hit in page["hits"]] == ["a", "b"]
     assert page["max_score"] == page["hits"][0]["_score"] > page["hits"][1]["_score"]
+
+
+@pytest.mark.parametrize(("asked", "rules", "mix"), [({}, None, 0.3), ({}, 0.1, 0.1), ({"mix": 0.0}, 0.1, 0.0)])
+def test_the_bundle_says_how_much_they_weigh(asked: dict[str, float], rules: float | None, mix: float) -> None:
+    """Unless the index's rules do, or the search."""
+    scorer = ScoringThreads(OverlapScorer(), "{title}", mix=0.3)
+    ranking = Ranking(GatewayConfig(index={"sea": Rules(mix=rules)}), {None: scorer})
+    body = {"query": {"match": {"title": "tides"}}, "ext": {"relsearch": asked}}
+    plan = ranking.decide(Search("sea", body, ())).plan
+    scorer.close()
+    assert plan is not None
+    assert plan.rules.mix == mix
 
 
 def test_the_engines_rank_and_score_are_kept_on_request() -> None:

@@ -31,6 +31,11 @@ def test_it_travels_with_the_package() -> None:
     assert "README.md" in {path.name for path in files}
 
 
+def test_it_asks_for_the_first_stages_scores() -> None:
+    """So did each collection that it was measured on."""
+    assert open_bundle(READY).manifest.mix == 0.2
+
+
 def test_it_finds_the_answer() -> None:
     """What answers the question comes before what only shares its words."""
     texts = ["Deep learning goes deep.", "The sea is 3,700 metres deep on average.", "How are you?"]
