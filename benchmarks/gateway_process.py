@@ -5,6 +5,7 @@ What passes untouched never meets a reranker, so this measures the gateway as `r
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from relsearch.gateway.config import GatewayConfig
 from relsearch.gateway.proxy import Upstream
 from relsearch.gateway.ranking import Ranking, Scorers
 from relsearch.gateway.scoring import ScoringThreads
-from relsearch.gateway.server import run
+from relsearch.gateway.server import serve
 
 FAULTS = ("none", "raises", "hangs", "slow")
 _SLOW_S = 0.3
@@ -39,7 +40,7 @@ def main() -> None:
     url, fault = sys.argv[1:]
     scorers: Scorers = {None: ScoringThreads(FaultyScorer(fault), "{title}\n{text}")}
     gateway = Gateway(Upstream(url), Ranking(GatewayConfig(), scorers))
-    run(gateway, host="127.0.0.1", port=0, ready=lambda address: print("ready", address, flush=True))
+    asyncio.run(serve(gateway, host="127.0.0.1", port=0, ready=lambda address: print("ready", address, flush=True)))
 
 
 if __name__ == "__main__":

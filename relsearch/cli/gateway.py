@@ -52,11 +52,12 @@ def gateway(
         from relsearch.gateway.app import Gateway
     except ImportError as exc:
         raise MissingExtraError("the gateway", "gateway") from exc
+    import asyncio
 
     from relsearch.gateway.config import GatewayConfig, load_gateway_config
     from relsearch.gateway.proxy import Upstream
     from relsearch.gateway.ranking import Ranking
-    from relsearch.gateway.server import check_address, gateway_key, open_scorers, run
+    from relsearch.gateway.server import check_address, gateway_key, open_scorers, serve
 
     key = gateway_key()
     check_address(host, key=key, insecure=insecure)
@@ -64,4 +65,4 @@ def gateway(
     rules = load_gateway_config(config) if config else GatewayConfig()
     scorers = open_scorers(rules, bundle, vectors=vectors, threads=threads, queued=queued)
     answering = Gateway(engine, Ranking(rules, scorers), key)
-    run(answering, host=host, port=port, ready=lambda url: typer.echo(f"ready {url}"))
+    asyncio.run(serve(answering, host=host, port=port, ready=lambda url: typer.echo(f"ready {url}")))

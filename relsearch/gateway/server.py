@@ -6,15 +6,13 @@ import asyncio
 import ipaddress
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
 
 from relsearch.errors import ConfigError
-from relsearch.gateway.app import Gateway
-from relsearch.gateway.app import runner as app_runner
+from relsearch.gateway.app import Gateway, runner
 from relsearch.gateway.config import GatewayConfig
 from relsearch.gateway.scoring import ScoringThreads
 
@@ -52,26 +50,12 @@ def open_scorers(
     return {name: opened[folder] for name, folder in folders.items()}
 
 
-def run(gateway: Gateway, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+async def serve(gateway: Gateway, *, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until a signal to stop; `ready` is called with the address once it is bound."""
-    with asyncio.Runner(loop_factory=new_event_loop) as loop:
-        loop.run(_serve(gateway, host=host, port=port, ready=ready))
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return a loop of uvloop, which adds less to a request; of asyncio on Windows, where there is none."""
-    if sys.platform == "win32":
-        return asyncio.new_event_loop()
-    import uvloop
-
-    return uvloop.new_event_loop()
-
-
-async def _serve(gateway: Gateway, *, host: str, port: int, ready: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = app_runner(gateway)
+    server = runner(gateway)
     await server.setup()
     try:
         await web.TCPSite(server, host, port).start()

@@ -15,7 +15,6 @@ from relsearch.gateway.config import GatewayConfig
 from relsearch.gateway.proxy import Upstream
 from relsearch.gateway.ranking import Ranking
 from relsearch.gateway.scoring import ScoringThreads
-from relsearch.gateway.server import new_event_loop
 from relsearch.protocols import Scorer
 
 TEMPLATE = "{title}\n{text}"
@@ -77,7 +76,7 @@ def gateway(
 @contextmanager
 def served(server: web.AppRunner) -> Iterator[str]:
     """Yield the URL of a server that runs in a thread of its own."""
-    loop = new_event_loop()
+    loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 
