@@ -16,6 +16,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,12 @@ def main() -> None:
     judged = trial.judged
     every = len(trial.labelled)
     values: dict[tuple[int, bool], list[list[float]]] = {}
-    for seed in range(arguments.seeds):
-        for k in (*arguments.k, every):
-            for augmented in (False, True)[: 1 if k == every else 2]:
-                found = trial.values(k, seed, judged if augmented else None)
-                values.setdefault((k, augmented), []).append(found)
-                arm = "augmented" if augmented else "human only"
-                print(f"seed {seed}, k {k}, {arm}: {np.mean(found):.4f}", flush=True)
+    arms = [*product(arguments.k, (False, True)), (every, False)]
+    for seed, (k, augmented) in product(range(arguments.seeds), arms):
+        found = trial.values(k, seed, judged if augmented else None)
+        values.setdefault((k, augmented), []).append(found)
+        arm = "augmented" if augmented else "human only"
+        print(f"seed {seed}, k {k}, {arm}: {np.mean(found):.4f}", flush=True)
     rows = [_row(k, values[k, False], values[k, True]) for k in arguments.k]
     print(table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows]))
     figures = {

@@ -8,12 +8,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 
 def _serve(command: list[str]) -> Iterator[str]:
+    """Yield the URL of a server that runs meanwhile."""
+    with started(command) as (url, _):
+        yield url
+
+
+@contextmanager
+def started(command: list[str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Start a server, yield the URL that it prints in its first line with one, stop it and what it started."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
@@ -23,9 +31,16 @@ def _serve(command: list[str]) -> Iterator[str]:
             url = next((word for line in process.stdout for word in line.split() if word.startswith("http://")), None)
             if url is None:
                 pytest.fail(f"{command} ended without printing a URL")
-            yield url
+            yield url, process
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # a test may have killed it
+                os.killpg(process.pid, signal.SIGTERM)
+
+
+def compatible(folder: Path, *, port: int = 0) -> list[str]:
+    """Return the command of a small Elasticsearch-compatible server that needs no Java; port 0 is any free one."""
+    options = ["--only", "elasticsearch", "--host", "127.0.0.1", "--elasticsearch-port", str(port)]
+    return [str(Path(sys.executable).parent / "noida-db"), "start", *options, "--data-dir", str(folder)]
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +57,7 @@ def opensearch_url(servers: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def compatible_url() -> Iterator[str]:
-    """A small Elasticsearch-compatible server that needs no Java."""
-    noida = Path(sys.executable).parent / "noida-db"
+    """A small Elasticsearch-compatible server."""
     # A child of the server may write its last file while the folder is being removed.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        options = ["--only", "elasticsearch", "--host", "127.0.0.1", "--elasticsearch-port", "0", "--data-dir", folder]
-        yield from _serve([str(noida), "start", *options])
+        yield from _serve(compatible(Path(folder)))

@@ -32,7 +32,7 @@ def test_it_travels_with_the_package() -> None:
 
 
 def test_it_asks_for_the_first_stages_scores() -> None:
-    """So did each collection that it was measured on."""
+    """They gained on each collection of benchmarks/results/transfer.json, and were chosen on none of them."""
     assert open_bundle(READY).manifest.mix == 0.2
 
 

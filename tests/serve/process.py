@@ -14,12 +14,18 @@ from pathlib import Path
 import httpx
 
 
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 @contextmanager
 def served(bundle: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """The service of a bundle on a free port, and a client of it, once it is healthy."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-c", "from relsearch.cli import main; main()", "serve", "--bundle", str(bundle)]
     process = subprocess.Popen(
         [*command, "--port", str(port), *options],
