@@ -7,7 +7,8 @@ relabel      pairs that people graded irrelevant and the judge, sure of it, rele
 unlabelled   queries without any human label
 synthetic    queries written from documents
 
-A human label wins over a judge's on the same pair but where `relabel` is chosen. Judge labels below the confidence
+A human label wins over a judge's on the same pair but where `relabel` is chosen; that nobody labelled a pair, so that
+it was assumed to be irrelevant, does not win over `fill`. Judge labels below the confidence
 floor and missing ones are left out; a query has at most so many, the most confident first, and at most so many
 irrelevant ones for each relevant one. A human example's gain is its grade on the scale, a judged one's the expected
 grade, so that the judge's doubt is kept, or the likeliest grade where labels are hard.
@@ -25,6 +26,7 @@ from relsearch.errors import DataError, GateError
 from relsearch.settings import Policy
 from relsearch.tables import EXAMPLES
 from relsearch.types import Scale
+from relsearch.unjudged import ASSUMED
 
 _PAIR = ["query_id", "doc_id"]
 # What an example's source says of a judge label: who gave it and by which policy it came in.
@@ -60,8 +62,8 @@ def augment(
 ) -> pl.DataFrame:
     """Return training examples for the given queries: EXAMPLES schema, ordered by query and document.
 
-    `human` and `judged` are judgments tables; judged rows must carry expected grade and confidence. `synthetic` are
-    the ids of those queries that were written from documents.
+    `human`, which may hold assumed labels, and `judged` are judgments tables; judged rows must carry expected grade
+    and confidence. `synthetic` are the ids of those queries that were written from documents.
     """
     human = human.filter(pl.col("query_id").is_in(queries)).drop_nulls("grade")
     own = _gained(human, pl.col("grade"), scale).with_columns(weight=pl.lit(1.0))
@@ -82,7 +84,7 @@ def _chosen(
 ) -> pl.DataFrame:
     """The judge labels that a chosen policy brings in, with the policy's name."""
     labelled = set(own["query_id"])
-    human = own.select(*_PAIR, pl.col("grade").alias("human_grade"))
+    human = own.filter(pl.col("source") != ASSUMED).select(*_PAIR, pl.col("grade").alias("human_grade"))
     policy = (
         pl.when(pl.col("human_grade").is_not_null())
         .then(pl.lit("relabel"))

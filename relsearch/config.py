@@ -43,6 +43,9 @@ class IndexConfig(Section):
     name: str = "relsearch"
 
 
+Unjudged = Literal["auto", "unknown", "irrelevant"]
+
+
 class PoolConfig(Section):
     """How deep pools go and how queries are split; shares are of the human-labelled queries."""
 
@@ -50,6 +53,11 @@ class PoolConfig(Section):
     runs: tuple[Path, ...] = Field((), description="TREC runs to take candidates from, instead of searching")
     dev_share: float = Field(0.2, gt=0, lt=1)
     test_share: float = Field(0.4, ge=0, lt=1)
+    unjudged: Unjudged = Field(
+        "auto",
+        description="what candidates of a labelled query count as that nobody labelled: unknown, irrelevant until a "
+        "judge says otherwise (`fill`), or, auto, irrelevant where no label is of the lowest grade",
+    )
     near_duplicate: float = Field(
         0.7, gt=0, le=1, description="Jaccard similarity to a held-out query from which no query is learnt from"
     )

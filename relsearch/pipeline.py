@@ -44,7 +44,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("collect", gather.collect, ("collection", "pool")),
     Stage("index", gather.index, ("index", "encoder", "collection"), ("collect",)),
     Stage("pool", gather.pool, ("index", "pool"), ("collect", "index")),
-    Stage("tune", label.tune, ("tune", "judge", "encoder"), ("collect",)),
+    Stage("tune", label.tune, ("tune", "judge", "encoder"), ("pool",)),
     Stage("judge", label.judge, ("label", "remote", "judge"), ("pool", "tune")),
     Stage("agree", label.agree, ("evaluate",), ("judge",)),
     Stage("synthesize", make.synthesize, ("synthesize", "label", "remote", "judge"), ("index", "tune")),

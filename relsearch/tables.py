@@ -3,10 +3,10 @@
 queries      query_id, text, split ("train" | "dev" | "test" | "unlabelled"; "contaminated": too like a held-out one)
 documents    doc_id, then one text column per field
 candidates   query_id, doc_id, rank (1 is best), score, searcher ("a+b" where a union found it in both)
-judgments    query_id, doc_id, grade (null: asked and missing), source ("human" | "judge"), judge, probabilities,
-             expected, confidence
-examples     query_id, doc_id, gain (0..1, the training target), weight, grade, source ("human", or what brought a
-             judge label in: "judge" | "relabelled" | "unlabelled" | "synthetic")
+judgments    query_id, doc_id, grade (null: asked and missing), source ("human" | "judge" | "assumed":
+             irrelevant, since nobody labelled it), judge, probabilities, expected, confidence
+examples     query_id, doc_id, gain (0..1, the training target), weight, grade, source ("human" | "assumed", or what
+             brought a judge label in: "judge" | "relabelled" | "unlabelled" | "synthetic")
 
 All are Parquet. Ids are always strings.
 """

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-LabelSource = Literal["human", "judge"]
+LabelSource = Literal["human", "judge", "assumed"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,20 @@ def test_the_cap_keeps_the_most_confident() -> None:
     assert kept.filter(pl.col("source") == "unlabelled")["doc_id"].to_list() == ["d", "e"]
 
 
+def test_the_judge_wins_over_an_assumption_where_it_may_fill() -> None:
+    """That nobody labelled a pair says less than the judge; without `fill` the assumption stays."""
+    assumed = pl.concat([HUMAN, judgments_table([Judgment("q1", "c", 0, "assumed")])])
+    judged = _judged(("q1", "c", 2.4, 0.9))
+    found = {
+        policies: augment(assumed, judged, queries={"q1"}, scale=SCALE, config=AugmentConfig(policies=policies))
+        .filter(pl.col("doc_id") == "c")
+        .select("gain", "source")
+        .rows()
+        for policies in (("fill",), ("unlabelled",))
+    }
+    assert found == {("fill",): [(pytest.approx(0.8), "judge")], ("unlabelled",): [(0.0, "assumed")]}
+
+
 def test_other_queries_never_enter() -> None:
     """A label of a query outside the training split is not an example, whoever gave it."""
     assert "q3" not in _augment(_judged(("q3", "c", 1.0, 0.9)))["query_id"]

@@ -19,6 +19,7 @@ from relsearch.rerank.fit import CHECKPOINTS
 from relsearch.rerank.logistic import Floats, Logistic
 from relsearch.rerank.prior import Prior
 from relsearch.types import Pair, Scale
+from relsearch.unjudged import ASSUMED
 
 if TYPE_CHECKING:
     from relsearch.encoder import Encoder
@@ -69,7 +70,7 @@ def dev_set_of(
     examples: pl.DataFrame, texts: Texts, encoder: Encoder, *, prior: Prior, scale: Scale, depth: int
 ) -> DevSet:
     """Return the human dev documents that the untrained cosine puts first; raise DataError where none is relevant."""
-    human = examples.filter(pl.col("source") == "human", pl.col("grade").is_not_null())
+    human = examples.filter(pl.col("source").is_in(["human", ASSUMED]), pl.col("grade").is_not_null())
     if not human["grade"].is_between(scale.relevant, scale.highest).any():
         raise DataError(f"{human.height} human dev labels: none is relevant; raise [pool] dev_share or label more")
     pairs = texts.pairs(human.select("query_id", "doc_id").iter_rows())

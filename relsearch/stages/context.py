@@ -37,6 +37,11 @@ class Context:
         return tables.read(self.path("collect", "qrels.parquet"), tables.JUDGMENTS)
 
     @cached_property
+    def labels(self) -> pl.DataFrame:
+        """All human judgments, and what `[pool] unjudged` says of the candidates that have none."""
+        return tables.read(self.path("pool", "labels.parquet"), tables.JUDGMENTS)
+
+    @cached_property
     def candidates(self) -> pl.DataFrame:
         """The pool of every query."""
         return tables.read(self.path("pool", "candidates.parquet"), tables.CANDIDATES)
@@ -103,6 +108,11 @@ class WithoutTest(Context):
     def human(self) -> pl.DataFrame:
         """The human judgments of these queries."""
         return self._mine(super().human)
+
+    @cached_property
+    def labels(self) -> pl.DataFrame:
+        """The labels of these queries."""
+        return self._mine(super().labels)
 
     @cached_property
     def candidates(self) -> pl.DataFrame:

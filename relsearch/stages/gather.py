@@ -18,6 +18,7 @@ from relsearch.pool import split, union
 from relsearch.stages.context import Context
 from relsearch.template import template_fields
 from relsearch.trec import read_run
+from relsearch.unjudged import with_assumed
 
 SPLITS = ("train", "dev", "test", "unlabelled")
 _CHUNK = 20_000
@@ -63,7 +64,7 @@ def index(context: Context, work: Building) -> None:
 
 
 def pool(context: Context, work: Building) -> None:
-    """Search every query with every searcher and unite what they found."""
+    """Search every query with every searcher, unite what they found, and say what its unlabelled part counts as."""
     config = context.config
     runs = [read_run(path) for path in config.pool.runs]
     queries = tables.queries_of(context.queries)
@@ -77,7 +78,18 @@ def pool(context: Context, work: Building) -> None:
     first = candidates if config.pool.runs else runs[0]
     tables.write(candidates, work.directory / "candidates.parquet", tables.CANDIDATES)
     tables.write(first, work.directory / "first_stage.parquet", tables.CANDIDATES)
-    work.figures |= {"candidates": candidates.height, "queries": candidates["query_id"].n_unique()}
+    labels = with_assumed(context.human, candidates, unjudged=config.pool.unjudged, scale=config.scale)
+    tables.write(labels, work.directory / "labels.parquet", tables.JUDGMENTS)
+    assumed = labels.height - context.human.height
+    if assumed and config.pool.unjudged == "auto":
+        _LOG.warning(
+            "pool: no label has grade %d, so %d candidates without one count as irrelevant; "
+            "set [pool] unjudged to 'irrelevant' to say so, or to 'unknown'",
+            config.scale.lowest,
+            assumed,
+        )
+    counts = {"candidates": candidates.height, "queries": candidates["query_id"].n_unique()}
+    work.figures |= {**counts, "assumed_irrelevant": assumed}
 
 
 def _searchers(context: Context) -> tuple[str, ...]:

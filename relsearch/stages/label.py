@@ -46,7 +46,7 @@ def judge(context: Context, work: Building) -> None:
     pool = context.candidates.filter(
         pl.col("query_id").is_in(learning) & (pl.col("rank") <= context.config.label.depth)
     )
-    human = _sample(context.human.filter(pl.col("query_id").is_in(held_out)), context)
+    human = _sample(context.labels.filter(pl.col("query_id").is_in(held_out)), context)
     known = context.human
     if context.config.label.human_irrelevant:
         known = known.filter(pl.col("grade") >= context.config.scale.relevant)
@@ -80,7 +80,7 @@ def augment(context: Context, work: Building) -> None:
     policy.gate_judge(kappa.value, low=kappa.low, force=config.augment.force)
     written, labels = synthetic(context)
     examples = policy.augment(
-        context.human,
+        context.labels,
         pl.concat([judged(context), labels]),
         queries=context.split("train", "unlabelled") | set(written["query_id"]),
         scale=config.scale,
@@ -99,7 +99,7 @@ def augment(context: Context, work: Building) -> None:
 
 
 def _labelled(context: Context, split: str) -> tuple[list[Pair], list[int]]:
-    rows = context.human.filter(pl.col("query_id").is_in(context.split(split))).sort(_PAIR)
+    rows = context.labels.filter(pl.col("query_id").is_in(context.split(split))).sort(_PAIR)
     if rows.is_empty():
         raise DataError(f"no human label in the {split} split; add labelled queries or change the split's share")
     return context.pairs(rows), rows["grade"].to_list()
@@ -129,5 +129,5 @@ def synthetic(context: Context) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _agreement(context: Context, split: str) -> Agreement:
     config = context.config
-    human = context.human.filter(pl.col("query_id").is_in(context.split(split)))
+    human = context.labels.filter(pl.col("query_id").is_in(context.split(split)))
     return agreement(human, judged(context), config.scale, resamples=config.evaluate.resamples, seed=config.seed)

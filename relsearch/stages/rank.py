@@ -48,7 +48,7 @@ def export(context: Context, work: Building) -> None:
     from relsearch.rerank.families import open_card
 
     config = context.config
-    dev = context.human.filter(pl.col("query_id").is_in(context.split("dev"))).sort("query_id", "doc_id")
+    dev = context.labels.filter(pl.col("query_id").is_in(context.split("dev"))).sort("query_id", "doc_id")
     labelled = Labelled.of(context.pairs(dev), dev, config.scale)
     write = export_late if config.train.family == "late" else export_bundle
     scores = {}

@@ -147,7 +147,7 @@ class Bench:
         """Train into the folder and keep the model if it is the best so far; return examples and dev NDCG@10."""
         context = self._context
         examples = policy.augment(
-            context.human,
+            context.labels,
             labels,
             queries=self._queries,
             scale=context.config.scale,

@@ -42,6 +42,6 @@ def train_on(
 
 
 def human_examples(context: Context, split: str) -> pl.DataFrame:
-    """Return the examples that people's labels of a split make."""
+    """Return the examples that a split makes without a judge."""
     config = context.config
-    return policy.augment(context.human, None, queries=context.split(split), scale=config.scale, config=config.augment)
+    return policy.augment(context.labels, None, queries=context.split(split), scale=config.scale, config=config.augment)

@@ -159,6 +159,23 @@ def test_written_queries_pass_every_filter(config: Path) -> None:
     assert (judged.filter(pl.col("role") != "source")["grade"] < 2).all()
 
 
+def test_labels_of_relevant_documents_alone_are_enough(config: Path, collection: Path, tmp_path: Path) -> None:
+    """Qrels as BEIR writes them make a judge and rerankers: the rest counts as irrelevant, and it is said."""
+    folder = tmp_path / "positives"
+    shutil.copytree(collection, folder)
+    rows = (collection / "qrels.tsv").read_text("utf-8").splitlines(keepends=True)
+    (folder / "qrels.tsv").write_text("".join(row for row in rows if not row.endswith("\t0\n")), encoding="utf-8")
+    path = Path(shutil.copy(config, tmp_path))
+    _change(path, str(config.parent / "out"), str(tmp_path / "out"))
+    _change(path, str(collection), str(folder))
+    _change(path, "[optimize]\nenabled = true", "[optimize]\nenabled = false")
+    done = _relsearch("run", "-c", str(path), "--json")
+    assert "no label has grade 0" in done.stderr
+    figures = {result["name"]: result["figures"] for result in json.loads(done.stdout)}
+    assert figures["pool"]["assumed_irrelevant"] > 0
+    assert figures["train-human"]["steps"] > 0
+
+
 def test_optimizing_never_sees_a_test_query(config: Path, tmp_path: Path) -> None:
     """Where test queries, their labels and their pools are gone, the outcome is the same to the last bit."""
     import polars as pl
@@ -173,7 +190,7 @@ def test_optimizing_never_sees_a_test_query(config: Path, tmp_path: Path) -> Non
     queries = pl.read_parquet(blind / "collect" / "queries.parquet")
     test = queries.filter(pl.col("split") == "test")["query_id"]
     assert len(test) > 0
-    for table in ("collect/queries", "collect/qrels", "pool/candidates", "pool/first_stage"):
+    for table in ("collect/queries", "collect/qrels", "pool/candidates", "pool/first_stage", "pool/labels"):
         path = blind / f"{table}.parquet"
         pl.read_parquet(path).filter(~pl.col("query_id").is_in(test.implode())).write_parquet(path)
     work = Building(tmp_path / "optimize")
