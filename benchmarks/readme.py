@@ -194,6 +194,7 @@ PARTS: dict[str, Callable[[Figures], str]] = {
     "judge_speed": _judge_speed,
     "chain_trec_dl": _chain,
     "few_labels": serving.few_labels,
+    "own_domain": serving.own_domain,
     "transfer": serving.transfer,
     "demo": _demo,
     "rerank_speed": serving.rerank_speed,

@@ -22,7 +22,8 @@ def rerank(
         Path | None, typer.Option(help="Documents that precompute read; for late-interaction bundles.")
     ] = None,
     budget_ms: Annotated[
-        float | None, typer.Option(min=0, help="Milliseconds a query; the cosine orders what is not reached in it.")
+        float | None,
+        typer.Option(min=0, help="Milliseconds a query; the cosine orders what is not reached. Nothing is mixed in."),
     ] = None,
     mix: MixOption = None,
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
