@@ -200,6 +200,7 @@ PARTS: dict[str, Callable[[Figures], str]] = {
     "rerank_speed": serving.rerank_speed,
     "rerank_budget": serving.rerank_budget,
     "serve_load": serving.serve_load,
+    "serve_soak": serving.serve_soak,
     "serve_fuzz": serving.serve_fuzz,
     "gateway_overhead": serving.gateway_overhead,
     "servers": serving.servers,

@@ -79,16 +79,28 @@ def serve_load(figures: Figures) -> str:
         for row in figures[server]["clients"]:
             cells = [f"{row[key]:,.1f}" for key in ("requests_per_s", "p50_ms", "p95_ms", "p99_ms")]
             rows.append([name, str(row["clients"]), "yes" if row["busy"] else "no", *cells, str(row["errors"])])
-    soak = (
-        f" Soak: {figures['soak_minutes']:g} minutes below saturation, {figures['soak_errors']} errors, memory "
-        f"{figures['soak_growth_mb']:+.0f} MB."
-        if figures["soak_minutes"]
-        else ""
-    )
     return section(
         f"The service, {figures['documents_per_request']} documents a request, {figures['cores']} cores shared with "
-        f"the clients.{soak}",
+        "the clients.",
         table(["server", "clients", "busy neighbour", "requests/s", "p50 ms", "p95 ms", "p99 ms", "errors"], rows),
+        figures,
+    )
+
+
+def serve_soak(figures: Figures) -> str:
+    """A long steady load."""
+    rows = [
+        ["answered", f"{figures['soak_answered']:,}"],
+        ["refused (429)", f"{figures['soak_refused']:,}"],
+        ["errors", str(figures["soak_errors"])],
+        ["memory, all of it", f"{figures['soak_growth_mb']:+.1f} MB"],
+        ["memory, second half", f"{figures['soak_growth_second_half_mb']:+.1f} MB"],
+    ]
+    return section(
+        f"The service for {figures['soak_minutes']:g} minutes at {figures['share']:.0%} of saturation "
+        f"({figures['saturated_per_s']:g} requests/s of {figures['documents_per_request']} documents, "
+        f"{figures['cores']} core(s) shared with the clients), bundle {figures['bundle']}.",
+        table(["what", "how many"], rows),
         figures,
     )
 

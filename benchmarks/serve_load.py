@@ -1,11 +1,10 @@
 """The service under load, beside a plain FastAPI + sentence-transformers server on the same model.
 
-`python -m benchmarks.serve_load --bundle BUNDLE --model RERANKER [--seconds 60] [--soak-minutes 60] [--quick]`;
+`python -m benchmarks.serve_load --bundle BUNDLE --model RERANKER [--seconds 60] [--quick]`;
 RERANKER is the cross-encoder's folder that the bundle was exported from (`relsearch export --model RERANKER`). One and
 eight clients that wait for their answers, with and without a busy neighbour process; then requests at random times, at
-growing shares of the rate that eight clients reached; then, if asked for, a soak at 80 % of it. --quick is a small part
-of it and records nothing. Texts are the packaged demo's. What benchmarks.serve_fuzz and benchmarks.gateway_overhead
-recorded last is repeated beside it.
+growing shares of the rate that eight clients reached. --quick is a small part of it and records nothing. Texts are the
+packaged demo's. What benchmarks.serve_fuzz, serve_soak and gateway_overhead recorded last is repeated beside it.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ from relsearch.template import render
 SEED = 31
 CLIENTS = (1, 8)
 SHARES = (0.25, 0.5, 0.75, 0.9, 1.0, 1.25)
-SOAK_SHARE = 0.8
 _BUSY = "while True: pass"
 _START_S = 120.0
 
@@ -58,7 +56,6 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=WHOLE.seconds, help="of each measurement")
-    parser.add_argument("--soak-minutes", type=float, default=0.0)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, nothing recorded")
     arguments = parser.parse_args()
     size = QUICK if arguments.quick else replace(WHOLE, seconds=arguments.seconds)
@@ -69,9 +66,8 @@ def main() -> None:
     }
     with plain(arguments.model) as (url, _):
         figures["plain"] = measure(url, size)
-    with service(arguments.bundle) as (url, process):
+    with service(arguments.bundle) as (url, _):
         figures["relsearch"] = measure(url, size)
-        figures |= soak(url, process, figures["relsearch"]["saturated_per_s"], size, minutes=arguments.soak_minutes)
     figures["p95_over_p50_busy"] = max(_spread(row) for row in figures["relsearch"]["clients"] if row["busy"])
     show(figures)
     if not arguments.quick:
@@ -80,7 +76,7 @@ def main() -> None:
 
 def measure(url: str, size: Size) -> dict[str, Any]:
     """Return one server's figures: waiting clients, quiet and busy, and offered load up to beyond saturation."""
-    requests = demo_requests(size)
+    requests = demo_requests(size.documents)
     asyncio.run(closed(url, requests, clients=1, seconds=size.seconds / 4))  # warms both sides up
     rows = []
     for busy in (False, True):
@@ -96,39 +92,23 @@ def measure(url: str, size: Size) -> dict[str, Any]:
     return {"saturated_per_s": saturated, "clients": rows, "offered": loads}
 
 
-def soak(url: str, process: subprocess.Popen[bytes], saturated: float, size: Size, *, minutes: float) -> dict[str, Any]:
-    """Return errors, refusals and memory growth of a long run below saturation; nulls where none was asked for."""
-    if not minutes:
-        return {"soak_minutes": 0, "soak_errors": None, "soak_refused": None, "soak_growth_mb": None}
-    before = _resident_mb(process)
-    load = offered(url, demo_requests(size), per_s=SOAK_SHARE * saturated, seconds=60 * minutes, seed=SEED)
-    found = asyncio.run(load).figures()
-    growth = round(_resident_mb(process) - before, 1)
-    return {
-        "soak_minutes": minutes,
-        "soak_errors": found["errors"],
-        "soak_refused": found["refused"],
-        "soak_growth_mb": growth,
-        "soak": found,
-    }
-
-
 def measured_elsewhere() -> dict[str, Any]:
     """Return the service's other figures as their own benchmarks recorded them; nulls where one has not run."""
-    fuzz, overhead = (recorded(name) or {} for name in ("serve_fuzz", "gateway_overhead"))
+    fuzz, soak, overhead = (recorded(name) or {} for name in ("serve_fuzz", "serve_soak", "gateway_overhead"))
     return {
         "requests_fuzzed": fuzz.get("requests_fuzzed"),
         "status_500": fuzz.get("status_500"),
+        "soak_errors": soak.get("soak_errors"),
         "gateway_overhead_ms": overhead.get("gateway_overhead_ms"),
         "searches_lost": overhead.get("searches_lost"),
     }
 
 
-def demo_requests(size: Size) -> Requests:
-    """Return requests of the packaged demo's queries and documents."""
+def demo_requests(documents: int) -> Requests:
+    """Return requests of so many of the packaged demo's documents each, with its queries."""
     demo = load_collection("demo")
     texts = [render(document.fields) for document in demo.documents()]
-    return Requests([query.text for query in demo.queries()], texts, documents=size.documents, seed=SEED)
+    return Requests([query.text for query in demo.queries()], texts, documents=documents, seed=SEED)
 
 
 def show(figures: Mapping[str, Any]) -> None:
@@ -206,11 +186,6 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _resident_mb(process: subprocess.Popen[bytes]) -> float:
-    pages = int(Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def _spread(row: Mapping[str, Any]) -> float:
