@@ -47,6 +47,15 @@ class Judge(Protocol):
         ...
 
 
+class CountingJudge(Judge, Protocol):
+    """A judge that counts the pairs whose text it did not read to the end."""
+
+    @property
+    def truncated(self) -> int:
+        """How many pairs were cut so far."""
+        ...
+
+
 class Scorer(Protocol):
     """Scores documents for a query; the reranker."""
 

@@ -4,39 +4,26 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Protocol
 
 from relsearch.config import Config
 from relsearch.errors import ConfigError
+from relsearch.judge.binary import BinaryJudge
 from relsearch.judge.card import STACK_CARD, content
-from relsearch.protocols import Judge
+from relsearch.protocols import CountingJudge
 from relsearch.types import Scale
 
 _TITLE_LINE = "{title}\n"
 READY, TUNED, ZERO_SHOT, REMOTE = "ready", "tuned", "zero-shot", "remote"
 
 
-class CountingJudge(Judge, Protocol):
-    """A judge that counts the pairs whose text it did not read to the end."""
-
-    @property
-    def truncated(self) -> int:
-        """How many pairs were cut so far."""
-        ...
-
-
 def open_judge(config: Config, *, tuned: Path | None = None, keep: Path | None = None) -> CountingJudge:
     """Return the judge that `[label] judge` names, over windows where `[label]` asks for them.
 
     `tuned` is where this pipeline's own judge stands, `keep` a folder where vectors outlive the process. Raise
-    ConfigError where the name leads nowhere or the judge grades on another scale than the collection's.
+    ConfigError where the name leads nowhere or the judge grades on another scale than the collection's, but for a
+    collection of two grades: relevant is then what the judge's own scale calls so.
     """
-    judge = _open(config, tuned, keep)
-    if (judge.scale.grades, judge.scale.relevant) != (config.scale.grades, config.scale.relevant):
-        raise ConfigError(
-            f"[label] judge {config.label.judge!r} grades {_brief(judge.scale)}, the collection "
-            f"{_brief(config.scale)}; tune a judge on the collection's own labels"
-        )
+    judge = _on_scale(_open(config, tuned, keep), config)
     if config.label.window_characters is None:
         return judge
     from relsearch.judge.windows import WindowedJudge
@@ -77,6 +64,17 @@ def _open(config: Config, tuned: Path | None, keep: Path | None) -> CountingJudg
 
     loader = load_stack if (folder / STACK_CARD).is_file() else load_judge
     return loader(folder, keep=keep)
+
+
+def _on_scale(judge: CountingJudge, config: Config) -> CountingJudge:
+    if (judge.scale.grades, judge.scale.relevant) == (config.scale.grades, config.scale.relevant):
+        return judge
+    if len(config.scale.grades) == 2:
+        return BinaryJudge(judge, config.scale)
+    raise ConfigError(
+        f"[label] judge {config.label.judge!r} grades {_brief(judge.scale)}, the collection "
+        f"{_brief(config.scale)}; tune a judge on the collection's own labels"
+    )
 
 
 def _existing(folder: Path | None, name: str) -> Path:

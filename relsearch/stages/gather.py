@@ -18,6 +18,7 @@ from relsearch.pool import split, union
 from relsearch.stages.context import Context
 from relsearch.template import template_fields
 from relsearch.trec import read_run
+from relsearch.types import Scale
 from relsearch.unjudged import with_assumed
 
 SPLITS = ("train", "dev", "test", "unlabelled")
@@ -31,7 +32,7 @@ def collect(context: Context, work: Building) -> None:
     collection = load_collection(config.collection.source)
     documents = _write_documents(collection, work.directory / "documents.parquet", config.collection.template)
     human = tables.judgments_table(collection.qrels())
-    _check_grades(human, config.scale.grades, config.collection.scale)
+    _check_grades(human, config.scale, config.collection.scale)
     queries = pl.DataFrame(
         [(q.query_id, q.text) for q in collection.queries()], schema=["query_id", "text"], orient="row"
     )
@@ -132,13 +133,18 @@ def _check_template(present: set[str], template: str) -> None:
         _LOG.warning("[collection] template names %s, which no document has; nothing reads %s", absent, unread)
 
 
-def _check_grades(human: pl.DataFrame, grades: tuple[int, ...], scale: str) -> None:
-    outside = human.filter(~pl.col("grade").is_in(grades))
+def _check_grades(human: pl.DataFrame, scale: Scale, name: str) -> None:
+    outside = human.filter(~pl.col("grade").is_in(scale.grades))
     if outside.height:
         query_id, doc_id, grade = outside.select("query_id", "doc_id", "grade").row(0)
         raise DataError(
-            f"qrels: grade {grade} of query {query_id!r}, document {doc_id!r} is outside scale {scale}; "
+            f"qrels: grade {grade} of query {query_id!r}, document {doc_id!r} is outside scale {name}; "
             "set [collection] scale"
+        )
+    if not human.is_empty() and (human["grade"] < scale.relevant).all():
+        raise DataError(
+            f"qrels: no grade reaches {scale.relevant}, from which scale {name} calls a document relevant; "
+            'set [collection] scale, to "binary" where 1 is relevant'
         )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from relsearch.config import CollectionConfig, Config, JudgeConfig, LabelConfig, TuneConfig
 from relsearch.errors import ConfigError
+from relsearch.judge.binary import BinaryJudge
 from relsearch.judge.card import STACK_CARD, read_card, write_card
 from relsearch.judge.registry import open_judge
 from relsearch.judge.report import TuneReport
@@ -16,7 +18,7 @@ from relsearch.judge.tuned import TunedJudge
 from relsearch.judge.windows import WindowedJudge
 from relsearch.judge.zero_shot import ZeroShotJudge
 from relsearch.pipeline import stage_fingerprint, stages_of
-from relsearch.types import Pair
+from relsearch.types import SCALES, Judgment, Pair
 
 
 def test_a_folder_is_the_judge_in_it(
@@ -45,10 +47,44 @@ def test_the_untuned_base_has_a_name(judge_config: JudgeConfig) -> None:
 
 
 def test_a_judge_of_another_scale_is_refused(tuned: tuple[Path, TuneReport]) -> None:
-    """Grades 0-3 are no labels for a binary collection."""
-    config = Config(collection=CollectionConfig(source="demo", scale="binary"), label=LabelConfig(judge=str(tuned[0])))
-    with pytest.raises(ConfigError, match=r"grades 0-3 .* the collection 0-1"):
+    """Grades 0-3 are no labels for a collection of five grades."""
+    config = Config(collection=CollectionConfig(source="demo", scale="0-4:3"), label=LabelConfig(judge=str(tuned[0])))
+    with pytest.raises(ConfigError, match=r"grades 0-3 .* the collection 0-4"):
         open_judge(config)
+
+
+def test_a_graded_judge_labels_a_binary_collection(
+    tuned: tuple[Path, TuneReport], tuned_judge: TunedJudge, pairs: list[Pair]
+) -> None:
+    """Relevant is what it grades 2 or 3, with the probability of both; its fingerprint tells the two apart."""
+    config = Config(collection=CollectionConfig(source="demo", scale="binary"), label=LabelConfig(judge=str(tuned[0])))
+    judge = open_judge(config)
+    assert (judge.scale, judge.pooled, judge.truncated) == (config.scale, tuned_judge.pooled, 0)
+    assert judge.fingerprint != tuned_judge.fingerprint
+    for binary, graded in zip(judge.judge(pairs), tuned_judge.judge(pairs), strict=True):
+        assert graded.grade is not None
+        assert graded.probabilities is not None
+        relevant = graded.probabilities[2] + graded.probabilities[3]
+        assert binary.grade == int(graded.grade >= 2)
+        assert binary.expected == pytest.approx(relevant)
+        assert binary.confidence == pytest.approx(relevant if binary.grade else 1 - relevant)
+        assert (binary.query_id, binary.doc_id, binary.judge) == (graded.query_id, graded.doc_id, judge.fingerprint)
+
+
+def test_a_missing_label_stays_missing_on_two_grades() -> None:
+    """A remote judge that gave no grade gave none on any scale."""
+
+    class Silent:
+        fingerprint, scale, pooled, truncated = "silent", SCALES["0-3"], False, 3
+
+        def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
+            for pair in pairs:
+                yield Judgment(pair.query_id, pair.doc_id, None, "judge", judge="silent")
+
+    judge = BinaryJudge(Silent(), SCALES["binary"])
+    (judgment,) = judge.judge([Pair("q", "d", "why", "because")])
+    assert judgment == Judgment("q", "d", None, "judge", judge=judge.fingerprint)
+    assert judge.truncated == 3
 
 
 @pytest.mark.parametrize("name", ["nowhere", "tuned"])
