@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from relsearch.errors import DataError
 from relsearch.exporters.files import replace_text
 
 
@@ -15,7 +16,10 @@ def write_run(run: pl.DataFrame, path: Path, *, tag: str) -> None:
 
 
 def run_text(run: pl.DataFrame, *, tag: str) -> str:
-    """Return a candidates table as the text of a TREC run."""
+    """Return a candidates table as the text of a TREC run; raise DataError where an id would break its columns."""
+    broken = [each for each in pl.concat([run["query_id"], run["doc_id"]]).unique() if len(each.split()) != 1]
+    if broken:
+        raise DataError(f"id {min(broken)!r} is empty or has white space, which no TREC run can hold; rename it")
     rows = run.select("query_id", "doc_id", "rank", "score").iter_rows()
     return "".join(f"{query_id} Q0 {doc_id} {rank} {score!r} {tag}\n" for query_id, doc_id, rank, score in rows)
 

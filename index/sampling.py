@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-from relsearch.hits import source_fields
+from relsearch.hits import hit_documents
 from relsearch.types import Document
 from relsearch.wire import Server
 
@@ -28,7 +28,7 @@ def sample(
         while len(seen) < size:
             answer = server.ask("POST", "/_search", {**body, "pit": point})
             hits = answer["hits"]["hits"]
-            for document in _documents(hits, names):
+            for document in hit_documents(hits, names):
                 if document.doc_id not in seen and len(seen) < size:
                     seen.add(document.doc_id)
                     yield document
@@ -45,12 +45,6 @@ def _first_page(seed: int) -> dict[str, Any]:
         "sort": [{"_score": "desc"}, {"_seq_no": "asc"}],
         "track_total_hits": False,
     }
-
-
-def _documents(hits: list[dict[str, Any]], names: Mapping[str, str] | None) -> Iterator[Document]:
-    for hit in hits:
-        if fields := source_fields(hit["_source"], names):
-            yield Document(hit["_id"], fields)
 
 
 @contextmanager

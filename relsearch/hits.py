@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from relsearch.types import Document
 
 
 def source_fields(source: Mapping[str, Any], names: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -20,6 +22,13 @@ def source_fields(source: Mapping[str, Any], names: Mapping[str, str] | None = N
     else:
         found = {name: _text(_at(inner, path)) or _text(_at(source, path)) for name, path in names.items()}
     return {name: text for name, text in found.items() if text}
+
+
+def hit_documents(hits: Iterable[Mapping[str, Any]], names: Mapping[str, str] | None = None) -> Iterator[Document]:
+    """Yield the documents of those hits that have text; `names` as source_fields takes it."""
+    for hit in hits:
+        if fields := source_fields(hit["_source"], names):
+            yield Document(hit["_id"], fields)
 
 
 def engine_scores(hits: Sequence[Mapping[str, Any]]) -> list[float]:

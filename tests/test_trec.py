@@ -116,3 +116,13 @@ def test_a_missing_or_binary_file_is_one_error(tmp_path: Path) -> None:
 def test_an_empty_run_is_a_table_without_rows(tmp_path: Path) -> None:
     """An empty file is no candidates."""
     assert isinstance(read_run(_write(tmp_path, "")), pl.DataFrame)
+
+
+@pytest.mark.parametrize("row", [("q 1", "d"), ("q", "d\t1"), ("q", "")])
+def test_an_id_that_breaks_a_run_is_refused(tmp_path: Path, row: tuple[str, str]) -> None:
+    """White space in an id would shift the columns of whoever reads the run."""
+    query_id, doc_id = row
+    run = candidates_table([Candidate(query_id, doc_id, 1.0, 1, "tag")])
+    with pytest.raises(DataError, match="white space, which no TREC run can hold"):
+        write_run(run, tmp_path / "run.trec", tag="tag")
+    assert not (tmp_path / "run.trec").exists()

@@ -1,4 +1,4 @@
-"""The verbs of the index side: `ingest` documents, `sample` some back, import `queries` from a log."""
+"""The verbs of the index side: `ingest` documents, `fetch` candidates, `sample` documents, import `queries`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from relsearch.cli.app import EngineOption, FieldOption, JsonOption, UrlOption, app, parse_fields
-from relsearch.template import DEFAULT_TEMPLATE
+from relsearch.template import DEFAULT_TEMPLATE, template_fields
 
 
 @app.command()
@@ -51,6 +51,57 @@ def ingest(
 
 
 @app.command()
+def fetch(
+    folder: Annotated[Path, typer.Argument(help="A folder with queries.jsonl and, if there are labels, qrels.tsv.")],
+    url: UrlOption,
+    index: Annotated[str, typer.Option(help="The index, alias or pattern to search.")],
+    depth: Annotated[int, typer.Option(min=1, max=10_000, help="How many candidates a query.")] = 100,
+    field: FieldOption = None,
+    body: Annotated[
+        Path | None,
+        typer.Option(help="Your own search: a JSON body with {{query}} in it; default: the fields, multi_match."),
+    ] = None,
+    engine: EngineOption = "elasticsearch",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a collection of a live index: your queries' candidates, as your search ranks them, and what is labelled.
+
+    relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --field title --field text=body
+
+    Writes corpus.jsonl and first_stage.trec beside the queries; then [collection] source = "my-collection" and [pool]
+    runs = ["my-collection/first_stage.trec"] learn from your engine's own ranking. --field names what documents keep
+    and its path in the index; default: title and text.
+    """
+    from relsearch.corpus import FolderCollection
+    from relsearch.exporters.corpus import write_corpus
+    from relsearch.exporters.trec import write_run
+    from relsearch.index.fetching import body_from, match_body
+    from relsearch.index.fetching import fetch as search
+    from relsearch.index.registry import open_server
+    from relsearch.tables import candidates_table
+
+    given = FolderCollection(folder, trec=False)
+    labelled = {label.doc_id for label in given.qrels()} if given.has_qrels() else set()
+    names = parse_fields(field) or {name: name for name in template_fields(DEFAULT_TEMPLATE)}
+    found = search(
+        open_server(engine, url),
+        index,
+        given.queries(),
+        labelled,
+        depth=depth,
+        names=names,
+        body=body_from(body) if body else match_body(names),
+    )
+    write_corpus(found.documents.values(), folder / "corpus.jsonl")
+    write_run(candidates_table(found.candidates), folder / "first_stage.trec", tag=engine)
+    counts = {"documents": len(found.documents), "candidates": len(found.candidates), "absent": len(found.absent)}
+    brief = f"{folder}: {counts['documents']} documents, {counts['candidates']} candidates"
+    if found.absent:
+        brief += f"; {len(found.absent)} labelled documents are not in the index, the first {found.absent[0]!r}"
+    typer.echo(json.dumps({"output": str(folder), **counts}) if as_json else brief)
+
+
+@app.command()
 def sample(
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index, alias or pattern to draw from.")],
@@ -65,14 +116,13 @@ def sample(
 
     relsearch sample --url http://127.0.0.1:9200 --index docs -n 1000 --field title --field text=body -o seeds
     """
-    from relsearch.exporters.files import replace_text
+    from relsearch.exporters.corpus import write_corpus
     from relsearch.index.registry import open_server
     from relsearch.index.sampling import sample as draw
 
     drawn = list(draw(open_server(engine, url), index, size=size, seed=seed, names=parse_fields(field)))
-    rows = ({"_id": document.doc_id, **document.fields} for document in drawn)
     path = output / "corpus.jsonl"
-    replace_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_corpus(drawn, path)
     counts = {"output": str(path), "documents": len(drawn)}
     typer.echo(json.dumps(counts) if as_json else f"{path}: {len(drawn)} documents")
 

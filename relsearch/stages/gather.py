@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+from collections.abc import Set
 from pathlib import Path
 
 import polars as pl
@@ -31,7 +32,7 @@ def collect(context: Context, work: Building) -> None:
     config = context.config
     collection = load_collection(config.collection.source)
     documents = _write_documents(collection, work.directory / "documents.parquet", config.collection.template)
-    human = tables.judgments_table(collection.qrels())
+    human = _of_present(tables.judgments_table(collection.qrels()), set(documents["doc_id"]))
     _check_grades(human, config.scale, config.collection.scale)
     queries = pl.DataFrame(
         [(q.query_id, q.text) for q in collection.queries()], schema=["query_id", "text"], orient="row"
@@ -45,7 +46,7 @@ def collect(context: Context, work: Building) -> None:
     tables.write(queries, work.directory / "queries.parquet", tables.QUERIES)
     tables.write(human, work.directory / "qrels.parquet", tables.JUDGMENTS)
     counts = dict(queries.group_by("split").len().sort("split").iter_rows())
-    work.figures |= {"documents": documents, "queries": counts, "human_labels": human.height}
+    work.figures |= {"documents": documents.height, "queries": counts, "human_labels": human.height}
 
 
 def index(context: Context, work: Building) -> None:
@@ -97,7 +98,7 @@ def _searchers(context: Context) -> tuple[str, ...]:
     return () if context.config.pool.runs else context.config.index.searchers
 
 
-def _write_documents(collection: Collection, path: Path, template: str) -> int:
+def _write_documents(collection: Collection, path: Path, template: str) -> pl.DataFrame:
     # A documents table has one column per field; fields differ between documents, so chunks are united by name.
     chunks: list[pl.DataFrame] = []
     rows: list[dict[str, str]] = []
@@ -113,12 +114,24 @@ def _write_documents(collection: Collection, path: Path, template: str) -> int:
     table = pl.concat(chunks, how="diagonal")
     _check_template(set(table.columns) - {"doc_id"}, template)
     tables.write(table, path, tables.DOCUMENTS)
-    return table.height
+    return table
 
 
 def _chunk(rows: list[dict[str, str]]) -> pl.DataFrame:
     names = sorted({name for row in rows for name in row})
     return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String))
+
+
+def _of_present(human: pl.DataFrame, doc_ids: Set[str]) -> pl.DataFrame:
+    """The labels of documents that there are: an index forgets what people labelled."""
+    absent = sorted(set(human["doc_id"]) - doc_ids)
+    if absent:
+        _LOG.warning(
+            "qrels: %d labelled documents are not in the collection, the first %r; their labels are left out",
+            len(absent),
+            absent[0],
+        )
+    return human.filter(~pl.col("doc_id").is_in(absent))
 
 
 def _check_template(present: set[str], template: str) -> None:

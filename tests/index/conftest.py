@@ -13,6 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from relsearch.index.registry import open_server
+from relsearch.wire import Server
+
+ENGINES = [
+    "compatible",
+    pytest.param("elasticsearch", marks=pytest.mark.live),
+    pytest.param("opensearch", marks=pytest.mark.live),
+]
+
 
 def _serve(command: list[str]) -> Iterator[str]:
     """Yield the URL of a server that runs meanwhile."""
@@ -61,3 +70,11 @@ def compatible_url() -> Iterator[str]:
     # A child of the server may write its last file while the folder is being removed.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         yield from _serve(compatible(Path(folder)))
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def server(request: pytest.FixtureRequest) -> Server:
+    """A running engine, each in turn."""
+    engine = str(request.param)
+    url = request.getfixturevalue(f"{engine}_url")
+    return open_server("elasticsearch" if engine == "compatible" else engine, url)

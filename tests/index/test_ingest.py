@@ -23,19 +23,6 @@ from tests.test_searching import Bundle
 
 NAME = "ingested"
 MANY = [Document(f"d{n:04}", {"title": f"Tea {n}", "text": "steeped " * (n % 9)}) for n in range(1200)]
-ENGINES = [
-    "compatible",
-    pytest.param("elasticsearch", marks=pytest.mark.live),
-    pytest.param("opensearch", marks=pytest.mark.live),
-]
-
-
-@pytest.fixture(scope="module", params=ENGINES)
-def server(request: pytest.FixtureRequest) -> Server:
-    """A running engine."""
-    engine = str(request.param)
-    url = request.getfixturevalue(f"{engine}_url")
-    return open_server("elasticsearch" if engine == "compatible" else engine, url)
 
 
 def _config(server: Server, **changed: Any) -> IndexConfig:
