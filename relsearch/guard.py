@@ -58,7 +58,7 @@ class Verdict:
         return (
             f"export: on {self.queries} dev queries the new reranker does not beat ({self.measure}) {lost}; label more "
             "queries, train longer, rerank with --bundle ready, which needs no labels, or set [export] guard = "
-            '"report" to keep what shipped or "off" to ship it anyway'
+            '"off" to ship it anyway'
         )
 
     def to_json(self) -> JsonValue:

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from relsearch import artifacts
 from relsearch.artifacts import Building
 from relsearch.config import Config
-from relsearch.errors import ArtifactError, ConfigError
+from relsearch.errors import ArtifactError, ConfigError, GateError
 from relsearch.judge.registry import TUNED, judge_content
 from relsearch.stages import gather, label, make, rank, refine
 from relsearch.stages.context import Context
@@ -118,6 +118,16 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
                     f"{config.output / before}: absent or outdated; run: relsearch {before.split('-')[0]}"
                 )
         yield _run(stage, config)
+
+
+def check_guard(results: Iterable[StageResult], config: Config) -> None:
+    """Raise GateError where the guard did not let a new reranker ship and `[export] guard` calls that an error.
+
+    The stages after it run all the same: their tables show what there is to decide on.
+    """
+    refusals = [str(result.figures["refused"]) for result in results if "refused" in result.figures]
+    if refusals and config.export.guard == "refuse":
+        raise GateError(refusals[-1])
 
 
 def _all_before(stage: Stage, stages: Sequence[Stage]) -> Iterable[str]:

@@ -89,7 +89,9 @@ class ExportConfig(Section):
     half: bool = Field(False, description="also write OUTPUT-fp16, a bundle for CUDA and TensorRT")
     mix: float = Field(0.0, ge=0, description="weight of the first stage's scores that a bundle asks for, such as 0.2")
     guard: Literal["refuse", "report", "off"] = Field(
-        "refuse", description="refuse: one that beats no baseline is an error; report: what shipped before stays"
+        "refuse",
+        description="refuse: one that does not beat each baseline is not shipped, and the run ends in an error, after "
+        "all stages; report: without an error; off: it ships",
     )
     guard_margin: float = Field(0.0, ge=0, description="dev NDCG@10 by which each baseline must be beaten")
     guard_p: float = Field(0.1, gt=0, le=1, description="one-sided p of the paired test, at most")

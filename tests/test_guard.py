@@ -42,7 +42,7 @@ def test_a_tie_and_a_loss_are_refused_and_named() -> None:
         assert not verdict.passed
         assert "cosine: 0.631 against" in verdict.refusal
         assert "bm25" not in verdict.refusal
-        assert '[export] guard = "report"' in verdict.refusal
+        assert '[export] guard = "off"' in verdict.refusal
 
 
 def test_a_gain_must_exceed_the_margin() -> None:

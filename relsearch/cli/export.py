@@ -29,16 +29,17 @@ def export(
         from relsearch.cli.stages import show_stages
         from relsearch.pipeline import run_verb
 
-        show_stages(run_verb("export", load_config(config)), as_json=as_json)
+        settings = load_config(config)
+        show_stages(run_verb("export", settings), settings, as_json=as_json)
         return
     if output is None:
         raise typer.BadParameter("--model needs --output, the bundle folder to write")
     from relsearch.corpus import load_collection
     from relsearch.exporters.foreign import export_foreign
 
-    settings = load_config(config).export if config.is_file() else ExportConfig()
+    gate = load_config(config).export if config.is_file() else ExportConfig()
     source = load_collection(collection)
-    report = export_foreign(model, output, collection=source, config=settings, max_length=max_length)
+    report = export_foreign(model, output, collection=source, config=gate, max_length=max_length)
     figures = report.figures()
     typer.echo(json.dumps(figures, indent=1) if as_json else _brief(figures, output))
 

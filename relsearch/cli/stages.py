@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import typer
 from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, app
 
 if TYPE_CHECKING:
+    from relsearch.config import Config
     from relsearch.pipeline import StageResult
 
 _BRIEF_WIDTH = 44  # keeps the table of stages within 80 columns
@@ -38,7 +39,8 @@ def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> N
     from relsearch.config import load_config
     from relsearch.pipeline import run_all
 
-    show_stages(run_all(load_config(config)), as_json=as_json)
+    settings = load_config(config)
+    show_stages(run_all(settings), settings, as_json=as_json)
 
 
 def _add_stage_command(verb: Verb) -> None:
@@ -47,16 +49,17 @@ def _add_stage_command(verb: Verb) -> None:
         from relsearch.config import load_config
         from relsearch.pipeline import run_verb
 
-        show_stages(run_verb(verb.name, load_config(config)), as_json=as_json)
+        settings = load_config(config)
+        show_stages(run_verb(verb.name, settings), settings, as_json=as_json)
 
 
 for _verb in Verb:
     _add_stage_command(_verb)
 
 
-def show_stages(results: Iterable[StageResult], *, as_json: bool) -> None:
-    """Print a line as each stage ends, and the table of all, or their JSON."""
-    from relsearch.show import table
+def show_stages(results: Iterable[StageResult], config: Config, *, as_json: bool) -> None:
+    """Print a line as each stage ends, and the table of all, or their JSON; raise GateError as check_guard does."""
+    from relsearch.pipeline import check_guard
 
     collected = []
     for result in results:
@@ -64,7 +67,14 @@ def show_stages(results: Iterable[StageResult], *, as_json: bool) -> None:
         typer.echo(f"{result.name}: {result.status} in {result.seconds:.0f} s", err=True)
     if as_json:
         typer.echo(json.dumps([vars(result) for result in collected], indent=1))
-        return
+    else:
+        _show_tables(collected)
+    check_guard(collected, config)
+
+
+def _show_tables(collected: Sequence[StageResult]) -> None:
+    from relsearch.show import table
+
     rows = [[r.name, r.status, f"{r.seconds:.0f}", _brief(r.figures)] for r in collected]
     typer.echo(table(["stage", "status", "s", "figures"], rows))
     for result in collected:

@@ -8,7 +8,6 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.artifacts import Building
-from relsearch.errors import GateError
 from relsearch.guard import Verdict, hold
 from relsearch.rerank.bundle import ManifestBase, open_bundle
 from relsearch.stages.context import Context
@@ -18,16 +17,14 @@ SHIPPED = "shipped"
 
 
 def ship(context: Context, work: Building, arm: str) -> None:
-    """Put the arm's bundle into `bundle` if the guard of `[export]` lets it; raise GateError where it refuses.
+    """Put the arm's bundle into `bundle` if the guard of `[export]` lets it; `refused` says why where it does not.
 
-    Where it reports instead, what shipped before stays, and `shipped` says so: "previous", or "none".
+    What shipped before then stays, and `shipped` says so: "previous", or "none".
     """
     verdict = held_to_guard(context, work.directory / arm)
     work.figures |= {"guard": verdict.to_json(), "table": verdict.to_table()}
-    guard, source = context.config.export.guard, work.directory / arm
-    if not verdict.passed and guard == "refuse":
-        raise GateError(verdict.refusal)
-    if not verdict.passed and guard == "report":
+    source = work.directory / arm
+    if not verdict.passed and context.config.export.guard != "off":
         work.figures["refused"] = verdict.refusal
         source, arm = shipped_before(context) or source, "previous" if shipped_before(context) else "none"
     work.figures[SHIPPED] = arm
