@@ -3,7 +3,9 @@
 `python -m benchmarks.own_domain [--collections cranfield vaswani] [--folds 2] [--output runs/own-domain]` deals the
 labelled queries into folds; for each one a late-interaction reranker on e5-small-v2 learns from the others (a fifth of
 them for early stopping) and reranks BM25's top 100 of the fold, with BM25's scores mixed in and without. What nobody
-labelled counts as irrelevant. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on.
+labelled counts as irrelevant. `--labelled 10 20` learns from so many of a fold's other queries instead, alone and with
+the pools of the rest as the ready judge grades them, and records few labels. Needs RELSEARCH_COLLECTIONS and
+RELSEARCH_MODELS. A cut run goes on.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import random
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,9 @@ from benchmarks.record import record
 from relsearch import augment as policy
 from relsearch.config import Config
 from relsearch.encoder import load_encoder
-from relsearch.evaluate import evaluate
+from relsearch.evaluate import Evaluation, evaluate
+from relsearch.judge.registry import open_judge
+from relsearch.judge.store import judge_all
 from relsearch.pipeline import run_verb
 from relsearch.protocols import Scorer
 from relsearch.rerank.bundle import SHIPPED
@@ -36,6 +40,7 @@ from relsearch.rerank.training import Texts
 from relsearch.stages.context import Context
 from relsearch.stages.runs import reorder
 from relsearch.tables import CANDIDATES, read, write
+from relsearch.types import Pair
 
 MEASURE, SEED = "nDCG@10", 13
 # Their grades start above irrelevant, which the qrels leave out.
@@ -48,6 +53,7 @@ TESTS = (
     ("trained", "trained_mixed"),
     ("ready_mixed", "trained_mixed"),
 )
+JUDGED_DEPTH = 40
 _DEV_SHARE = 0.2
 
 
@@ -57,23 +63,20 @@ def main() -> None:
     parser.add_argument("--collections", nargs="+", choices=SCALES, default=list(SCALES))
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--labelled", type=int, nargs="+", default=[], metavar="K")
     parser.add_argument("--output", type=Path, default=Path("runs/own-domain"))
     arguments = parser.parse_args()
     use_models()
+    about = {"folds": arguments.folds, "steps": arguments.steps}
     figures: dict[str, Any] = {}
     for name in arguments.collections:
         config = _config(name, arguments.output / name, steps=arguments.steps)
         for verb in ("collect", "index", "pool"):
             list(run_verb(verb, config))
         trial = Trial(Context(config), arguments.folds)
-        measure = partial(evaluate, trial.qrels, measures=[MEASURE], resamples=2000, seed=SEED)
-        result = measure(trial.runs)
-        tests = [measure({run: trial.runs[run] for run in runs}) for runs in TESTS]
-        print(name, *(each.to_table() for each in (result, *tests)), sep="\n", flush=True)
-        against = {runs[0]: each.to_json()["against_first"] for runs, each in zip(TESTS, tests, strict=True)}
-        figures[name] = result.to_json() | {"against": against}
-    about = {"folds": arguments.folds, "steps": arguments.steps}
-    record("own_domain", {"collections": figures, **about}, seed=SEED)
+        print(name, flush=True)
+        figures[name] = trial.few_labels(arguments.labelled) if arguments.labelled else trial.every_label()
+    record("own_domain_few" if arguments.labelled else "own_domain", {"collections": figures, **about}, seed=SEED)
 
 
 def _config(name: str, output: Path, *, steps: int) -> Config:
@@ -94,6 +97,7 @@ def _config(name: str, output: Path, *, steps: int) -> Config:
                 "evaluations": 2,
                 "dev_depth": 20,
             },
+            "label": {"judge": "ready"},
         }
     )
 
@@ -109,6 +113,19 @@ class Once:
         return self._scored(query, tuple(texts))
 
 
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What one reranker learns from: so many of a fold's other queries, or all; and the rest's pools, judged."""
+
+    labelled: int | None = None
+    judged: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """What tells its files from other arms'."""
+        return "" if self.labelled is None else f"-{self.labelled}" + ("-judged" if self.judged else "")
+
+
 @dataclass(frozen=True)
 class Trial:
     """One collection, its labelled queries dealt into folds; what was reranked stays in its folder."""
@@ -116,61 +133,104 @@ class Trial:
     context: Context
     folds: int
 
+    def every_label(self) -> dict[str, Any]:
+        """Return the measures of every way of ordering, and the tests between them; print both."""
+        runs = self.untrained | {f"trained{mix}": run for mix, run in self.trained(Arm()).items()}
+        result = self._measured(runs)
+        tests = [self._measured({run: runs[run] for run in each}) for each in TESTS]
+        against = {each[0]: test.to_json()["against_first"] for each, test in zip(TESTS, tests, strict=True)}
+        return result.to_json() | {"against": against}
+
+    def few_labels(self, labelled: Sequence[int]) -> dict[str, Any]:
+        """Return the measures of learning from so many queries, alone and with the rest judged; print them."""
+        rows = []
+        for k in labelled:
+            human, augmented = (self.trained(Arm(k, judged=judged))[""] for judged in (False, True))
+            result = self._measured({"human": human, "augmented": augmented})
+            rows.append({"k": k, **result.to_json()})
+        return {"rows": rows, "cosine": self._measured({"cosine": self._cosine}).to_json()}
+
     @property
-    def qrels(self) -> pl.DataFrame:
-        """The people's labels."""
-        return self.context.human
+    def untrained(self) -> dict[str, pl.DataFrame]:
+        """BM25's run, the cosine's and the ready reranker's, over all folds."""
+        ready = Once(open_scorer(SHIPPED, kept_documents=len(self._texts)))
+        mixed = {
+            f"ready{mix}": self._reranked(self.context.first_stage, ready, weight) for mix, weight in MIXES.items()
+        }
+        return {"bm25": self.context.first_stage, "cosine": self._cosine, **mixed}
+
+    def trained(self, arm: Arm) -> dict[str, pl.DataFrame]:
+        """The runs of the rerankers that never saw the fold that they rerank, by what is mixed in."""
+        folds = [self._fold(number, arm) for number in range(self.folds)]
+        return {mix: pl.concat(fold[mix] for fold in folds) for mix in MIXES}
+
+    def _measured(self, runs: Mapping[str, pl.DataFrame]) -> Evaluation:
+        result = evaluate(self.context.human, runs, measures=[MEASURE], resamples=2000, seed=SEED)
+        print(result.to_table(), flush=True)
+        return result
 
     @cached_property
-    def runs(self) -> Mapping[str, pl.DataFrame]:
-        """Every way of ordering BM25's top 100, over all folds; the first one is BM25's own."""
-        bm25 = self.context.first_stage
-        pairs = self.context.pairs(bm25)
+    def _pairs(self) -> list[Pair]:
+        return self.context.pairs(self.context.first_stage)
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        return {pair.doc_id: pair.text for pair in self._pairs}
+
+    @cached_property
+    def _cosine(self) -> pl.DataFrame:
         encoder = load_encoder(self.context.config.train_encoder, keep=self.context.vectors)
-        texts = {pair.doc_id: pair.text for pair in pairs}
-        ready = Once(open_scorer(SHIPPED, kept_documents=len(texts)))
-        runs = {"bm25": bm25, "cosine": reorder(bm25, encoder.cosines(pairs).tolist())}
-        for suffix, mix in MIXES.items():
-            runs[f"ready{suffix}"] = rerank_run(bm25, self.context.query_texts, texts, ready, depth=DEPTH, mix=mix)
-        trained = [self._fold(number, texts) for number in range(self.folds)]
-        return runs | {f"trained{suffix}": pl.concat(each[suffix] for each in trained) for suffix in MIXES}
+        return reorder(self.context.first_stage, encoder.cosines(self._pairs).tolist())
 
-    def _fold(self, number: int, texts: Mapping[str, str]) -> dict[str, pl.DataFrame]:
+    @cached_property
+    def _judged(self) -> pl.DataFrame:
+        """The ready judge's grades of every pool's top; a fold takes those of queries whose labels it does not use."""
+        context = self.context
+        pairs = context.pairs(context.first_stage.filter(pl.col("rank") <= JUDGED_DEPTH).sort("query_id", "doc_id"))
+        return judge_all(open_judge(context.config, keep=context.vectors), pairs, context.config.output / "judged")
+
+    def _reranked(self, run: pl.DataFrame, scorer: Scorer, mix: float) -> pl.DataFrame:
+        return rerank_run(run, self.context.query_texts, self._texts, scorer, depth=DEPTH, mix=mix)
+
+    def _fold(self, number: int, arm: Arm) -> dict[str, pl.DataFrame]:
         """Train without one fold's queries and rerank them; a fold that was reranked before is read."""
-        queries = sorted(set(self.qrels["query_id"]))
+        queries = sorted(set(self.context.human["query_id"]))
         random.Random(SEED).shuffle(queries)  # noqa: S311 - a seeded deal, not a secret
-        test = set(queries[number :: self.folds])
+        test = queries[number :: self.folds]
         rest = [query for query in queries if query not in test]
-        held_out = round(_DEV_SHARE * len(rest))
-        folder = self.context.config.output / f"fold-{number}"
-        paths = {suffix: folder / f"run{suffix}.parquet" for suffix in MIXES}
+        folder = self.context.config.output / f"fold-{number}{arm.suffix}"
+        paths = {mix: folder / f"run{mix}.parquet" for mix in MIXES}
         if not all(path.is_file() for path in paths.values()):
-            self._train(set(rest[held_out:]), set(rest[:held_out]), texts, folder / "model")
-            mine = self.context.first_stage.filter(pl.col("query_id").is_in(sorted(test)))
+            self._train(rest, arm, folder / "model")
+            mine = self.context.first_stage.filter(pl.col("query_id").is_in(test))
             scorer = Once(open_model(folder / "model"))
-            for suffix, mix in MIXES.items():
-                run = rerank_run(mine, self.context.query_texts, texts, scorer, depth=DEPTH, mix=mix)
-                write(run, paths[suffix], CANDIDATES)
+            for mix, weight in MIXES.items():
+                write(self._reranked(mine, scorer, weight), paths[mix], CANDIDATES)
             shutil.rmtree(folder / "model")
-        return {suffix: read(path, CANDIDATES) for suffix, path in paths.items()}
+        return {mix: read(path, CANDIDATES) for mix, path in paths.items()}
 
-    def _train(self, training: set[str], dev: set[str], texts: Mapping[str, str], output: Path) -> None:
+    def _train(self, rest: Sequence[str], arm: Arm, output: Path) -> None:
         context, config = self.context, self.context.config
+        known, unknown = (rest, rest[:0]) if arm.labelled is None else (rest[: arm.labelled], rest[arm.labelled :])
+        held_out = max(1, round(_DEV_SHARE * len(known)))
+        dev, training = set(known[:held_out]), {*known[held_out:], *(unknown if arm.judged else ())}
+        labels = context.labels.filter(pl.col("query_id").is_in(known))
+        judged = self._judged.filter(pl.col("query_id").is_in(unknown)) if arm.judged else None
         examples, dev_examples = (
-            policy.augment(context.labels, None, queries=each, scale=config.scale, config=config.augment)
-            for each in (training, dev)
+            policy.augment(labels, extra, queries=each, scale=config.scale, config=config.augment)
+            for each, extra in ((training, judged), (dev, None))
         )
-        missing = {*examples["doc_id"], *dev_examples["doc_id"]} - texts.keys()
+        missing = {*examples["doc_id"], *dev_examples["doc_id"]} - self._texts.keys()
         train(
             examples,
             dev_examples,
-            texts=Texts(context.query_texts, {**texts, **context.texts(missing)}, config.collection.template),
+            texts=Texts(context.query_texts, self._texts | context.texts(missing), config.collection.template),
             config=config.train,
             encoder=config.train_encoder,
             scale=config.scale,
             seed=config.seed,
             output=output,
-            training_data=f"{len(training)} queries of {Path(config.collection.source).name}",
+            training_data=f"{len(known) - held_out} queries of {Path(config.collection.source).name}",
             vectors=context.vectors,
         )
 
