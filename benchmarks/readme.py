@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks import readme_serving as serving
 from benchmarks.readme_parts import section, table
+from benchmarks.readme_summary import summary
 from benchmarks.record import recorded
 
 Figures = dict[str, Any]
@@ -28,8 +29,8 @@ AGREEMENT = {
 
 
 def tables() -> str:
-    """Return every table as Markdown, each with the command that measures it."""
-    return "\n".join(part(figures) for name, part in PARTS.items() if (figures := recorded(name)))
+    """Return the summary and every table as Markdown, each table with the command that measures it."""
+    return "\n".join([summary(), *(part(figures) for name, part in PARTS.items() if (figures := recorded(name)))])
 
 
 def _chain(figures: Figures) -> str:
@@ -195,6 +196,7 @@ PARTS: dict[str, Callable[[Figures], str]] = {
     "chain_trec_dl": _chain,
     "few_labels": serving.few_labels,
     "own_domain": serving.own_domain,
+    "own_domain_few": serving.own_domain_few,
     "transfer": serving.transfer,
     "demo": _demo,
     "rerank_speed": serving.rerank_speed,

@@ -219,5 +219,23 @@ def own_domain(figures: Figures) -> str:
     )
 
 
+def own_domain_few(figures: Figures) -> str:
+    """Few labels of a collection's own, alone and with the other queries' pools judged."""
+    rows = []
+    for collection, found in figures["collections"].items():
+        cosine = _interval(found["cosine"]["runs"]["cosine"]["nDCG@10"])
+        for row in found["rows"]:
+            human, augmented = (_interval(row["runs"][run]["nDCG@10"]) for run in ("human", "augmented"))
+            test = row["against_first"]["augmented"]["nDCG@10"]
+            difference = f"{test['difference']:+.3f} ({test['p_holm']:.3f})"
+            rows.append([collection, str(row["k"]), cosine, human, augmented, difference])
+    return section(
+        f"Fewer labels of a collection's own, {figures['folds']} folds: k labelled queries alone, and with the pools "
+        "of the fold's other queries graded by the ready judge. Own scores, NDCG@10 [95 % CI].",
+        table(["collection", "k", "untrained cosine", "human only", "augmented", "difference (p)"], rows),
+        figures,
+    )
+
+
 def _interval(value: Figures) -> str:
     return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
