@@ -42,7 +42,7 @@ from relsearch.stages.runs import reorder
 from relsearch.tables import CANDIDATES, read, write
 from relsearch.types import Pair
 
-MEASURE, SEED = "nDCG@10", 13
+MEASURE, SEED, STEPS = "nDCG@10", 13, 80
 # Their grades start above irrelevant, which the qrels leave out.
 SCALES = {"cranfield": "0-4:1", "vaswani": "binary"}
 MIXES = {"": 0.0, "_mixed": 0.2}
@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--collections", nargs="+", choices=SCALES, default=list(SCALES))
     parser.add_argument("--folds", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--labelled", type=int, nargs="+", default=[], metavar="K")
     parser.add_argument("--output", type=Path, default=Path("runs/own-domain"))
     arguments = parser.parse_args()
@@ -70,7 +70,7 @@ def main() -> None:
     about = {"folds": arguments.folds, "steps": arguments.steps}
     figures: dict[str, Any] = {}
     for name in arguments.collections:
-        config = _config(name, arguments.output / name, steps=arguments.steps)
+        config = own_domain_config(name, arguments.output / name, steps=arguments.steps)
         for verb in ("collect", "index", "pool"):
             list(run_verb(verb, config))
         trial = Trial(Context(config), arguments.folds)
@@ -79,7 +79,7 @@ def main() -> None:
     record("own_domain_few" if arguments.labelled else "own_domain", {"collections": figures, **about}, seed=SEED)
 
 
-def _config(name: str, output: Path, *, steps: int) -> Config:
+def own_domain_config(name: str, output: Path, *, steps: int) -> Config:
     """Return the settings of a collection; all its queries are dealt out here, not by the pipeline."""
     return Config.model_validate(
         {

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.own_domain import STEPS, own_domain_config
+from relsearch.config import load_config
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -23,6 +25,20 @@ def test_the_quick_start_runs_as_printed(tmp_path: Path) -> None:
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("Candidate(query_id='1'") == 3
+
+
+def test_every_configuration_is_valid(tmp_path: Path) -> None:
+    """Each relsearch.toml in the README loads, and the recipe is what the benchmark trains with."""
+    found = [load_config(_written(tmp_path, block)) for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL)]
+    assert len(found) == 2
+    measured = own_domain_config("vaswani", tmp_path, steps=STEPS).train
+    assert found[1].train.model_copy(update={"encoder": measured.encoder}) == measured
+
+
+def _written(folder: Path, block: str) -> Path:
+    path = folder / "relsearch.toml"
+    path.write_text(block, encoding="utf-8")
+    return path
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])
