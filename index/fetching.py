@@ -46,17 +46,22 @@ def fetch(
     """Search each query and return its first `depth` hits that have text, with those of the labelled documents.
 
     `names` gives the fields' paths in the index, `body` the search of a query. A document that an alias shows twice
-    counts once, where it is highest. Raise SearchEngineError where the server refuses.
+    counts once, where it is highest. Raise SearchEngineError where the server refuses, ConfigError where no hit has
+    text in the fields.
     """
+    wanted = {"track_total_hits": False, "_source": [*names.values(), "fields"]}  # relsearch's own indices: `fields`
     path = f"/{quote(index, safe=',*')}/_search"
     documents: dict[str, Document] = {}
     candidates: list[Candidate] = []
     for query in tqdm(queries, desc="search", unit="query", delay=2.0, disable=None):
-        hits = server.ask("POST", path, body(query.text) | {"size": depth, "track_total_hits": False})["hits"]["hits"]
+        hits = server.ask("POST", path, body(query.text) | wanted | {"size": depth})["hits"]["hits"]
         unique: dict[str, Mapping[str, Any]] = {}
         for hit in hits:
             unique.setdefault(hit["_id"], hit)
         found = {document.doc_id: document for document in hit_documents(unique.values(), names)}
+        if hits and not found and not documents:
+            paths = ", ".join(names.values())
+            raise ConfigError(f"index {index!r}: hits have no text in {paths}; name their fields, --field text=PATH")
         documents |= found
         scored = zip(found, engine_scores([unique[doc_id] for doc_id in found]), strict=True)
         candidates += (
@@ -65,7 +70,7 @@ def fetch(
         )
     waiting = iter(sorted(labelled - documents.keys()))
     while ids := list(islice(waiting, _LOOKED_UP_AT_ONCE)):
-        asked = {"query": {"ids": {"values": ids}}, "size": len(ids)}
+        asked = wanted | {"query": {"ids": {"values": ids}}, "size": len(ids)}
         hits = server.ask("POST", path, asked)["hits"]["hits"]
         documents |= {document.doc_id: document for document in hit_documents(hits, names)}
     return Fetched(documents, candidates, sorted(labelled - documents.keys()))

@@ -97,7 +97,9 @@ def fetch(
     counts = {"documents": len(found.documents), "candidates": len(found.candidates), "absent": len(found.absent)}
     brief = f"{folder}: {counts['documents']} documents, {counts['candidates']} candidates"
     if found.absent:
-        brief += f"; {len(found.absent)} labelled documents are not in the index, the first {found.absent[0]!r}"
+        brief += (
+            f"; {len(found.absent)} labelled documents are not there or have no text, the first {found.absent[0]!r}"
+        )
     typer.echo(json.dumps({"output": str(folder), **counts}) if as_json else brief)
 
 

@@ -50,14 +50,17 @@ class BinaryJudge:
             yield replace(self._folded(judgment), judge=self._fingerprint)
 
     def _folded(self, judgment: Judgment) -> Judgment:
-        if judgment.grade is None or judgment.probabilities is None:
+        if judgment.grade is None:
             return judgment
         cutoff = self._judge.scale.relevant
+        level = int(judgment.grade >= cutoff)
+        graded = replace(judgment, grade=self._scale.lowest + level)
+        if judgment.probabilities is None:
+            return graded
         relevant = sum(judgment.probabilities[cutoff - self._judge.scale.lowest :])
-        probabilities, level = (1 - relevant, relevant), int(judgment.grade >= cutoff)
+        probabilities = (1 - relevant, relevant)
         return replace(
-            judgment,
-            grade=self._scale.lowest + level,
+            graded,
             probabilities=probabilities,
             expected=self._scale.lowest + relevant,
             confidence=probabilities[level],

@@ -100,6 +100,15 @@ def test_a_search_of_ones_own_ranks_the_candidates(filled: Server, folder: Path)
     assert documents["tea-black"] == {"body": "boiling water"}
 
 
+def test_fields_that_no_hit_has_are_named(filled: Server, folder: Path) -> None:
+    """The error says which, and how to name others."""
+    command = ["fetch", str(folder), "--engine", filled.name, "--url", filled.url, "--index", NAME]
+    result = CliRunner().invoke(app, [*command, "--field", "text=body_of_text"])
+    assert isinstance(result.exception, ConfigError)
+    assert "hits have no text in body_of_text; name their fields" in str(result.exception)
+    assert not (folder / "corpus.jsonl").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
