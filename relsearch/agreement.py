@@ -184,10 +184,10 @@ def _auc(scores: Floats, relevant: NDArray[np.bool_], weights: Floats | None = N
 
 def _auc_figure(
     scores: Floats, relevant: NDArray[np.bool_], query_of: NDArray[np.int64], draws: NDArray[np.int64]
-) -> Figure:
+) -> Figure | None:
     # 200 resamples: one AUC is a sort of all pairs, and the interval's ends move by under 0.005 between 200 and 2,000.
     values = [_auc(scores, relevant, draw[query_of].astype(np.float64)) for draw in draws[:200]]
-    return Figure.of(_auc(scores, relevant), values)
+    return Figure.defined(_auc(scores, relevant), values)  # None where all pairs are relevant, or none is
 
 
 def _within_figure(

@@ -107,3 +107,11 @@ def test_a_grade_outside_the_scale_is_named() -> None:
     human = judgments_table([Judgment("q", "a", 4, "human")])
     with pytest.raises(DataError, match="grade 4 is outside scale 0-3"):
         agreement(human, human, SCALE, resamples=100, seed=1)
+
+
+def test_where_all_pairs_are_relevant_there_is_no_auc() -> None:
+    """Held-out labels of relevant documents alone: the other figures stand, and nothing warns."""
+    found = _agreement([(3, 3), (2, 1), (3, 2)], expected=[2.9, 1.2, 2.1])
+    assert found.auc is None
+    assert found.auc_within_query is None
+    assert found.mae.value == pytest.approx(2 / 3)

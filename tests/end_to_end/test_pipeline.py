@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from relsearch.config import load_config
-from relsearch.pipeline import stages_of
+from relsearch.pipeline import run_verb, stages_of
 from relsearch.types import Document
 from tests.rerank.tiny_reranker import GRADES
 
@@ -159,7 +159,9 @@ def test_written_queries_pass_every_filter(config: Path) -> None:
     assert (judged.filter(pl.col("role") != "source")["grade"] < 2).all()
 
 
-def test_labels_of_relevant_documents_alone_are_enough(config: Path, collection: Path, tmp_path: Path) -> None:
+def test_labels_of_relevant_documents_alone_are_enough(
+    config: Path, collection: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Qrels as BEIR writes them make a judge and rerankers: the rest counts as irrelevant, and it is said."""
     folder = tmp_path / "positives"
     shutil.copytree(collection, folder)
@@ -168,12 +170,15 @@ def test_labels_of_relevant_documents_alone_are_enough(config: Path, collection:
     path = Path(shutil.copy(config, tmp_path))
     _change(path, str(config.parent / "out"), str(tmp_path / "out"))
     _change(path, str(collection), str(folder))
-    _change(path, "[optimize]\nenabled = true", "[optimize]\nenabled = false")
-    done = _relsearch("run", "-c", str(path), "--json")
-    assert "no label has grade 0" in done.stderr
-    figures = {result["name"]: result["figures"] for result in json.loads(done.stdout)}
+    _change(path, 'policies = ["all"]', 'policies = ["fill", "relabel", "unlabelled"]')
+    figures = {}
+    for verb in ("collect", "index", "pool", "tune", "judge", "agree", "augment", "train"):
+        figures |= {result.name: result.figures for result in run_verb(verb, load_config(path))}
+    assert "no label has grade 0" in caplog.text
     assert figures["pool"]["assumed_irrelevant"] > 0
-    assert figures["train-human"]["steps"] > 0
+    # The judge read one candidate a query; where it did, its label took the place of the assumption.
+    assert {"human", "assumed", "judge", "unlabelled"} <= figures["augment"].keys()
+    assert figures["train-human"]["steps"] == figures["train-augmented"]["steps"] == 4
 
 
 def test_optimizing_never_sees_a_test_query(config: Path, tmp_path: Path) -> None:
