@@ -32,6 +32,14 @@ bench: .venv/dev.stamp  ## measure again what the README's tables show (hours; t
 	$(BIN)/python -m benchmarks.judge_quality
 	$(BIN)/python -m benchmarks.judge_evidence
 	$(BIN)/python -m benchmarks.judge_speed
+	$(BIN)/python -m benchmarks.own_domain
+	$(BIN)/python -m benchmarks.transfer
+	$(BIN)/python -m benchmarks.few_labels
+	$(BIN)/python -m benchmarks.rerank_speed --late ready
+	$(BIN)/python -m benchmarks.serve_fuzz
+	$(BIN)/python -m benchmarks.serve_soak
+	$(BIN)/python -m benchmarks.gateway_overhead
+	$(BIN)/python -m benchmarks.servers
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m cogapp -r README.md
 
