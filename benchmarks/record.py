@@ -37,10 +37,15 @@ def record(name: str, figures: Mapping[str, object], *, seed: int | None = None)
         **cpu(),
         "versions": {"python": python_version(), **_versions()},
     }
-    path = RESULTS / f"{name}.json"
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({**figures, **about}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return partial.replace(path)
+    return _write(name, {**figures, **about})
+
+
+def amend(name: str, figures: Mapping[str, object]) -> Path:
+    """Put figures that were measured elsewhere into a benchmark's file, whose command and date stay its own."""
+    before = recorded(name)
+    if before is None:
+        raise SystemExit(f"{name} has recorded nothing yet; measure it first")
+    return _write(name, {**before, **figures})
 
 
 def recorded(name: str) -> dict[str, Any] | None:
@@ -48,6 +53,13 @@ def recorded(name: str) -> dict[str, Any] | None:
     path = RESULTS / f"{name}.json"
     found: dict[str, Any] | None = json.loads(path.read_text("utf-8")) if path.is_file() else None
     return found
+
+
+def _write(name: str, figures: Mapping[str, object]) -> Path:
+    path = RESULTS / f"{name}.json"
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return partial.replace(path)
 
 
 def cpu() -> dict[str, object]:

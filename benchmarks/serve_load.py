@@ -4,7 +4,8 @@
 RERANKER is the cross-encoder's folder that the bundle was exported from (`relsearch export --model RERANKER`). One and
 eight clients that wait for their answers, with and without a busy neighbour process; then requests at random times, at
 growing shares of the rate that eight clients reached. --quick is a small part of it and records nothing. Texts are the
-packaged demo's. What benchmarks.serve_fuzz, serve_soak and gateway_overhead recorded last is repeated beside it.
+packaged demo's. What benchmarks.serve_fuzz, serve_soak and gateway_overhead recorded last is repeated beside it, and
+taken anew by `python -m benchmarks.serve_load --gather`, which measures nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 import httpx
 
 from benchmarks.load import Requests, closed, offered
-from benchmarks.record import record, recorded
+from benchmarks.record import amend, record, recorded
 from relsearch.corpus import load_collection
 from relsearch.show import table
 from relsearch.template import render
@@ -53,11 +54,17 @@ QUICK = Size(documents=3, seconds=2, shares=(0.5, 1.25))
 def main() -> None:
     """Measure, print, and record unless it was quick."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--model", type=Path)
     parser.add_argument("--seconds", type=float, default=WHOLE.seconds, help="of each measurement")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, nothing recorded")
+    parser.add_argument("--gather", action="store_true", help="only repeat what other benchmarks recorded since")
     arguments = parser.parse_args()
+    if arguments.gather:
+        amend("serve_load", measured_elsewhere())
+        return
+    if not arguments.bundle or not arguments.model:
+        parser.error("give --bundle and --model, or --gather")
     size = QUICK if arguments.quick else replace(WHOLE, seconds=arguments.seconds)
     figures: dict[str, Any] = {
         "documents_per_request": size.documents,
