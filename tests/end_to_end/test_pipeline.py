@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,7 +172,7 @@ def test_labels_of_relevant_documents_alone_are_enough(
     _change(path, str(config.parent / "out"), str(tmp_path / "out"))
     _change(path, str(collection), str(folder))
     _change(path, 'policies = ["all"]', 'policies = ["fill", "relabel", "unlabelled"]')
-    figures = {}
+    figures: dict[str, Any] = {}
     for verb in ("collect", "index", "pool", "tune", "judge", "agree", "augment", "train"):
         figures |= {result.name: result.figures for result in run_verb(verb, load_config(path))}
     assert "no label has grade 0" in caplog.text
