@@ -115,14 +115,14 @@ class Bench:
 
     def _brought_up(self) -> pl.DataFrame:
         """Pairs at the head of the last ranker's order that neither a person nor the judge has labelled."""
+        from relsearch.rerank.families import open_model
         from relsearch.rerank.rank import rerank_run
-        from relsearch.rerank.torch_scorer import TorchScorer
 
         context = self._context
         learning = sorted(context.split("train", "unlabelled"))
         pool = context.candidates.filter(pl.col("query_id").is_in(learning))
         texts, depth = context.texts(pool["doc_id"]), context.config.pool.depth
-        ranked = rerank_run(pool, context.query_texts, texts, TorchScorer.open(self._ranker), depth=depth)
+        ranked = rerank_run(pool, context.query_texts, texts, open_model(self._ranker), depth=depth)
         head = ranked.filter(pl.col("rank") <= context.config.optimize.repool_depth).select(_PAIR)
         return head.join(context.human, on=_PAIR, how="anti").join(self.labels, on=_PAIR, how="anti").sort(_PAIR)
 

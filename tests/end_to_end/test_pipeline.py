@@ -56,6 +56,8 @@ policies = ["all"]
 relabel_floor = 0.0
 force = true
 [train]
+family = "late"
+dimension = 8
 base = "{bert}"
 max_length = 64
 max_steps = 4
@@ -163,7 +165,7 @@ def test_written_queries_pass_every_filter(config: Path) -> None:
 def test_labels_of_relevant_documents_alone_are_enough(
     config: Path, collection: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Qrels as BEIR writes them make a judge and rerankers: the rest counts as irrelevant, and it is said."""
+    """Qrels as BEIR writes them make a judge and cross-encoders: the rest counts as irrelevant, and it is said."""
     folder = tmp_path / "positives"
     shutil.copytree(collection, folder)
     rows = (collection / "qrels.tsv").read_text("utf-8").splitlines(keepends=True)
@@ -172,8 +174,10 @@ def test_labels_of_relevant_documents_alone_are_enough(
     _change(path, str(config.parent / "out"), str(tmp_path / "out"))
     _change(path, str(collection), str(folder))
     _change(path, 'policies = ["all"]', 'policies = ["fill", "relabel", "unlabelled"]')
+    _change(path, "[optimize]\nenabled = true", "[optimize]\nenabled = false")
+    _change(path, 'family = "late"', 'family = "cross"')
     figures: dict[str, Any] = {}
-    for verb in ("collect", "index", "pool", "tune", "judge", "agree", "augment", "train"):
+    for verb in ("collect", "index", "pool", "tune", "judge", "agree", "augment", "train", "export"):
         figures |= {result.name: result.figures for result in run_verb(verb, load_config(path))}
     assert "no label has grade 0" in caplog.text
     assert figures["pool"]["assumed_irrelevant"] > 0
