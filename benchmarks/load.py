@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -23,7 +24,13 @@ class Load:
     seconds: list[float] = field(default_factory=list)
     refused: int = 0
     errors: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     wall_s: float = 0.0
+
+    def failed(self, reason: str) -> None:
+        """Count an error."""
+        self.errors += 1
+        self.reasons[reason] += 1
 
     def figures(self) -> dict[str, Any]:
         """Return answers a second and the percentiles of the answered requests in milliseconds."""
@@ -31,6 +38,7 @@ class Load:
             "answered": len(self.seconds),
             "refused": self.refused,
             "errors": self.errors,
+            "reasons": dict(self.reasons),
             "requests_per_s": round(len(self.seconds) / self.wall_s, 2),
         }
         for percent in (50, 95, 99):
@@ -90,8 +98,8 @@ def _client(url: str) -> httpx.AsyncClient:
 async def _send(client: httpx.AsyncClient, body: dict[str, Any], load: Load, *, due: float) -> None:
     try:
         response = await client.post("/rerank", json=body)
-    except httpx.HTTPError:
-        load.errors += 1
+    except httpx.HTTPError as exc:
+        load.failed(type(exc).__name__)
         return
     if response.status_code == 200 and len(response.json()) == len(body["texts"]):
         load.seconds.append(time.perf_counter() - due)
@@ -99,4 +107,4 @@ async def _send(client: httpx.AsyncClient, body: dict[str, Any], load: Load, *, 
         load.refused += 1
         await asyncio.sleep(min(1.0, float(response.headers["Retry-After"])))
     else:
-        load.errors += 1
+        load.failed(f"status {response.status_code}")

@@ -18,6 +18,10 @@ from relsearch.serve.metrics import SHARED_FOLDER
 from relsearch.serve.settings import Settings, read_settings
 from relsearch.serve.tokens import bundle_tokens
 
+# Longer than clients keep an idle connection (Elasticsearch's inference client a minute): whoever closes first must be
+# the client, or a request meets a connection that was closed while it was on its way.
+KEEP_IDLE_S = 75
+
 
 def app_of_environment() -> FastAPI:
     """Return the application of the bundle that the environment names; each worker process calls this."""
@@ -49,6 +53,7 @@ def run(settings: Settings) -> None:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=settings.drain_s,
+            timeout_keep_alive=KEEP_IDLE_S,
         )
 
 

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -47,6 +49,17 @@ def test_a_request_in_flight_survives_sigterm(tiny_bundles: dict[str, Path]) -> 
         lines = [json.loads(line) for line in process.stderr]
     assert [line["documents"] for line in lines if line.get("path") == "/rerank"] == [1500]
     assert QUERY not in json.dumps(lines)
+
+
+def test_an_idle_connection_stays_open(tiny_bundles: dict[str, Path]) -> None:
+    """A client that keeps a connection for a while finds it open: its next request would fail otherwise."""
+    with served(tiny_bundles["fp32"]) as (_, client):
+        connection = HTTPConnection(client.base_url.host, client.base_url.port, timeout=20)
+        for idle_s in (0, 6):  # uvicorn's own default closes after 5
+            time.sleep(idle_s)
+            connection.request("GET", "/health")
+            assert connection.getresponse().read()
+        connection.close()
 
 
 def test_workers_share_port_and_numbers(tiny_bundles: dict[str, Path]) -> None:
