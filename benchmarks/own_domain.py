@@ -53,7 +53,7 @@ TESTS = (
     ("trained", "trained_mixed"),
     ("ready_mixed", "trained_mixed"),
 )
-JUDGED_DEPTH = 40
+JUDGED_DEPTH = 20
 _DEV_SHARE = 0.2
 
 
