@@ -37,9 +37,12 @@ def export_foreign(
     """Export a cross-encoder to the bundle folder `output`, replacing it whole.
 
     fp32 must equal torch; int8 is held to the gate on the collection's labelled pairs. Its scores are the sigmoid of
-    its logits. Raise ModelError where it is no cross-encoder with one score, DataError where nothing is labelled.
+    its logits, and it asks for no first-stage scores beside them unless the config does. Raise ModelError where it is
+    no cross-encoder with one score, DataError where nothing is labelled.
     """
     labelled = Labelled(*labelled_lists(collection))
+    if "mix" not in config.model_fields_set:  # measured for models that start at a cosine, not for any
+        config = config.model_copy(update={"mix": 0.0})
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
         fp32 = Path(folder) / "fp32"

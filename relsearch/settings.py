@@ -87,7 +87,9 @@ class ExportConfig(Section):
     min_top10_overlap: float = Field(9.0, ge=0, le=10)
     force: bool = False
     half: bool = Field(False, description="also write OUTPUT-fp16, a bundle for CUDA and TensorRT")
-    mix: float = Field(0.0, ge=0, description="weight of the first stage's scores that a bundle asks for, such as 0.2")
+    mix: float = Field(
+        0.2, ge=0, description="weight of the first stage's scores that a bundle asks for; by default not of --model"
+    )
     guard: Literal["refuse", "report", "off"] = Field(
         "refuse",
         description="refuse: one that does not beat each baseline is not shipped, and the run ends in an error, after "

@@ -72,7 +72,9 @@ def test_it_is_held_to_the_gate_and_written_in_half_precision_too(
     assert report.exact.max_difference < 1e-3
     assert report.int8.pairs == 40
     assert (report.recipe == "fp32") == (report.variant == "fp32")
-    assert open_bundle(tmp_path / "b").manifest.figures["last_layer"] == "first token"
+    manifest = open_bundle(tmp_path / "b").manifest
+    assert manifest.figures["last_layer"] == "first token"
+    assert manifest.mix == 0.0  # its own scores: nothing is known of it
     half = OnnxScorer.open(tmp_path / "b-fp16")
     assert half.manifest.variant == "fp16"
     whole = residuals(load_model(tiny_reranker, max_length=64), [("why", text) for text in TEXTS])
