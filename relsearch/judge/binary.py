@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.protocols import CountingJudge
 from relsearch.types import Judgment, Pair, Scale
 
@@ -22,7 +22,7 @@ class BinaryJudge:
         self._judge = judge
         self._scale = scale
         about = ("binary", judge.fingerprint, scale.lowest)
-        self._fingerprint = hashlib.sha256("|".join(map(str, about)).encode()).hexdigest()[:16]
+        self._fingerprint = fingerprint_of(*about)
 
     @property
     def fingerprint(self) -> str:

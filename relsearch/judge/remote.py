@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -18,6 +17,7 @@ from relsearch.config import RemoteConfig
 from relsearch.errors import ConfigError
 from relsearch.judge.answers import Distribution, Mode, distribution, request_options
 from relsearch.judge.endpoint import Ask, Body, Endpoint, RequestRefusedError
+from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.grading import BAR_DELAY_S
 from relsearch.judge.prompt import ChatPrompt
 from relsearch.judge.usage import Meter, Usage
@@ -52,7 +52,7 @@ class RemoteJudge:
         self._mode = self._probe()
         read = (config.max_document_tokens, config.top_logprobs, _TEMPERATURE)
         about = (config.model, self._prompt.text, scale, self._mode, *read)
-        self._fingerprint = hashlib.sha256("|".join(map(str, about)).encode()).hexdigest()[:16]
+        self._fingerprint = fingerprint_of(*about)
 
     @property
     def fingerprint(self) -> str:

@@ -7,7 +7,6 @@ in the middle of a text seldom says what the text is about, so windows after the
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from relsearch.errors import ConfigError, DataError
+from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.protocols import Judge
 from relsearch.types import Judgment, Pair, Scale
 
@@ -56,7 +56,7 @@ class WindowedJudge:
         self._max_windows = max_windows
         self._combine = combine
         about = ("windows", judge.fingerprint, characters, overlap, self._title, max_windows, combine)
-        self._fingerprint = hashlib.sha256("|".join(map(str, about)).encode()).hexdigest()[:16]
+        self._fingerprint = fingerprint_of(*about)
         self.truncated = 0
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
@@ -10,6 +9,7 @@ import torch
 from relsearch.config import JudgeConfig
 from relsearch.judge.base import load_base
 from relsearch.judge.causal import CausalReader
+from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.grading import Decision, judgments
 from relsearch.judge.labels import label_tokens
 from relsearch.judge.prompt import Tokens, load_prompt
@@ -30,7 +30,7 @@ class ZeroShotJudge:
         self._batch_size = config.batch_size
         about = (self._base.checksum, prompt.model_dump_json(), config.model_dump_json(), scale, fast_dtype())
         self.truncated = 0
-        self._fingerprint = hashlib.sha256("|".join(map(str, about)).encode()).hexdigest()[:16]
+        self._fingerprint = fingerprint_of(*about)
 
     @property
     def fingerprint(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 
 from relsearch.config import SynthesizeConfig
 from relsearch.errors import MissingExtraError, ModelError
+from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.weights import checksum, fast_dtype, quiet, resolve
 from relsearch.writer.prompt import load_writer_prompt
 from relsearch.writer.sampling import SeededDraws
@@ -29,7 +29,7 @@ class QueryWriter:
         read = {"queries_per_document", "max_document_tokens", "max_query_tokens", "temperature", "top_p"}
         settings = config.model_dump_json(include=read)
         about = (weights, self._prompt.model_dump_json(), settings, seed, fast_dtype())
-        self.fingerprint = hashlib.sha256("|".join(map(str, about)).encode()).hexdigest()[:16]
+        self.fingerprint = fingerprint_of(*about)
 
     def write(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the queries of each text, at most `queries_per_document`; lines that are no query are left out."""
