@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from relsearch.errors import ConfigError
 from relsearch.hits import engine_scores, hit_documents
-from relsearch.index.rest import CONTENTS
 from relsearch.types import Candidate, Document, Query
 from relsearch.wire import Server
 
@@ -74,12 +73,6 @@ def fetch(
         hits = server.ask("POST", path, asked)["hits"]["hits"]
         documents |= {document.doc_id: document for document in hit_documents(hits, names)}
     return Fetched(documents, candidates, sorted(labelled - documents.keys()))
-
-
-def match_body(names: Mapping[str, str]) -> SearchBody:
-    """Return the search of the words in the fields, and in what relsearch itself indexed."""
-    fields = [*names.values(), CONTENTS]
-    return lambda text: {"query": {"multi_match": {"query": text, "fields": fields}}}
 
 
 def body_from(path: Path) -> SearchBody:

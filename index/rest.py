@@ -12,8 +12,9 @@ from relsearch.config import IndexConfig
 from relsearch.errors import ConfigError, SearchEngineError
 from relsearch.template import render
 from relsearch.types import Candidate, Document, Query
+from relsearch.wire import CONTENTS
 
-CONTENTS, DOC_ID = "contents", "doc_id"
+DOC_ID = "doc_id"
 LANGUAGES = ("dutch", "english", "french", "german", "italian", "portuguese", "spanish", "standard")
 TIMEOUT_S = 60
 # A refused document (429: the engine's queue is full) is sent again after 0.5 s, 1 s, 2 s … for 1.5 minutes in all.

@@ -21,11 +21,10 @@ from relsearch.hits import engine_scores, source_fields
 from relsearch.protocols import Scorer
 from relsearch.rerank.mix import mixed
 from relsearch.template import template_fields
+from relsearch.wire import match_body
 
 Fields = Mapping[str, str] | Sequence[str] | None
 
-# What an index that relsearch made searches; elsewhere there is no such field, and it matches nothing.
-_CONTENTS = "contents"
 # Between two such calls a search that is over its budget stops scoring.
 _TEXTS_A_CALL = 32
 _THREADS = 4
@@ -214,8 +213,8 @@ def _plan(
     if not (math.isfinite(weight) and weight >= 0):
         raise ConfigError(f"mix {weight}: give a weight of 0 or more, such as 0.2")
     names = _names(fields, template_fields(reranker.manifest.template))
-    match = {"multi_match": {"query": query, "fields": [*names.values(), _CONTENTS]}}
-    body = {"query": engine_query or match, "size": max(size, window)}
+    searched = {"query": engine_query} if engine_query else match_body(query, names.values())
+    body = {**searched, "size": max(size, window)}
     return _Plan(query, reranker, names, size, window, weight, body)
 
 

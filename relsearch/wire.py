@@ -10,6 +10,8 @@ from typing import Any
 from relsearch.errors import SearchEngineError
 
 Json = Mapping[str, Any]
+# What an index that relsearch made searches; elsewhere there is no such field, and it matches nothing.
+CONTENTS = "contents"
 _SHOWN = 500  # characters of what a server said
 
 
@@ -57,6 +59,11 @@ class Server:
             what = f"{method} {path.partition('?')[0]}"
             raise SearchEngineError(f"{self.name} at {self.url}: {what}: status {reply.status}: {reply.reason}")
         return reply.body
+
+
+def match_body(text: str, paths: Iterable[str]) -> dict[str, Any]:
+    """Return the search of a text's words in the fields, and in what relsearch itself indexed."""
+    return {"query": {"multi_match": {"query": text, "fields": [*paths, CONTENTS]}}}
 
 
 def as_object(body: Any) -> dict[str, Any]:

@@ -75,10 +75,11 @@ def fetch(
     from relsearch.corpus import FolderCollection
     from relsearch.exporters.corpus import write_corpus
     from relsearch.exporters.trec import write_run
-    from relsearch.index.fetching import body_from, match_body
+    from relsearch.index.fetching import body_from
     from relsearch.index.fetching import fetch as search
     from relsearch.index.registry import open_server
     from relsearch.tables import candidates_table
+    from relsearch.wire import match_body
 
     given = FolderCollection(folder, trec=False)
     labelled = {label.doc_id for label in given.qrels()} if given.has_qrels() else set()
@@ -90,7 +91,7 @@ def fetch(
         labelled,
         depth=depth,
         names=names,
-        body=body_from(body) if body else match_body(names),
+        body=body_from(body) if body else lambda text: match_body(text, names.values()),
     )
     write_corpus(found.documents.values(), folder / "corpus.jsonl")
     write_run(candidates_table(found.candidates), folder / "first_stage.trec", tag=engine)
