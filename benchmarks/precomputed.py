@@ -17,6 +17,7 @@ from benchmarks.rounds import faster, interleaved
 from relsearch.corpus import load_collection, texts_of
 from relsearch.evaluate import query_values
 from relsearch.rerank.calibrated import Request
+from relsearch.rerank.late.folder import VectorFolder
 from relsearch.rerank.late.interaction import TextVectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.rank import rerank_run
@@ -28,12 +29,12 @@ PRECOMPUTED, COLD = "late interaction, documents precomputed", "late interaction
 def speed(bundle: Path, peer: Path, request: Request, *, threads: int, rounds: int, max_length: int) -> dict[str, Any]:
     """Return how many times as fast as CrossEncoder.predict on `peer` a search is, documents stored or not."""
     with tempfile.TemporaryDirectory() as folder:
-        stored = LateOnnxScorer.open(bundle, workers=threads, vectors=Path(folder))
+        stored = LateOnnxScorer.open(bundle, workers=threads, vectors=partial(VectorFolder, Path(folder)))
         stored.open_store().add(request[1], stored.document_vectors)
         ways: dict[str, Way] = {
             NAIVE: sentence_transformers(peer, max_length=max_length),
             COLD: lambda each: _cold(stored, each),
-            PRECOMPUTED: lambda each: stored.logits(*each),
+            PRECOMPUTED: lambda each: _stored(stored, each),
         }
         seconds = interleaved({name: partial(way, request) for name, way in ways.items()}, rounds=rounds)
         size = stored.open_store().nbytes / len(stored.open_store())
@@ -52,6 +53,13 @@ def _cold(scorer: LateOnnxScorer, request: Request) -> Floats:
     """The logits with every document read now."""
     (query,) = scorer.encode_queries([request[0]])
     return scorer.meet(query, scorer.document_vectors(list(request[1])))
+
+
+def _stored(scorer: LateOnnxScorer, request: Request) -> Floats:
+    """The logits with every document taken from the folder, none from the scorer's cache."""
+    (query,) = scorer.encode_queries([request[0]])
+    found = scorer.open_store().lookup(request[1])
+    return scorer.meet(query, [found[text] for text in request[1]])
 
 
 def compression_loss(bundle: Path, collection: str) -> dict[str, Any]:

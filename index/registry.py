@@ -92,6 +92,14 @@ def open_server(name: str, url: str) -> Server:
     raise _no_server(name)
 
 
+def server_at(url: str) -> Server:
+    """Return a running engine of either kind, told apart by what it says of itself."""
+    # This client asks for no proof of what it talks to.
+    about = open_server("opensearch", url).ask("GET", "/")
+    kind = about.get("version", {}).get("distribution", "elasticsearch")
+    return open_server(kind, url)
+
+
 @contextmanager
 def connected(name: str, url: str) -> Iterator[Any]:
     """Yield the official client of a running engine; its errors become one line."""

@@ -31,7 +31,7 @@ _CONFLICT = 409
 # The engines' default limit of clauses in one query is 1,024 or more; words beyond it say nothing new.
 _MOST_WORDS = 512
 # An index with this mark may be replaced; any other belongs to somebody else.
-_MARK = {"made_by": "relsearch"}
+MARK = {"made_by": "relsearch"}
 
 MultiSearch = Callable[[list[dict[str, Any]]], Mapping[str, Any]]
 
@@ -49,7 +49,7 @@ def index_body(index: IndexConfig) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(text)
     body["settings"]["similarity"] = {"default": {"type": "BM25", "k1": index.k1, "b": index.b}}
     body["mappings"] = {
-        "_meta": _MARK,
+        "_meta": MARK,
         "properties": {
             DOC_ID: {"type": "keyword"},
             CONTENTS: {"type": "text", "analyzer": "relsearch"},
@@ -61,7 +61,7 @@ def index_body(index: IndexConfig) -> dict[str, Any]:
 
 def check_replaceable(mapping: Mapping[str, Any], name: str) -> None:
     """Raise SearchEngineError where an existing index was not made by relsearch."""
-    if any(each["mappings"].get("_meta", {}).get("made_by") != _MARK["made_by"] for each in mapping.values()):
+    if any(each["mappings"].get("_meta", {}).get("made_by") != MARK["made_by"] for each in mapping.values()):
         raise SearchEngineError(f"index {name!r} exists and was not made by relsearch; set [index] name to another")
 
 

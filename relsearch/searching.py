@@ -98,10 +98,11 @@ def search(
     """Search by an Elasticsearch or OpenSearch client and rerank its first `window` hits with a bundle.
 
     `fields` are those the bundle's template names; a mapping gives their paths in the index where these differ,
-    e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match on them. `vectors` is a folder of
-    documents that `relsearch precompute` read with a late-interaction bundle. `budget_ms` bounds the reranking; when
-    it is over, or the reranker fails, the engine's order comes back, marked. `mix` is the weight of the engine's scores
-    beside the bundle's, by default what the bundle asks for. The client's own errors pass through.
+    e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match on them. `vectors` says where
+    `relsearch precompute` put what it read with a late-interaction bundle: a folder, or an index's URL. `budget_ms`
+    bounds the reranking; when it is over, or the reranker fails, the engine's order comes back, marked. `mix` is the
+    weight of the engine's scores beside the bundle's, by default what the bundle asks for. The client's own errors
+    pass through.
     Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields, where `mix` is
     below 0, or where vectors are given for a cross-encoder or an opened bundle.
     """
@@ -243,17 +244,18 @@ def _reason(exc: Exception, budget_ms: float | None) -> str:
 
 def _opened(bundle: Path | str | Reranker, vectors: Path | str | None) -> Reranker:
     if isinstance(bundle, Path | str):
-        return _open(Path(bundle).resolve(), None if vectors is None else Path(vectors).resolve())
+        return _open(Path(bundle).resolve(), None if vectors is None else str(vectors))
     if vectors is not None:
         raise ConfigError(f"{vectors}: the bundle is open already; open it with these vectors, or give its folder")
     return bundle
 
 
 @cache
-def _open(folder: Path, vectors: Path | None) -> Reranker:
+def _open(folder: Path, vectors: str | None) -> Reranker:
+    from relsearch.index.vectors import open_vectors
     from relsearch.rerank.families import open_scorer
 
-    return open_scorer(folder, vectors=vectors)
+    return open_scorer(folder, vectors=open_vectors(vectors))
 
 
 @cache

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import relsearch
 from relsearch.errors import ArtifactError, ConfigError
+from relsearch.index.vectors import open_vectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.searching import Found
 from relsearch.template import DEFAULT_TEMPLATE, render
@@ -235,7 +236,7 @@ def test_a_bundle_folder_is_opened_and_scores(tiny_bundles: dict[str, Path]) -> 
 @pytest.mark.slow
 def test_precomputed_vectors_score_as_the_bundle_does(late_bundle: Path, tmp_path: Path) -> None:
     """A late-interaction bundle gives the same scores with and without the documents that were read before."""
-    scorer = LateOnnxScorer.open(late_bundle, vectors=tmp_path / "vectors")
+    scorer = LateOnnxScorer.open(late_bundle, vectors=open_vectors(tmp_path / "vectors", create=True))
     assert scorer.open_store().add(TEXTS, scorer.document_vectors) == len(TEXTS)
     found = [
         relsearch.search(Engine(TEXTS), "docs", "tea", bundle=late_bundle, vectors=vectors)

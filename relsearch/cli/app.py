@@ -32,6 +32,10 @@ MixOption = Annotated[
     float | None,
     typer.Option(min=0, help="Weight of the first stage's scores beside the bundle's; by default what it asks for."),
 ]
+VectorsOption = Annotated[
+    str | None,
+    typer.Option(help="Documents that precompute read: a folder, or http://HOST:PORT/INDEX; late interaction."),
+]
 FieldOption = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME[=PATH]", help="A field, and its path in the index if other; repeatable."),

@@ -7,16 +7,14 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import app
+from relsearch.cli.app import VectorsOption, app
 
 
 @app.command()
 def gateway(
     upstream: Annotated[str, typer.Option(help="The engine: http(s)://HOST:PORT.")],
     bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready.")],
-    vectors: Annotated[
-        Path | None, typer.Option(help="Documents that precompute read, for a late-interaction bundle.")
-    ] = None,
+    vectors: VectorsOption = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="gateway.toml: one [index.NAME] section an index to rerank.")
     ] = None,

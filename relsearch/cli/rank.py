@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import JsonOption, MixOption, app
+from relsearch.cli.app import JsonOption, MixOption, VectorsOption, app
 
 
 @app.command()
@@ -18,9 +18,7 @@ def rerank(
     collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The run to write; default: stdout.")] = None,
     depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are reranked.")] = 100,
-    vectors: Annotated[
-        Path | None, typer.Option(help="Documents that precompute read; for late-interaction bundles.")
-    ] = None,
+    vectors: VectorsOption = None,
     budget_ms: Annotated[
         float | None,
         typer.Option(min=0, help="Milliseconds a query; the cosine orders what is not reached. Nothing is mixed in."),
@@ -32,6 +30,7 @@ def rerank(
     from relsearch.corpus import load_collection, texts_of
     from relsearch.errors import ConfigError
     from relsearch.exporters.trec import run_text, write_run
+    from relsearch.index.vectors import open_vectors
     from relsearch.rerank.families import open_scorer
     from relsearch.rerank.rank import rerank_run, rerank_run_within
     from relsearch.trec import read_run
@@ -40,7 +39,7 @@ def rerank(
         raise ConfigError("--mix and --budget-ms: what is not reached has no score to mix; give one of them")
     source = load_collection(collection)
     first = read_run(run_file)
-    scorer = open_scorer(bundle, vectors=vectors, kept_documents=max(20_000, first["doc_id"].n_unique()))
+    scorer = open_scorer(bundle, vectors=open_vectors(vectors), kept_documents=max(20_000, first["doc_id"].n_unique()))
     queries, texts = texts_of(first, source, scorer.render)
     if budget_ms is None:
         run = rerank_run(first, queries, texts, scorer, depth=depth, mix=scorer.manifest.mix if mix is None else mix)
@@ -58,7 +57,9 @@ def rerank(
 def precompute(
     collection: Annotated[str, typer.Argument(help="Whose documents are read: a BEIR folder, demo, ir_datasets:ID.")],
     bundle: Annotated[Path, typer.Option(help="A late-interaction bundle, or ready.")],
-    vectors: Annotated[Path, typer.Option(help="The folder of vectors to write, or to go on with.")],
+    vectors: Annotated[
+        str, typer.Option(help="Where to write them, or to go on: a folder, or http://HOST:PORT/INDEX.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Read a collection's documents at indexing time, so that searches only read the query.

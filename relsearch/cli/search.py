@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relsearch.cli.app import EngineOption, FieldOption, JsonOption, MixOption, UrlOption, app, parse_fields
+from relsearch.cli.app import (
+    EngineOption,
+    FieldOption,
+    JsonOption,
+    MixOption,
+    UrlOption,
+    VectorsOption,
+    app,
+    parse_fields,
+)
 
 if TYPE_CHECKING:
     from relsearch.searching import Found, Hit
@@ -23,9 +32,7 @@ def search(
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index, alias or pattern to search.")],
     bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready.")],
-    vectors: Annotated[
-        Path | None, typer.Option(help="Documents that precompute read; for late-interaction bundles.")
-    ] = None,
+    vectors: VectorsOption = None,
     field: FieldOption = None,
     size: Annotated[int, typer.Option("--size", "-n", min=1, help="How many hits to show.")] = 10,
     window: Annotated[int, typer.Option(min=1, help="How many hits are reranked.")] = 100,

@@ -8,15 +8,13 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import app
+from relsearch.cli.app import VectorsOption, app
 
 
 @app.command()
 def serve(
     bundle: Annotated[Path, typer.Option(envvar="RELSEARCH_BUNDLE", help="A bundle that export wrote, or ready.")],
-    vectors: Annotated[
-        Path | None, typer.Option(help="Documents that precompute read, for a late-interaction bundle.")
-    ] = None,
+    vectors: VectorsOption = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65_535, show_default="8000")] = None,
     model: Annotated[

@@ -35,16 +35,17 @@ def check_address(host: str, *, key: str | None, insecure: bool) -> None:
 
 
 def open_scorers(
-    config: GatewayConfig, bundle: Path, *, threads: int, queued: int, vectors: Path | None = None
+    config: GatewayConfig, bundle: Path, *, threads: int, queued: int, vectors: str | None = None
 ) -> dict[Path | None, ScoringThreads]:
     """Open each bundle once, `vectors` being those of `bundle`; raise ArtifactError if one is not whole."""
+    from relsearch.index.vectors import open_vectors
     from relsearch.rerank.families import open_scorer
 
     opened: dict[Path, ScoringThreads] = {}
     folders = {None: bundle} | {rules.bundle: rules.bundle for rules in config.index.values() if rules.bundle}
     for folder in folders.values():
         if folder not in opened:
-            scorer = open_scorer(folder, vectors=vectors if folder == bundle else None)
+            scorer = open_scorer(folder, vectors=open_vectors(vectors if folder == bundle else None))
             about = scorer.manifest
             opened[folder] = ScoringThreads(scorer, about.template, mix=about.mix, threads=threads, queued=queued)
     return {name: opened[folder] for name, folder in folders.items()}

@@ -9,6 +9,7 @@ from relsearch.config import EncoderConfig, TrainConfig
 from relsearch.errors import ConfigError
 from relsearch.rerank.bundle import Bundle, LateManifest, Manifest, ManifestBase, open_bundle
 from relsearch.rerank.card import Card, CardBase, family_of, read_card
+from relsearch.rerank.late.store import OpenStore
 from relsearch.types import Scale
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ def open_model(model: Path) -> TorchScorer | LateTorchScorer:
 
 
 def open_scorer(
-    bundle: Path, *, workers: int | None = None, vectors: Path | None = None, kept_documents: int = 20_000
+    bundle: Path, *, workers: int | None = None, vectors: OpenStore | None = None, kept_documents: int = 20_000
 ) -> OnnxScorer | LateOnnxScorer:
-    """Open a bundle folder without torch; `vectors` are documents that `relsearch precompute` read.
+    """Open a bundle folder without torch; `vectors` opens what `relsearch precompute` read.
 
     Raise ArtifactError where the bundle is not whole, ConfigError where a cross-encoder is given precomputed vectors.
     """
@@ -85,7 +86,7 @@ def scorer_of(
     opened: Bundle[ManifestBase],
     *,
     workers: int | None = None,
-    vectors: Path | None = None,
+    vectors: OpenStore | None = None,
     kept_documents: int = 20_000,
 ) -> OnnxScorer | LateOnnxScorer:
     """Return the scorer of a bundle that is open; raise as open_scorer does."""

@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     bundle: Path | None = None
-    vectors: Path | None = None  # documents that precompute read, for a late-interaction bundle
+    vectors: str | None = None  # where documents are that precompute read, for a late-interaction bundle
     model: str = "relsearch"  # the name that /info, /v1/models and the Jina dialect give
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)

@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from relsearch.errors import ConfigError
+from relsearch.index.vectors import open_vectors
 from relsearch.rerank.bundle import open_bundle
 from relsearch.rerank.families import scorer_of
 from relsearch.serve.access_log import log_config
@@ -30,7 +31,7 @@ def app_of_environment() -> FastAPI:
         raise ConfigError("serve: no bundle; set RELSEARCH_BUNDLE, or pass --bundle")
     threads = settings.threads or max(1, _cores() // settings.workers)
     bundle = open_bundle(settings.bundle)
-    scorer = scorer_of(bundle, workers=threads, vectors=settings.vectors)
+    scorer = scorer_of(bundle, workers=threads, vectors=open_vectors(settings.vectors))
     return create_app(scorer, settings, tokens=bundle_tokens(bundle))
 
 

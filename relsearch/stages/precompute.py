@@ -9,20 +9,23 @@ from tqdm import tqdm
 
 from relsearch.corpus import load_collection
 from relsearch.errors import ConfigError
+from relsearch.index.vectors import open_vectors
 from relsearch.rerank.bundle import Bundle, LateManifest, open_bundle
 from relsearch.rerank.calibrated import encodable
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 
 
-def precompute(collection: str, bundle: Path, vectors: Path) -> dict[str, int | float]:
+def precompute(collection: str, bundle: Path, vectors: Path | str) -> dict[str, int | float]:
     """Read every document that `vectors` lacks, and return counts and sizes; an interrupted run goes on.
+
+    `vectors` is a folder, or the URL of an index in a search engine.
 
     Raise ConfigError where the bundle is a cross-encoder, which reads query and document together.
     """
     opened = open_bundle(bundle)
     if not isinstance(opened.manifest, LateManifest):
         raise ConfigError(f'{bundle}: a cross-encoder has nothing to precompute; train with [train] family = "late"')
-    scorer = LateOnnxScorer(Bundle(opened.folder, opened.manifest), vectors=vectors)
+    scorer = LateOnnxScorer(Bundle(opened.folder, opened.manifest), vectors=open_vectors(vectors, create=True))
     store = scorer.open_store()
     added = store.add(_texts(collection, scorer), scorer.document_vectors)
     count = len(store)

@@ -16,7 +16,7 @@ from relsearch.rerank.engine import Engine
 from relsearch.rerank.late.interaction import TextVectors, compress
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.late.scorer import LateScorer
-from relsearch.rerank.late.store import StoreFacts, VectorStore
+from relsearch.rerank.late.store import OpenStore, StoreFacts, VectorStore
 from relsearch.rerank.onnx_scorer import BATCH_TOKENS, CHARACTERS_PER_TOKEN
 from relsearch.rerank.pairs import Row
 from relsearch.rerank.tokens import TextTokenizer
@@ -25,14 +25,14 @@ POOLED, TOKENS = "sentence_embedding", "token_embeddings"
 
 
 class LateOnnxScorer(LateScorer):
-    """A bundle's encoder on one session shared by `workers` threads; `vectors` is a folder of precomputed documents."""
+    """A bundle's encoder on one session shared by `workers` threads; `vectors` opens the precomputed documents."""
 
     def __init__(
-        self, bundle: Bundle[LateManifest], *, workers: int | None = None, vectors: Path | None = None
+        self, bundle: Bundle[LateManifest], *, workers: int | None = None, vectors: OpenStore | None = None
     ) -> None:
         manifest = bundle.manifest
         facts = StoreFacts(encoder=manifest.files[MODEL], pooled=manifest.pooled, tokens=manifest.dimension)
-        store = VectorStore(vectors, facts=facts) if vectors else None
+        store = vectors(facts) if vectors else None
         super().__init__(template=manifest.template, head=manifest.head, calibration=manifest.calibration, store=store)
         self.manifest = manifest
         self._texts = {
@@ -47,14 +47,14 @@ class LateOnnxScorer(LateScorer):
         )
 
     @classmethod
-    def open(cls, folder: Path, *, workers: int | None = None, vectors: Path | None = None) -> LateOnnxScorer:
+    def open(cls, folder: Path, *, workers: int | None = None, vectors: OpenStore | None = None) -> LateOnnxScorer:
         """Open a bundle folder; raise ArtifactError if it is not whole, or the vectors are another bundle's."""
         return cls(open_bundle_of(folder, LateManifest), workers=workers, vectors=vectors)
 
     def open_store(self) -> VectorStore:
         """Return the store of precomputed documents; raise ArtifactError where the scorer was opened without one."""
         if self.store is None:
-            raise ArtifactError("the bundle was opened without a folder of precomputed documents; name one")
+            raise ArtifactError("the bundle was opened without a store of precomputed documents; name one")
         return self.store
 
     def truncated(self, query: str, texts: Sequence[str]) -> int:

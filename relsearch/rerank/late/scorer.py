@@ -20,7 +20,8 @@ _KEPT_BYTES = 256_000_000  # of document vectors: about 20,000 passages of 100 t
 class LateScorer(CalibratedScorer):
     """Scores = calibration(head(cosine, MaxSim)); subclasses run the encoder.
 
-    Documents' vectors are taken from `store`, where it has them, and from a bounded cache; else computed and cached.
+    Documents' vectors are taken from a bounded cache, else from `store`, where it has them, else computed; what was
+    found either way is cached.
     """
 
     def __init__(
@@ -60,11 +61,13 @@ class LateScorer(CalibratedScorer):
         return self.head.logits(cosines(query, documents), maxsims(query, documents))
 
     def known(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
-        """Return the vectors of those texts that are stored or kept."""
-        stored = self.store.lookup(texts) if self.store else {}
-        rest = [text for text in dict.fromkeys(texts) if text not in stored]
-        kept = [text for text, held in zip(rest, self._kept.holds(rest), strict=True) if held]
-        return stored | dict(zip(kept, self._kept.lookup(kept, self.document_vectors), strict=True))
+        """Return the vectors of those texts that are kept or stored."""
+        distinct = list(dict.fromkeys(texts))
+        kept = [text for text, held in zip(distinct, self._kept.holds(distinct), strict=True) if held]
+        found = dict(zip(kept, self._kept.lookup(kept, self.document_vectors), strict=True))
+        stored = self._stored([text for text in distinct if text not in found])
+        self.keep(stored)
+        return found | stored
 
     def keep(self, found: Mapping[str, DocumentVectors]) -> None:
         """Keep vectors that were computed elsewhere."""
@@ -72,6 +75,14 @@ class LateScorer(CalibratedScorer):
 
     def _documents(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
         distinct = list(dict.fromkeys(texts))
-        stored = self.store.lookup(distinct) if self.store else {}
-        rest = [text for text in distinct if text not in stored]
-        return stored | dict(zip(rest, self._kept.lookup(rest, self.document_vectors), strict=True))
+        return dict(zip(distinct, self._kept.lookup(distinct, self._fetched), strict=True))
+
+    def _fetched(self, texts: list[str]) -> list[DocumentVectors]:
+        """The vectors of texts that are not kept: those of the store, the others computed."""
+        stored = self._stored(texts)
+        unread = [text for text in texts if text not in stored]
+        found = stored | dict(zip(unread, self.document_vectors(unread), strict=True))
+        return [found[text] for text in texts]
+
+    def _stored(self, texts: list[str]) -> dict[str, DocumentVectors]:
+        return {} if self.store is None or not texts else self.store.lookup(texts)

@@ -1,0 +1,117 @@
+"""Document vectors in a folder beside the index, memory-mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from relsearch.errors import ArtifactError
+from relsearch.rerank.late.interaction import DocumentVectors
+from relsearch.rerank.late.store import BATCH, Read, StoreFacts, text_key
+
+META = "vectors.json"
+_KEYS, _ENDS, _POOLED, _TOKENS = "keys.u64", "ends.i64", "pooled.f16", "tokens.i8"
+
+
+class VectorFolder:
+    """The vectors of one encoder; only the pages of the asked documents are read.
+
+    A document takes tokens x dimension bytes, two bytes a number of its pooled vector, and 24 for its place. `keys` is
+    written last: what an interrupted `add` left beyond it is dropped when the next begins.
+    """
+
+    def __init__(self, folder: Path, facts: StoreFacts) -> None:
+        self.folder = folder
+        self.facts = facts
+        self._agree()
+        self._load()
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all files."""
+        return sum((self.folder / name).stat().st_size for name in (_KEYS, _ENDS, _POOLED, _TOKENS))
+
+    def lookup(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
+        """Return the vectors of those texts that are stored."""
+        places = ((text, self._place.get(text_key(text))) for text in texts)
+        return {text: self._vectors(place) for text, place in places if place is not None}
+
+    def add(self, texts: Iterable[str], read: Read) -> int:
+        """Read and append the texts that are not stored, some hundred at a time; return how many there were."""
+        added, batch = 0, dict[bytes, str]()
+        for text in texts:
+            key = text_key(text)
+            if key in self._place or key in batch:
+                continue
+            batch[key] = text
+            if len(batch) == BATCH:
+                added += self._append(batch, read)
+                batch = {}
+        return added + (self._append(batch, read) if batch else 0)
+
+    def _append(self, batch: dict[bytes, str], read: Read) -> int:
+        found = read(list(batch.values()))
+        first = int(self._ends[-1]) if len(self._ends) else 0
+        ends = first + np.cumsum([len(each.tokens) for each in found])
+        self._extend(_TOKENS, np.concatenate([each.tokens for each in found]))
+        self._extend(_POOLED, np.stack([each.pooled for each in found]))
+        self._extend(_ENDS, ends.astype(np.int64))
+        self._extend(_KEYS, np.frombuffer(b"".join(batch), dtype=np.uint64))
+        self._load()
+        return len(batch)
+
+    def _extend(self, name: str, values: NDArray[np.generic]) -> None:
+        with (self.folder / name).open("ab") as stream:
+            stream.write(np.ascontiguousarray(values).tobytes())
+
+    def _vectors(self, place: int) -> DocumentVectors:
+        start = int(self._ends[place - 1]) if place else 0
+        return DocumentVectors(self._pooled[place], self._tokens[start : int(self._ends[place])])
+
+    def _agree(self) -> None:
+        path = self.folder / META
+        if not path.is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name in (_KEYS, _ENDS, _POOLED, _TOKENS):
+                (self.folder / name).touch()
+            path.write_text(self.facts.model_dump_json() + "\n", encoding="utf-8")
+            return
+        try:
+            there = StoreFacts.model_validate_json(path.read_bytes())
+        except ValidationError as exc:
+            raise ArtifactError(f"{path}: damaged; delete the folder, and documents are read again") from exc
+        if there != self.facts:
+            raise ArtifactError(f"{self.folder}: vectors of another bundle; delete the folder or name another one")
+
+    def _load(self) -> None:
+        """Map the whole rows of the files, cutting what an interrupted append left behind."""
+        keys = (self.folder / _KEYS).read_bytes()
+        count = len(keys) // 16
+        self._place = {keys[16 * row : 16 * row + 16]: row for row in range(count)}
+        self._cut(_KEYS, 16 * count)
+        self._cut(_ENDS, 8 * count)
+        self._ends = np.fromfile(self.folder / _ENDS, dtype=np.int64)
+        self._pooled = self._mapped(_POOLED, count, np.float16, self.facts.pooled)
+        self._tokens = self._mapped(_TOKENS, int(self._ends[-1]) if count else 0, np.int8, self.facts.tokens)
+
+    def _mapped(self, name: str, rows: int, dtype: Any, size: int) -> Any:
+        path = self.folder / name
+        self._cut(name, rows * size * np.dtype(dtype).itemsize)
+        return np.memmap(path, dtype=dtype, mode="r", shape=(rows, size)) if rows else np.zeros((0, size), dtype)
+
+    def _cut(self, name: str, size: int) -> None:
+        path = self.folder / name
+        there = path.stat().st_size
+        if there < size:
+            raise ArtifactError(f"{path}: {there} bytes of {size}; delete the folder, and documents are read again")
+        if there > size:
+            with path.open("r+b") as stream:
+                stream.truncate(size)
