@@ -25,7 +25,7 @@ from relsearch.judge.quality import quality
 from relsearch.show import table
 
 FOLDS = 6
-POOL: tuple[EvidenceColumn, ...] = ("cosine", "cosine_gap", "cosine_z", "cosine_rank")
+POOL: tuple[EvidenceColumn, ...] = ("cosine", "cosine_feedback", "cosine_gap", "cosine_z", "cosine_rank")
 SETS = {
     "e5 cosine": ("cosine",),
     "MiniLM cosine": ("MiniLM",),
@@ -34,9 +34,11 @@ SETS = {
     "e5 cosine, z": ("cosine", "cosine_z"),
     "e5 cosine, rank": ("cosine", "cosine_rank"),
     "e5 cosine, BM25": ("cosine", "BM25"),
+    "e5 cosine, feedback": ("cosine", "cosine_feedback"),
     "e5 and MiniLM cosine": ("cosine", "MiniLM"),
     "e5 and MiniLM cosine, BM25": ("cosine", "MiniLM", "BM25"),
     "e5 and MiniLM cosine, gap": ("cosine", "MiniLM", "cosine_gap"),
+    "e5 and MiniLM cosine, feedback": ("cosine", "MiniLM", "cosine_feedback"),
 }
 
 

@@ -66,11 +66,15 @@ class Encoder:
 
     def cosines(self, pairs: Sequence[Pair]) -> Vectors:
         """Return the cosine of each pair, shape [n]; each distinct query and text is encoded once."""
+        queries, texts = self.vectors(pairs)
+        return np.asarray(np.einsum("nd,nd->n", queries, texts), dtype=np.float32)
+
+    def vectors(self, pairs: Sequence[Pair]) -> tuple[Vectors, Vectors]:
+        """Return the vectors of each pair's query and text, shape [n, dimension] each."""
         queries = {text: row for row, text in enumerate(dict.fromkeys(pair.query for pair in pairs))}
         texts = {text: row for row, text in enumerate(dict.fromkeys(pair.text for pair in pairs))}
         query_rows = self.encode_queries(list(queries))[[queries[pair.query] for pair in pairs]]
-        text_rows = self.encode_documents(list(texts))[[texts[pair.text] for pair in pairs]]
-        return np.asarray(np.einsum("nd,nd->n", query_rows, text_rows), dtype=np.float32)
+        return query_rows, self.encode_documents(list(texts))[[texts[pair.text] for pair in pairs]]
 
     def _encode(self, prefix: str, texts: Sequence[str], description: str) -> Vectors:
         if not texts:

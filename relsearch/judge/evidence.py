@@ -1,4 +1,4 @@
-"""What retrieval already knows of a pair: the cosine of a dense encoder, alone and against the query's other pairs.
+"""What retrieval already knows of a pair: the cosine of a dense encoder, alone and beside the query's other pairs.
 
 Further encoders add their plain cosine: two that were trained on other data know more than either.
 The pool of a query is its pairs in one call, so give them together. A judge that reads pool columns gives another
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.config import EncoderConfig, EvidenceColumn
-from relsearch.encoder import Encoder, Vectors
+from relsearch.encoder import Encoder
+from relsearch.feedback import others_mean, standard
 from relsearch.judge.blend import Blend
 from relsearch.types import Pair, Scale
 
@@ -22,34 +23,60 @@ Floats = NDArray[np.float64]
 _TOP = 3
 
 
-Cosines = Mapping[EncoderConfig, Vectors]
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """How alike queries and texts are by one encoder, shape [pairs] each.
+
+    `feedback` is the cosine with the query moved towards the pool's best, 0.5 each (relsearch.feedback).
+    """
+
+    cosine: Floats
+    feedback: Floats
+
+    @classmethod
+    def by(cls, encoder: Encoder, pairs: Sequence[Pair]) -> Similarity:
+        """Compute both; each distinct text is encoded once."""
+        queries, texts = (rows.astype(np.float64) for rows in encoder.vectors(pairs))
+        cosine = np.einsum("nd,nd->n", queries, texts)
+        feedback = cosine.copy()
+        for rows in _pools(pairs):
+            moved = queries[rows] + others_mean(texts[rows], cosine[rows])
+            feedback[rows] = np.einsum("nd,nd->n", texts[rows], moved) / np.linalg.norm(moved, axis=1)
+        return cls(cosine, feedback)
+
+    def of(self, rows: Sequence[int]) -> Similarity:
+        """Return these rows."""
+        return Similarity(self.cosine[rows], self.feedback[rows])
 
 
-def cosines_of(pairs: Sequence[Pair], encoders: Iterable[Encoder]) -> Cosines:
-    """Return the pairs' cosines by each distinct encoder, shape [pairs] each; of two alike only one encodes."""
+Similarities = Mapping[EncoderConfig, Similarity]
+
+
+def similarities(pairs: Sequence[Pair], encoders: Iterable[Encoder]) -> Similarities:
+    """Return the pairs' similarity by each distinct encoder; of two alike only one encodes."""
     distinct = {encoder.config: encoder for encoder in encoders}
-    return {config: encoder.cosines(pairs) for config, encoder in distinct.items()}
+    return {config: Similarity.by(encoder, pairs) for config, encoder in distinct.items()}
 
 
 def columns_of(
     pairs: Sequence[Pair],
     encoders: Sequence[Encoder],
     names: Sequence[EvidenceColumn],
-    cosines: Cosines | None = None,
+    known: Similarities | None = None,
 ) -> Floats:
     """Return the named columns by the first encoder, then the others' cosines, shape [pairs, columns].
 
-    `cosines` are these pairs' where they are known already.
+    `known` are these pairs' similarities where they were computed already.
     """
     if not names:
         return np.zeros((len(pairs), 0))
-    known = cosines_of(pairs, encoders) if cosines is None else cosines
+    found = similarities(pairs, encoders) if known is None else known
     values = np.zeros((len(pairs), len(names)))
-    first, *others = [known[encoder.config].astype(np.float64) for encoder in encoders]
+    first, *others = [found[encoder.config] for encoder in encoders]
     for rows in _pools(pairs):
         for column, name in enumerate(names):
-            values[rows, column] = _COLUMNS[name](first[rows])
-    return np.column_stack([values, *others])
+            values[rows, column] = _COLUMNS[name](first.of(rows))
+    return np.column_stack([values, *(other.cosine for other in others)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +113,9 @@ class Evidence:
         """The encoders that a score needs: none where there is no evidence."""
         return self.encoders if self.names else ()
 
-    def scores(self, pairs: Sequence[Pair], cosines: Cosines | None = None) -> Floats:
-        """Return the evidence of each pair, shape [pairs]; `cosines` are these pairs' where they are known already."""
-        return self.blend.scores(columns_of(pairs, self.encoders, self.names, cosines))
+    def scores(self, pairs: Sequence[Pair], known: Similarities | None = None) -> Floats:
+        """Return the evidence of each pair, shape [pairs]; `known` are their similarities if computed already."""
+        return self.blend.scores(columns_of(pairs, self.encoders, self.names, known))
 
 
 def _pools(pairs: Sequence[Pair]) -> list[list[int]]:
@@ -98,24 +125,21 @@ def _pools(pairs: Sequence[Pair]) -> list[list[int]]:
     return list(rows.values())
 
 
-def _gap(cosines: Floats) -> Floats:
+def _gap(pool: Similarity) -> Floats:
     """How far each pair is below the mean of its pool's three best."""
-    return np.asarray(cosines - np.sort(cosines)[-_TOP:].mean())
+    return np.asarray(pool.cosine - np.sort(pool.cosine)[-_TOP:].mean())
 
 
-def _z(cosines: Floats) -> Floats:
-    return np.asarray((cosines - cosines.mean()) / (cosines.std() or 1.0))
-
-
-def _rank(cosines: Floats) -> Floats:
+def _rank(pool: Similarity) -> Floats:
     from scipy.stats import rankdata
 
-    return np.asarray(-np.log(rankdata(-cosines)))
+    return np.asarray(-np.log(rankdata(-pool.cosine)))
 
 
-_COLUMNS: dict[EvidenceColumn, Callable[[Floats], Floats]] = {
-    "cosine": lambda cosines: cosines,
+_COLUMNS: dict[EvidenceColumn, Callable[[Similarity], Floats]] = {
+    "cosine": lambda pool: pool.cosine,
+    "cosine_feedback": lambda pool: pool.feedback,
     "cosine_gap": _gap,
-    "cosine_z": _z,
+    "cosine_z": lambda pool: standard(pool.cosine),
     "cosine_rank": _rank,
 }

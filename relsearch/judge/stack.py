@@ -18,7 +18,7 @@ from relsearch.errors import ArtifactError, ConfigError
 from relsearch.judge.blend import Blend
 from relsearch.judge.calibrate import fit_cuts
 from relsearch.judge.card import ANY_DTYPE, STACK_CARD, read_card
-from relsearch.judge.evidence import cosines_of
+from relsearch.judge.evidence import similarities
 from relsearch.judge.grading import Decision, judgments
 from relsearch.judge.tuned import TunedJudge, load_judge
 from relsearch.ordinal import CumulativeLink, cut
@@ -72,10 +72,10 @@ class StackedJudge:
         return judgments(pairs, self._decide, scale=self.scale, fingerprint=self.fingerprint, pooled=self.pooled)
 
     def _decide(self, pairs: list[Pair], advance: Callable[[int], object]) -> Decision:
-        cosines = cosines_of(pairs, (encoder for member in self._members for encoder in member.encoders))
+        known = similarities(pairs, (encoder for member in self._members for encoder in member.encoders))
         first, *others = self._members
-        columns = [first.scores(pairs, advance, cosines=cosines)]
-        columns += [member.scores(pairs, cosines=cosines) for member in others]
+        columns = [first.scores(pairs, advance, known=known)]
+        columns += [member.scores(pairs, known=known) for member in others]
         scores = self._card.blend.scores(np.column_stack(columns))
         return cut(scores, self._card.cuts, self.scale), self._link.probabilities(scores)
 

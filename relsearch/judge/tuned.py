@@ -19,7 +19,7 @@ from relsearch.errors import ArtifactError
 from relsearch.judge import adapter
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.card import ADAPTER, HEAD, JudgeCard, read_card
-from relsearch.judge.evidence import Cosines, Evidence
+from relsearch.judge.evidence import Evidence, Similarities
 from relsearch.judge.grading import Decision, judgments
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.probe import TOLERANCE, probe
@@ -94,15 +94,15 @@ class TunedJudge:
         pairs: Sequence[Pair],
         advance: Callable[[int], object] = lambda done: done,
         *,
-        cosines: Cosines | None = None,
+        known: Similarities | None = None,
     ) -> NDArray[np.float64]:
         """Return the ordinal score of each pair before calibration, shape [pairs].
 
-        `cosines` are these pairs' by each of `encoders`, where they are known already.
+        `known` are these pairs' similarities by each of `encoders`, where they were computed already.
         """
-        known = torch.from_numpy(self._evidence.scores(pairs, cosines))
+        evidence = torch.from_numpy(self._evidence.scores(pairs, known))
         with torch.inference_mode():
-            found = self._head(self._features(pairs, advance), known)
+            found = self._head(self._features(pairs, advance), evidence)
         return np.asarray(found.double().numpy())
 
     def _features(self, pairs: Sequence[Pair], advance: Callable[[int], object]) -> torch.Tensor:
