@@ -10,6 +10,7 @@ import polars as pl
 from benchmarks import judge_measures as measures
 from benchmarks.folders import COLLECTIONS
 from benchmarks.judge_data import E5, MINILM, SCALE, TEST, TRAINING, Labelled, human_of, labelled
+from benchmarks.judge_variants import EVIDENCE
 from relsearch.encoder import load_encoder
 from relsearch.judge.evidence import Evidence
 
@@ -27,14 +28,14 @@ def baselines(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> 
         encoder = load_encoder(config, keep=kept)
         known = (encoder.cosines(dev.pairs), dev.grades)
         judges[name] = measures.binned(*known, human, encoder.cosines(test.pairs), SCALE, judge="cosine")
-    judges["cosine of both"] = _both_cosines(dev, test, kept=kept)
+    judges["evidence bins"] = _evidence_alone(dev, test, kept=kept)
     for name, file in measures.PUBLISHED.items():
         judges[f"{name}, published"] = measures.published(COLLECTIONS / TEST / f"llm_{file}_umbrela.tsv", SCALE)
     return judges
 
 
-def _both_cosines(dev: Labelled, test: Labelled, *, kept: Path) -> pl.DataFrame:
-    encoders = [load_encoder(config, keep=kept) for config in (E5, MINILM)]
-    evidence, known = Evidence.fit(dev.pairs, dev.grades, encoders=encoders, names=("cosine",), scale=SCALE)
-    scores = evidence.scores(test.pairs)
-    return measures.binned(known, dev.grades, human_of(test), scores, SCALE, judge="cosines")
+def _evidence_alone(dev: Labelled, test: Labelled, *, kept: Path) -> pl.DataFrame:
+    """Labels by what the tuned judges start from."""
+    encoders = [load_encoder(E5, keep=kept)]
+    evidence, known = Evidence.fit(dev.pairs, dev.grades, encoders=encoders, names=EVIDENCE, scale=SCALE)
+    return measures.binned(known, dev.grades, human_of(test), evidence.scores(test.pairs), SCALE, judge="evidence")

@@ -6,21 +6,22 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.judge_data import E5, MINILM
-from relsearch.config import Aim, JudgeConfig, TuneConfig
+from benchmarks.judge_data import E5
+from relsearch.config import Aim, EvidenceColumn, JudgeConfig, TuneConfig
 
 AIM: Aim = "frequency"
 # Judges whose labels are too dear for all pairs on two cores read this many a query; their row says so.
 SAMPLE_PER_QUERY = 40
+EVIDENCE: tuple[EvidenceColumn, ...] = ("cosine", "cosine_feedback")
 _ENCODER = JudgeConfig(
     family="encoder",
     base=E5.model,
     query_prefix=E5.query_prefix,
     document_prefix=E5.document_prefix,
     max_document_tokens=160,
-    evidence=("cosine",),
+    evidence=EVIDENCE,
 )
-_LLM = JudgeConfig(max_document_tokens=160, evidence=("cosine",))
+_LLM = JudgeConfig(max_document_tokens=160, evidence=EVIDENCE)
 _LORA = TuneConfig(
     layers=6, learning_rate=2e-4, head_learning_rate=3e-4, max_pairs=3000, minutes=12, evaluations=6, dev_pairs=1200
 )
@@ -38,21 +39,19 @@ class Variant:
 
 TUNED = {
     "encoder + evidence": Variant(_ENCODER, _LORA),
-    "encoder + evidence of two": Variant(_ENCODER.model_copy(update={"more_encoders": (MINILM,)}), _LORA),
-    "LLM + evidence": Variant(_LLM, _LORA.model_copy(update=_LLM_TUNE), sampled=True),
-    "encoder alone": Variant(
-        _ENCODER.model_copy(update={"evidence": ()}), _LORA.model_copy(update={"minutes": 6}), sampled=True
-    ),
+    "encoder + cosine": Variant(_ENCODER.model_copy(update={"evidence": ("cosine",)}), _LORA),
+    "LLM + evidence": Variant(_LLM, _LORA.model_copy(update=_LLM_TUNE)),
+    "encoder alone": Variant(_ENCODER.model_copy(update={"evidence": ()}), _LORA),
 }
 ZERO_SHOT = "SmolLM2 zero-shot"
-SHIPPED = "encoder + evidence of two"
+SHIPPED = "encoder + evidence"
 STACKS = {"stack of encoder and LLM": (SHIPPED, "LLM + evidence")}
 CONTRIBUTIONS = (
-    ("encoder + evidence", "e5 cosine bins"),
-    ("cosine of both", "e5 cosine bins"),
-    (SHIPPED, "cosine of both"),
+    ("evidence bins", "e5 cosine bins"),
     (SHIPPED, "e5 cosine bins"),
-    ("LLM + evidence", "e5 cosine bins"),
+    (SHIPPED, "evidence bins"),
+    (SHIPPED, "encoder + cosine"),
+    ("LLM + evidence", "evidence bins"),
     ("stack of encoder and LLM", SHIPPED),
 )
 

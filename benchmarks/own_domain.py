@@ -34,7 +34,11 @@ from relsearch.judge.store import judge_all
 from relsearch.pipeline import run_verb
 from relsearch.protocols import Scorer
 from relsearch.rerank.bundle import SHIPPED
-from relsearch.rerank.families import open_model, open_scorer, train
+from relsearch.rerank.families import train
+from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+from relsearch.rerank.late.scorer import LateScorer
+from relsearch.rerank.late.torch_scorer import LateTorchScorer
+from relsearch.rerank.mix import NOTHING, Mix
 from relsearch.rerank.rank import rerank_run
 from relsearch.rerank.training import Texts
 from relsearch.stages.context import Context
@@ -45,13 +49,15 @@ from relsearch.types import Pair
 MEASURE, SEED, STEPS = "nDCG@10", 13, 80
 # Their grades start above irrelevant, which the qrels leave out.
 SCALES = {"cranfield": "0-4:1", "vaswani": "binary"}
-MIXES = {"": 0.0, "_mixed": 0.2}
+MIXES = {"": NOTHING, "_mixed": Mix(0.2), "_shipped": Mix(0.2, 0.3)}
 # Each is tested against the others of its row, paired over queries.
 TESTS = (
-    ("cosine", "ready", "trained", "trained_mixed"),
+    ("cosine", "ready", "trained", "trained_mixed", "trained_shipped"),
     ("ready", "ready_mixed"),
     ("trained", "trained_mixed"),
-    ("ready_mixed", "trained_mixed"),
+    ("ready_mixed", "ready_shipped"),
+    ("trained_mixed", "trained_shipped"),
+    ("ready_shipped", "trained_shipped"),
 )
 JUDGED_DEPTH = 20
 _DEV_SHARE = 0.2
@@ -105,8 +111,9 @@ def own_domain_config(name: str, output: Path, *, steps: int) -> Config:
 class Once:
     """A scorer that scores a query's documents once, however they are mixed."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: LateScorer) -> None:
         self._scored = cache(scorer.score)
+        self.pooled_vectors = scorer.pooled_vectors
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """Return the scorer's own scores."""
@@ -153,7 +160,7 @@ class Trial:
     @property
     def untrained(self) -> dict[str, pl.DataFrame]:
         """BM25's run, the cosine's and the ready reranker's, over all folds."""
-        ready = Once(open_scorer(SHIPPED, kept_documents=len(self._texts)))
+        ready = Once(LateOnnxScorer.open(SHIPPED))
         mixed = {
             f"ready{mix}": self._reranked(self.context.first_stage, ready, weight) for mix, weight in MIXES.items()
         }
@@ -189,7 +196,7 @@ class Trial:
         pairs = context.pairs(context.first_stage.filter(pl.col("rank") <= JUDGED_DEPTH).sort("query_id", "doc_id"))
         return judge_all(open_judge(context.config, keep=context.vectors), pairs, context.config.output / "judged")
 
-    def _reranked(self, run: pl.DataFrame, scorer: Scorer, mix: float) -> pl.DataFrame:
+    def _reranked(self, run: pl.DataFrame, scorer: Scorer, mix: Mix) -> pl.DataFrame:
         return rerank_run(run, self.context.query_texts, self._texts, scorer, depth=DEPTH, mix=mix)
 
     def _fold(self, number: int, arm: Arm) -> dict[str, pl.DataFrame]:
@@ -203,7 +210,7 @@ class Trial:
         if not all(path.is_file() for path in paths.values()):
             self._train(rest, arm, folder / "model")
             mine = self.context.first_stage.filter(pl.col("query_id").is_in(test))
-            scorer = Once(open_model(folder / "model"))
+            scorer = Once(LateTorchScorer.open(folder / "model"))
             for mix, weight in MIXES.items():
                 write(self._reranked(mine, scorer, weight), paths[mix], CANDIDATES)
             shutil.rmtree(folder / "model")

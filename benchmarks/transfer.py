@@ -1,9 +1,9 @@
 """The ready reranker on collections none of whose queries or labels it ever saw.
 
 `python -m benchmarks.transfer [--bundle ready] [--collections trec-dl-2019 cranfield vaswani scifact]` reranks BM25's
-top 100, the published run where the collection has one and else the embedded one's, with BM25's scores mixed in as the
-bundle asks for and without, beside the cosine of the untrained e5-small-v2. Needs RELSEARCH_COLLECTIONS and
-RELSEARCH_MODELS.
+top 100, the published run where the collection has one and else the embedded one's, by the
+bundle's own scores, with BM25's mixed in, and with all that it asks for, beside the cosine of the untrained
+e5-small-v2. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from relsearch.encoder import load_encoder
 from relsearch.evaluate import evaluate
 from relsearch.index.registry import build_searcher
 from relsearch.rerank.families import open_scorer
+from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run
 from relsearch.stages.runs import reorder
 from relsearch.tables import candidates_table
@@ -61,7 +62,8 @@ def _measure(name: str, bundle: Path, vectors: Path) -> Any:
         "bm25": bm25,
         "cosine": reorder(bm25, cosines.tolist()),
         "ready": rerank_run(bm25, queries, texts, scorer, depth=DEPTH),
-        "mixed": rerank_run(bm25, queries, texts, scorer, depth=DEPTH, mix=scorer.manifest.mix),
+        "mixed": rerank_run(bm25, queries, texts, scorer, depth=DEPTH, mix=Mix(scorer.manifest.mix)),
+        "shipped": rerank_run(bm25, queries, texts, scorer, depth=DEPTH, mix=scorer.manifest.beside),
     }
     return evaluate(qrels, runs, measures=[MEASURE], resamples=2000, seed=SEED)
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from relsearch.errors import ConfigError
 from relsearch.hits import engine_scores, source_fields
 from relsearch.protocols import Scorer
-from relsearch.rerank.mix import mixed
+from relsearch.rerank.mix import Mix, mixed, vectors_of
 from relsearch.template import template_fields
 from relsearch.wire import match_body
 
@@ -40,8 +40,8 @@ class Described(Protocol):
         ...
 
     @property
-    def mix(self) -> float:
-        """Which weight of the first stage's scores it asks for; 0 for none."""
+    def beside(self) -> Mix:
+        """What it asks for beside its own scores."""
         ...
 
 
@@ -93,6 +93,7 @@ def search(
     window: int = 100,
     budget_ms: float | None = None,
     mix: float | None = None,
+    feedback: float | None = None,
     engine_query: Mapping[str, Any] | None = None,
 ) -> Found:
     """Search by an Elasticsearch or OpenSearch client and rerank its first `window` hits with a bundle.
@@ -101,13 +102,13 @@ def search(
     e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match on them. `vectors` says where
     `relsearch precompute` put what it read with a late-interaction bundle: a folder, or an index's URL. `budget_ms`
     bounds the reranking; when it is over, or the reranker fails, the engine's order comes back, marked. `mix` is the
-    weight of the engine's scores beside the bundle's, by default what the bundle asks for. The client's own errors
-    pass through.
-    Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields, where `mix` is
+    weight of the engine's scores beside the bundle's, `feedback` that of likeness to the best hits; by default what the
+    bundle asks for. The client's own errors pass through.
+    Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields, where a weight is
     below 0, or where vectors are given for a cross-encoder or an opened bundle.
     """
     reranker = _opened(bundle, vectors)
-    plan = _plan(query, reranker, fields, size=size, window=window, mix=mix, engine_query=engine_query)
+    plan = _plan(query, reranker, fields, size=size, window=window, beside=(mix, feedback), engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(client.search(index=index, body=plan.body))
     searched_s = time.monotonic()
@@ -134,12 +135,13 @@ async def search_async(
     window: int = 100,
     budget_ms: float | None = None,
     mix: float | None = None,
+    feedback: float | None = None,
     engine_query: Mapping[str, Any] | None = None,
 ) -> Found:
     """Do as `search` by an asynchronous client; scoring runs in a thread and leaves the event loop free."""
     loop = asyncio.get_running_loop()
     reranker = await loop.run_in_executor(_pool(), _opened, bundle, vectors)
-    plan = _plan(query, reranker, fields, size=size, window=window, mix=mix, engine_query=engine_query)
+    plan = _plan(query, reranker, fields, size=size, window=window, beside=(mix, feedback), engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(await client.search(index=index, body=plan.body))
     searched_s = time.monotonic()
@@ -163,7 +165,7 @@ class _Plan:
     names: Mapping[str, str]
     size: int
     window: int
-    mix: float
+    mix: Mix
     body: Mapping[str, Any]
 
     def scores(self, hits: Sequence[Mapping[str, Any]], stop: Event) -> list[float]:
@@ -178,7 +180,8 @@ class _Plan:
             scores += self.reranker.score(self.query, texts[start : start + _TEXTS_A_CALL])
         if len(scores) != len(texts) or not all(map(math.isfinite, scores)):
             raise ValueError(f"{len(scores)} scores for {len(texts)} texts, or one that is not finite")
-        return mixed(scores, engine_scores(hits[: self.window]), self.mix)
+        vectors = vectors_of(self.reranker, texts, self.mix)
+        return mixed(scores, engine_scores(hits[: self.window]), self.mix, vectors=vectors)
 
     def found(
         self,
@@ -207,16 +210,14 @@ def _plan(
     *,
     size: int,
     window: int,
-    mix: float | None,
+    beside: tuple[float | None, float | None],
     engine_query: Mapping[str, Any] | None,
 ) -> _Plan:
-    weight = reranker.manifest.mix if mix is None else mix
-    if not (math.isfinite(weight) and weight >= 0):
-        raise ConfigError(f"mix {weight}: give a weight of 0 or more, such as 0.2")
+    mix = reranker.manifest.beside.but(first_stage=beside[0], feedback=beside[1])
     names = _names(fields, template_fields(reranker.manifest.template))
     searched = {"query": engine_query} if engine_query else match_body(query, names.values())
     body = {**searched, "size": max(size, window)}
-    return _Plan(query, reranker, names, size, window, weight, body)
+    return _Plan(query, reranker, names, size, window, mix, body)
 
 
 def _names(fields: Fields, wanted: tuple[str, ...]) -> Mapping[str, str]:

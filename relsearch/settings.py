@@ -90,6 +90,9 @@ class ExportConfig(Section):
     mix: float = Field(
         0.2, ge=0, description="weight of the first stage's scores that a bundle asks for; by default not of --model"
     )
+    feedback: float = Field(
+        0.3, ge=0, description="weight of likeness to the best candidates that a late-interaction bundle asks for"
+    )
     guard: Literal["refuse", "report", "off"] = Field(
         "refuse",
         description="refuse: one that does not beat each baseline is not shipped, and the run ends in an error, after "

@@ -19,6 +19,7 @@ import relsearch
 from relsearch.errors import ArtifactError, ConfigError
 from relsearch.index.vectors import open_vectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+from relsearch.rerank.mix import NOTHING, Mix
 from relsearch.searching import Found
 from relsearch.template import DEFAULT_TEMPLATE, render
 
@@ -54,7 +55,7 @@ class Manifest:
     """What a bundle says of itself."""
 
     template: str = DEFAULT_TEMPLATE
-    mix: float = 0.0
+    beside: Mix = NOTHING
 
 
 def longer_is_better(query: str, texts: Sequence[str]) -> list[float]:
@@ -127,7 +128,7 @@ def test_the_engines_scores_can_be_mixed_in(search: Callable[..., Found]) -> Non
 
 def test_a_bundle_says_how_much_the_engines_scores_weigh(search: Callable[..., Found]) -> None:
     """Unless the caller does."""
-    bundle = Bundle(manifest=Manifest(mix=100.0))
+    bundle = Bundle(manifest=Manifest(beside=Mix(100.0)))
     assert _ids(search(TEXTS, bundle)) == ["d0", "d1", "d2", "d3"]
     assert _ids(search(TEXTS, bundle, mix=0)) == _ids(search(TEXTS, Bundle()))
 

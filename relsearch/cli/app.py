@@ -32,6 +32,10 @@ MixOption = Annotated[
     float | None,
     typer.Option(min=0, help="Weight of the first stage's scores beside the bundle's; by default what it asks for."),
 ]
+FeedbackOption = Annotated[
+    float | None,
+    typer.Option(min=0, help="Weight of likeness to the best candidates; 0 where few documents can be relevant."),
+]
 VectorsOption = Annotated[
     str | None,
     typer.Option(help="Documents that precompute read: a folder, or http://HOST:PORT/INDEX; late interaction."),

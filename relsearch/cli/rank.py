@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import JsonOption, MixOption, VectorsOption, app
+from relsearch.cli.app import FeedbackOption, JsonOption, MixOption, VectorsOption, app
 
 
 @app.command()
@@ -24,6 +24,7 @@ def rerank(
         typer.Option(min=0, help="Milliseconds a query; the cosine orders what is not reached. Nothing is mixed in."),
     ] = None,
     mix: MixOption = None,
+    feedback: FeedbackOption = None,
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch."""
@@ -35,14 +36,15 @@ def rerank(
     from relsearch.rerank.rank import rerank_run, rerank_run_within
     from relsearch.trec import read_run
 
-    if mix and budget_ms is not None:
+    if (mix or feedback) and budget_ms is not None:
         raise ConfigError("--mix and --budget-ms: what is not reached has no score to mix; give one of them")
     source = load_collection(collection)
     first = read_run(run_file)
     scorer = open_scorer(bundle, vectors=open_vectors(vectors), kept_documents=max(20_000, first["doc_id"].n_unique()))
     queries, texts = texts_of(first, source, scorer.render)
     if budget_ms is None:
-        run = rerank_run(first, queries, texts, scorer, depth=depth, mix=scorer.manifest.mix if mix is None else mix)
+        beside = scorer.manifest.beside.but(first_stage=mix, feedback=feedback)
+        run = rerank_run(first, queries, texts, scorer, depth=depth, mix=beside)
     else:
         scorer.prepare(list(texts.values()))  # as an index would hold them
         run, reached = rerank_run_within(first, queries, texts, scorer, depth=depth, budget_ms=budget_ms)

@@ -11,6 +11,7 @@ import typer
 
 from relsearch.cli.app import (
     EngineOption,
+    FeedbackOption,
     FieldOption,
     JsonOption,
     MixOption,
@@ -40,6 +41,7 @@ def search(
         float | None, typer.Option(min=0, help="When reranking takes longer, show the engine's order.")
     ] = None,
     mix: MixOption = None,
+    feedback: FeedbackOption = None,
     engine: EngineOption = "elasticsearch",
     as_json: JsonOption = False,
 ) -> None:
@@ -66,6 +68,7 @@ def search(
             window=window,
             budget_ms=budget_ms,
             mix=mix,
+            feedback=feedback,
         )
     if found.reason:
         typer.echo(f"not reranked: {found.reason}", err=True)

@@ -1,7 +1,7 @@
 """What a search body asks of the gateway, under `ext.relsearch`.
 
 `true` or `{}` asks for reranking by the index's rules, `false` turns it off for a configured index, and an object
-may set query, window, budget_ms, fields, template and original for this search.
+may set query, window, budget_ms, mix, feedback, fields, template and original for this search.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Ask(Section):
     window: int | None = None
     budget_ms: int | None = None
     mix: float | None = None
+    feedback: float | None = None
     fields: dict[str, str] | None = None
     template: str | None = None
     original: bool | None = None

@@ -52,6 +52,9 @@ class Rules(Section):
     mix: float | None = Field(
         None, ge=0, description="weight of the engine's scores beside the bundle's; default: what the bundle asks for"
     )
+    feedback: float | None = Field(
+        None, ge=0, description="weight of likeness to the best candidates; default: what the bundle asks for"
+    )
     bundle: Path | None = Field(None, description="instead of the command line's --bundle")
     original: bool = Field(False, description="keep the engine's rank and score under each hit's fields")
 

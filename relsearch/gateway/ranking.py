@@ -10,7 +10,7 @@ from typing import Any
 from relsearch.gateway.ask import Ask
 from relsearch.gateway.config import GatewayConfig, Rules
 from relsearch.gateway.refusals import BadAskError, NotRerankedError, UnsupportedError
-from relsearch.gateway.rerank import Answer, engines_own, reranked, window_texts
+from relsearch.gateway.rerank import Answer, engines_own, reranked, window
 from relsearch.gateway.rewrite import Plan, Search, plan, stripped
 from relsearch.gateway.scoring import ScoringThreads
 
@@ -75,16 +75,17 @@ class Ranking:
         ask = wish if isinstance(wish, Ask) else Ask()
         applied = ask.apply(rules)
         scorer = self._scorers[applied.bundle]
-        if applied.mix is None:
-            applied = applied.model_copy(update={"mix": scorer.mix})
-        return plan(search, ask, applied, applied.template or scorer.template)
+        mix = scorer.mix.but(first_stage=applied.mix, feedback=applied.feedback)
+        return plan(search, ask, applied, applied.template or scorer.template, mix)
 
     async def rank(self, answer: Mapping[str, Any], wanted: Plan) -> tuple[Answer, str]:
         """Return the client's page and its mark; the engine's own order where the scorer fails or is late."""
         try:
-            texts = window_texts(answer, wanted)
+            texts, first_stage = window(answer, wanted)
             scorer = self._scorers[wanted.rules.bundle]
-            scores = await scorer.score(wanted.query, texts, budget_s=wanted.rules.budget_ms / 1000)
+            scores = await scorer.score(
+                wanted.query, texts, first_stage, wanted.mix, budget_s=wanted.rules.budget_ms / 1000
+            )
         except NotRerankedError as exc:
             return engines_own(answer, wanted), bypassed(exc.reason)
         return reranked(answer, wanted, scores), f"reranked; hits={len(texts)}"

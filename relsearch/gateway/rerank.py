@@ -9,21 +9,20 @@ from relsearch.gateway.documents import hit_text
 from relsearch.gateway.refusals import NotRerankedError
 from relsearch.gateway.rewrite import Plan
 from relsearch.hits import engine_scores
-from relsearch.rerank.mix import mixed
 
 Hit = Mapping[str, Any]
 Answer = dict[str, Any]
 
 
-def window_texts(answer: Mapping[str, Any], plan: Plan) -> list[str]:
-    """Return the texts of the hits to rerank, in the engine's order; raise NotRerankedError where there are none."""
+def window(answer: Mapping[str, Any], plan: Plan) -> tuple[list[str], list[float]]:
+    """Return text and engine's score of the hits to rerank, in its order; raise NotRerankedError if there are none."""
     hits = _hits(answer)[: plan.rules.window]
     texts = [hit_text(hit.get("_source", {}), plan.template, plan.rules.fields) for hit in hits]
     if not texts:
         raise NotRerankedError("no_hits")
     if not any(texts):
         raise NotRerankedError("no_text")
-    return texts
+    return texts, engine_scores(hits)
 
 
 def reranked(answer: Mapping[str, Any], plan: Plan, scores: Sequence[float]) -> Answer:
@@ -32,7 +31,6 @@ def reranked(answer: Mapping[str, Any], plan: Plan, scores: Sequence[float]) -> 
     `_score` is the reranker's within the window and the engine's past it; `max_score` is the reranker's best.
     """
     hits = _hits(answer)
-    scores = mixed(scores, engine_scores(hits[: len(scores)]), plan.rules.mix or 0.0)
     ranked = sorted(range(len(scores)), key=lambda position: (-scores[position], position))
     order = [*ranked, *range(len(scores), len(hits))]
     page = []

@@ -17,6 +17,7 @@ from relsearch.gateway.documents import source_paths
 from relsearch.gateway.query_text import query_text
 from relsearch.gateway.refusals import NotRerankedError, UnsupportedError
 from relsearch.gateway.source import SourceFilter, source_filter
+from relsearch.rerank.mix import Mix
 
 _DEFAULT_SIZE = 10
 _OTHER_ORDER = ("search_after", "rescore", "retriever", "rank", "slice")
@@ -47,6 +48,7 @@ class Plan:
     query: str
     rules: Rules
     template: str
+    mix: Mix
     start: int
     size: int
     source: SourceFilter
@@ -58,7 +60,7 @@ def stripped(search: Search) -> tuple[Ask | bool | None, Search]:
     return ask, Search(search.target, body, search.parameters)
 
 
-def plan(search: Search, ask: Ask, rules: Rules, template: str) -> Plan:
+def plan(search: Search, ask: Ask, rules: Rules, template: str, mix: Mix) -> Plan:
     """Plan the reranking of a stripped search; raise NotRerankedError where nothing is to be reranked, or cannot be."""
     _check(search)
     start, size = _number(search, "from", 0), _number(search, "size", _DEFAULT_SIZE)
@@ -73,7 +75,7 @@ def plan(search: Search, ask: Ask, rules: Rules, template: str) -> Plan:
     fetched = wanted.with_paths(source_paths(template, rules.fields))
     body = {**search.body, "from": 0, "size": max(rules.window, start + size), "_source": fetched}
     kept = tuple((name, value) for name, value in search.parameters if name not in _MOVED)
-    return Plan(body, kept, words, rules, template, start, size, wanted)
+    return Plan(body, kept, words, rules, template, mix, start, size, wanted)
 
 
 def _check(search: Search) -> None:

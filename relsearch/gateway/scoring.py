@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from relsearch.gateway.breaker import Breaker
 from relsearch.gateway.refusals import NotRerankedError
 from relsearch.protocols import Scorer
+from relsearch.rerank.mix import NOTHING, Mix, mixed_scores
 
 _log = logging.getLogger(__name__)
 Scores = list[float]
@@ -23,6 +24,8 @@ Scores = list[float]
 class _Job:
     query: str
     texts: Sequence[str]
+    first_stage: Sequence[float]
+    mix: Mix
     future: Future[Scores]
 
 
@@ -38,7 +41,7 @@ class ScoringThreads:
         scorer: Scorer,
         template: str,
         *,
-        mix: float = 0.0,
+        mix: Mix = NOTHING,
         threads: int = 1,
         queued: int = 16,
         breaker: Breaker | None = None,
@@ -54,11 +57,13 @@ class ScoringThreads:
         for thread in self._threads:
             thread.start()
 
-    async def score(self, query: str, texts: Sequence[str], *, budget_s: float) -> Scores:
-        """Return a score a text; raise NotRerankedError once the budget is spent, or at once when none can be had."""
+    async def score(
+        self, query: str, texts: Sequence[str], first_stage: Sequence[float], mix: Mix, *, budget_s: float
+    ) -> Scores:
+        """Return a mixed score a text; raise NotRerankedError once the budget is spent, or at once when none can be."""
         if not self._breaker.allows():
             raise NotRerankedError("breaker_open")
-        job = _Job(query, texts, Future())
+        job = _Job(query, texts, first_stage, mix, Future())
         try:
             self._jobs.put_nowait(job)
         except queue.Full:
@@ -100,6 +105,6 @@ class ScoringThreads:
             if not job.future.set_running_or_notify_cancel():
                 continue
             try:
-                job.future.set_result(self._scorer.score(job.query, job.texts))
+                job.future.set_result(mixed_scores(self._scorer, job.query, job.texts, job.first_stage, job.mix))
             except Exception as exc:
                 job.future.set_exception(exc)

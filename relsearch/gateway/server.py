@@ -47,7 +47,7 @@ def open_scorers(
         if folder not in opened:
             scorer = open_scorer(folder, vectors=open_vectors(vectors if folder == bundle else None))
             about = scorer.manifest
-            opened[folder] = ScoringThreads(scorer, about.template, mix=about.mix, threads=threads, queued=queued)
+            opened[folder] = ScoringThreads(scorer, about.template, mix=about.beside, threads=threads, queued=queued)
     return {name: opened[folder] for name, folder in folders.items()}
 
 

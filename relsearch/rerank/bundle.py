@@ -14,6 +14,7 @@ from relsearch.errors import ArtifactError
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.logistic import Logistic
+from relsearch.rerank.mix import Mix
 from relsearch.rerank.prior import Prior
 
 MANIFEST = "bundle.json"
@@ -44,8 +45,14 @@ class ManifestBase(BaseModel):
     template: str
     calibration: Logistic
     mix: float = Field(0.0, ge=0, description="weight of the first stage's scores beside its own, unless one is given")
+    feedback: float = Field(0.0, ge=0, description="weight of likeness to the best candidates; late interaction only")
     figures: Mapping[str, float | int | str | None]
     files: Mapping[str, str] = {}
+
+    @property
+    def beside(self) -> Mix:
+        """What it asks for beside its own scores."""
+        return Mix(self.mix, self.feedback)
 
     @property
     def needed(self) -> tuple[str, ...]:

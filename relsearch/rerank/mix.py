@@ -1,34 +1,102 @@
-"""The first stage's own score beside the reranker's: words that match exactly are evidence that an encoder blurs."""
+"""What counts beside a reranker's own scores: the first stage's, and what the best candidates have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from relsearch.rerank.logistic import Floats, Logistic
+from relsearch.errors import ConfigError
+from relsearch.feedback import others_mean, standard
+from relsearch.protocols import Scorer
+from relsearch.rerank.logistic import Logistic
 
 _EDGE = 1e-15  # probabilities that rounding took to 0 or 1 have finite logits again
+Vectors = NDArray[np.floating[Any]]
 
 
-def mixed(scores: Sequence[float], first_stage: Sequence[float], mix: float) -> list[float]:
-    """Return scores in (0, 1) in which the first stage weighs `mix` times what the reranker does, one a candidate.
+@runtime_checkable
+class PooledScorer(Scorer, Protocol):
+    """A scorer that knows a vector of each document: late interaction."""
 
-    Both count by how far they lie from the mean of this query's candidates, in standard deviations; on the logits'
-    scale, so that candidates of average first-stage score keep the reranker's. `mix` 0 changes nothing.
+    def pooled_vectors(self, texts: Sequence[str]) -> Vectors:
+        """Return one row a text; those scored last are not read again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How much each counts, in standard deviations of a query's own logits; raise ConfigError for no weight.
+
+    `first_stage` weighs the search's own scores: words that match exactly are evidence that an encoder blurs.
+    `feedback` weighs how like a candidate is to those that score best (relsearch.feedback).
+    """
+
+    first_stage: float = 0.0
+    feedback: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, weight in (("mix", self.first_stage), ("feedback", self.feedback)):
+            if not (math.isfinite(weight) and weight >= 0):
+                raise ConfigError(f"{name} {weight}: give a weight of 0 or more, such as 0.2")
+
+    def but(self, *, first_stage: float | None = None, feedback: float | None = None) -> Mix:
+        """Return these weights with those that are given in their place."""
+        return Mix(
+            self.first_stage if first_stage is None else first_stage,
+            self.feedback if feedback is None else feedback,
+        )
+
+
+NOTHING = Mix()
+
+
+def mixed_scores(
+    scorer: Scorer, query: str, texts: Sequence[str], first_stage: Sequence[float], mix: Mix
+) -> list[float]:
+    """Score a query's texts and mix; `first_stage` has the search's score of each. Raise as what it calls does."""
+    return mixed(scorer.score(query, texts), first_stage, mix, vectors=vectors_of(scorer, texts, mix))
+
+
+def vectors_of(scorer: Scorer, texts: Sequence[str], mix: Mix) -> Callable[[], Vectors] | None:
+    """Return what gives the texts' vectors, None where no feedback is asked for.
+
+    Raise ConfigError where a cross-encoder is asked for feedback.
+    """
+    if not mix.feedback:
+        return None
+    if not isinstance(scorer, PooledScorer):
+        raise ConfigError("feedback: a cross-encoder has no vectors of documents; leave it at 0")
+    return lambda: scorer.pooled_vectors(texts)
+
+
+def mixed(
+    scores: Sequence[float],
+    first_stage: Sequence[float],
+    mix: Mix,
+    *,
+    vectors: Callable[[], Vectors] | None = None,
+) -> list[float]:
+    """Return scores in (0, 1), one a candidate of one query, in which what `mix` names counts as well.
+
+    Everything counts by how far it lies from the mean of this query's candidates, in standard deviations, on the
+    logits' scale: average candidates keep the reranker's score. Raise ValueError where lengths differ.
     """
     if len(scores) != len(first_stage):
         raise ValueError(f"{len(scores)} scores for {len(first_stage)} first-stage scores")
-    if not mix or not scores:
+    if mix == NOTHING or not scores:
         return list(scores)
     probabilities = np.clip(np.asarray(scores, dtype=np.float64), _EDGE, 1 - _EDGE)
     logits = np.log(probabilities) - np.log1p(-probabilities)
-    moved: list[float] = Logistic().probabilities(logits + mix * logits.std() * _standard(first_stage)).tolist()
-    return moved
-
-
-def _standard(values: Sequence[float]) -> Floats:
-    numbers = np.asarray(values, dtype=np.float64)
-    deviation = numbers.std()
-    standard: Floats = (numbers - numbers.mean()) / deviation if deviation > 0 else np.zeros_like(numbers)
-    return standard
+    spread = logits.std()
+    moved = logits + mix.first_stage * spread * standard(np.asarray(first_stage))
+    if vectors is not None:
+        rows = vectors()
+        likeness = np.einsum("nh,nh->n", rows, others_mean(rows, moved))
+        moved = moved + mix.feedback * spread * standard(likeness)
+    found: list[float] = Logistic().probabilities(moved).tolist()
+    return found

@@ -11,7 +11,7 @@ from relsearch import tables
 from relsearch.errors import DataError
 from relsearch.protocols import Scorer
 from relsearch.rerank.deadline import Reranked
-from relsearch.rerank.mix import mixed
+from relsearch.rerank.mix import NOTHING, Mix, mixed_scores
 
 _Row = tuple[str, str, int, float, str]
 # From a query, its texts and their first-stage scores: the texts' places, best first, and scores in that order.
@@ -33,17 +33,17 @@ def rerank_run(
     scorer: Scorer,
     *,
     depth: int,
-    mix: float = 0.0,
+    mix: Mix = NOTHING,
 ) -> pl.DataFrame:
     """Return the run with the first `depth` documents of each query in the scorer's order.
 
     Ties keep the first stage's rank, then doc_id. Documents below the depth follow in their order, with
-    scores that go on falling below the lowest reranked one. `mix` weighs the run's own scores beside the
-    scorer's, as relsearch.rerank.mix says. Raise DataError where a text is missing.
+    scores that go on falling below the lowest reranked one. `mix` weighs what counts beside the
+    scorer's own scores. Raise DataError where a text is missing.
     """
 
     def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
-        scores = mixed(scorer.score(query, texts), first_stage, mix)
+        scores = mixed_scores(scorer, query, texts, first_stage, mix)
         best_first = sorted(range(len(texts)), key=lambda place: (-scores[place], place))
         return best_first, [scores[place] for place in best_first]
 

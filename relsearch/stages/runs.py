@@ -39,7 +39,7 @@ def bundle_run(context: Context, first: pl.DataFrame, bundle: Path) -> pl.DataFr
     from relsearch.rerank.rank import rerank_run
 
     texts, depth, scorer = context.texts(first["doc_id"]), context.config.pool.depth, open_scorer(bundle)
-    return rerank_run(first, context.query_texts, texts, scorer, depth=depth, mix=scorer.manifest.mix)
+    return rerank_run(first, context.query_texts, texts, scorer, depth=depth, mix=scorer.manifest.beside)
 
 
 def reorder(first: pl.DataFrame, scores: list[float]) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from relsearch.gateway.rewrite import Plan, Search
 from relsearch.gateway.scoring import ScoringThreads
 from relsearch.gateway.server import check_address
 from relsearch.gateway.source import SourceFilter
+from relsearch.rerank.mix import NOTHING, Mix
 from tests.rerank.fake_scorer import OverlapScorer
 
 
@@ -131,24 +133,34 @@ def test_equal_scores_keep_the_engines_order() -> None:
 
 
 def test_the_engines_scores_can_be_mixed_in() -> None:
-    """A rule or the search itself says how much they weigh; `_score` is what the hits were ordered by."""
-    answer = {"hits": {"max_score": 9.0, "hits": [{"_id": "a", "_score": 9.0}, {"_id": "b", "_score": 1.0}]}}
-    assert [hit["_id"] for hit in reranked(answer, _page(0, 2), [0.5, 0.6])["hits"]["hits"]] == ["b", "a"]
-    page = reranked(answer, _page(0, 2, mix=9.0), [0.5, 0.6])["hits"]
-    assert [hit["_id"] for hit in page["hits"]] == ["a", "b"]
-    assert page["max_score"] == page["hits"][0]["_score"] > page["hits"][1]["_score"]
+    """The plan says how much they weigh; `_score` is what the hits were ordered by."""
+    hits = [
+        {"_id": "a", "_score": 9.0, "_source": {"title": "x"}},
+        {"_id": "b", "_score": 1.0, "_source": {"title": "q"}},
+    ]
+    answer = {"hits": {"max_score": 9.0, "hits": hits}}
+    scorer = ScoringThreads(OverlapScorer(), "{title}")
+    ranking = Ranking(GatewayConfig(), {None: scorer})
+    for mix, wanted in ((NOTHING, ["b", "a"]), (Mix(9.0), ["a", "b"])):
+        page = asyncio.run(ranking.rank(answer, _page(0, 2, mix=mix)))[0]["hits"]
+        assert [hit["_id"] for hit in page["hits"]] == wanted
+        assert page["max_score"] == page["hits"][0]["_score"] > page["hits"][1]["_score"]
+    scorer.close()
 
 
-@pytest.mark.parametrize(("asked", "rules", "mix"), [({}, None, 0.3), ({}, 0.1, 0.1), ({"mix": 0.0}, 0.1, 0.0)])
-def test_the_bundle_says_how_much_they_weigh(asked: dict[str, float], rules: float | None, mix: float) -> None:
+@pytest.mark.parametrize(
+    ("asked", "rules", "mix"),
+    [({}, None, Mix(0.3, 0.4)), ({}, 0.1, Mix(0.1, 0.4)), ({"mix": 0.0, "feedback": 0.2}, 0.1, Mix(0.0, 0.2))],
+)
+def test_the_bundle_says_how_much_they_weigh(asked: dict[str, float], rules: float | None, mix: Mix) -> None:
     """Unless the index's rules do, or the search."""
-    scorer = ScoringThreads(OverlapScorer(), "{title}", mix=0.3)
+    scorer = ScoringThreads(OverlapScorer(), "{title}", mix=Mix(0.3, 0.4))
     ranking = Ranking(GatewayConfig(index={"sea": Rules(mix=rules)}), {None: scorer})
     body = {"query": {"match": {"title": "tides"}}, "ext": {"relsearch": asked}}
     plan = ranking.decide(Search("sea", body, ())).plan
     scorer.close()
     assert plan is not None
-    assert plan.rules.mix == mix
+    assert plan.mix == mix
 
 
 def test_the_engines_rank_and_score_are_kept_on_request() -> None:
@@ -169,8 +181,8 @@ def test_the_engines_own_page_is_cut_from_the_window() -> None:
 
 def _page(start: int, size: int, *, window: int = 100, **more: Any) -> Plan:
     source = more.get("source", SourceFilter())
-    rules = Rules(window=window, original=more.get("original", False), mix=more.get("mix", 0.0))
-    return Plan({}, (), "q", rules, "{title}", start, size, source)
+    rules = Rules(window=window, original=more.get("original", False))
+    return Plan({}, (), "q", rules, "{title}", more.get("mix", NOTHING), start, size, source)
 
 
 def test_a_breaker_opens_after_failures_in_a_row_and_tries_again() -> None:

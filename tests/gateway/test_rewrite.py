@@ -11,6 +11,7 @@ from relsearch.gateway.config import CLAUSES, Rules
 from relsearch.gateway.query_text import query_text
 from relsearch.gateway.refusals import BadAskError, NotRerankedError, UnsupportedError
 from relsearch.gateway.rewrite import Plan, Search, plan
+from relsearch.rerank.mix import NOTHING
 
 MATCH = {"query": {"match": {"text": "tides"}}}
 TEMPLATE = "{title}\n{text}"
@@ -18,7 +19,7 @@ TEMPLATE = "{title}\n{text}"
 
 def _plan(body: dict[str, Any], parameters: dict[str, str] | None = None, *, rules: Rules | None = None) -> Plan:
     search = Search("sea", body, tuple((parameters or {}).items()))
-    return plan(search, Ask(), rules or Rules(), TEMPLATE)
+    return plan(search, Ask(), rules or Rules(), TEMPLATE, NOTHING)
 
 
 def test_a_search_is_widened_to_the_window() -> None:

@@ -63,10 +63,10 @@ class CountingEncoder(Encoder):
         self.config = encoder.config
         self.pairs = 0
 
-    def cosines(self, pairs: Sequence[Pair]) -> Vectors:
+    def vectors(self, pairs: Sequence[Pair]) -> tuple[Vectors, Vectors]:
         """Count, and encode."""
         self.pairs += len(pairs)
-        return self._encoder.cosines(pairs)
+        return self._encoder.vectors(pairs)
 
 
 def test_members_with_one_encoder_encode_once(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from relsearch import tables
 from relsearch.errors import DataError
+from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run
 
 
@@ -38,7 +39,7 @@ def test_head_follows_the_scorer() -> None:
 def test_the_runs_own_scores_can_be_mixed_in() -> None:
     """With enough weight its order comes back."""
     texts = {"a": "s", "b": "longer"}
-    assert rerank_run(run_of("a", "b"), {"q": "x"}, texts, LengthScorer(), depth=2, mix=9.0)["doc_id"][0] == "a"
+    assert rerank_run(run_of("a", "b"), {"q": "x"}, texts, LengthScorer(), depth=2, mix=Mix(9.0))["doc_id"][0] == "a"
 
 
 def test_tail_keeps_its_order_below_the_head() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from relsearch.rerank.bundle import READY, SHIPPED, bundle_folder, open_bundle
 from relsearch.rerank.families import open_scorer
+from relsearch.rerank.mix import Mix
 
 
 def test_it_is_named_ready() -> None:
@@ -31,9 +32,9 @@ def test_it_travels_with_the_package() -> None:
     assert "README.md" in {path.name for path in files}
 
 
-def test_it_asks_for_the_first_stages_scores() -> None:
-    """They gained on each collection of benchmarks/results/transfer.json, and were chosen on none of them."""
-    assert open_bundle(READY).manifest.mix == 0.2
+def test_what_it_asks_for_beside_its_scores() -> None:
+    """Weights that were chosen on no collection of benchmarks/results/transfer.json."""
+    assert open_bundle(READY).manifest.beside == Mix(0.2, 0.3)
 
 
 def test_it_finds_the_answer() -> None:

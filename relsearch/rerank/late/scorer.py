@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from relsearch.rerank.cache import ContentCache
 from relsearch.rerank.calibrated import CalibratedScorer, Request, encodable
@@ -39,6 +40,12 @@ class LateScorer(CalibratedScorer):
         queries = self.encode_queries([query for query, texts in wanted if texts])
         read = iter(queries)
         return [self.meet(next(read), [known[text] for text in texts]) if texts else np.zeros(0) for _, texts in wanted]
+
+    def pooled_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the pooled vector of each document, shape [n, h]."""
+        wanted = [encodable(text) for text in texts]
+        known = self._documents(wanted)
+        return np.stack([known[text].pooled for text in wanted]).astype(np.float32)
 
     def prepare(self, texts: Sequence[str]) -> None:
         """Read documents before they are asked for."""
