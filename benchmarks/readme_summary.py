@@ -22,12 +22,12 @@ def _own_domain(figures: Figures) -> Iterator[str]:
         learnt = round(found["queries"] * (1 - 1 / figures["folds"]))
         yield (
             f"**Labels of your own**, {name}, {learnt} labelled queries to learn from: NDCG@10 "
-            f"{_step(found, 'trained_mixed')}; the untrained cosine has {_mean(found, 'cosine'):.3f}."
+            f"{_step(found, 'trained_shipped')}; the untrained cosine has {_mean(found, 'cosine'):.3f}."
         )
 
 
 def _transfer(figures: Figures) -> Iterator[str]:
-    steps = "; ".join(f"{name} {_step(found, 'mixed')}" for name, found in figures["collections"].items())
+    steps = "; ".join(f"{name} {_step(found, 'shipped')}" for name, found in figures["collections"].items())
     yield f"**No labels**, the ready reranker over BM25: {steps}."
 
 

@@ -30,7 +30,7 @@ def gathered(
     shipped = collections.get(TEST, {})
     return {
         "shipped": {
-            "ndcg10_dl19": shipped.get("mixed"),
+            "ndcg10_dl19": shipped.get("shipped"),
             "own_scores_dl19": shipped.get("ready"),
             "base_cosine_dl19": shipped.get("cosine"),
             "bm25_dl19": shipped.get("bm25"),

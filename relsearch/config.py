@@ -91,7 +91,8 @@ class JudgeConfig(Section):
     encoder: EncoderConfig | None = Field(None, description="another encoder for the judge's evidence")
     more_encoders: tuple[EncoderConfig, ...] = Field((), description="encoders whose cosine joins the evidence")
     evidence: tuple[EvidenceColumn, ...] = Field(
-        ("cosine",), description="what the encoder says of a pair, alone or within its pool; empty for nothing"
+        ("cosine", "cosine_feedback"),
+        description="what the encoder says of a pair, alone or within its pool; empty for nothing",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import Path
 
 import polars as pl
 
@@ -11,6 +12,7 @@ from relsearch import tables
 from relsearch.agreement import Agreement, agreement
 from relsearch.artifacts import Building
 from relsearch.errors import DataError
+from relsearch.protocols import Judge
 from relsearch.stages.context import Context
 from relsearch.types import Pair
 
@@ -39,7 +41,6 @@ def tune(context: Context, work: Building) -> None:
 def judge(context: Context, work: Building) -> None:
     """Judge the pools of training and unlabelled queries, and a sample of the held-out human pairs."""
     from relsearch.judge.registry import open_judge
-    from relsearch.judge.store import judge_all
 
     learning = context.split("train", "unlabelled")
     held_out = context.split("dev", "test")
@@ -54,7 +55,7 @@ def judge(context: Context, work: Building) -> None:
     if wanted.is_empty():
         raise DataError("no pair to judge: every pool pair has a human label; raise [judge] depth or add queries")
     judge = open_judge(context.config, tuned=context.path("tune"), keep=context.vectors)
-    labels = judge_all(judge, context.pairs(wanted), work.directory / "store")
+    labels = judge_beside(judge, wanted, pool, context, work.directory / "store")
     tables.write(labels, work.directory / "judgments.parquet", tables.JUDGMENTS)
     expected = labels["expected"].drop_nulls()
     work.figures |= {
@@ -63,6 +64,17 @@ def judge(context: Context, work: Building) -> None:
         "truncated": judge.truncated,
         "expected_grade": float(expected.to_numpy().mean()) if len(expected) else None,
     }
+
+
+def judge_beside(judge: Judge, wanted: pl.DataFrame, pool: pl.DataFrame, context: Context, store: Path) -> pl.DataFrame:
+    """Judge the wanted pairs; one that grades a pair beside the query's others is given the pool's as well."""
+    from relsearch.judge.store import judge_all
+
+    asked = wanted
+    if judge.pooled:
+        others = pool.select(_PAIR).join(wanted, on="query_id", how="semi")
+        asked = pl.concat([wanted, others]).unique().sort(_PAIR)
+    return judge_all(judge, context.pairs(asked), store).join(wanted, on=_PAIR, how="semi")
 
 
 def agree(context: Context, work: Building) -> None:

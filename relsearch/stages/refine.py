@@ -19,7 +19,7 @@ from relsearch.optimize import Found, Round, rounds, rounds_table, search, setti
 from relsearch.rerank.card import CARD
 from relsearch.rerank.families import open_card
 from relsearch.stages.context import Context, WithoutTest
-from relsearch.stages.label import judged, synthetic
+from relsearch.stages.label import judge_beside, judged, synthetic
 from relsearch.stages.training import train_on
 
 _PAIR = ["query_id", "doc_id"]
@@ -128,18 +128,14 @@ class Bench:
 
     def _judge(self, wanted: pl.DataFrame, folder: Path) -> pl.DataFrame:
         from relsearch.judge.registry import open_judge
-        from relsearch.judge.store import judge_all
 
         context = self._context
         if wanted.is_empty():
             return self.labels.clear()
         judge = open_judge(context.config, tuned=context.path("tune"), keep=context.vectors)
-        asked = wanted
-        if judge.pooled:  # it grades a pair beside the query's others: those that it saw before come along
-            before = self.labels.join(wanted, on="query_id", how="semi").select(_PAIR)
-            asked = pl.concat([wanted, before]).sort(_PAIR)
-        labels = judge_all(judge, context.pairs(asked), folder / "store")
-        return labels.join(wanted, on=_PAIR, how="semi")
+        pool = context.candidates.filter(pl.col("rank") <= context.config.label.depth)
+        known = pl.concat([pool.select(_PAIR), self.labels.select(_PAIR)])
+        return judge_beside(judge, wanted, known, context, folder / "store")
 
     def _train(
         self, labels: pl.DataFrame, augment: AugmentConfig, train: TrainConfig, folder: Path

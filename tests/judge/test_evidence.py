@@ -14,7 +14,7 @@ from relsearch.encoder import Encoder, Vectors, load_encoder
 from relsearch.judge.evidence import Evidence, Floats, columns_of
 from relsearch.types import Pair, Scale
 
-_ALL: tuple[EvidenceColumn, ...] = ("cosine", "cosine_gap", "cosine_z", "cosine_rank")
+_ALL: tuple[EvidenceColumn, ...] = ("cosine", "cosine_feedback", "cosine_gap", "cosine_z", "cosine_rank")
 
 
 class _Unasked(Encoder):
@@ -23,7 +23,7 @@ class _Unasked(Encoder):
     def __init__(self) -> None:
         pass
 
-    def cosines(self, pairs: Sequence[Pair]) -> Vectors:
+    def vectors(self, pairs: Sequence[Pair]) -> tuple[Vectors, Vectors]:
         """Fail."""
         raise AssertionError("encoded without need")
 
@@ -53,6 +53,16 @@ def test_the_cosine_is_the_encoder_s(encoder: Encoder, pairs: list[Pair], cosine
     """The plain column knows nothing of pools."""
     np.testing.assert_allclose(_column("cosine", pairs, encoder), cosines, atol=1e-6)
     np.testing.assert_allclose(_column("cosine", pairs[3:4], encoder), cosines[3:4], atol=1e-5)
+
+
+def test_feedback_is_the_cosine_with_the_query_moved_to_the_best_others(encoder: Encoder, pairs: list[Pair]) -> None:
+    """Of two candidates it is the cosine with the sum of query and other; one alone has the plain cosine."""
+    two = pairs[:2]
+    queries, texts = encoder.vectors(two)
+    moved = queries + texts[::-1]
+    expected = np.einsum("nd,nd->n", texts, moved) / np.linalg.norm(moved, axis=1)
+    np.testing.assert_allclose(_column("cosine_feedback", two, encoder), expected, atol=1e-5)
+    np.testing.assert_allclose(_column("cosine_feedback", two[:1], encoder), encoder.cosines(two[:1]), atol=1e-5)
 
 
 def test_the_gap_is_taken_from_the_three_best(encoder: Encoder, pairs: list[Pair], cosines: Floats) -> None:
