@@ -36,6 +36,7 @@ bench: .venv/dev.stamp  ## measure again what the README's tables show (hours; t
 	$(BIN)/python -m benchmarks.transfer
 	$(BIN)/python -m benchmarks.few_labels
 	$(BIN)/python -m benchmarks.rerank_speed --late ready
+	$(BIN)/python -m benchmarks.stored_vectors
 	$(BIN)/python -m benchmarks.serve_fuzz
 	$(BIN)/python -m benchmarks.serve_soak
 	$(BIN)/python -m benchmarks.gateway_overhead

@@ -201,6 +201,7 @@ PARTS: dict[str, Callable[[Figures], str]] = {
     "demo": _demo,
     "rerank_speed": serving.rerank_speed,
     "rerank_budget": serving.rerank_budget,
+    "stored_vectors": serving.stored_vectors,
     "serve_load": serving.serve_load,
     "serve_soak": serving.serve_soak,
     "serve_fuzz": serving.serve_fuzz,

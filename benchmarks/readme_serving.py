@@ -34,6 +34,25 @@ def few_labels(figures: Figures) -> str:
     )
 
 
+def stored_vectors(figures: Figures) -> str:
+    """What a search waits for its documents' vectors."""
+    rows = [
+        [
+            name,
+            way,
+            f"{ms:,.1f}",
+            f"{found['bytes_a_document'].get(way, 0):,}" if way in found["bytes_a_document"] else "",
+        ]
+        for name, found in figures["engines"].items()
+        for way, ms in found["ms"].items()
+    ]
+    return section(
+        f"Vectors of {figures['candidates']} documents that no cache holds, median of {figures['searches']} searches.",
+        table(["engine beside", "vectors", "ms a search", "bytes a document"], rows),
+        figures,
+    )
+
+
 def rerank_speed(figures: Figures) -> str:
     """Reranking against the usual ways, on the same model and texts."""
     rows = []

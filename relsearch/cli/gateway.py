@@ -35,9 +35,9 @@ def gateway(
     """Stand before Elasticsearch or OpenSearch and rerank its searches.
 
     A search is reranked if its index has a section in --config or its body holds "ext": {"relsearch": {}}; all other
-    requests pass byte for byte. In ext.relsearch a search may set query, window, budget_ms, fields, template and
-    original; false turns reranking off. A reranker that fails or is late costs no search: the engine's own answer
-    comes, marked X-Relsearch: bypassed.
+    requests pass byte for byte. In ext.relsearch a search may set query, window, budget_ms, mix, feedback,
+    fields, template and original; false turns reranking off. A reranker that fails or is late costs no search: the
+    engine's own answer comes, marked X-Relsearch: bypassed.
 
     The client's credentials pass on to the engine, which alone judges them, and the gateway speaks plain HTTP: so it
     binds 127.0.0.1. Another address needs RELSEARCH_GATEWAY_KEY in the environment, which every request must then

@@ -15,6 +15,7 @@ from relsearch.encoder import load_encoder
 from relsearch.errors import ArtifactError, ConfigError
 from relsearch.exporters.late import export_late
 from relsearch.exporters.onnx import Labelled
+from relsearch.feedback import others_mean
 from relsearch.rerank.card import read_card
 from relsearch.rerank.families import open_card, open_model, open_scorer
 from relsearch.rerank.late.card import LateCard
@@ -24,7 +25,10 @@ from relsearch.rerank.late.interaction import STEP, TextVectors, compress, cosin
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.start import fit_head
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
+from relsearch.rerank.mix import Mix
+from relsearch.rerank.rank import rerank_run
 from relsearch.stages.precompute import precompute
+from relsearch.tables import CANDIDATES
 from relsearch.types import SCALES, Document, Query
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
@@ -153,3 +157,18 @@ def test_the_trained_model_is_an_encoder_too(late_model: Path) -> None:
     encoder = load_encoder(EncoderConfig(model=str(late_model)), exact=True)
     pooled = np.stack([vectors.pooled for vectors in scorer.encode_documents(TEXTS[:2])])
     assert encoder.encode_documents(TEXTS[:2]) == pytest.approx(pooled, abs=1e-4)
+
+
+def test_a_bundle_asks_for_feedback(late_bundle: Path) -> None:
+    """Late interaction has the vectors that it takes: the order follows what the best candidates have in common."""
+    scorer = LateOnnxScorer.open(late_bundle)
+    texts = {str(place): text for place, text in enumerate(TEXTS)}
+    run = pl.DataFrame(
+        [("q", doc, 1.0, rank, "bm25") for rank, doc in enumerate(texts, 1)], schema=dict(CANDIDATES), orient="row"
+    )
+    found = rerank_run(run, {"q": "sea"}, texts, scorer, depth=9, mix=Mix(feedback=50.0))
+    scores = np.array(scorer.score("sea", TEXTS))
+    logits, vectors = np.log(scores / (1 - scores)), scorer.pooled_vectors(TEXTS)
+    likeness = np.einsum("nh,nh->n", vectors, others_mean(vectors, logits))
+    assert found["doc_id"].to_list() == [str(place) for place in np.argsort(-likeness)]
+    assert scorer.manifest.beside == Mix(0.0, 0.0)
