@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relsearch import __version__
 from relsearch.protocols import Scorer
+from relsearch.rerank.mix import NOTHING, Mix
 from relsearch.serve.access_log import AccessLog
 from relsearch.serve.batching import Batcher, Scored
 from relsearch.serve.body import read_request
@@ -37,10 +38,15 @@ _DIGITS = 9  # of a time limit; more would be years
 _CLIENT_LEFT = 499  # nginx's number; nobody reads it but the log
 
 
-def create_app(scorer: Scorer, settings: Settings, *, tokens: TokenLengths | None = None) -> FastAPI:
-    """Return the application around a scorer; without `tokens`, lengths are guessed and truncation is not reported."""
+def create_app(
+    scorer: Scorer, settings: Settings, *, tokens: TokenLengths | None = None, mix: Mix = NOTHING
+) -> FastAPI:
+    """Return the application around a scorer; without `tokens`, lengths are guessed and truncation is not reported.
+
+    `mix` is what counts beside the scorer's own scores; raise ConfigError for feedback from a cross-encoder.
+    """
     metrics = Metrics()
-    batcher = Batcher(scorer, settings, metrics=metrics, tokens=tokens)
+    batcher = Batcher(scorer, settings, metrics=metrics, tokens=tokens, mix=mix)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

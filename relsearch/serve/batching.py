@@ -6,13 +6,14 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from relsearch.protocols import Scorer
+from relsearch.rerank.mix import NOTHING, Mix, mixed, vectors_of
 from relsearch.serve.metrics import Metrics
 from relsearch.serve.queue import Job, Part, Queue
 from relsearch.serve.refusals import BackendError, OverloadedError, RefusedError, UnhealthyError, WouldTruncateError
@@ -47,12 +48,20 @@ class Batcher:
     """Owns the scorer's threads; a request waits in `score` until its texts are done, refused or too late."""
 
     def __init__(
-        self, scorer: Scorer, settings: Settings, *, metrics: Metrics, tokens: TokenLengths | None = None
+        self,
+        scorer: Scorer,
+        settings: Settings,
+        *,
+        metrics: Metrics,
+        tokens: TokenLengths | None = None,
+        mix: Mix = NOTHING,
     ) -> None:
+        vectors_of(scorer, (), mix)  # a scorer that has none is refused now, not at the first request
         self._scorer = scorer
         self._settings = settings
         self._metrics = metrics
         self._tokens = tokens
+        self._mix = mix
         self._queue = Queue()
         self._requests = 0
         self._running = False
@@ -104,11 +113,23 @@ class Batcher:
                         raise WouldTruncateError(f"{usage.truncated} texts are longer than the model; send truncate")
                     job = self._enqueue(query, distinct, lengths, priority=priority)
                     found = await job.done
+                    if self._mix != NOTHING:
+                        found = await self._in_thread(self._mixed, found)
             except TimeoutError:
                 raise self._too_late(job, limit_s) from None
             finally:
                 self._leave(job)
         return Scored([found[text] for text in texts], usage)
+
+    def _mixed(self, found: Mapping[str, float]) -> dict[str, float]:
+        """The scores of one request's texts beside each other; their vectors were kept when they were scored."""
+        vectors = vectors_of(self._scorer, list(found), self._mix)
+        try:
+            scores = mixed(list(found.values()), [0.0] * len(found), self._mix, vectors=vectors)
+        except Exception as exc:  # as in _answer: a model may raise anything, and its message may quote the texts
+            _log.error("feedback failed: %s", type(exc).__name__)
+            raise BackendError("the model failed; see the service's log") from exc
+        return dict(zip(found, scores, strict=True))
 
     @contextmanager
     def _accepted(self) -> Iterator[None]:

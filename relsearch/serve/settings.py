@@ -22,6 +22,7 @@ class Settings(BaseSettings):
 
     bundle: Path | None = None
     vectors: str | None = None  # where documents are that precompute read, for a late-interaction bundle
+    feedback: float | None = Field(None, ge=0)  # weight of likeness to a request's best; None: as the bundle asks
     model: str = "relsearch"  # the name that /info, /v1/models and the Jina dialect give
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)

@@ -32,7 +32,8 @@ def app_of_environment() -> FastAPI:
     threads = settings.threads or max(1, _cores() // settings.workers)
     bundle = open_bundle(settings.bundle)
     scorer = scorer_of(bundle, workers=threads, vectors=open_vectors(settings.vectors))
-    return create_app(scorer, settings, tokens=bundle_tokens(bundle))
+    mix = scorer.manifest.beside.but(first_stage=0.0, feedback=settings.feedback)  # no request brings other scores
+    return create_app(scorer, settings, tokens=bundle_tokens(bundle), mix=mix)
 
 
 def run(settings: Settings) -> None:

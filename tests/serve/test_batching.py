@@ -7,11 +7,15 @@ from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping, Se
 from contextlib import asynccontextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from relsearch.errors import ConfigError
 from relsearch.protocols import Scorer
+from relsearch.rerank.mix import NOTHING, Mix
 from relsearch.serve.batching import Batcher
 from relsearch.serve.metrics import Metrics
 from relsearch.serve.queue import Job, Queue
@@ -26,9 +30,9 @@ ONE_BY_ONE: Mapping[str, Any] = {"parallel_batches": 1, "max_batch_tokens": 1}
 
 
 @asynccontextmanager
-async def batching(scorer: Scorer, **options: object) -> AsyncIterator[Batcher]:
+async def batching(scorer: Scorer, *, mix: Mix = NOTHING, **options: object) -> AsyncIterator[Batcher]:
     """A running batcher that counts words."""
-    batcher = Batcher(scorer, read_settings(**options), metrics=Metrics(), tokens=WordLengths(1000))
+    batcher = Batcher(scorer, read_settings(**options), metrics=Metrics(), tokens=WordLengths(1000), mix=mix)
     await batcher.start()
     yield batcher
     await batcher.close()
@@ -49,6 +53,34 @@ def test_batching_changes_no_score(requests: list[tuple[str, list[str]]], budget
         return [scored.scores for scored in found]
 
     assert asyncio.run(ask()) == [OverlapScorer().score(query, texts) for query, texts in requests]
+
+
+class _Pooled(OverlapScorer):
+    """A scorer that knows a vector of each text: which of two letters it begins with."""
+
+    def pooled_vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return one row a text; a text that begins with neither breaks it."""
+        return np.array([{"a": (1.0, 0.0), "c": (0.0, 1.0)}[text[0]] for text in texts])
+
+
+async def test_feedback_joins_the_texts_of_a_request() -> None:
+    """Of two texts alike to the query the one beside the best goes first; other requests do not count."""
+    texts = ["a b", "a", "c"]
+    async with batching(_Pooled(), mix=Mix(feedback=0.3), max_batch_tokens=1) as batcher:
+        (best, beside, apart), _ = (
+            scored.scores
+            for scored in await asyncio.gather(batcher.score("b", texts), batcher.score("b", ["c", "c b"]))
+        )
+        with pytest.raises(BackendError, match="model failed"):
+            await batcher.score("b", ["z", "b"])
+        assert (await batcher.score("b", texts)).scores == [best, beside, apart]
+    assert 0 < apart < beside < best < 1
+
+
+def test_feedback_from_a_scorer_without_vectors_is_refused() -> None:
+    """When the service starts."""
+    with pytest.raises(ConfigError, match="cross-encoder"):
+        Batcher(OverlapScorer(), read_settings(), metrics=Metrics(), mix=Mix(feedback=0.3))
 
 
 async def test_duplicates_are_scored_once() -> None:
