@@ -76,6 +76,8 @@ class Ranking:
         applied = ask.apply(rules)
         scorer = self._scorers[applied.bundle]
         mix = scorer.mix.but(first_stage=applied.mix, feedback=applied.feedback)
+        if mix.feedback and not scorer.gives_feedback:
+            raise UnsupportedError("feedback", "the bundle is a cross-encoder, which gives no feedback; set it to 0")
         return plan(search, ask, applied, applied.template or scorer.template, mix)
 
     async def rank(self, answer: Mapping[str, Any], wanted: Plan) -> tuple[Answer, str]:

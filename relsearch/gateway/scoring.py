@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from relsearch.gateway.breaker import Breaker
 from relsearch.gateway.refusals import NotRerankedError
 from relsearch.protocols import Scorer
-from relsearch.rerank.mix import NOTHING, Mix, mixed_scores
+from relsearch.rerank.mix import NOTHING, Mix, PooledScorer, mixed_scores
 
 _log = logging.getLogger(__name__)
 Scores = list[float]
@@ -48,6 +48,7 @@ class ScoringThreads:
     ) -> None:
         self.template = template
         self.mix = mix
+        self.gives_feedback = isinstance(scorer, PooledScorer)
         self._scorer = scorer
         self._breaker = breaker or Breaker()
         self._jobs: queue.Queue[_Job | None] = queue.Queue(queued)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from relsearch.errors import ConfigError
 from relsearch.gateway.breaker import Breaker
@@ -18,6 +21,7 @@ from relsearch.gateway.msearch import summary
 from relsearch.gateway.proxy import Upstream
 from relsearch.gateway.ranking import Ranking
 from relsearch.gateway.reading import search_path
+from relsearch.gateway.refusals import BadAskError
 from relsearch.gateway.rerank import engines_own, reranked
 from relsearch.gateway.rewrite import Plan, Search
 from relsearch.gateway.scoring import ScoringThreads
@@ -154,13 +158,34 @@ def test_the_engines_scores_can_be_mixed_in() -> None:
 )
 def test_the_bundle_says_how_much_they_weigh(asked: dict[str, float], rules: float | None, mix: Mix) -> None:
     """Unless the index's rules do, or the search."""
-    scorer = ScoringThreads(OverlapScorer(), "{title}", mix=Mix(0.3, 0.4))
+    scorer = ScoringThreads(_Pooled(), "{title}", mix=Mix(0.3, 0.4))
     ranking = Ranking(GatewayConfig(index={"sea": Rules(mix=rules)}), {None: scorer})
     body = {"query": {"match": {"title": "tides"}}, "ext": {"relsearch": asked}}
     plan = ranking.decide(Search("sea", body, ())).plan
     scorer.close()
     assert plan is not None
     assert plan.mix == mix
+
+
+def test_feedback_from_a_cross_encoder_is_refused() -> None:
+    """A search that asks for it by name is told; one under a rule is answered in the engine's order, marked."""
+    scorer = ScoringThreads(OverlapScorer(), "{title}")
+    body = {"query": {"match": {"title": "tides"}}}
+    with pytest.raises(BadAskError, match="cross-encoder"):
+        Ranking(GatewayConfig(), {None: scorer}).decide(
+            Search("sea", {**body, "ext": {"relsearch": {"feedback": 0.3}}})
+        )
+    ruled = Ranking(GatewayConfig(index={"sea": Rules(feedback=0.3)}), {None: scorer})
+    assert ruled.decide(Search("sea", body)).mark == "bypassed; reason=feedback"
+    scorer.close()
+
+
+class _Pooled(OverlapScorer):
+    """A scorer that knows a vector of each text."""
+
+    def pooled_vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return one row a text."""
+        return np.ones((len(texts), 2))
 
 
 def test_the_engines_rank_and_score_are_kept_on_request() -> None:
