@@ -115,7 +115,7 @@ def stack_folder(
     """A stack of two tuned judges: a causal one that sees pairs alone, an encoder that looks at a query's others."""
     folder = tmp_path_factory.mktemp("stack")
     members = {"llm": folder / "first", "encoder": folder / "second"}
-    tune_half(judge_config, members["llm"])
+    tune_half(judge_config.model_copy(update={"evidence": ("cosine",)}), members["llm"])
     tune_half(encoder_config.model_copy(update={"evidence": ("cosine", "cosine_gap")}), members["encoder"])
     fit_stack(
         members,

@@ -15,6 +15,7 @@ from relsearch.config import EncoderConfig, JudgeConfig, PointwiseLoss, TuneConf
 from relsearch.encoder import load_encoder
 from relsearch.errors import ArtifactError, ConfigError, DataError
 from relsearch.judge.card import ADAPTER, CARD, HEAD, HELD_OUT, adapter_checksum, read_card, write_card
+from relsearch.judge.evidence import columns_of
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.report import TuneReport
 from relsearch.judge.tune import tune
@@ -52,8 +53,7 @@ def test_a_silent_judge_loads_no_base(tuned: tuple[Path, TuneReport], pairs: lis
     judge = card.judge.model_copy(update={"base": str(tmp_path / "nowhere")})
     write_card(tmp_path, card.model_copy(update={"judge": judge, "adapter_checksum": adapter_checksum(tmp_path)}))
     silent = load_judge(tmp_path)
-    (encoder,) = silent.encoders
-    known = card.evidence.scores(encoder.cosines(pairs)[:, None])
+    known = card.evidence.scores(columns_of(pairs, silent.encoders, card.judge.evidence))
     np.testing.assert_allclose(silent.scores(pairs), CumulativeLink.from_json(card.prior).logits(known), atol=1e-5)
     assert silent.truncated == 0
 
