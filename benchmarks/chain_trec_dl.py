@@ -95,7 +95,7 @@ def chain_config(
             "label": {"judge": judge, "depth": 40, "held_out_per_query": 40},
             "tune": tune or {},
             "train": train,
-            "export": {"guard": "report", "mix": 0.0},  # the arms by their own scores
+            "export": {"guard": "report", "mix": 0.0, "feedback": 0.0},  # the arms by their own scores
         }
     )
 
