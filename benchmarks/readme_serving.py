@@ -183,13 +183,13 @@ def _ratio(ratio: Figures) -> str:
 
 
 def transfer(figures: Figures) -> str:
-    """The ready reranker on collections that it never saw."""
+    """The ready reranker on queries that it never saw."""
     rows = []
     for name, found in figures["collections"].items():
         cells = [_interval(found["runs"][run]["nDCG@10"]) for run in ("bm25", "cosine", "ready", "mixed", "shipped")]
         rows.append([name, str(found["queries"]), *cells])
     return section(
-        "The ready reranker over BM25's top 100 of collections that it never saw, NDCG@10 [95 % CI]. What "
+        "The ready reranker over BM25's top 100 for queries that it never saw, NDCG@10 [95 % CI]. What "
         "weighs beside its own scores was chosen on TREC DL 2021 and on scifact's training queries.",
         table(
             [

@@ -1,4 +1,4 @@
-"""The ready reranker on collections none of whose queries or labels it ever saw.
+"""The ready reranker on queries that neither it nor the choice of its weights ever saw.
 
 `python -m benchmarks.transfer [--bundle ready] [--collections trec-dl-2019 cranfield vaswani scifact]` reranks BM25's
 top 100, the published run where the collection has one and else the embedded one's, by the
