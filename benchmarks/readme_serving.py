@@ -216,9 +216,11 @@ def own_domain(figures: Figures) -> str:
         "trained": "trained reranker, its own scores",
         "ready_mixed": "ready reranker, BM25 mixed in",
         "trained_mixed": "trained reranker, BM25 mixed in",
+        "ready_shipped": "ready reranker, BM25 and feedback",
+        "trained_shipped": "trained reranker, BM25 and feedback",
     }
     collections = figures["collections"]
-    baselines = ("bm25", "cosine", "ready", "ready_mixed")
+    baselines = ("bm25", "cosine", "ready_mixed", "trained_mixed", "ready_shipped")
     rows = []
     for collection, found in collections.items():
         tests = {"bm25": found["against_first"], **found["against"]}

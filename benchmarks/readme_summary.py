@@ -22,7 +22,7 @@ def _own_domain(figures: Figures) -> Iterator[str]:
         learnt = round(found["queries"] * (1 - 1 / figures["folds"]))
         yield (
             f"**Labels of your own**, {name}, {learnt} labelled queries to learn from: NDCG@10 "
-            f"{_step(found, 'trained_mixed')}; the untrained cosine has {_mean(found, 'cosine'):.3f}."
+            f"{_step(found, 'trained_shipped')}; the untrained cosine has {_mean(found, 'cosine'):.3f}."
         )
 
 
