@@ -83,7 +83,7 @@ class Bench:
         """Return a judge's labels of the test pairs; made where they are not finished."""
         path = self._folder(name) / "judgments.parquet"
         if not path.is_file():
-            part = self.sample if name not in TUNED or TUNED[name].sampled else self.test
+            part = self.sample if name == ZERO_SHOT else self.test
             if name in STACKS:
                 table = self._stacked(name)
             else:

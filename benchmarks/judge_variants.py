@@ -30,11 +30,10 @@ _LLM_TUNE = {"layers": 8, "max_pairs": 2400, "evaluations": 4, "dev_pairs": 500}
 
 @dataclass(frozen=True)
 class Variant:
-    """One tuned judge; `sampled` ones label a sample of the test pairs."""
+    """One tuned judge."""
 
     judge: JudgeConfig
     tune: TuneConfig
-    sampled: bool = False
 
 
 TUNED = {

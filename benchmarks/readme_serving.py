@@ -37,12 +37,7 @@ def few_labels(figures: Figures) -> str:
 def stored_vectors(figures: Figures) -> str:
     """What a search waits for its documents' vectors."""
     rows = [
-        [
-            name,
-            way,
-            f"{ms:,.1f}",
-            f"{found['bytes_a_document'].get(way, 0):,}" if way in found["bytes_a_document"] else "",
-        ]
+        [name, way, f"{ms:,.1f}", f"{size:,}" if (size := found["bytes_a_document"].get(way)) else ""]
         for name, found in figures["engines"].items()
         for way, ms in found["ms"].items()
     ]

@@ -29,7 +29,7 @@ def export_late(model: Path, output: Path, *, labelled: Labelled, config: Export
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
         fp32 = Path(folder) / "fp32"
-        manifest = write_late(model, fp32)
+        manifest = write_late(model, fp32).model_copy(update={"feedback": config.feedback})
         return ship(
             fp32,
             output,

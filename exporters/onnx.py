@@ -14,16 +14,7 @@ from relsearch.config import ExportConfig
 from relsearch.exporters.choose import ExportReport, choose, write_half
 from relsearch.exporters.graphs import export_cross_encoder, export_encoder, save_tokenizer
 from relsearch.exporters.parity import LogitScorer, RankList, gate_exact, parity, rank_lists
-from relsearch.rerank.bundle import (
-    ENCODER,
-    ENCODER_TOKENIZER,
-    MODEL,
-    TOKENIZER,
-    LateManifest,
-    Manifest,
-    ManifestBase,
-    seal,
-)
+from relsearch.rerank.bundle import ENCODER, ENCODER_TOKENIZER, MODEL, TOKENIZER, Manifest, ManifestBase, seal
 from relsearch.rerank.card import Card, read_card
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.torch_scorer import TorchScorer
@@ -82,8 +73,6 @@ def ship(
     last_layer = str(manifest.figures["last_layer"])
     chosen, report = choose(fp32, labelled.lists, labelled.grades, config, exact=exact, last_layer=last_layer)
     found = {"variant": report.variant, "mix": config.mix, "figures": {**figures, **report.figures()}}
-    if isinstance(manifest, LateManifest):
-        found["feedback"] = config.feedback
     seal(chosen, manifest.model_copy(update=found))
     _replace(chosen, str(output))
     return report

@@ -19,9 +19,10 @@ from pydantic import ValidationError
 from relsearch.errors import ArtifactError, ConfigError, SearchEngineError
 from relsearch.index import rest
 from relsearch.index.registry import server_at
+from relsearch.rerank.cache import text_key
 from relsearch.rerank.late.folder import META, VectorFolder
 from relsearch.rerank.late.interaction import DocumentVectors
-from relsearch.rerank.late.store import BATCH, OpenStore, Read, StoreFacts, VectorStore, text_key
+from relsearch.rerank.late.store import BATCH, OpenStore, Read, StoreFacts, VectorStore
 from relsearch.wire import Server
 
 _FIELD = "vectors"
@@ -86,8 +87,7 @@ class VectorIndex:
     def lookup(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
         """Return the vectors of those texts that are stored."""
         found: dict[str, DocumentVectors] = {}
-        for batch in _batches(texts):
-            keys = {text_key(text).hex(): text for text in batch}
+        for keys in _batches(texts):
             for document in self._get(keys, source=_FIELD):
                 found[keys[document["_id"]]] = self._vectors(document["_source"][_FIELD])
         return found
@@ -95,8 +95,7 @@ class VectorIndex:
     def add(self, texts: Iterable[str], read: Read) -> int:
         """Read and write the texts that are not stored, some hundred at a time; return how many there were."""
         added = 0
-        for batch in _batches(texts):
-            keys = {text_key(text).hex(): text for text in batch}
+        for keys in _batches(texts):
             held = {document["_id"] for document in self._get(keys, source="false")}
             absent = {key: text for key, text in keys.items() if key not in held}
             if absent:
@@ -144,7 +143,8 @@ def _packed(vectors: DocumentVectors) -> str:
     return base64.b64encode(vectors.pooled.tobytes() + vectors.tokens.tobytes()).decode("ascii")
 
 
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    distinct = iter(dict.fromkeys(texts) if isinstance(texts, Sequence) else texts)
-    while batch := list(islice(distinct, BATCH)):
+def _batches(texts: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Some hundred texts at a time by the ids of their documents."""
+    rest = iter(texts)
+    while batch := {text_key(text).hex(): text for text in islice(rest, BATCH)}:
         yield batch

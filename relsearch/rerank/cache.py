@@ -29,11 +29,11 @@ class ContentCache(Generic[Value]):
 
     def holds(self, texts: Sequence[str]) -> list[bool]:
         """Tell of each text whether its value is kept."""
-        return [_key(text) in self._values for text in texts]
+        return [text_key(text) in self._values for text in texts]
 
     def lookup(self, texts: Sequence[str], compute: Callable[[list[str]], Sequence[Value]]) -> list[Value]:
         """Return one value a text; `compute` is called at most once, with the distinct texts that are not known."""
-        keys = [_key(text) for text in texts]
+        keys = [text_key(text) for text in texts]
         with self._lock:
             found = {key: self._values[key] for key in keys if key in self._values}
         unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
@@ -54,7 +54,8 @@ class ContentCache(Generic[Value]):
                 self._used -= self._size(forgotten)
 
 
-def _key(text: str) -> bytes:
+def text_key(text: str) -> bytes:
+    """Return what a text's value is found by, 16 bytes."""
     return hashlib.blake2b(text.encode("utf-8"), digest_size=16).digest()
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from relsearch.errors import ArtifactError
+from relsearch.rerank.cache import text_key
 from relsearch.rerank.late.interaction import DocumentVectors
-from relsearch.rerank.late.store import BATCH, Read, StoreFacts, text_key
+from relsearch.rerank.late.store import BATCH, Read, StoreFacts
 
 META = "vectors.json"
 _KEYS, _ENDS, _POOLED, _TOKENS = "keys.u64", "ends.i64", "pooled.f16", "tokens.i8"

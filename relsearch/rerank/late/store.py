@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -49,8 +48,3 @@ class VectorStore(Protocol):
 
 # Opens the store of an encoder; raises ArtifactError where the vectors there are another encoder's.
 OpenStore = Callable[[StoreFacts], VectorStore]
-
-
-def text_key(text: str) -> bytes:
-    """Return what a text is found by, 16 bytes."""
-    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).digest()
