@@ -37,7 +37,8 @@ def rerank(
     from relsearch.trec import read_run
 
     if (mix or feedback) and budget_ms is not None:
-        raise ConfigError("--mix and --budget-ms: what is not reached has no score to mix; give one of them")
+        given = "--mix" if mix else "--feedback"
+        raise ConfigError(f"{given} and --budget-ms: what is not reached has no score to mix; give one of them")
     source = load_collection(collection)
     first = read_run(run_file)
     scorer = open_scorer(bundle, vectors=open_vectors(vectors), kept_documents=max(20_000, first["doc_id"].n_unique()))

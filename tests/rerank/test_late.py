@@ -120,6 +120,7 @@ def test_export_holds_int8_to_the_gate(
     report = export_late(late_model, tmp_path / "bundle", labelled=labelled, config=ExportConfig(force=True))
     assert report.variant == "int8"
     assert 0 < open_scorer(tmp_path / "bundle").score("sea", ["the sea"])[0] < 1
+    assert open_scorer(tmp_path / "bundle").manifest.beside == Mix(0.2, 0.3)
 
 
 def test_maxsim_is_the_mean_of_the_largest_products() -> None:
