@@ -2,12 +2,14 @@
 
 `python -m benchmarks.rerank_budget BUNDLE [--budgets 0 10 ...] [--depth 100]` needs the collections folder
 (RELSEARCH_COLLECTIONS). BM25's top documents are reranked; their vectors and token ids are known, as in an index.
+What the bundle asks for beside its scores is added, as `rerank` does.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +56,10 @@ def measure(bundle: Path, folder: Path, *, budgets: Sequence[float], depth: int)
     queries = {query.query_id: query.text for query in collection.queries()}
     scorer.prepare(list(texts.values()))
     scorer.warm_up()
+    within = partial(rerank_run_within, run, queries, texts, scorer, depth=depth, mix=scorer.manifest.beside)
     curve = []
     for budget_ms in budgets:
-        reranked, reached = rerank_run_within(run, queries, texts, scorer, depth=depth, budget_ms=budget_ms)
+        reranked, reached = within(budget_ms=budget_ms)
         values = query_values(qrels, reranked, ["nDCG@10"])["nDCG@10"]
         curve.append({"budget_ms": budget_ms, "reached": round(reached, 1), "ndcg10": round(float(values.mean()), 4)})
     return {"curve": curve, "queries": len(labelled), "depth": depth, "variant": scorer.manifest.variant}

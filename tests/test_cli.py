@@ -57,14 +57,6 @@ def test_a_wrong_option_is_status_2() -> None:
     assert _relsearch("evaluate", "--nonsense").returncode == 2
 
 
-@pytest.mark.parametrize("option", ["--mix", "--feedback"])
-def test_mixing_within_a_budget_is_refused(option: str) -> None:
-    """A candidate that the budget did not reach has no score that the first stage's could be mixed into."""
-    result = _relsearch("rerank", "a.trec", "--bundle", "b", "--collection", "demo", option, "0.2", "--budget-ms", "9")
-    assert result.returncode == 1
-    assert result.stderr.startswith(f"relsearch: {option} and --budget-ms")
-
-
 def test_a_stage_says_what_must_run_before_it(tmp_path: Path) -> None:
     """Asking for a stage whose inputs are absent names the verb that makes them."""
     (tmp_path / "relsearch.toml").write_text("", encoding="utf-8")

@@ -21,7 +21,7 @@ def rerank(
     vectors: VectorsOption = None,
     budget_ms: Annotated[
         float | None,
-        typer.Option(min=0, help="Milliseconds a query; the cosine orders what is not reached. Nothing is mixed in."),
+        typer.Option(min=0, help="Milliseconds a query; what is not reached follows in cosine's or the run's order."),
     ] = None,
     mix: MixOption = None,
     feedback: FeedbackOption = None,
@@ -29,26 +29,22 @@ def rerank(
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch."""
     from relsearch.corpus import load_collection, texts_of
-    from relsearch.errors import ConfigError
     from relsearch.exporters.trec import run_text, write_run
     from relsearch.index.vectors import open_vectors
     from relsearch.rerank.families import open_scorer
     from relsearch.rerank.rank import rerank_run, rerank_run_within
     from relsearch.trec import read_run
 
-    if (mix or feedback) and budget_ms is not None:
-        given = "--mix" if mix else "--feedback"
-        raise ConfigError(f"{given} and --budget-ms: what is not reached has no score to mix; give one of them")
     source = load_collection(collection)
     first = read_run(run_file)
     scorer = open_scorer(bundle, vectors=open_vectors(vectors), kept_documents=max(20_000, first["doc_id"].n_unique()))
     queries, texts = texts_of(first, source, scorer.render)
+    beside = scorer.manifest.beside.but(first_stage=mix, feedback=feedback)
     if budget_ms is None:
-        beside = scorer.manifest.beside.but(first_stage=mix, feedback=feedback)
         run = rerank_run(first, queries, texts, scorer, depth=depth, mix=beside)
     else:
         scorer.prepare(list(texts.values()))  # as an index would hold them
-        run, reached = rerank_run_within(first, queries, texts, scorer, depth=depth, budget_ms=budget_ms)
+        run, reached = rerank_run_within(first, queries, texts, scorer, depth=depth, budget_ms=budget_ms, mix=beside)
         typer.echo(f"reached within {budget_ms:g} ms: {reached:.1f} candidates a query", err=True)
     if output:
         write_run(run, output, tag=tag)

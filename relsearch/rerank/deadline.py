@@ -60,6 +60,11 @@ def rerank_within(stages: Stages, query: str, texts: Sequence[str], *, budget_ms
     return _placed(texts, scores, {distinct[place]: turn for turn, place in enumerate(below)}, started)
 
 
+def falling(lowest: float, count: int) -> list[float]:
+    """Return scores for what follows the lowest that was reranked: they go on falling and stay above 0."""
+    return [lowest / (2 + turn) for turn in range(count)]
+
+
 def _placed(texts: Sequence[str], scores: Mapping[str, float], below: Mapping[str, int], started: float) -> Reranked:
     reached = sorted(
         (place for place, text in enumerate(texts) if text in scores), key=lambda place: (-scores[texts[place]], place)
@@ -69,6 +74,6 @@ def _placed(texts: Sequence[str], scores: Mapping[str, float], below: Mapping[st
         key=lambda place: (below[texts[place]], place),
     )
     lowest = min(scores.values(), default=1.0)
-    placed = [scores[texts[place]] for place in reached] + [lowest / (2 + turn) for turn in range(len(rest))]
+    placed = [scores[texts[place]] for place in reached] + falling(lowest, len(rest))
     elapsed_ms = (time.perf_counter() - started) * 1000
     return Reranked((*reached, *rest), tuple(placed), len(reached), elapsed_ms)

@@ -10,15 +10,15 @@ import polars as pl
 from relsearch import tables
 from relsearch.errors import DataError
 from relsearch.protocols import Scorer
-from relsearch.rerank.deadline import Reranked
-from relsearch.rerank.mix import NOTHING, Mix, mixed_scores
+from relsearch.rerank.deadline import Reranked, falling
+from relsearch.rerank.mix import NOTHING, Mix, mixed, mixed_scores, vectors_of
 
 _Row = tuple[str, str, int, float, str]
 # From a query, its texts and their first-stage scores: the texts' places, best first, and scores in that order.
 _Order = Callable[[str, list[str], list[float]], tuple[Sequence[int], Sequence[float]]]
 
 
-class BudgetScorer(Protocol):
+class BudgetScorer(Scorer, Protocol):
     """A scorer that reranks as many texts as fit into a time."""
 
     def rerank(self, query: str, texts: Sequence[str], *, budget_ms: float = 50) -> Reranked:
@@ -43,9 +43,7 @@ def rerank_run(
     """
 
     def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
-        scores = mixed_scores(scorer, query, texts, first_stage, mix)
-        best_first = sorted(range(len(texts)), key=lambda place: (-scores[place], place))
-        return best_first, [scores[place] for place in best_first]
+        return _best_first(range(len(texts)), mixed_scores(scorer, query, texts, first_stage, mix))
 
     return _table(run, queries, documents, order, depth=depth)
 
@@ -58,16 +56,30 @@ def rerank_run_within(
     *,
     depth: int,
     budget_ms: float,
+    mix: Mix = NOTHING,
 ) -> tuple[pl.DataFrame, float]:
-    """Return the run reranked within `budget_ms` a query, and the mean number of documents that were reached."""
+    """Return the run reranked within `budget_ms` a query, and the mean number of documents that were reached.
+
+    `mix` weighs what counts beside the scores of those that were reached; the others follow in their order.
+    """
     reached: list[int] = []
 
-    def order(query: str, texts: list[str], _: list[float]) -> tuple[Sequence[int], Sequence[float]]:
+    def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
         found = scorer.rerank(query, texts, budget_ms=budget_ms)
         reached.append(found.reached)
-        return found.order, found.scores
+        places, below = found.order[: found.reached], found.order[found.reached :]
+        vectors = vectors_of(scorer, [texts[place] for place in places], mix)
+        stage = [first_stage[place] for place in places]
+        best, scores = _best_first(places, mixed(found.scores[: found.reached], stage, mix, vectors=vectors))
+        return [*best, *below], [*scores, *falling(min(scores, default=1.0), len(below))]
 
     return _table(run, queries, documents, order, depth=depth), sum(reached) / max(len(reached), 1)
+
+
+def _best_first(places: Sequence[int], scores: Sequence[float]) -> tuple[list[int], list[float]]:
+    """Return the places by falling score, equal ones by place, and the scores in that order."""
+    ordered = sorted(zip(places, scores, strict=True), key=lambda each: (-each[1], each[0]))
+    return [place for place, _ in ordered], [score for _, score in ordered]
 
 
 def _table(
@@ -101,8 +113,7 @@ def _rerank(
     best_first, scores = order(
         queries[query_id], [documents[doc_id] for doc_id in head], candidates["score"][:depth].to_list()
     )
-    lowest = min(scores, default=1.0)
     placed = [(head[place], score) for place, score in zip(best_first, scores, strict=True)]
-    placed += [(doc_id, lowest / (2 + place)) for place, doc_id in enumerate(tail)]
+    placed += zip(tail, falling(min(scores, default=1.0), len(tail)), strict=True)
     for rank, (doc_id, score) in enumerate(placed, start=1):
         yield query_id, doc_id, rank, score, "rerank"

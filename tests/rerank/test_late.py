@@ -26,13 +26,17 @@ from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.start import fit_head
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
 from relsearch.rerank.mix import Mix
-from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.rank import rerank_run, rerank_run_within
 from relsearch.stages.precompute import precompute
 from relsearch.tables import CANDIDATES
 from relsearch.types import SCALES, Document, Query
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 TEXTS = ["the sea is deep", "a blue sky over the town", "", "the sea " * 100]
+_BY_ID = {str(place): text for place, text in enumerate(TEXTS)}
+_RUN = pl.DataFrame(
+    [("q", doc, rank, 9.0 - rank, "bm25") for rank, doc in enumerate(_BY_ID, 1)], schema=dict(CANDIDATES), orient="row"
+)
 
 
 def test_training_beats_the_untrained_start(late_model: Path) -> None:
@@ -163,13 +167,21 @@ def test_the_trained_model_is_an_encoder_too(late_model: Path) -> None:
 def test_a_bundle_asks_for_feedback(late_bundle: Path) -> None:
     """Late interaction has the vectors that it takes: the order follows what the best candidates have in common."""
     scorer = LateOnnxScorer.open(late_bundle)
-    texts = {str(place): text for place, text in enumerate(TEXTS)}
-    run = pl.DataFrame(
-        [("q", doc, 1.0, rank, "bm25") for rank, doc in enumerate(texts, 1)], schema=dict(CANDIDATES), orient="row"
-    )
-    found = rerank_run(run, {"q": "sea"}, texts, scorer, depth=9, mix=Mix(feedback=50.0))
+    found = rerank_run(_RUN, {"q": "sea"}, _BY_ID, scorer, depth=9, mix=Mix(feedback=50.0))
     scores = np.array(scorer.score("sea", TEXTS))
     logits, vectors = np.log(scores / (1 - scores)), scorer.pooled_vectors(TEXTS)
     likeness = np.einsum("nh,nh->n", vectors, others_mean(vectors, logits))
     assert found["doc_id"].to_list() == [str(place) for place in np.argsort(-likeness)]
     assert scorer.manifest.beside == Mix(0.0, 0.0)
+
+
+def test_a_budget_keeps_what_is_mixed_in(late_bundle: Path) -> None:
+    """With time for all, a budget changes nothing; with none, the run's order stands, whatever is mixed in."""
+    beside = Mix(0.2, 0.3)
+    within = partial(rerank_run_within, _RUN, {"q": "sea"}, _BY_ID, depth=9, mix=beside)
+    whole, reached = within(LateOnnxScorer.open(late_bundle), budget_ms=60_000)
+    assert reached == len(TEXTS)
+    expected = rerank_run(_RUN, {"q": "sea"}, _BY_ID, LateOnnxScorer.open(late_bundle), depth=9, mix=beside)
+    assert whole["doc_id"].equals(expected["doc_id"])
+    assert whole["score"].to_list() == pytest.approx(expected["score"].to_list(), abs=2e-4)
+    assert within(LateOnnxScorer.open(late_bundle), budget_ms=0)[0]["doc_id"].to_list() == list(_BY_ID)
