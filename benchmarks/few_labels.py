@@ -34,12 +34,12 @@ from relsearch.evaluate import query_values
 from relsearch.judge.registry import open_judge
 from relsearch.judge.store import judge_all
 from relsearch.pipeline import run_verb
-from relsearch.rerank.families import open_model, train
+from relsearch.rerank.families import open_model
 from relsearch.rerank.rank import rerank_run
-from relsearch.rerank.training import Texts
 from relsearch.show import table
 from relsearch.stages.context import Context
 from relsearch.stages.runs import reorder
+from relsearch.stages.training import train_on
 
 STUDENTS = {"minilm": EncoderConfig(), "e5": EncoderConfig.model_validate(E5)}
 MEASURE = "nDCG@10"
@@ -155,19 +155,7 @@ class Trial:
         queries = training | (set(judged["query_id"]) if judged is not None else set())
         examples = policy.augment(context.human, judged, queries=queries, scale=config.scale, config=config.augment)
         dev_examples = policy.augment(context.human, None, queries=dev, scale=config.scale, config=config.augment)
-        texts = context.texts([*examples["doc_id"], *dev_examples["doc_id"]])
-        train(
-            examples,
-            dev_examples,
-            texts=Texts(context.query_texts, texts, config.collection.template),
-            config=config.train,
-            encoder=config.train_encoder,
-            scale=config.scale,
-            seed=seed,
-            output=folder,
-            training_data=f"{k} queries of 2021 and 2023",
-            vectors=context.vectors,
-        )
+        train_on(context, examples, dev=dev_examples, seed=seed, output=folder)
 
     def _measured(self, run: pl.DataFrame) -> list[float]:
         qrels = self.context.human.filter(pl.col("query_id").is_in(self.context.split("test")))

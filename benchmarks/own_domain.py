@@ -34,15 +34,14 @@ from relsearch.judge.store import judge_all
 from relsearch.pipeline import run_verb
 from relsearch.protocols import Scorer
 from relsearch.rerank.bundle import SHIPPED
-from relsearch.rerank.families import train
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.scorer import LateScorer
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
 from relsearch.rerank.mix import NOTHING, Mix
 from relsearch.rerank.rank import rerank_run
-from relsearch.rerank.training import Texts
 from relsearch.stages.context import Context
 from relsearch.stages.runs import reorder
+from relsearch.stages.training import train_on
 from relsearch.tables import CANDIDATES, read, write
 from relsearch.types import Pair
 
@@ -227,19 +226,7 @@ class Trial:
             policy.augment(labels, extra, queries=each, scale=config.scale, config=config.augment)
             for each, extra in ((training, judged), (dev, None))
         )
-        missing = {*examples["doc_id"], *dev_examples["doc_id"]} - self._texts.keys()
-        train(
-            examples,
-            dev_examples,
-            texts=Texts(context.query_texts, self._texts | context.texts(missing), config.collection.template),
-            config=config.train,
-            encoder=config.train_encoder,
-            scale=config.scale,
-            seed=config.seed,
-            output=output,
-            training_data=f"{len(known) - held_out} queries of {Path(config.collection.source).name}",
-            vectors=context.vectors,
-        )
+        train_on(context, examples, dev=dev_examples, output=output)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def main() -> None:
     dev = context.human.filter(pl.col("query_id").is_in(context.split("dev"))).sort("query_id", "doc_id")
     with tempfile.TemporaryDirectory() as name:
         model, exported = Path(name) / "model", Path(name) / "bundle"
-        report = train_on(context, human_examples(context, "train"), {}, untrained, model)
+        report = train_on(context, human_examples(context, "train"), train=untrained, output=model)
         print(report.card.model_dump_json(indent=1))
         labelled = Labelled.of(context.pairs(dev), dev, config.scale)
         print(export_late(model, exported, labelled=labelled, config=export).reason)

@@ -151,7 +151,7 @@ class Bench:
             synthetic=set(self._written["query_id"]),
         )
         written = dict(self._written.select("query_id", "text").iter_rows())
-        report = train_on(context, examples, written, train, folder / "trained")
+        report = train_on(context, examples, written=written, train=train, output=folder / "trained")
         if report.card.dev_ndcg10 > self.best:
             shutil.rmtree(self._folder / _BEST)
             shutil.copytree(folder / "trained", self._folder / _BEST)
