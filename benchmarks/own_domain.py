@@ -4,8 +4,8 @@
 labelled queries into folds; for each one a late-interaction reranker on e5-small-v2 learns from the others (a fifth of
 them for early stopping) and reranks BM25's top 100 of the fold, with BM25's scores mixed in and without. What nobody
 labelled counts as irrelevant. `--labelled 10 20` learns from so many of a fold's other queries instead, alone and with
-the pools of the rest as the ready judge grades them, and records few labels. Needs RELSEARCH_COLLECTIONS and
-RELSEARCH_MODELS. A cut run goes on.
+the pools of the rest as the reranker that learnt from those alone grades them, and records few labels. Needs
+RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -29,7 +29,6 @@ from relsearch import augment as policy
 from relsearch.config import Config
 from relsearch.encoder import load_encoder
 from relsearch.evaluate import Evaluation, evaluate
-from relsearch.judge.registry import open_judge
 from relsearch.judge.store import judge_all
 from relsearch.pipeline import run_verb
 from relsearch.protocols import Scorer
@@ -40,6 +39,7 @@ from relsearch.rerank.late.torch_scorer import LateTorchScorer
 from relsearch.rerank.mix import NOTHING, Mix
 from relsearch.rerank.rank import rerank_run
 from relsearch.stages.context import Context
+from relsearch.stages.judges import reranker_judge
 from relsearch.stages.runs import reorder
 from relsearch.stages.training import train_on
 from relsearch.tables import CANDIDATES, read, write
@@ -58,7 +58,6 @@ TESTS = (
     ("trained_mixed", "trained_shipped"),
     ("ready_shipped", "trained_shipped"),
 )
-JUDGED_DEPTH = 20
 _DEV_SHARE = 0.2
 
 
@@ -102,7 +101,6 @@ def own_domain_config(name: str, output: Path, *, steps: int) -> Config:
                 "evaluations": 2,
                 "dev_depth": 20,
             },
-            "label": {"judge": "ready"},
         }
     )
 
@@ -125,6 +123,11 @@ class Arm:
 
     labelled: int | None = None
     judged: bool = False
+
+    @property
+    def alone(self) -> Arm:
+        """The arm that learns from the same queries, from nothing judged."""
+        return Arm(self.labelled)
 
     @property
     def suffix(self) -> str:
@@ -151,9 +154,10 @@ class Trial:
         """Return the measures of learning from so many queries, alone and with the rest judged; print them."""
         rows = []
         for k in labelled:
-            human, augmented = (self.trained(Arm(k, judged=judged))[""] for judged in (False, True))
-            result = self._measured({"human": human, "augmented": augmented})
-            rows.append({"k": k, **result.to_json()})
+            human, augmented = (self.trained(Arm(k, judged=judged)) for judged in (False, True))
+            for mix in MIXES:
+                result = self._measured({"human": human[mix], "augmented": augmented[mix]})
+                rows.append({"k": k, "scores": mix.removeprefix("_") or "own", **result.to_json()})
         return {"rows": rows, "cosine": self._measured({"cosine": self._cosine}).to_json()}
 
     @property
@@ -188,13 +192,6 @@ class Trial:
         encoder = load_encoder(self.context.config.train_encoder, keep=self.context.vectors)
         return reorder(self.context.first_stage, encoder.cosines(self._pairs).tolist())
 
-    @cached_property
-    def _judged(self) -> pl.DataFrame:
-        """The ready judge's grades of every pool's top; a fold takes those of queries whose labels it does not use."""
-        context = self.context
-        pairs = context.pairs(context.first_stage.filter(pl.col("rank") <= JUDGED_DEPTH).sort("query_id", "doc_id"))
-        return judge_all(open_judge(context.config, keep=context.vectors), pairs, context.config.output / "judged")
-
     def _reranked(self, run: pl.DataFrame, scorer: Scorer, mix: Mix) -> pl.DataFrame:
         return rerank_run(run, self.context.query_texts, self._texts, scorer, depth=DEPTH, mix=mix)
 
@@ -204,29 +201,41 @@ class Trial:
         random.Random(SEED).shuffle(queries)  # noqa: S311 - a seeded deal, not a secret
         test = queries[number :: self.folds]
         rest = [query for query in queries if query not in test]
-        folder = self.context.config.output / f"fold-{number}{arm.suffix}"
+        folder = self._folder(number, arm)
         paths = {mix: folder / f"run{mix}.parquet" for mix in MIXES}
         if not all(path.is_file() for path in paths.values()):
-            self._train(rest, arm, folder / "model")
-            mine = self.context.first_stage.filter(pl.col("query_id").is_in(test))
+            self._train(number, rest, arm)
+            mine = self.context.first_stage.filter(_of(test))
             scorer = Once(LateTorchScorer.open(folder / "model"))
             for mix, weight in MIXES.items():
                 write(self._reranked(mine, scorer, weight), paths[mix], CANDIDATES)
-            shutil.rmtree(folder / "model")
+            if arm.judged or arm.labelled is None:  # else it is what labels for the arm beside it
+                shutil.rmtree(folder / "model")
         return {mix: read(path, CANDIDATES) for mix, path in paths.items()}
 
-    def _train(self, rest: Sequence[str], arm: Arm, output: Path) -> None:
+    def _folder(self, number: int, arm: Arm) -> Path:
+        return self.context.config.output / f"fold-{number}{arm.suffix}"
+
+    def _train(self, number: int, rest: Sequence[str], arm: Arm) -> None:
         context, config = self.context, self.context.config
         known, unknown = (rest, rest[:0]) if arm.labelled is None else (rest[: arm.labelled], rest[arm.labelled :])
         held_out = max(1, round(_DEV_SHARE * len(known)))
         dev, training = set(known[:held_out]), {*known[held_out:], *(unknown if arm.judged else ())}
-        labels = context.labels.filter(pl.col("query_id").is_in(known))
-        judged = self._judged.filter(pl.col("query_id").is_in(unknown)) if arm.judged else None
+        labels = context.labels.filter(_of(known))
+        judged = None
+        if arm.judged:
+            judge = reranker_judge(context, self._folder(number, arm.alone) / "model", labels.filter(_of(dev)))
+            pool = context.first_stage.filter(_of(unknown)).sort("query_id", "doc_id")
+            judged = judge_all(judge, context.pairs(pool), self._folder(number, arm) / "judged")
         examples, dev_examples = (
             policy.augment(labels, extra, queries=each, scale=config.scale, config=config.augment)
             for each, extra in ((training, judged), (dev, None))
         )
-        train_on(context, examples, dev=dev_examples, output=output)
+        train_on(context, examples, dev=dev_examples, output=self._folder(number, arm) / "model")
+
+
+def _of(queries: Collection[str]) -> pl.Expr:
+    return pl.col("query_id").is_in(sorted(queries))
 
 
 if __name__ == "__main__":

@@ -119,7 +119,9 @@ class LabelConfig(Section):
     """Who labels the pools, and how much of them."""
 
     judge: str = Field(
-        "tuned", description="tuned (by this pipeline), ready, zero-shot, remote, or the folder of a judge or stack"
+        "tuned",
+        description="tuned (by this pipeline), ready, reranker (the one that learnt from people alone, with what is "
+        "mixed in), zero-shot, remote, or the folder of a judge or stack",
     )
     depth: int = Field(20, ge=1, description="how deep the pools of training queries are judged")
     held_out_per_query: int = Field(
@@ -216,6 +218,12 @@ class Config(Section):
     def judge_encoder(self) -> EncoderConfig:
         """The encoder whose cosine the judge starts from."""
         return self.judge.encoder or self.encoder
+
+    @model_validator(mode="after")
+    def _the_reranker_reads_no_windows(self) -> Self:
+        if self.label.judge == "reranker" and self.label.window_characters is not None:
+            raise ValueError("[label] window_characters: the reranker reads [train] max_length tokens; leave it out")
+        return self
 
     @property
     def judge_encoders(self) -> tuple[EncoderConfig, ...]:

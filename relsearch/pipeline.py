@@ -13,7 +13,7 @@ from relsearch import artifacts
 from relsearch.artifacts import Building
 from relsearch.config import Config
 from relsearch.errors import ArtifactError, ConfigError, GateError
-from relsearch.judge.registry import TUNED, judge_content
+from relsearch.judge.registry import RERANKER, TUNED, judge_content
 from relsearch.stages import gather, label, make, rank, refine
 from relsearch.stages.context import Context
 
@@ -45,11 +45,11 @@ STAGES: tuple[Stage, ...] = (
     Stage("index", gather.index, ("index", "encoder", "collection"), ("collect",)),
     Stage("pool", gather.pool, ("index", "pool"), ("collect", "index")),
     Stage("tune", label.tune, ("tune", "judge", "encoder"), ("pool",)),
-    Stage("judge", label.judge, ("label", "remote", "judge"), ("pool", "tune")),
-    Stage("agree", label.agree, ("evaluate",), ("judge",)),
-    Stage("synthesize", make.synthesize, ("synthesize", "label", "remote", "judge"), ("index", "tune")),
-    Stage("augment", label.augment, ("augment",), ("judge", "agree", "synthesize")),
     Stage("train-human", rank.train_human, ("train", "encoder"), ("collect", "pool")),
+    Stage("judge", label.judge, ("label", "remote", "judge"), ("pool", "tune", "train-human")),
+    Stage("agree", label.agree, ("evaluate",), ("judge",)),
+    Stage("synthesize", make.synthesize, ("synthesize", "label", "remote", "judge"), ("index", "tune", "train-human")),
+    Stage("augment", label.augment, ("augment",), ("judge", "agree", "synthesize")),
     Stage("train-augmented", rank.train_augmented, ("train", "encoder"), ("augment",)),
     Stage(
         "optimize",
@@ -63,11 +63,22 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
+_JUDGING = ("judge", "synthesize")
+
+
 def stages_of(config: Config) -> tuple[Stage, ...]:
     """Return the stages that this config needs, without those that `_unneeded` names."""
     unneeded = _unneeded(config)
     kept = [stage for stage in STAGES if stage.name not in unneeded]
-    return tuple(replace(stage, after=tuple(name for name in stage.after if name not in unneeded)) for stage in kept)
+    return tuple(
+        replace(stage, after=tuple(name for name in stage.after if name not in {*unneeded, *_unread(stage, config)}))
+        for stage in kept
+    )
+
+
+def _unread(stage: Stage, config: Config) -> tuple[str, ...]:
+    """What the stage stands after and does not read: a judge other than the reranker does not wait for it."""
+    return ("train-human",) if stage.name in _JUDGING and config.label.judge != RERANKER else ()
 
 
 def _unneeded(config: Config) -> dict[str, str]:
@@ -93,6 +104,8 @@ def stage_fingerprint(name: str, config: Config) -> str:
     settings = config.model_dump(mode="json", include={"seed", *stage.sections})
     if named := {"tune": config.tune.start, "judge": config.label.judge}.get(name):
         settings["content"] = judge_content(named)
+        if named == RERANKER:
+            settings["mix"] = [config.export.mix, config.export.feedback]
     inputs = [(stage_fingerprint(before, config), artifacts.content(config.output / before)) for before in stage.after]
     return artifacts.fingerprint(name, settings, inputs)
 

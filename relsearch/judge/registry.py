@@ -13,7 +13,7 @@ from relsearch.protocols import CountingJudge
 from relsearch.types import Scale
 
 _TITLE_LINE = "{title}\n"
-READY, TUNED, ZERO_SHOT, REMOTE = "ready", "tuned", "zero-shot", "remote"
+READY, TUNED, ZERO_SHOT, REMOTE, RERANKER = "ready", "tuned", "zero-shot", "remote", "reranker"
 
 
 def open_judge(config: Config, *, tuned: Path | None = None, keep: Path | None = None) -> CountingJudge:
@@ -45,7 +45,7 @@ def judge_folder(name: str) -> Path:
 
 def judge_content(name: str) -> str | None:
     """Return a hash of what a judge's folder holds, None for a name that leads to no folder; raise as open_judge."""
-    return None if name in (TUNED, ZERO_SHOT, REMOTE) else content(_existing(judge_folder(name), name))
+    return None if name in (TUNED, ZERO_SHOT, REMOTE, RERANKER) else content(_existing(judge_folder(name), name))
 
 
 def _open(config: Config, tuned: Path | None, keep: Path | None) -> CountingJudge:

@@ -14,6 +14,8 @@ LOWEST_SLOPE = 0.05  # an order is never reversed, nor flattened into ties
 _RIDGE = 1e-3  # keeps the slope finite where the classes are separable
 _ORDINARY = 12.0  # beyond it the tail falls as 1/x, not exp(-x), so that float64 ties nothing at 0 or 1
 
+_EDGE = 1e-15
+
 
 class Logistic(BaseModel):
     """The map x -> slope * x + intercept, read as a logit; the slope is positive."""
@@ -52,6 +54,12 @@ class Logistic(BaseModel):
         ordinary = 1.0 / (1.0 + np.exp(np.minimum(size, _ORDINARY)))
         smaller = ordinary / (1.0 + np.maximum(size - _ORDINARY, 0.0))
         return np.where(logits < 0, smaller, 1.0 - smaller)
+
+
+def log_odds(probabilities: ArrayLike) -> Floats:
+    """Return the logit of each probability; what rounding took to 0 or 1 is finite again."""
+    inside = np.clip(np.asarray(probabilities, dtype=np.float64), _EDGE, 1 - _EDGE)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
 def _cross_entropy(parameters: Floats, x: Floats, y: Floats, w: Floats) -> tuple[float, Any]:

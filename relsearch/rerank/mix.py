@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from relsearch.errors import ConfigError
 from relsearch.feedback import others_mean, standard
 from relsearch.protocols import Scorer
-from relsearch.rerank.logistic import Logistic
+from relsearch.rerank.logistic import Logistic, log_odds
 
-_EDGE = 1e-15  # probabilities that rounding took to 0 or 1 have finite logits again
 Vectors = NDArray[np.floating[Any]]
 
 
@@ -90,8 +89,7 @@ def mixed(
         raise ValueError(f"{len(scores)} scores for {len(first_stage)} first-stage scores")
     if mix == NOTHING or not scores:
         return list(scores)
-    probabilities = np.clip(np.asarray(scores, dtype=np.float64), _EDGE, 1 - _EDGE)
-    logits = np.log(probabilities) - np.log1p(-probabilities)
+    logits = log_odds(scores)
     spread = logits.std()
     moved = logits + mix.first_stage * spread * standard(np.asarray(first_stage))
     if vectors is not None:

@@ -27,6 +27,7 @@ class TorchScorer(ResidualScorer):
         super().__init__(template=card.template, prior=card.prior, calibration=card.calibration)
         self._model = model
         self._encoder = encoder
+        self._card = card
 
     @classmethod
     def open(cls, folder: Path) -> TorchScorer:
@@ -34,6 +35,13 @@ class TorchScorer(ResidualScorer):
         card = read_card(folder, Card)
         model = load_model(folder, max_length=card.max_length)
         return cls(model, load_encoder(card.encoder, exact=True), card=card)
+
+    def truncated(self, query: str, texts: Sequence[str]) -> int:
+        """Return how many of the texts are longer than what is read of them beside the query."""
+        if not texts:
+            return 0
+        rows = self._model.tokenizer([query] * len(texts), list(texts), verbose=False)["input_ids"]
+        return sum(len(row) > self._card.max_length for row in rows)
 
     def _encode_queries(self, texts: list[str]) -> Vectors:
         return self._encoder.encode_queries(texts)

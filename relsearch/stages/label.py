@@ -40,7 +40,7 @@ def tune(context: Context, work: Building) -> None:
 
 def judge(context: Context, work: Building) -> None:
     """Judge the pools of training and unlabelled queries, and a sample of the held-out human pairs."""
-    from relsearch.judge.registry import open_judge
+    from relsearch.stages.judges import judge_of
 
     learning = context.split("train", "unlabelled")
     held_out = context.split("dev", "test")
@@ -54,7 +54,7 @@ def judge(context: Context, work: Building) -> None:
     wanted = pl.concat([pool.select(_PAIR).join(known, on=_PAIR, how="anti"), human.select(_PAIR)]).sort(_PAIR)
     if wanted.is_empty():
         raise DataError("no pair to judge: every pool pair has a human label; raise [judge] depth or add queries")
-    judge = open_judge(context.config, tuned=context.path("tune"), keep=context.vectors)
+    judge = judge_of(context)
     labels = judge_beside(judge, wanted, pool, context, work.directory / "store")
     tables.write(labels, work.directory / "judgments.parquet", tables.JUDGMENTS)
     expected = labels["expected"].drop_nulls()

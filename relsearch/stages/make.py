@@ -111,15 +111,14 @@ def _search(context: Context, written: Sequence[Written]) -> pl.DataFrame:
 
 def _judged(context: Context, written: Sequence[Written], pool: pl.DataFrame, work: Building) -> pl.DataFrame:
     """Judgments of the source documents and of what may be negatives, with the role of each pair."""
-    from relsearch.judge.registry import open_judge
     from relsearch.judge.store import judge_all
+    from relsearch.stages.judges import judge_of
 
     config = context.config
     wanted = to_judge(written, pool, context.doc_ids, config.synthesize, seed=config.seed)
     texts, queries = context.texts(wanted["doc_id"]), texts_of(written)
     pairs = [Pair(query, doc, queries[query], texts[doc]) for query, doc in wanted.select(_PAIR).iter_rows()]
-    judge = open_judge(config, tuned=context.path("tune"), keep=context.vectors)
-    judged = judge_all(judge, pairs, work.directory / "store")
+    judged = judge_all(judge_of(context), pairs, work.directory / "store")
     return judged.with_columns(wanted["role"]).drop_nulls("grade")
 
 

@@ -127,15 +127,14 @@ class Bench:
         return head.join(context.human, on=_PAIR, how="anti").join(self.labels, on=_PAIR, how="anti").sort(_PAIR)
 
     def _judge(self, wanted: pl.DataFrame, folder: Path) -> pl.DataFrame:
-        from relsearch.judge.registry import open_judge
+        from relsearch.stages.judges import judge_of
 
         context = self._context
         if wanted.is_empty():
             return self.labels.clear()
-        judge = open_judge(context.config, tuned=context.path("tune"), keep=context.vectors)
         pool = context.candidates.filter(pl.col("rank") <= context.config.label.depth)
         known = pl.concat([pool.select(_PAIR), self.labels.select(_PAIR)])
-        return judge_beside(judge, wanted, known, context, folder / "store")
+        return judge_beside(judge_of(context), wanted, known, context, folder / "store")
 
     def _train(
         self, labels: pl.DataFrame, augment: AugmentConfig, train: TrainConfig, folder: Path

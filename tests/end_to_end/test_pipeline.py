@@ -186,6 +186,20 @@ def test_labels_of_relevant_documents_alone_are_enough(
     assert figures["train-human"]["steps"] == figures["train-augmented"]["steps"] == 4
 
 
+def test_the_reranker_labels_what_people_did_not(config: Path, tmp_path: Path) -> None:
+    """As the judge it stands before labelling; no judge is tuned; other weights beside its scores mean other labels."""
+    copy = _copied(config, tmp_path)
+    _change(copy, "human_irrelevant = true", 'human_irrelevant = true\njudge = "reranker"')
+    done = dict(_statuses(copy))
+    assert "tune" not in done
+    assert done["train-human"] == "up to date"
+    assert {done[name] for name in ("judge", "synthesize", "augment", "train-augmented")} == {"done"}
+    _change(copy, "[export]", "[export]\nmix = 0.5")
+    again = dict(_statuses(copy))
+    assert again["train-human"] == "up to date"
+    assert again["judge"] == again["synthesize"] == "done"
+
+
 def test_optimizing_never_sees_a_test_query(config: Path, tmp_path: Path) -> None:
     """Where test queries, their labels and their pools are gone, the outcome is the same to the last bit."""
     import polars as pl

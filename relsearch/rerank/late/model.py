@@ -112,6 +112,11 @@ class LateModel(nn.Module):
             for number, place in enumerate(places):
                 yield place, pooled[number], tokens[number, reading.words(len(rows[place]))]
 
+    def truncated(self, texts: Sequence[str], reading: Reading) -> int:
+        """Return how many of the texts have more tokens than are read."""
+        rows = self.tokenizer([reading.text(text) for text in texts], verbose=False)["input_ids"]
+        return sum(len(row) > reading.max_length for row in rows)
+
     def read(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return pooled [n, h] and projected token vectors [n, length, d], all of length 1."""
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state

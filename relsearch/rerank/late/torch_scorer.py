@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,10 @@ class LateTorchScorer(LateScorer):
     def encode_documents(self, texts: list[str]) -> list[TextVectors]:
         """Return the vectors of each document."""
         return self._read(texts, self._model.documents)
+
+    def truncated(self, query: str, texts: Sequence[str]) -> int:
+        """Return how many of the texts are longer than what is read of them."""
+        return self._model.truncated(texts, self._model.documents)
 
     def _read(self, texts: list[str], reading: Reading) -> list[TextVectors]:
         rows: dict[int, TextVectors] = {}
