@@ -102,7 +102,8 @@ def stage_fingerprint(name: str, config: Config) -> str:
     """
     stage = next(stage for stage in stages_of(config) if stage.name == name)
     settings = config.model_dump(mode="json", include={"seed", *stage.sections})
-    if named := {"tune": config.tune.start, "judge": config.label.judge}.get(name):
+    judge = config.label.judge
+    if named := {"tune": config.tune.start, "judge": judge, "synthesize": judge}.get(name):
         settings["content"] = judge_content(named)
         if named == RERANKER:
             settings["mix"] = [config.export.mix, config.export.feedback]

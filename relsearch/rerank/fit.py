@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,8 @@ def schedule(steps: int, config: TrainConfig, *, seed: int, output: Path) -> dic
     """Return the training arguments of one pass over `steps` lists, with looks and checkpoints between them."""
     import torch
 
+    # transformers leaves the precision of one training in the environment, where the next would find it as its own.
+    os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
     every = max(1, steps // config.evaluations)
     return {
         "output_dir": str(output / CHECKPOINTS),
