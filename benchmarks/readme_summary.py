@@ -26,6 +26,18 @@ def _own_domain(figures: Figures) -> Iterator[str]:
         )
 
 
+def _own_domain_few(figures: Figures) -> Iterator[str]:
+    for name, found in figures["collections"].items():
+        for row in found["rows"]:
+            if row["scores"] == "shipped":
+                old, new = _mean(row, "human"), _mean(row, "augmented")
+                p = row["against_first"]["augmented"][MEASURE]["p_holm"]
+                yield (
+                    f"**Few labels**, {name}, {row['k']} labelled queries: NDCG@10 {old:.3f} by these, {new:.3f} "
+                    f"with judged pools of the others too ({new / old - 1:+.1%}, p {p:.3f})."
+                )
+
+
 def _transfer(figures: Figures) -> Iterator[str]:
     steps = "; ".join(f"{name} {_step(found, 'shipped')}" for name, found in figures["collections"].items())
     yield f"**No labels**, the ready reranker over BM25: {steps}."
@@ -61,6 +73,7 @@ def _mean(found: Figures, run: str) -> float:
 
 _PARTS: dict[str, Callable[[Figures], Iterator[str]]] = {
     "own_domain": _own_domain,
+    "own_domain_few": _own_domain_few,
     "transfer": _transfer,
     "judge_quality": _judge_quality,
     "rerank_speed": _rerank_speed,
