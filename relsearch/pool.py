@@ -13,6 +13,7 @@ from relsearch.tables import CANDIDATES
 
 # Reciprocal-rank fusion's constant, from Cormack et al. (2009).
 _RRF_K = 60
+_PAIR = ["query_id", "doc_id"]
 
 
 def union(runs: Sequence[pl.DataFrame], depth: int) -> pl.DataFrame:
@@ -37,6 +38,15 @@ def union(runs: Sequence[pl.DataFrame], depth: int) -> pl.DataFrame:
         .with_columns(rank=pl.int_range(1, pl.len() + 1).over("query_id"), searcher=pl.col("searcher").list.join("+"))
     )
     return fused.select(pl.col(name).cast(kind) for name, kind in CANDIDATES.items())
+
+
+def beside(wanted: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
+    """Return the wanted pairs and the pool's others of their queries, once each, in the order of the ids.
+
+    A judge that grades a pair beside the query's others is given these.
+    """
+    others = pool.join(wanted, on="query_id", how="semi").select(_PAIR)
+    return pl.concat([wanted.select(_PAIR), others]).unique().sort(_PAIR)
 
 
 def split(queries: pl.DataFrame, *, labelled: set[str], dev_share: float, test_share: float, seed: int) -> pl.DataFrame:

@@ -7,6 +7,7 @@ collection. A reranker that learns from its labels takes that into its own score
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
@@ -70,19 +71,18 @@ class Ranks:
         return found
 
 
+@dataclass(frozen=True, slots=True)
 class RerankerJudge:
-    """Grades the pairs of a query together, by thresholds on the mixed score."""
+    """Grades the pairs of a query together, by thresholds on the mixed score.
 
-    pooled = True
+    `fingerprint` is a hash of the reranker, of what is mixed in, and of the thresholds.
+    """
 
-    def __init__(
-        self, ranks: Ranks, link: CumulativeLink, cuts: Sequence[float], *, scale: Scale, fingerprint: str
-    ) -> None:
-        self._ranks = ranks
-        self._link = link
-        self._cuts = cuts
-        self._scale = scale
-        self._fingerprint = fingerprint
+    ranks: Ranks
+    link: CumulativeLink
+    cuts: tuple[float, ...]
+    scale: Scale
+    fingerprint: str
 
     @classmethod
     def fit(
@@ -109,27 +109,22 @@ class RerankerJudge:
         link = CumulativeLink.fit(scores, levels, scale)
         cuts = fit_cuts(scores, levels, [pairs[row].query_id for row in rows], scale, aim=aim, seed=seed)
         fingerprint = fingerprint_of("reranker", about, link, cuts, scale.names, scale.lowest)
-        return cls(ranks, link, cuts, scale=scale, fingerprint=fingerprint)
+        return cls(ranks, link, cuts, scale, fingerprint)
 
     @property
-    def fingerprint(self) -> str:
-        """A hash of the reranker, of what is mixed in, and of the thresholds."""
-        return self._fingerprint
-
-    @property
-    def scale(self) -> Scale:
-        """The scale its grades are on."""
-        return self._scale
+    def pooled(self) -> bool:
+        """Always: a label depends on the query's other pairs."""
+        return True
 
     @property
     def truncated(self) -> int:
         """How many pairs' texts the reranker did not read to the end."""
-        return self._ranks.truncated
+        return self.ranks.truncated
 
     def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
         """Yield one judgment a pair, in the order of the pairs."""
-        return judgments(pairs, self._decide, scale=self._scale, fingerprint=self._fingerprint, pooled=True)
+        return judgments(pairs, self._decide, scale=self.scale, fingerprint=self.fingerprint, pooled=self.pooled)
 
     def _decide(self, pairs: list[Pair], advance: Callable[[int], object]) -> Decision:
-        scores = self._ranks.logits(pairs, advance)
-        return cut(scores, self._cuts, self._scale), self._link.probabilities(scores)
+        scores = self.ranks.logits(pairs, advance)
+        return cut(scores, self.cuts, self.scale), self.link.probabilities(scores)

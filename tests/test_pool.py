@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch.errors import DataError
-from relsearch.pool import normalised, split, union
+from relsearch.pool import beside, normalised, split, union
 from relsearch.tables import candidates_table
 from relsearch.types import Candidate
 
@@ -47,6 +47,13 @@ def test_one_run_is_kept_as_it_is() -> None:
     assert union([run], 2).equals(run.head(2))
     with pytest.raises(DataError, match="no run"):
         union([], 2)
+
+
+def test_what_a_judge_of_pools_is_given_has_each_pair_of_the_wanted_queries_once() -> None:
+    """A wanted pair that no search found is there too; a query of which nothing is wanted is not."""
+    wanted = pl.DataFrame({"query_id": ["q", "q"], "doc_id": ["z", "b"]})
+    pool = pl.concat([_run(["c", "b"], "x"), _run(["a"], "x").with_columns(query_id=pl.lit("other"))])
+    assert beside(wanted, pool).rows() == [("q", "b"), ("q", "c"), ("q", "z")]
 
 
 @given(TEXTS, st.integers(0, 5))

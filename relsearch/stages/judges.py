@@ -8,6 +8,7 @@ import polars as pl
 
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.registry import RERANKER, open_judge
+from relsearch.pool import beside
 from relsearch.protocols import CountingJudge
 from relsearch.rerank.families import open_model
 from relsearch.rerank.mix import Mix
@@ -33,8 +34,7 @@ def reranker_judge(context: Context, model: Path, held_out: pl.DataFrame) -> Rer
     # A cross-encoder has no vectors that feedback could compare.
     mix = Mix(config.export.mix, config.export.feedback if config.train.family == "late" else 0.0)
     run = context.first_stage
-    pool = run.join(held_out, on="query_id", how="semi").select(_PAIR)
-    wanted = pl.concat([held_out.select(_PAIR), pool]).unique().sort(_PAIR)
+    wanted = beside(held_out, run)
     grades = wanted.join(held_out.select(*_PAIR, "grade"), on=_PAIR, how="left", maintain_order="left")["grade"]
     about = fingerprint_of(checksum(model), mix, *run.select(*_PAIR, "score").iter_rows())
     return RerankerJudge.fit(

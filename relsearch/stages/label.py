@@ -12,6 +12,7 @@ from relsearch import tables
 from relsearch.agreement import Agreement, agreement
 from relsearch.artifacts import Building
 from relsearch.errors import DataError
+from relsearch.pool import beside
 from relsearch.protocols import Judge
 from relsearch.stages.context import Context
 from relsearch.types import Pair
@@ -70,10 +71,7 @@ def judge_beside(judge: Judge, wanted: pl.DataFrame, pool: pl.DataFrame, context
     """Judge the wanted pairs; one that grades a pair beside the query's others is given the pool's as well."""
     from relsearch.judge.store import judge_all
 
-    asked = wanted
-    if judge.pooled:
-        others = pool.select(_PAIR).join(wanted, on="query_id", how="semi")
-        asked = pl.concat([wanted, others]).unique().sort(_PAIR)
+    asked = beside(wanted, pool) if judge.pooled else wanted
     return judge_all(judge, context.pairs(asked), store).join(wanted, on=_PAIR, how="semi")
 
 

@@ -16,7 +16,7 @@ from relsearch.exporters.trec import write_run
 from relsearch.stages.context import Context
 from relsearch.stages.runs import FIRST_STAGE, baseline_runs, baselines, bundle_run
 from relsearch.stages.ship import ship
-from relsearch.stages.training import NONE_WRITTEN, human_examples, train_on
+from relsearch.stages.training import human_examples, train_on
 
 
 def arms(config: Config) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def model_folder(context: Context, arm: str) -> Path:
 
 def train_human(context: Context, work: Building) -> None:
     """Train a reranker on the human labels of training queries alone: the baseline of augmentation."""
-    _train(context, work, human_examples(context, "train"), NONE_WRITTEN)
+    _train(context, work, human_examples(context, "train"))
 
 
 def train_augmented(context: Context, work: Building) -> None:
@@ -93,7 +93,7 @@ def evaluate(context: Context, work: Building) -> None:
     work.figures |= {"result": result.to_json(), "table": result.to_table(), "against": tests}
 
 
-def _train(context: Context, work: Building, examples: pl.DataFrame, written: Mapping[str, str]) -> None:
+def _train(context: Context, work: Building, examples: pl.DataFrame, written: Mapping[str, str] | None = None) -> None:
     report = train_on(context, examples, written=written, output=work.directory)
     work.figures |= {
         "dev_ndcg10": report.card.dev_ndcg10,

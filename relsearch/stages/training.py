@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -16,8 +15,6 @@ from relsearch.stages.context import Context
 if TYPE_CHECKING:
     from relsearch.rerank.training import TrainReport
 
-NONE_WRITTEN: Mapping[str, str] = MappingProxyType({})
-
 
 def train_on(
     context: Context,
@@ -25,7 +22,7 @@ def train_on(
     *,
     output: Path,
     dev: pl.DataFrame | None = None,
-    written: Mapping[str, str] = NONE_WRITTEN,
+    written: Mapping[str, str] | None = None,
     train: TrainConfig | None = None,
     seed: int | None = None,
 ) -> TrainReport:
@@ -43,7 +40,7 @@ def train_on(
     return train_reranker(
         examples,
         dev,
-        texts=Texts({**written, **context.query_texts}, context.texts(doc_ids), config.collection.template),
+        texts=Texts({**(written or {}), **context.query_texts}, context.texts(doc_ids), config.collection.template),
         config=train or config.train,
         encoder=config.train_encoder,
         scale=config.scale,
