@@ -126,7 +126,7 @@ def bfloat16(family: Family, pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def section(figures: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Return head and rows of the README's table: both families, judging and tuning."""
+    """Return head and rows of the table: both families, judging and tuning."""
     head = ["same model, same texts", "naive", "relsearch", "times as fast [lowest, highest round]"]
     rows = []
     for name, found in (("LLM judge", figures), ("encoder judge", figures["encoder"])):

@@ -1,4 +1,4 @@
-"""Markdown tables and the line beneath them that tells how they were measured."""
+"""What the Markdown tables of results are put together of."""
 
 from __future__ import annotations
 
@@ -16,3 +16,13 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = [list(head)]
     lines += [["---"] * len(lines[0]), *(list(row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def interval(value: dict[str, Any], *, mean: str = "mean") -> str:
+    """Return a figure and its confidence interval."""
+    return f"{value[mean]:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+
+
+def difference(test: dict[str, Any]) -> str:
+    """Return the difference of a paired test, and its p."""
+    return f"{test['difference']:+.3f} ({test['p_holm']:.3f})"

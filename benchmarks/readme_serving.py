@@ -1,4 +1,4 @@
-"""The README's tables of what happens at search time: few labels, speed, service, gateway, real engines."""
+"""The tables of what happens at search time: speed, service, gateway, real engines; and of size."""
 
 from __future__ import annotations
 
@@ -7,45 +7,6 @@ from typing import Any
 from benchmarks.readme_parts import section, table
 
 Figures = dict[str, Any]
-STUDENTS = {"minilm": "MiniLM-L6", "e5": "e5-small-v2"}
-
-
-def few_labels(figures: Figures) -> str:
-    """Human labels alone against human and judged ones, by the number of labelled queries."""
-    rows = [
-        [
-            str(row["k"]),
-            *(f"{row[key]:.3f}" for key in ("human_only", "augmented")),
-            f"{row['relative']:+.1%}",
-            f"{row['p']:.3f}",
-        ]
-        for row in figures["rows"]
-    ]
-    every = figures["every_label"]
-    rows.append([f"{every['k']}, all", f"{every['human_only']:.3f}", "", "", ""])
-    student, pairs = STUDENTS[figures["student"]], f"{figures['judged_pairs']:,} pairs"
-    return section(
-        f"Few labels: NDCG@10 on TREC DL 2019 of {student}, tuned on k labelled queries alone and with the pools of "
-        f"{figures['judged_queries']} more that the ready judge graded ({pairs}); untrained it has "
-        f"{figures['untrained']:.3f}. {figures['seeds']} draw(s) of queries, {figures['steps']} steps each, paired "
-        "t-test over queries.",
-        table(["labelled queries", "human only", "augmented", "relative", "p"], rows),
-        figures,
-    )
-
-
-def stored_vectors(figures: Figures) -> str:
-    """What a search waits for its documents' vectors."""
-    rows = [
-        [name, way, f"{ms:,.1f}", f"{size:,}" if (size := found["bytes_a_document"].get(way)) else ""]
-        for name, found in figures["engines"].items()
-        for way, ms in found["ms"].items()
-    ]
-    return section(
-        f"Vectors of {figures['candidates']} documents that no cache holds, median of {figures['searches']} searches.",
-        table(["engine beside", "vectors", "ms a search", "bytes a document"], rows),
-        figures,
-    )
 
 
 def rerank_speed(figures: Figures) -> str:
@@ -82,6 +43,20 @@ def rerank_budget(figures: Figures) -> str:
     return section(
         f"Within a budget: NDCG@10 on TREC DL 2019, {figures['depth']} candidates, {figures['variant']}.",
         table(["budget, ms", "candidates read", "NDCG@10"], rows),
+        figures,
+    )
+
+
+def stored_vectors(figures: Figures) -> str:
+    """What a search waits for its documents' vectors."""
+    rows = [
+        [name, way, f"{ms:,.1f}", f"{size:,}" if (size := found["bytes_a_document"].get(way)) else ""]
+        for name, found in figures["engines"].items()
+        for way, ms in found["ms"].items()
+    ]
+    return section(
+        f"Vectors of {figures['candidates']} documents that no cache holds, median of {figures['searches']} searches.",
+        table(["engine beside", "vectors", "ms a search", "bytes a document"], rows),
         figures,
     )
 
@@ -159,104 +134,17 @@ def servers(figures: Figures) -> str:
     )
 
 
-def judge_losses(figures: Figures) -> str:
-    """The judge's losses on held-out queries."""
-    keys = ("log_likelihood", "auc", "within_query_auc")
+def footprint(figures: Figures) -> str:
+    """How large the project is."""
+    lines = ", ".join(f"{folder}/ {count:,}" for folder, count in figures["code_lines"].items())
     rows = [
-        [row["loss"], f"{row['listwise_weight']:g}", *(f"{row['tuned'][key]:.3f}" for key in keys)]
-        for row in figures["table"]
+        ["`import relsearch.cli`", f"{figures['import_cli_s']} s"],
+        ["install for reranking", f"{figures['serving_install_mb']} MB"],
+        ["lines of code", lines],
+        ["tests", str(figures["tests"])],
     ]
-    return section(
-        "Losses of the encoder judge, the same minutes each, on held-out training queries.",
-        table(["pointwise loss", "weight of the listwise term", "log-likelihood", "AUC", "within query"], rows),
-        figures,
-    )
+    return section("Size.", table(["what", "how much"], rows), figures)
 
 
 def _ratio(ratio: Figures) -> str:
     return f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
-
-
-def transfer(figures: Figures) -> str:
-    """The ready reranker on queries that it never saw."""
-    rows = []
-    for name, found in figures["collections"].items():
-        cells = [_interval(found["runs"][run]["nDCG@10"]) for run in ("bm25", "cosine", "ready", "mixed", "shipped")]
-        rows.append([name, str(found["queries"]), *cells])
-    return section(
-        "The ready reranker over BM25's top 100 for queries that it never saw, NDCG@10 [95 % CI]. What "
-        "weighs beside its own scores was chosen on TREC DL 2021 and on scifact's training queries.",
-        table(
-            [
-                "collection",
-                "queries",
-                "BM25",
-                "cosine of e5-small-v2",
-                "ready reranker, its own scores",
-                "with BM25's scores mixed in",
-                "and feedback, as shipped",
-            ],
-            rows,
-        ),
-        figures,
-    )
-
-
-def own_domain(figures: Figures) -> str:
-    """Rerankers trained on a collection's own labels, cross-validated by query."""
-    names = {
-        "bm25": "BM25",
-        "cosine": "cosine of e5-small-v2, untrained",
-        "ready": "ready reranker, its own scores",
-        "trained": "trained reranker, its own scores",
-        "ready_mixed": "ready reranker, BM25 mixed in",
-        "trained_mixed": "trained reranker, BM25 mixed in",
-        "ready_shipped": "ready reranker, BM25 and feedback",
-        "trained_shipped": "trained reranker, BM25 and feedback",
-    }
-    collections = figures["collections"]
-    baselines = ("bm25", "cosine", "ready_mixed", "trained_mixed", "ready_shipped")
-    rows = []
-    for collection, found in collections.items():
-        tests = {"bm25": found["against_first"], **found["against"]}
-        for run, name in names.items():
-            against = [tests[baseline].get(run) for baseline in baselines]
-            cells = [
-                f"{test['nDCG@10']['difference']:+.3f} ({test['nDCG@10']['p_holm']:.3f})" if test else ""
-                for test in against
-            ]
-            rows.append([collection, name, _interval(found["runs"][run]["nDCG@10"]), *cells])
-    queries = ", ".join(f"{name} {found['queries']}" for name, found in collections.items())
-    return section(
-        f"Trained on a collection's own labels: {figures['folds']}-fold cross-validation by query ({queries}), "
-        f"{figures['steps']} steps, BM25's top 100 reranked, NDCG@10 [95 % CI]; differences with p of a paired "
-        "randomisation test, Holm-corrected.",
-        table(["collection", "run", "NDCG@10", *(f"against {names[name]}" for name in baselines)], rows),
-        figures,
-    )
-
-
-_SCORES = {"own": "own", "mixed": "BM25 mixed in", "shipped": "BM25 and feedback"}
-
-
-def own_domain_few(figures: Figures) -> str:
-    """Few labels of a collection's own, alone and with the other queries' pools judged."""
-    rows = []
-    for collection, found in figures["collections"].items():
-        cosine = _interval(found["cosine"]["runs"]["cosine"]["nDCG@10"])
-        for row in found["rows"]:
-            human, augmented = (_interval(row["runs"][run]["nDCG@10"]) for run in ("human", "augmented"))
-            test = row["against_first"]["augmented"]["nDCG@10"]
-            difference = f"{test['difference']:+.3f} ({test['p_holm']:.3f})"
-            rows.append([collection, str(row["k"]), _SCORES[row["scores"]], cosine, human, augmented, difference])
-    return section(
-        f"Fewer labels of a collection's own, {figures['folds']} folds: k labelled queries alone, and with the pools "
-        "of the fold's other queries graded by the reranker that learnt from those k, with BM25 and feedback. NDCG@10 "
-        "[95 % CI]; p of a paired randomisation test.",
-        table(["collection", "k", "scores", "untrained cosine", "human only", "augmented", "difference (p)"], rows),
-        figures,
-    )
-
-
-def _interval(value: Figures) -> str:
-    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"

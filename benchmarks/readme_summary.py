@@ -1,77 +1,86 @@
-"""The few lines that stand before the README's tables, made from the same files."""
+"""The README's one table of results, made from the same files as those of benchmarks/README.md."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from benchmarks.readme_parts import table
 from benchmarks.record import recorded
 
 Figures = dict[str, Any]
+Row = tuple[str, str, str, str, str]
 MEASURE = "nDCG@10"
+NAIVE, PRECOMPUTED = "sentence-transformers", "late interaction, documents precomputed"
 
 
 def summary() -> str:
-    """Return what the tables say in a line each."""
-    lines = [line for name, part in _PARTS.items() if (figures := recorded(name)) for line in part(figures)]
-    return "".join(f"- {line}\n" for line in lines)
+    """Return the table, a few rows of each result file that there is."""
+    rows = [row for name, part in _PARTS.items() if (figures := recorded(name)) for row in part(figures)]
+    return table(["what", "measured on", "against", "relsearch", "difference"], rows) + "\n"
 
 
-def _own_domain(figures: Figures) -> Iterator[str]:
+def _own_domain(figures: Figures) -> Iterator[Row]:
     for name, found in figures["collections"].items():
         learnt = round(found["queries"] * (1 - 1 / figures["folds"]))
-        yield (
-            f"**Labels of your own**, {name}, {learnt} labelled queries to learn from: NDCG@10 "
-            f"{_step(found, 'trained_shipped')}; the untrained cosine has {_mean(found, 'cosine'):.3f}."
-        )
+        yield (f"reranker trained on {learnt} labelled queries", f"{name}, NDCG@10", *_step(found, "trained_shipped"))
 
 
-def _own_domain_few(figures: Figures) -> Iterator[str]:
+def _own_domain_few(figures: Figures) -> Iterator[Row]:
     for name, found in figures["collections"].items():
         for row in found["rows"]:
             if row["scores"] == "shipped":
                 old, new = _mean(row, "human"), _mean(row, "augmented")
                 p = row["against_first"]["augmented"][MEASURE]["p_holm"]
                 yield (
-                    f"**Few labels**, {name}, {row['k']} labelled queries: NDCG@10 {old:.3f} by these, {new:.3f} "
-                    f"with judged pools of the others too ({new / old - 1:+.1%}, p {p:.3f})."
+                    f"{row['k']} labelled queries and judged pools",
+                    f"{name}, NDCG@10",
+                    f"the {row['k']} alone {old:.3f}",
+                    f"{new:.3f}",
+                    f"{new / old - 1:+.1%} (p {p:.3f})",
                 )
 
 
-def _transfer(figures: Figures) -> Iterator[str]:
-    steps = "; ".join(f"{name} {_step(found, 'shipped')}" for name, found in figures["collections"].items())
-    yield f"**No labels**, the ready reranker over BM25: {steps}."
+def _transfer(figures: Figures) -> Iterator[Row]:
+    for name, found in figures["collections"].items():
+        yield ("ready reranker, no labels", f"{name}, NDCG@10", *_step(found, "shipped"))
 
 
-def _judge_quality(figures: Figures) -> Iterator[str]:
-    by_name = {row["name"]: row["kappa"]["value"] for row in figures["table"]}
+def _judge_quality(figures: Figures) -> Iterator[Row]:
+    kappas = {row["name"]: row["kappa"]["value"] for row in figures["table"]}
+    peers = ", ".join(f"{name} {kappas[f'{name}, published']:.3f}" for name in ("Llama-3-8B", "GPT-4"))
     kappa = figures["shipped"]["kappa4"]["value"]
-    yield (
-        f"**The ready judge** agrees with people on TREC DL 2019 with a four-grade kappa of {kappa:.2f}, GPT-4's "
-        f"published labels with {by_name['GPT-4, published']:.2f}, Llama-3-8B's with "
-        f"{by_name['Llama-3-8B, published']:.2f}."
-    )
+    yield ("ready judge", "trec-dl-2019, kappa of four grades", peers, f"{kappa:.3f}", "")
 
 
-def _rerank_speed(figures: Figures) -> Iterator[str]:
-    yield (
-        f"**Speed**, against sentence-transformers' `predict` on the same model and CPU: fp32 "
-        f"{figures['fp32_ratio']:.1f} times, int8 {figures['int8_ratio']:.1f} times, late interaction with precomputed "
-        f"documents {figures['precomputed_ratio']:.0f} times a cross-encoder of its size."
-    )
+def _rerank_speed(figures: Figures) -> Iterator[Row]:
+    first = figures["loads"][0]
+    load = f"{first['candidates']} documents of {first['tokens']:.0f} tokens"
+    for name in ("fp32", "int8"):
+        ms = [1000 * first["seconds"][way]["value"] for way in (NAIVE, f"relsearch {name}")]
+        times = f"{figures[f'{name}_ratio']:.1f} times"
+        yield (f"cross-encoder, {name}", load, f"{NAIVE} {ms[0]:,.0f} ms", f"{ms[1]:,.0f} ms", times)
+    if "precomputed" in figures:
+        ms = [1000 * figures["precomputed"]["seconds"][way] for way in (NAIVE, PRECOMPUTED)]
+        times = f"{figures['precomputed_ratio']:.0f} times"
+        yield (PRECOMPUTED, load, f"{NAIVE} {ms[0]:,.0f} ms", f"{ms[1]:,.1f} ms", times)
 
 
-def _step(found: Figures, run: str) -> str:
-    """From BM25 to a run, by how much, and the p of the paired test."""
+def _step(found: Figures, run: str) -> tuple[str, str, str]:
+    """BM25 and the untrained cosine, a run, by how much it is better than BM25, and the p of the paired test."""
     old, new, test = _mean(found, "bm25"), _mean(found, run), found["against_first"][run][MEASURE]
-    return f"{old:.3f} → {new:.3f} ({new / old - 1:+.0%}, p {test['p_holm']:.3f})"
+    return (
+        f"BM25 {old:.3f} (cosine {_mean(found, 'cosine'):.3f})",
+        f"{new:.3f}",
+        f"{new / old - 1:+.0%} (p {test['p_holm']:.3f})",
+    )
 
 
 def _mean(found: Figures, run: str) -> float:
     return float(found["runs"][run][MEASURE]["mean"])
 
 
-_PARTS: dict[str, Callable[[Figures], Iterator[str]]] = {
+_PARTS: dict[str, Callable[[Figures], Iterator[Row]]] = {
     "own_domain": _own_domain,
     "own_domain_few": _own_domain_few,
     "transfer": _transfer,

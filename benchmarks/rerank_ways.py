@@ -19,6 +19,7 @@ Way = Callable[[Request], Floats]
 NAIVE = "sentence-transformers"
 FP32, INT8 = "relsearch fp32", "relsearch int8"
 BATCH = 32  # the default of CrossEncoder.predict
+ONE_BATCH = TORCH, OPTIMUM, FLASHRANK = ("torch, one padded batch", "optimum, int8", "FlashRank's loop")
 
 
 def ways(model: Path, folder: Path, *, max_length: int, threads: int) -> dict[str, Way]:
@@ -31,9 +32,9 @@ def ways(model: Path, folder: Path, *, max_length: int, threads: int) -> dict[st
     return {
         NAIVE: sentence_transformers(model, max_length=max_length),
         "sentence-transformers, ONNX": sentence_transformers(model, max_length=max_length, backend="onnx"),
-        "torch, one padded batch": one_torch_batch(model, max_length=max_length),
-        "optimum, int8": optimum_int8(model, folder / "optimum", max_length=max_length),
-        "FlashRank's loop": flashrank_loop(model, folder / "optimum" / "model.onnx", max_length=max_length),
+        TORCH: one_torch_batch(model, max_length=max_length),
+        OPTIMUM: optimum_int8(model, folder / "optimum", max_length=max_length),
+        FLASHRANK: flashrank_loop(model, folder / "optimum" / "model.onnx", max_length=max_length),
         FP32: ours(folder / "fp32", workers=threads),
         INT8: ours(folder / "int8", workers=threads),
     }
