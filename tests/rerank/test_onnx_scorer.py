@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.torch_scorer import TorchScorer
 
 QUERY = "why does a cat purr"
 TEXTS = ["a cat purrs", "sea water holds salt", "green tea is steeped", "a cat " * 60]
@@ -32,8 +33,10 @@ def test_a_score_stays_the_same_in_any_company(tiny_bundles: dict[str, Path], va
     assert together == pytest.approx(alone, abs=0 if variant == "int8" else 1e-6)
 
 
-def test_truncated_texts_are_counted(tiny_bundles: dict[str, Path]) -> None:
-    """Only the text that is longer than 64 tokens counts; windows read it whole."""
+def test_truncated_texts_are_counted(tiny_reranker: Path, tiny_bundles: dict[str, Path]) -> None:
+    """Only the text that is longer than 64 tokens counts, in torch as in a bundle; windows read it whole."""
+    assert TorchScorer.open(tiny_reranker).truncated(QUERY, TEXTS) == 1
+    assert TorchScorer.open(tiny_reranker).truncated(QUERY, []) == 0
     assert OnnxScorer.open(tiny_bundles["fp32"]).truncated(QUERY, TEXTS) == 1
     assert OnnxScorer.open(tiny_bundles["fp32"], windows=4).truncated(QUERY, TEXTS) == 0
 
