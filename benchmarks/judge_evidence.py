@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import random
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from relsearch.judge.quality import quality
 from relsearch.show import table
 
 FOLDS = 6
-POOL: tuple[EvidenceColumn, ...] = ("cosine", "cosine_feedback", "cosine_gap", "cosine_z", "cosine_rank")
+POOL: tuple[EvidenceColumn, ...] = get_args(EvidenceColumn)
 SETS = {
     "e5 cosine": ("cosine",),
     "MiniLM cosine": ("MiniLM",),
@@ -35,6 +36,8 @@ SETS = {
     "e5 cosine, rank": ("cosine", "cosine_rank"),
     "e5 cosine, BM25": ("cosine", "BM25"),
     "e5 cosine, feedback": ("cosine", "cosine_feedback"),
+    "e5 cosine, feedback, contrast": ("cosine", "cosine_feedback", "cosine_contrast"),
+    "e5 cosine, feedback, contrast, z": ("cosine", "cosine_feedback", "cosine_contrast", "cosine_z"),
     "e5 and MiniLM cosine": ("cosine", "MiniLM"),
     "e5 and MiniLM cosine, BM25": ("cosine", "MiniLM", "BM25"),
     "e5 and MiniLM cosine, gap": ("cosine", "MiniLM", "cosine_gap"),
@@ -75,7 +78,7 @@ def _cross_validated(values: Floats, grades: NDArray[np.int64], query_ids: list[
     names = [str(column) for column in range(values.shape[1])]
     for fold in range(FOLDS):
         inside = folds == fold
-        scores[inside] = Blend.fit(names, values[~inside], grades[~inside], SCALE).scores(values[inside])
+        scores[inside] = Blend.fit(names, values[~inside], grades[~inside], SCALE, signed=True).scores(values[inside])
     return scores
 
 

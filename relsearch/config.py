@@ -65,7 +65,7 @@ class PoolConfig(Section):
 
 Aim = Literal["kappa", "mae", "frequency"]
 PointwiseLoss = Literal["cumulative", "cross_entropy", "cross_entropy_distance"]
-EvidenceColumn = Literal["cosine", "cosine_feedback", "cosine_gap", "cosine_z", "cosine_rank"]
+EvidenceColumn = Literal["cosine", "cosine_feedback", "cosine_contrast", "cosine_gap", "cosine_z", "cosine_rank"]
 
 
 class EncoderConfig(Section):

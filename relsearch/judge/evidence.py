@@ -27,26 +27,31 @@ _TOP = 3
 class Similarity:
     """How alike queries and texts are by one encoder, shape [pairs] each.
 
-    `feedback` is the cosine with the query moved towards the pool's best, 0.5 each (relsearch.feedback).
+    `feedback` is the cosine with the query moved towards the pool's best, 0.5 each (relsearch.feedback). `contrast` is
+    how much more like the pool's best a text is than like the pool in the mean; 0 for one alone.
     """
 
     cosine: Floats
     feedback: Floats
+    contrast: Floats
 
     @classmethod
     def by(cls, encoder: Encoder, pairs: Sequence[Pair]) -> Similarity:
-        """Compute both; each distinct text is encoded once."""
+        """Compute all; each distinct text is encoded once."""
         queries, texts = (rows.astype(np.float64) for rows in encoder.vectors(pairs))
         cosine = np.einsum("nd,nd->n", queries, texts)
-        feedback = cosine.copy()
+        feedback, contrast = np.zeros_like(cosine), np.zeros_like(cosine)
         for rows in _pools(pairs):
-            moved = queries[rows] + others_mean(texts[rows], cosine[rows])
-            feedback[rows] = np.einsum("nd,nd->n", texts[rows], moved) / np.linalg.norm(moved, axis=1)
-        return cls(cosine, feedback)
+            pool = texts[rows]
+            best, every = others_mean(pool, cosine[rows]), others_mean(pool, np.zeros(len(rows)))
+            moved = queries[rows] + best
+            feedback[rows] = np.einsum("nd,nd->n", pool, moved) / np.linalg.norm(moved, axis=1)
+            contrast[rows] = np.einsum("nd,nd->n", pool, best - every)
+        return cls(cosine, feedback, contrast)
 
     def of(self, rows: Sequence[int]) -> Similarity:
         """Return these rows."""
-        return Similarity(self.cosine[rows], self.feedback[rows])
+        return Similarity(self.cosine[rows], self.feedback[rows], self.contrast[rows])
 
 
 Similarities = Mapping[EncoderConfig, Similarity]
@@ -100,7 +105,7 @@ class Evidence:
         """Return evidence fitted on all labelled pairs, and the score of each of them."""
         values = columns_of(pairs, encoders, names)
         others = [f"cosine:{place}" for place in range(2, len(encoders) + 1)] if names else []
-        blend = Blend.fit([*names, *others], values, grades, scale)
+        blend = Blend.fit([*names, *others], values, grades, scale, signed=True)
         return cls(encoders, names, blend), blend.scores(values)
 
     @property
@@ -139,6 +144,7 @@ def _rank(pool: Similarity) -> Floats:
 _COLUMNS: dict[EvidenceColumn, Callable[[Similarity], Floats]] = {
     "cosine": lambda pool: pool.cosine,
     "cosine_feedback": lambda pool: pool.feedback,
+    "cosine_contrast": lambda pool: pool.contrast,
     "cosine_gap": _gap,
     "cosine_z": lambda pool: standard(pool.cosine),
     "cosine_rank": _rank,

@@ -50,6 +50,19 @@ def test_a_column_that_points_the_wrong_way_is_left_out(levels: Floats, noise: F
     assert blend.weights[0] > 0.0
 
 
+def test_a_signed_blend_counts_by_how_much_one_column_exceeds_another(
+    levels: Floats, noise: Floats, scale: Scale
+) -> None:
+    """What both share and the grades do not follow is taken off."""
+    shared = 3 * noise[:, 1]
+    columns = np.column_stack([levels + shared + 0.3 * noise[:, 0], shared])
+    signed = Blend.fit(("both", "shared"), columns, levels.astype(int), scale, signed=True)
+    assert signed.weights[0] > 0 > signed.weights[1]
+    bounded = Blend.fit(("both", "shared"), columns, levels.astype(int), scale)
+    found, held = (np.corrcoef(blend.scores(columns), levels)[0, 1] for blend in (signed, bounded))
+    assert found > held + 0.3
+
+
 def test_units_do_not_matter(levels: Floats, noise: Floats, scale: Scale) -> None:
     """A column in other units gives the same scores, for columns are standardised."""
     first, second = levels + noise[:, 0], levels + noise[:, 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from relsearch.encoder import Encoder, Vectors, load_encoder
 from relsearch.judge.evidence import Evidence, Floats, columns_of
 from relsearch.types import Pair, Scale
 
-_ALL: tuple[EvidenceColumn, ...] = ("cosine", "cosine_feedback", "cosine_gap", "cosine_z", "cosine_rank")
+_ALL: tuple[EvidenceColumn, ...] = get_args(EvidenceColumn)
 
 
 class _Unasked(Encoder):
@@ -63,6 +64,18 @@ def test_feedback_is_the_cosine_with_the_query_moved_to_the_best_others(encoder:
     expected = np.einsum("nd,nd->n", texts, moved) / np.linalg.norm(moved, axis=1)
     np.testing.assert_allclose(_column("cosine_feedback", two, encoder), expected, atol=1e-5)
     np.testing.assert_allclose(_column("cosine_feedback", two[:1], encoder), encoder.cosines(two[:1]), atol=1e-5)
+
+
+def test_contrast_is_likeness_to_the_best_less_likeness_to_all(encoder: Encoder, pairs: list[Pair]) -> None:
+    """Nothing for one candidate or two, which have no others to choose from; among three the better other counts."""
+    for alone in (pairs[:1], pairs[:2]):
+        np.testing.assert_allclose(_column("cosine_contrast", alone, encoder), 0, atol=1e-6)
+    three = pairs[:3]
+    _, texts = encoder.vectors(three)
+    cosines = _column("cosine", three, encoder)
+    weights = np.exp(2 * (cosines - cosines.mean()) / cosines.std())
+    first = (weights[1] - weights[2]) / (weights[1] + weights[2]) / 2 * texts[0] @ (texts[1] - texts[2])
+    np.testing.assert_allclose(_column("cosine_contrast", three, encoder)[0], first, atol=1e-5)
 
 
 def test_the_gap_is_taken_from_the_three_best(encoder: Encoder, pairs: list[Pair], cosines: Floats) -> None:
