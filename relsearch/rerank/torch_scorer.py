@@ -27,6 +27,7 @@ class TorchScorer(ResidualScorer):
         super().__init__(template=card.template, prior=card.prior, calibration=card.calibration)
         self._model = model
         self._encoder = encoder
+        self._max_length = card.max_length
 
     @classmethod
     def open(cls, folder: Path) -> TorchScorer:
@@ -40,7 +41,7 @@ class TorchScorer(ResidualScorer):
         if not texts:
             return 0
         rows = self._model.tokenizer([query] * len(texts), list(texts), verbose=False)["input_ids"]
-        return sum(len(row) > self._model.max_length for row in rows)
+        return sum(len(row) > self._max_length for row in rows)
 
     def _encode_queries(self, texts: list[str]) -> Vectors:
         return self._encoder.encode_queries(texts)
