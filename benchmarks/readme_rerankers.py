@@ -75,10 +75,7 @@ def own_domain(figures: Figures) -> str:
         tests = {"bm25": found["against_first"], **found["against"]}
         for run, name in names.items():
             against = [tests[baseline].get(run) for baseline in baselines]
-            cells = [
-                f"{test['nDCG@10']['difference']:+.3f} ({test['nDCG@10']['p_holm']:.3f})" if test else ""
-                for test in against
-            ]
+            cells = [difference(test["nDCG@10"]) if test else "" for test in against]
             rows.append([collection, name, interval(found["runs"][run]["nDCG@10"]), *cells])
     queries = ", ".join(f"{name} {found['queries']}" for name, found in collections.items())
     return section(
@@ -98,8 +95,7 @@ def own_domain_few(figures: Figures) -> str:
         for row in found["rows"]:
             human, augmented = (interval(row["runs"][run]["nDCG@10"]) for run in ("human", "augmented"))
             test = row["against_first"]["augmented"]["nDCG@10"]
-            difference = f"{test['difference']:+.3f} ({test['p_holm']:.3f})"
-            rows.append([collection, str(row["k"]), _SCORES[row["scores"]], cosine, human, augmented, difference])
+            rows.append([collection, str(row["k"]), _SCORES[row["scores"]], cosine, human, augmented, difference(test)])
     return section(
         f"Fewer labels of a collection's own, {figures['folds']} folds: k labelled queries alone, and with the pools "
         "of the fold's other queries graded by the reranker that learnt from those k, with BM25 and feedback. NDCG@10 "
