@@ -16,7 +16,7 @@ from relsearch.judge.evidence import Evidence
 
 
 def baselines(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> dict[str, pl.DataFrame]:
-    """Return each baseline's labels of the test pairs; bins of a cosine are fitted on what judges are calibrated on."""
+    """Return each baseline's labels of the test pairs; bins are cut on what judges are calibrated on."""
     human = human_of(test)
     judges = {"majority": measures.majority(human, train.grades + dev.grades, SCALE)}
     bm25 = [measures.bm25(name, human_of(labelled(name))) for name in TRAINING]
@@ -28,14 +28,15 @@ def baselines(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> 
         encoder = load_encoder(config, keep=kept)
         known = (encoder.cosines(dev.pairs), dev.grades)
         judges[name] = measures.binned(*known, human, encoder.cosines(test.pairs), SCALE, judge="cosine")
-    judges["evidence bins"] = _evidence_alone(dev, test, kept=kept)
+    judges["evidence bins"] = _evidence_alone(train, dev, test, kept=kept)
     for name, file in measures.PUBLISHED.items():
         judges[f"{name}, published"] = measures.published(COLLECTIONS / TEST / f"llm_{file}_umbrela.tsv", SCALE)
     return judges
 
 
-def _evidence_alone(dev: Labelled, test: Labelled, *, kept: Path) -> pl.DataFrame:
-    """Labels by what the tuned judges start from."""
-    encoders = [load_encoder(E5, keep=kept)]
-    evidence, known = Evidence.fit(dev.pairs, dev.grades, encoders=encoders, names=EVIDENCE, scale=SCALE)
+def _evidence_alone(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> pl.DataFrame:
+    """Labels by what the tuned judges start from, fitted and cut on what theirs is."""
+    encoders = [load_encoder(config, keep=kept) for config in (E5, MINILM)]
+    evidence, _ = Evidence.fit(train.pairs, train.grades, encoders=encoders, names=EVIDENCE, scale=SCALE)
+    known = evidence.scores(dev.pairs)
     return measures.binned(known, dev.grades, human_of(test), evidence.scores(test.pairs), SCALE, judge="evidence")

@@ -27,9 +27,10 @@ from relsearch.show import table
 
 FOLDS = 6
 POOL: tuple[EvidenceColumn, ...] = get_args(EvidenceColumn)
+ALL_FOUR = ("cosine", "cosine_feedback", "cosine_contrast", "cosine_z")
 SETS = {
     "e5 cosine": ("cosine",),
-    "MiniLM cosine": ("MiniLM",),
+    "MiniLM cosine": ("MiniLM cosine",),
     "BM25": ("BM25",),
     "e5 cosine, gap": ("cosine", "cosine_gap"),
     "e5 cosine, z": ("cosine", "cosine_z"),
@@ -37,11 +38,12 @@ SETS = {
     "e5 cosine, BM25": ("cosine", "BM25"),
     "e5 cosine, feedback": ("cosine", "cosine_feedback"),
     "e5 cosine, feedback, contrast": ("cosine", "cosine_feedback", "cosine_contrast"),
-    "e5 cosine, feedback, contrast, z": ("cosine", "cosine_feedback", "cosine_contrast", "cosine_z"),
-    "e5 and MiniLM cosine": ("cosine", "MiniLM"),
-    "e5 and MiniLM cosine, BM25": ("cosine", "MiniLM", "BM25"),
-    "e5 and MiniLM cosine, gap": ("cosine", "MiniLM", "cosine_gap"),
-    "e5 and MiniLM cosine, feedback": ("cosine", "MiniLM", "cosine_feedback"),
+    "e5 cosine, feedback, contrast, z": ALL_FOUR,
+    "e5 and MiniLM cosine": ("cosine", "MiniLM cosine"),
+    "e5 and MiniLM cosine, feedback": ("cosine", "cosine_feedback", "MiniLM cosine", "MiniLM cosine_feedback"),
+    "e5 all four, MiniLM cosine": (*ALL_FOUR, "MiniLM cosine"),
+    "e5 and MiniLM, all four": (*ALL_FOUR, *(f"MiniLM {name}" for name in ALL_FOUR)),
+    "e5 and MiniLM, all four, BM25": (*ALL_FOUR, *(f"MiniLM {name}" for name in ALL_FOUR), "BM25"),
 }
 
 
@@ -53,9 +55,9 @@ def main() -> None:
     use_models()
     parts = [labelled(name) for name in TRAINING]
     pairs, grades = [p for part in parts for p in part.pairs], np.array([g for part in parts for g in part.grades])
-    e5, minilm = (load_encoder(config, keep=kept) for config in (E5, MINILM))
-    columns = dict(zip(POOL, columns_of(pairs, [e5], POOL).T, strict=True))
-    columns["MiniLM"] = minilm.cosines(pairs).astype(np.float64)
+    encoders = [load_encoder(config, keep=kept) for config in (E5, MINILM)]
+    names = [*POOL, *(f"MiniLM {name}" for name in POOL)]
+    columns = dict(zip(names, columns_of(pairs, encoders, POOL).T, strict=True))
     bm25 = [measures.bm25(name, human_of(part)) for name, part in zip(TRAINING, parts, strict=True)]
     columns["BM25"] = np.log1p(np.concatenate(bm25))
     query_ids = [pair.query_id for pair in pairs]
@@ -64,8 +66,9 @@ def main() -> None:
         scores = _cross_validated(np.column_stack([columns[one] for one in chosen]), grades, query_ids)
         rows.append({"evidence": name, **quality(scores, grades.tolist(), query_ids, SCALE).to_json()})
     record("judge_evidence", {"training": TRAINING, "pairs": len(pairs), "folds": FOLDS, "table": rows}, seed=SEED)
-    names = [key for key in rows[0] if key != "evidence"]
-    print(table(["evidence", *names], [[str(row["evidence"]), *(f"{row[key]:.3f}" for key in names)] for row in rows]))
+    figures = [key for key in rows[0] if key != "evidence"]
+    cells = [[str(row["evidence"]), *(f"{row[key]:.3f}" for key in figures)] for row in rows]
+    print(table(["evidence", *figures], cells))
 
 
 def _cross_validated(values: Floats, grades: NDArray[np.int64], query_ids: list[str]) -> Floats:

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.judge_data import E5
+from benchmarks.judge_data import E5, MINILM
 from relsearch.config import Aim, EvidenceColumn, JudgeConfig, TuneConfig
 
 AIM: Aim = "frequency"
 # Judges whose labels are too dear for all pairs on two cores read this many a query; their row says so.
 SAMPLE_PER_QUERY = 40
-EVIDENCE: tuple[EvidenceColumn, ...] = ("cosine", "cosine_feedback")
+EVIDENCE: tuple[EvidenceColumn, ...] = ("cosine", "cosine_feedback", "cosine_contrast", "cosine_z")
 _ENCODER = JudgeConfig(
     family="encoder",
     base=E5.model,
@@ -20,8 +20,9 @@ _ENCODER = JudgeConfig(
     document_prefix=E5.document_prefix,
     max_document_tokens=160,
     evidence=EVIDENCE,
+    more_encoders=(MINILM,),
 )
-_LLM = JudgeConfig(max_document_tokens=160, evidence=EVIDENCE)
+_LLM = JudgeConfig(max_document_tokens=160, evidence=EVIDENCE, more_encoders=(MINILM,))
 _LORA = TuneConfig(
     layers=6, learning_rate=2e-4, head_learning_rate=3e-4, max_pairs=3000, minutes=12, evaluations=6, dev_pairs=1200
 )
@@ -38,9 +39,9 @@ class Variant:
 
 TUNED = {
     "encoder + evidence": Variant(_ENCODER, _LORA),
-    "encoder + cosine": Variant(_ENCODER.model_copy(update={"evidence": ("cosine",)}), _LORA),
+    "encoder + cosine": Variant(_ENCODER.model_copy(update={"evidence": ("cosine",), "more_encoders": ()}), _LORA),
     "LLM + evidence": Variant(_LLM, _LORA.model_copy(update=_LLM_TUNE)),
-    "encoder alone": Variant(_ENCODER.model_copy(update={"evidence": ()}), _LORA),
+    "encoder alone": Variant(_ENCODER.model_copy(update={"evidence": (), "more_encoders": ()}), _LORA),
 }
 ZERO_SHOT = "SmolLM2 zero-shot"
 SHIPPED = "encoder + evidence"

@@ -89,9 +89,9 @@ class JudgeConfig(Section):
     max_document_tokens: int = Field(200, ge=8)
     batch_size: int = Field(16, ge=1)
     encoder: EncoderConfig | None = Field(None, description="another encoder for the judge's evidence")
-    more_encoders: tuple[EncoderConfig, ...] = Field((), description="encoders whose cosine joins the evidence")
+    more_encoders: tuple[EncoderConfig, ...] = Field((), description="encoders whose evidence joins")
     evidence: tuple[EvidenceColumn, ...] = Field(
-        ("cosine", "cosine_feedback"),
+        ("cosine", "cosine_feedback", "cosine_contrast", "cosine_z"),
         description="what the encoder says of a pair, alone or within its pool; empty for nothing",
     )
 

@@ -1,6 +1,6 @@
 """What retrieval already knows of a pair: the cosine of a dense encoder, alone and beside the query's other pairs.
 
-Further encoders add their plain cosine: two that were trained on other data know more than either.
+Every encoder gives every column: two that were trained on other data know more than either.
 The pool of a query is its pairs in one call, so give them together. A judge that reads pool columns gives another
 label when the pool changes, and its labels are kept under a key that holds the pool.
 """
@@ -69,19 +69,19 @@ def columns_of(
     names: Sequence[EvidenceColumn],
     known: Similarities | None = None,
 ) -> Floats:
-    """Return the named columns by the first encoder, then the others' cosines, shape [pairs, columns].
+    """Return the named columns by one encoder after the other, shape [pairs, encoders x columns].
 
     `known` are these pairs' similarities where they were computed already.
     """
     if not names:
         return np.zeros((len(pairs), 0))
     found = similarities(pairs, encoders) if known is None else known
-    values = np.zeros((len(pairs), len(names)))
-    first, *others = [found[encoder.config] for encoder in encoders]
+    values = np.zeros((len(pairs), len(encoders), len(names)))
     for rows in _pools(pairs):
-        for column, name in enumerate(names):
-            values[rows, column] = _COLUMNS[name](first.of(rows))
-    return np.column_stack([values, *(other.cosine for other in others)])
+        for place, encoder in enumerate(encoders):
+            pool = found[encoder.config].of(rows)
+            values[rows, place] = np.column_stack([_COLUMNS[name](pool) for name in names])
+    return values.reshape(len(pairs), -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ class Evidence:
     ) -> tuple[Evidence, Floats]:
         """Return evidence fitted on all labelled pairs, and the score of each of them."""
         values = columns_of(pairs, encoders, names)
-        others = [f"cosine:{place}" for place in range(2, len(encoders) + 1)] if names else []
-        blend = Blend.fit([*names, *others], values, grades, scale, signed=True)
+        columns = [name if not place else f"{name}:{place + 1}" for place in range(len(encoders)) for name in names]
+        blend = Blend.fit(columns, values, grades, scale, signed=True)
         return cls(encoders, names, blend), blend.scores(values)
 
     @property

@@ -157,12 +157,16 @@ def test_the_order_of_pairs_does_not_matter(
     np.testing.assert_allclose(evidence.scores([pairs[row] for row in order]), known[order], atol=1e-4)
 
 
-def test_a_second_encoder_adds_its_cosine(encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale) -> None:
-    """It has a column of its own beside the first one's."""
+def test_a_second_encoder_gives_every_column(
+    encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale
+) -> None:
+    """Its own, after the first one's."""
     other = load_encoder(EncoderConfig(model=encoder.config.model, query_prefix="other "))
-    evidence, known = Evidence.fit(pairs, grades, encoders=[encoder, other], names=("cosine",), scale=scale)
-    assert evidence.blend.columns == ("cosine", "cosine:2")
-    assert not evidence.pooled
-    values = columns_of(pairs, [encoder, other], ["cosine"])
-    np.testing.assert_allclose(values[:, 1], other.cosines(pairs), atol=1e-6)
+    names: tuple[EvidenceColumn, ...] = ("cosine", "cosine_z")
+    evidence, known = Evidence.fit(pairs, grades, encoders=[encoder, other], names=names, scale=scale)
+    assert evidence.blend.columns == ("cosine", "cosine_z", "cosine:2", "cosine_z:2")
+    values = columns_of(pairs, [encoder, other], names)
+    np.testing.assert_array_equal(values[:, :2], columns_of(pairs, [encoder], names))
+    np.testing.assert_array_equal(values[:, 2:], columns_of(pairs, [other], names))
+    np.testing.assert_allclose(values[:, 2], other.cosines(pairs), atol=1e-6)
     np.testing.assert_allclose(evidence.scores(pairs), known, atol=1e-6)
