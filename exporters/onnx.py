@@ -41,9 +41,9 @@ class Labelled:
 def export_bundle(model: Path, output: Path, *, labelled: Labelled, config: ExportConfig) -> ExportReport:
     """Export a folder that `train` wrote to the bundle folder `output`, replacing it whole.
 
-    fp32 must equal torch, else GateError. An int8 variant ships if it keeps quality on the labelled pairs and is
-    faster here; otherwise fp32 ships and the report says why. `config.force` ships int8 regardless; `config.half`
-    writes OUTPUT-fp16 too, for GPUs.
+    fp32 must equal torch, else GateError. A variant in fewer bits ships if it keeps quality on the labelled pairs and
+    is faster here; otherwise fp32 ships and the report says why. `config.force` ships the first one regardless;
+    `config.half` writes OUTPUT-fp16 too, for GPUs.
     """
     card = read_card(model, Card)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,8 @@ def ship(
         _replace(write_half(fp32, fp32.parent / "fp16", some), f"{output}-fp16")
     last_layer = str(manifest.figures["last_layer"])
     chosen, report = choose(fp32, labelled.lists, labelled.grades, config, exact=exact, last_layer=last_layer)
-    found = {"variant": report.variant, "mix": config.mix, "figures": {**figures, **report.figures()}}
+    kind = {"variant": report.variant, "runtime": report.runtime}
+    found = {**kind, "mix": config.mix, "figures": {**figures, **report.figures()}}
     seal(chosen, manifest.model_copy(update=found))
     _replace(chosen, str(output))
     return report

@@ -1,17 +1,20 @@
-"""Dynamic int8 quantisation of an ONNX graph, per channel, and half precision for GPUs."""
+"""An ONNX graph in fewer bits: dynamic and static int8, per channel, and half precision for GPUs."""
 
 from __future__ import annotations
 
 import logging
+import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from relsearch.errors import MissingExtraError
 from relsearch.exporters.cpu import cpu_flags, saturates
+from relsearch.rerank.engine import feeds_of
+from relsearch.rerank.pairs import Row
 
 # Linear layers and embedding tables. The head stays fp32: it costs nothing and sets the score's resolution.
 OPERATORS = ("MatMul", "Gather")
@@ -55,12 +58,37 @@ def quantize(source: Path, target: Path, recipe: Recipe = RECIPES[0]) -> None:
             source,
             target,
             op_types_to_quantize=list(OPERATORS),
-            nodes_to_exclude=[*_head(graph), *_feed_forward(graph, recipe.fp32_layers)],
+            nodes_to_exclude=[*_renamed_head(graph), *_feed_forward(graph, recipe.fp32_layers)],
             per_channel=True,
             reduce_range=saturates(cpu_flags()),
             weight_type=QuantType.QInt8,
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
+
+
+def quantize_static(source: Path, target: Path, rows: Sequence[Row]) -> None:
+    """Write the int8 version of the graph whose ranges are fixed on these inputs, for OpenVINO.
+
+    By NNCF's recipe for transformers: outliers are smoothed into the weights, biases corrected. The head stays fp32.
+    """
+    os.environ.setdefault("NNCF_CI", "1")  # else it reports its use to its makers
+    try:
+        import nncf
+        import onnx
+    except ImportError as exc:
+        raise MissingExtraError("static quantisation", "export-openvino") from exc
+    model = onnx.load(source)
+    wanted = [tensor.name for tensor in model.graph.input]
+    nncf.set_log_level(logging.ERROR)
+    with redirect_stdout(None):  # its progress bars
+        quantised = nncf.quantize(
+            model,
+            nncf.Dataset([feeds_of([row], wanted) for row in rows]),
+            model_type=nncf.ModelType.TRANSFORMER,
+            subset_size=len(rows),
+            ignored_scope=nncf.IgnoredScope(names=_head(model.graph)),
+        )
+    onnx.save(quantised, target)
 
 
 def halve(source: Path, target: Path) -> None:
@@ -74,9 +102,13 @@ def halve(source: Path, target: Path) -> None:
 
 
 def _head(graph: Any) -> list[str]:
-    """The products on pooled vectors, the only Gemm nodes, which the quantiser renames; a projection of tokens."""
-    pooled = [f"{node.name}_MatMul" for node in graph.node if node.op_type == "Gemm"]
-    return pooled + [node.name for node in graph.node if "/projection/" in node.name]
+    """The products on pooled vectors, the only Gemm nodes, and a projection of tokens."""
+    return [node.name for node in graph.node if node.op_type == "Gemm" or "/projection/" in node.name]
+
+
+def _renamed_head(graph: Any) -> list[str]:
+    """The same, and the names that dynamic quantisation gives the Gemm nodes."""
+    return [name for node in _head(graph) for name in (node, f"{node}_MatMul")]
 
 
 def _feed_forward(graph: Any, layers: int) -> list[str]:

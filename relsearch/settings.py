@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Runtime = Literal["onnxruntime", "openvino"]
 Policy = Literal["fill", "relabel", "unlabelled", "synthetic"]
 POLICIES: tuple[Policy, ...] = ("fill", "relabel", "unlabelled", "synthetic")
 QuerySource = Literal["llm", "titles", "headings", "phrases"]
@@ -83,7 +84,8 @@ class OptimizeConfig(Section):
 class ExportConfig(Section):
     """ONNX variants, the parity gate against torch, and the guard before a new reranker ships."""
 
-    max_ndcg_loss: float = Field(0.005, ge=0, description="relative loss of NDCG@10 that int8 may cost")
+    runtime: Runtime = Field("onnxruntime", description="what runs the bundle; openvino: int8 or bf16, needs the extra")
+    max_ndcg_loss: float = Field(0.005, ge=0, description="relative loss of NDCG@10 that int8 or bf16 may cost")
     min_top10_overlap: float = Field(9.0, ge=0, le=10)
     force: bool = False
     half: bool = Field(False, description="also write OUTPUT-fp16, a bundle for CUDA and TensorRT")

@@ -1,4 +1,4 @@
-"""The bundle: one folder that reranks with onnxruntime and tokenizers alone, checked by its checksums."""
+"""The bundle: one folder that reranks with a runtime and tokenizers alone, checked by its checksums."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.logistic import Logistic
 from relsearch.rerank.mix import Mix
 from relsearch.rerank.prior import Prior
+from relsearch.rerank.sessions import Variant
+from relsearch.settings import Runtime
 
 MANIFEST = "bundle.json"
 MODEL = "model.onnx"
@@ -25,8 +27,6 @@ ENCODER_TOKENIZER = "encoder_tokenizer.json"
 
 READY = Path("ready")
 SHIPPED = Path(__file__).parent / "ready"
-
-Variant = Literal["fp32", "int8", "fp16"]
 
 
 class ManifestBase(BaseModel):
@@ -40,6 +40,7 @@ class ManifestBase(BaseModel):
 
     format: Literal[1, 2] = 2
     variant: Variant
+    runtime: Runtime = "onnxruntime"
     base: str
     training_data: str
     template: str

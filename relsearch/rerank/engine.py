@@ -1,4 +1,4 @@
-"""Running one ONNX graph fast on CPUs: length-sorted micro-batches on workers of one thread each."""
+"""Running one graph fast on CPUs: length-sorted micro-batches on workers of one thread each."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.errors import ArtifactError
 from relsearch.rerank.pairs import Row
+from relsearch.rerank.sessions import Variant, open_session
+from relsearch.settings import Runtime
 
-CPU = ("CPUExecutionProvider",)
 # How fast the measured cost follows the machine: about the last ten calls count.
 _MEMORY = 0.1
 
@@ -29,16 +28,13 @@ class Engine:
         graph: Path,
         *,
         outputs: Sequence[str],
-        batch_tokens: int,
+        variant: Variant = "fp32",
+        runtime: Runtime = "onnxruntime",
         workers: int | None = None,
-        providers: Sequence[str] = CPU,
     ) -> None:
         self.workers = workers or available_cores()
         self.seconds_per_token = 0.0  # of one worker; 0 before the first call
-        self._session = _session(graph, providers)
-        self._outputs = list(outputs)
-        self._wanted = [tensor.name for tensor in self._session.get_inputs()]
-        self._batch_tokens = batch_tokens
+        self._session = open_session(graph, outputs, variant=variant, runtime=runtime, workers=self.workers)
         self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="relsearch-onnx")
 
     def run(self, rows: Sequence[Row]) -> NDArray[np.float32]:
@@ -47,7 +43,7 @@ class Engine:
 
     def run_each(self, rows: Sequence[Row]) -> list[list[NDArray[np.float32]]]:
         """Return the graph's outputs for each input, in input order; what is computed for padding is not cut off."""
-        batches = micro_batches([len(row.ids) for row in rows], self._batch_tokens)
+        batches = micro_batches([len(row.ids) for row in rows], self._session.batch_tokens)
         parts = self._pool.map(lambda batch: self._call([rows[place] for place in batch]), batches)
         found: dict[int, list[NDArray[np.float32]]] = {}
         for batch, outputs in zip(batches, parts, strict=True):
@@ -88,9 +84,8 @@ class Engine:
 
     def _call(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
         started = time.perf_counter()
-        lengths = [len(row.ids) for row in rows]
-        outputs: list[NDArray[np.float32]] = self._session.run(self._outputs, _feeds(rows, lengths, self._wanted))
-        spent = (time.perf_counter() - started) / (max(lengths) * len(rows))
+        outputs = self._session.run(feeds_of(rows, self._session.inputs, step=self._session.step))
+        spent = (time.perf_counter() - started) / (max(len(row.ids) for row in rows) * len(rows))
         known = self.seconds_per_token
         self.seconds_per_token = known + _MEMORY * (spent - known) if known else spent
         return outputs
@@ -114,25 +109,13 @@ def micro_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
     return batches
 
 
-def _feeds(rows: Sequence[Row], lengths: Sequence[int], wanted: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+def feeds_of(rows: Sequence[Row], wanted: Sequence[str], *, step: int = 1) -> dict[str, NDArray[np.int64]]:
+    """Return the inputs of a graph for one call, padded to the longest row or the next multiple of `step`."""
     # Padding ids are 0 whatever the vocabulary: the attention mask hides them.
-    ids, types, mask = np.zeros((3, len(rows), max(lengths)), dtype=np.int64)
-    for number, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+    longest = -(-max(len(row.ids) for row in rows) // step) * step
+    ids, types, mask = np.zeros((3, len(rows), longest), dtype=np.int64)
+    for number, row in enumerate(rows):
+        length = len(row.ids)
         ids[number, :length], types[number, :length], mask[number, :length] = row.ids, row.types, 1
     columns = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
     return {name: columns[name] for name in wanted}
-
-
-def _session(graph: Path, providers: Sequence[str]) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    usable = [name for name in providers if name in onnxruntime.get_available_providers()]
-    try:
-        return onnxruntime.InferenceSession(str(graph), options, providers=usable)
-    except Exception as exc:  # onnxruntime's errors share no public base
-        raise ArtifactError(f"{graph}: onnxruntime cannot load it ({exc}); export again") from exc

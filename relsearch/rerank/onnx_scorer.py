@@ -12,17 +12,13 @@ from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, Manifest,
 from relsearch.rerank.cache import ContentCache
 from relsearch.rerank.calibrated import encodable
 from relsearch.rerank.deadline import Reranked, rerank_within
-from relsearch.rerank.engine import CPU, Engine
+from relsearch.rerank.engine import Engine
 from relsearch.rerank.logistic import Floats
 from relsearch.rerank.pairs import Row
 from relsearch.rerank.scoring import Pairs, ResidualScorer
 from relsearch.rerank.tokens import PairTokenizer, TextTokenizer
 from relsearch.rerank.vectors import VectorCache, Vectors
 
-# One text a call makes int8 scores independent of their batch: dynamic quantisation takes its
-# range from all that is in a call. In fp32 calls beyond a core's cache are slower: 512 tokens by a tenth.
-BATCH_TOKENS = {"fp32": 128, "int8": 1, "fp16": 16_384}
-_PROVIDERS = {"fp16": ("TensorrtExecutionProvider", "CUDAExecutionProvider", *CPU)}
 CHARACTERS_PER_TOKEN = 4  # of ordinary text; plans how many candidates are worth tokenising
 _WARM_UP = "how fast is this machine"
 
@@ -159,11 +155,11 @@ class OnnxScorer(ResidualScorer):
 
 
 def _engine(bundle: Bundle[Manifest], graph: str, output: str, workers: int | None) -> Engine:
-    variant = bundle.manifest.variant
+    manifest = bundle.manifest
     return Engine(
         bundle.folder / graph,
         outputs=(output,),
-        batch_tokens=BATCH_TOKENS[variant],
+        variant=manifest.variant,
+        runtime=manifest.runtime,
         workers=workers,
-        providers=_PROVIDERS.get(variant, CPU),
     )

@@ -71,4 +71,4 @@ def _same_model(one: Path, other: Path) -> bool:
 
 def _trained(manifest: ManifestBase) -> dict[str, object]:
     # Calibration is fitted on the trained model's own logits: no two trainings share it to the last digit.
-    return manifest.model_dump(exclude={"format", "variant", "mix", "feedback", "figures", "files"})
+    return manifest.model_dump(exclude={"format", "variant", "runtime", "mix", "feedback", "figures", "files"})

@@ -34,7 +34,7 @@ def test_longest_come_first(lengths: list[int]) -> None:
 @pytest.fixture
 def engine(tiny_bundles: dict[str, Path]) -> Engine:
     """The fp32 cross-encoder on two workers."""
-    return Engine(tiny_bundles["fp32"] / "model.onnx", outputs=("logits",), batch_tokens=512, workers=2)
+    return Engine(tiny_bundles["fp32"] / "model.onnx", outputs=("logits",), workers=2)
 
 
 @pytest.fixture

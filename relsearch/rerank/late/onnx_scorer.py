@@ -17,7 +17,7 @@ from relsearch.rerank.late.interaction import TextVectors, compress
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.late.scorer import LateScorer
 from relsearch.rerank.late.store import OpenStore, StoreFacts, VectorStore
-from relsearch.rerank.onnx_scorer import BATCH_TOKENS, CHARACTERS_PER_TOKEN
+from relsearch.rerank.onnx_scorer import CHARACTERS_PER_TOKEN
 from relsearch.rerank.pairs import Row
 from relsearch.rerank.tokens import TextTokenizer
 
@@ -42,7 +42,8 @@ class LateOnnxScorer(LateScorer):
         self._engine = Engine(
             bundle.folder / MODEL,
             outputs=(POOLED, TOKENS),
-            batch_tokens=BATCH_TOKENS[manifest.variant],
+            variant=manifest.variant,
+            runtime=manifest.runtime,
             workers=workers,
         )
 

@@ -1,0 +1,97 @@
+"""What computes a bundle's graph: ONNX Runtime, or OpenVINO where the bundle was exported for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relsearch.errors import ArtifactError, MissingExtraError
+from relsearch.settings import Runtime
+
+Variant = Literal["fp32", "int8", "fp16", "bf16"]
+Feeds = Mapping[str, NDArray[np.int64]]
+Outputs = list[NDArray[np.float32]]
+
+# One text a call makes int8 scores independent of their batch: dynamic quantisation takes its
+# range from all that is in a call. In fp32 calls beyond a core's cache are slower: 512 tokens by a tenth.
+_BATCH_TOKENS = {"fp32": 128, "int8": 1, "fp16": 16_384}
+_CPU = ("CPUExecutionProvider",)
+_PROVIDERS = {"fp16": ("TensorrtExecutionProvider", "CUDAExecutionProvider", *_CPU)}
+# OpenVINO compiles its kernels anew for every shape that it has not met: lengths are rounded up so that they are few.
+_OPENVINO_BATCH_TOKENS, _OPENVINO_STEP = 512, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A loaded graph that threads share.
+
+    A call takes at most `batch_tokens` tokens with padding, or one text; lengths are padded to a multiple of `step`.
+    """
+
+    inputs: tuple[str, ...]
+    run: Callable[[Feeds], Outputs]
+    batch_tokens: int
+    step: int = 1
+
+
+def open_session(graph: Path, outputs: Sequence[str], *, variant: Variant, runtime: Runtime, workers: int) -> Session:
+    """Load a graph to be called by `workers` threads, one core each.
+
+    Raise ArtifactError where the runtime cannot load it, MissingExtraError where that is not installed.
+    """
+    if runtime == "openvino":
+        return _openvino(graph, list(outputs), variant=variant, workers=workers)
+    return _onnxruntime(graph, list(outputs), variant=variant)
+
+
+def _onnxruntime(graph: Path, outputs: list[str], *, variant: Variant) -> Session:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    wanted = _PROVIDERS.get(variant, _CPU)
+    usable = [name for name in wanted if name in onnxruntime.get_available_providers()]
+    try:
+        session = onnxruntime.InferenceSession(str(graph), options, providers=usable)
+    except Exception as exc:  # onnxruntime's errors share no public base
+        raise ArtifactError(f"{graph}: onnxruntime cannot load it ({exc}); export again") from exc
+    inputs = tuple(tensor.name for tensor in session.get_inputs())
+    return Session(inputs, lambda feeds: list(session.run(outputs, dict(feeds))), _BATCH_TOKENS[variant])
+
+
+def _openvino(graph: Path, outputs: list[str], *, variant: Variant, workers: int) -> Session:
+    try:
+        import openvino
+    except ImportError as exc:
+        raise MissingExtraError("a bundle for OpenVINO", "openvino") from exc
+    core = openvino.Core()
+    # What int8 leaves in floating point is computed in bfloat16, too, where the processor does.
+    half = variant != "fp32" and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    options = {
+        "NUM_STREAMS": workers,
+        "INFERENCE_NUM_THREADS": workers,
+        "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+        "ENABLE_CPU_PINNING": False,  # a core that another process uses is not waited for
+    }
+    try:
+        model = core.compile_model(str(graph), "CPU", options)
+    except RuntimeError as exc:
+        raise ArtifactError(f"{graph}: OpenVINO cannot load it ({exc}); export again") from exc
+    of_thread: Any = threading.local()  # a request serves one call at a time
+
+    def run(feeds: Feeds) -> Outputs:
+        if not hasattr(of_thread, "request"):
+            of_thread.request = model.create_infer_request()
+        found = of_thread.request.infer(dict(feeds))
+        return [np.asarray(found[name]) for name in outputs]
+
+    return Session(tuple(each.any_name for each in model.inputs), run, _OPENVINO_BATCH_TOKENS, _OPENVINO_STEP)
