@@ -23,7 +23,17 @@ from benchmarks.judge_baselines import baselines
 from benchmarks.judge_data import E5, SCALE, SEED, TEST, TRAINING, Labelled, human_of, labelled, training_halves
 from benchmarks.judge_gain import gain
 from benchmarks.judge_stacks import stacked
-from benchmarks.judge_variants import AIM, CONTRIBUTIONS, SAMPLE_PER_QUERY, SHIPPED, STACKS, TUNED, ZERO_SHOT, folder_of
+from benchmarks.judge_variants import (
+    AIM,
+    CONTRIBUTIONS,
+    LLM,
+    SAMPLE_PER_QUERY,
+    SHIPPED,
+    STACKS,
+    TUNED,
+    ZERO_SHOT,
+    folder_of,
+)
 from benchmarks.record import RESULTS, record
 from relsearch.config import JudgeConfig
 from relsearch.encoder import load_encoder
@@ -68,11 +78,9 @@ class Bench:
         output.mkdir(parents=True, exist_ok=True)
         self.train, self.dev = training_halves()
         self.test = labelled(TEST)
-        self.sample = self.test.at(
-            natural_sample(
-                self.test.pairs, count=SAMPLE_PER_QUERY * len({p.query_id for p in self.test.pairs}), seed=SEED
-            )
-        )
+        queries = sorted({pair.query_id for pair in self.test.pairs})
+        few = natural_sample(self.test.pairs, count=SAMPLE_PER_QUERY * len(queries), seed=SEED)
+        self.parts = {ZERO_SHOT: self.test.at(few), LLM: self.test.of(set(queries[::2]))}
 
     @property
     def kept(self) -> Path:
@@ -83,7 +91,7 @@ class Bench:
         """Return a judge's labels of the test pairs; made where they are not finished."""
         path = self._folder(name) / "judgments.parquet"
         if not path.is_file():
-            part = self.sample if name == ZERO_SHOT else self.test
+            part = self.parts.get(name, self.test)
             if name in STACKS:
                 table = self._stacked(name)
             else:

@@ -10,7 +10,8 @@ from benchmarks.judge_data import E5, MINILM
 from relsearch.config import Aim, EvidenceColumn, JudgeConfig, TuneConfig
 
 AIM: Aim = "frequency"
-# Judges whose labels are too dear for all pairs on two cores read this many a query; their row says so.
+# Judges whose labels are too dear for all pairs on two cores read fewer, and their row says how many: the zero-shot one
+# so many a query, the tuned LLM, which must see a pool to know its best, the whole pools of every second query.
 SAMPLE_PER_QUERY = 40
 EVIDENCE: tuple[EvidenceColumn, ...] = ("cosine", "cosine_feedback", "cosine_contrast", "cosine_z")
 _ENCODER = JudgeConfig(
@@ -37,21 +38,22 @@ class Variant:
     tune: TuneConfig
 
 
+ZERO_SHOT = "SmolLM2 zero-shot"
+SHIPPED = "encoder + evidence"
+LLM = "LLM + evidence"
 TUNED = {
     "encoder + evidence": Variant(_ENCODER, _LORA),
     "encoder + cosine": Variant(_ENCODER.model_copy(update={"evidence": ("cosine",), "more_encoders": ()}), _LORA),
-    "LLM + evidence": Variant(_LLM, _LORA.model_copy(update=_LLM_TUNE)),
+    LLM: Variant(_LLM, _LORA.model_copy(update=_LLM_TUNE)),
     "encoder alone": Variant(_ENCODER.model_copy(update={"evidence": (), "more_encoders": ()}), _LORA),
 }
-ZERO_SHOT = "SmolLM2 zero-shot"
-SHIPPED = "encoder + evidence"
-STACKS = {"stack of encoder and LLM": (SHIPPED, "LLM + evidence")}
+STACKS = {"stack of encoder and LLM": (SHIPPED, LLM)}
 CONTRIBUTIONS = (
     ("evidence bins", "e5 cosine bins"),
     (SHIPPED, "e5 cosine bins"),
     (SHIPPED, "evidence bins"),
     (SHIPPED, "encoder + cosine"),
-    ("LLM + evidence", "evidence bins"),
+    (LLM, "evidence bins"),
     ("stack of encoder and LLM", SHIPPED),
 )
 
