@@ -35,9 +35,11 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.judge_evidence
 	$(BIN)/python -m benchmarks.judge_speed
 	$(BIN)/python -m benchmarks.own_domain
+	$(BIN)/python -m benchmarks.own_domain --labelled 10 20
 	$(BIN)/python -m benchmarks.transfer
 	$(BIN)/python -m benchmarks.few_labels
 	$(BIN)/python -m benchmarks.rerank_speed --late ready
+	$(BIN)/python -m benchmarks.rerank_budget ready
 	$(BIN)/python -m benchmarks.stored_vectors
 	$(BIN)/python -m benchmarks.serve_fuzz
 	$(BIN)/python -m benchmarks.serve_soak
