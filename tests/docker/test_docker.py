@@ -31,6 +31,15 @@ def _instructions(path: Path) -> list[tuple[str, str]]:
     return [(each["instruction"], each["value"]) for each in parser.structure if each["instruction"] != "COMMENT"]
 
 
+def _extras(path: Path) -> set[str]:
+    """The extras that an image installs: named in place, or by the default of an argument."""
+    text = path.read_text(encoding="utf-8")
+    (named,) = re.findall(r"/src\[([\w,$]+)\]", text)
+    if named == "$EXTRAS":
+        (named,) = re.findall(r"^ARG EXTRAS=([\w,]+)$", text, re.MULTILINE)
+    return set(named.split(","))
+
+
 def _last(path: Path, name: str) -> str:
     return [value for instruction, value in _instructions(path) if instruction == name][-1]
 
@@ -74,25 +83,22 @@ def test_an_image_installs_extras_that_exist_and_no_secret(path: Path) -> None:
     extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"][
         "optional-dependencies"
     ]
-    text = path.read_text(encoding="utf-8")
-    (named,) = re.findall(r"'/src\[([\w,]+)\]'", text)
-    assert set(named.split(",")) <= set(extras)
+    assert _extras(path) <= set(extras)
     assert not [value for name, value in _instructions(path) if name in ("ENV", "ARG") and "KEY" in value]
 
 
 def test_the_serving_image_has_no_torch() -> None:
     """Neither the base dependencies nor its extras name torch or what brings it; only the built environment is kept."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    text = (DOCKER / "Dockerfile.serve").read_text(encoding="utf-8")
-    (named,) = re.findall(r"'/src\[([\w,]+)\]'", text)
+    path = DOCKER / "Dockerfile.serve"
     wanted = [*project["dependencies"]]
-    for extra in named.split(","):
+    for extra in [*_extras(path), "openvino"]:  # which its first lines offer
         wanted += project["optional-dependencies"][extra]
     packages = {Requirement(each).name.lower() for each in wanted}
     assert packages
     assert not packages & TORCH
     assert "relsearch" not in packages  # an extra of ours could bring it back
-    stages = text.split("\nFROM ")
+    stages = path.read_text(encoding="utf-8").split("\nFROM ")
     assert len(stages) == 3
     assert "pip" not in stages[-1]
 
