@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 from benchmarks.folders import use_models
 from benchmarks.judge_data import E5, MINILM, SCALE, SEED, TRAINING, Labelled, training_halves
-from benchmarks.judge_variants import SHIPPED, TUNED, folder_of
+from benchmarks.judge_variants import ENCODER, TUNED, folder_of
 from benchmarks.record import record
 from relsearch.config import PointwiseLoss, TuneConfig
 from relsearch.encoder import Encoder, load_encoder
@@ -46,9 +46,9 @@ def main() -> None:
     encoders = [load_encoder(config, keep=arguments.vectors) for config in (E5, MINILM)]
     budget = {"minutes": arguments.minutes, "max_pairs": arguments.pairs, "dev_pairs": arguments.dev_pairs}
     budget["calibration_pairs"] = arguments.dev_pairs  # so that the best look is of the pairs that are reported
-    config = TUNED[SHIPPED].tune.model_copy(update=budget)
+    config = TUNED[ENCODER].tune.model_copy(update=budget)
     rows = [cell(loss, listwise, config, train, dev, encoders, arguments.output) for loss, listwise in CELLS]
-    record("judge_losses", {"training": TRAINING, "judge": SHIPPED, **budget, "table": rows}, seed=SEED)
+    record("judge_losses", {"training": TRAINING, "judge": ENCODER, **budget, "table": rows}, seed=SEED)
     print(show(rows))
 
 
@@ -68,7 +68,7 @@ def cell(
     if not path.is_file():
         report = tune(
             *(train.pairs, train.grades, dev.pairs, dev.grades),
-            judge=TUNED[SHIPPED].judge,
+            judge=TUNED[ENCODER].judge,
             tune=config.model_copy(update={"loss": loss, "listwise_weight": listwise}),
             encoders=encoders,
             scale=SCALE,

@@ -1,9 +1,10 @@
 """Judges side by side on TREC Deep Learning 2019: tuned on 2021 and the dev half of 2023.
 
 `python -m benchmarks.judge_quality [--output runs/judge-quality] [--only NAME...] [--measure-only]` tunes each
-judge of TUNED, fits STACKS on held-out training queries, judges the human-graded pairs of 2019 and sets the judges
-beside baselines and published labels. Every finished part is kept in the output folder, so a cut run goes on. It
-needs RELSEARCH_COLLECTIONS (default ../shared/collections) and RELSEARCH_MODELS (default ../shared/models).
+judge of TUNED, fits STACKS on held-out training queries, judges the human-graded pairs of 2019 with them and with the
+judge that ships, and sets all beside baselines and published labels. Every finished part is kept in the output folder,
+so a cut run goes on. It needs RELSEARCH_COLLECTIONS (default ../shared/collections) and RELSEARCH_MODELS (default
+../shared/models).
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ from benchmarks.record import RESULTS, record
 from relsearch.config import JudgeConfig
 from relsearch.encoder import load_encoder
 from relsearch.exporters.files import replace_text
+from relsearch.judge.card import CARD
+from relsearch.judge.registry import READY, judge_folder
 from relsearch.judge.sample import natural_sample
 from relsearch.judge.store import judge_all
 from relsearch.judge.tune import tune
@@ -58,7 +61,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     bench = Bench(arguments.output)
     if not arguments.measure_only:
-        for name in arguments.only if arguments.only is not None else [*TUNED, *STACKS, ZERO_SHOT]:
+        for name in arguments.only if arguments.only is not None else [SHIPPED, *TUNED, *STACKS, ZERO_SHOT]:
             bench.judged(name)
     if arguments.only is not None:
         return
@@ -102,7 +105,7 @@ class Bench:
     def judges(self) -> dict[str, pl.DataFrame]:
         """Return the labels of baselines, of published judges, and of every judge that is finished."""
         judges = baselines(self.train, self.dev, self.test, kept=self.kept)
-        for name in (ZERO_SHOT, *TUNED, *STACKS):
+        for name in (ZERO_SHOT, SHIPPED, *TUNED, *STACKS):
             if (self._folder(name) / "judgments.parquet").is_file():
                 judges[name] = self.judged(name)
         return judges
@@ -115,7 +118,7 @@ class Bench:
 
     def reports(self) -> dict[str, Any]:
         """Return what tuning reported of each judge."""
-        cards = {name: self._folder(name) / "judge" / "judge.json" for name in TUNED}
+        cards = {name: self._folder(name) / "judge" / CARD for name in TUNED} | {SHIPPED: judge_folder(READY) / CARD}
         return {name: json.loads(card.read_text("utf-8"))["figures"] for name, card in cards.items() if card.is_file()}
 
     def _folder(self, name: str) -> Path:
@@ -124,8 +127,8 @@ class Bench:
     def _judge(self, name: str) -> Judge:
         if name == ZERO_SHOT:
             return ZeroShotJudge(JudgeConfig(max_document_tokens=160), SCALE)
-        folder = self._folder(name) / "judge"
-        if not (folder / "judge.json").is_file():
+        folder = judge_folder(READY) if name == SHIPPED else self._folder(name) / "judge"
+        if not (folder / CARD).is_file():
             variant = TUNED[name]
             tune(
                 *(self.train.pairs, self.train.grades, self.dev.pairs, self.dev.grades),

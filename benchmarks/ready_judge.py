@@ -1,4 +1,4 @@
-"""Put the judge that benchmarks.judge_quality ships into the package, as the ready judge.
+"""Put the encoder judge that benchmarks.judge_quality tuned into the package, as the ready judge.
 
 `python -m benchmarks.ready_judge [--output runs/judge-quality]` copies card, adapter and head; the held-out scores
 stay behind.
@@ -10,7 +10,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from benchmarks.judge_variants import SHIPPED, folder_of
+from benchmarks.judge_variants import ENCODER, folder_of
 from relsearch.judge.card import ADAPTER, CARD, HEAD
 from relsearch.judge.registry import READY, judge_folder
 
@@ -21,7 +21,7 @@ def main() -> None:
     """Copy file by file, the card last."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--output", type=Path, default=Path("runs/judge-quality"))
-    source = folder_of(parser.parse_args().output, SHIPPED) / "judge"
+    source = folder_of(parser.parse_args().output, ENCODER) / "judge"
     target = judge_folder(READY)
     for name in FILES:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
