@@ -98,8 +98,7 @@ def own_domain_few(figures: Figures) -> str:
             rows.append([collection, str(row["k"]), _SCORES[row["scores"]], cosine, human, augmented, difference(test)])
     return section(
         f"Fewer labels of a collection's own, {figures['folds']} folds: k labelled queries alone, and with the pools "
-        "of the fold's other queries graded by the reranker that learnt from those k beside the evidence of search and "
-        "untrained encoder. Scores: the reranker's own, with BM25's mixed in, and with feedback as well. NDCG@10 "
+        "of the fold's other queries graded by the reranker that learnt from those k, with BM25 and feedback. NDCG@10 "
         "[95 % CI]; p of a paired randomisation test.",
         table(["collection", "k", "scores", "untrained cosine", "human only", "augmented", "difference (p)"], rows),
         figures,
