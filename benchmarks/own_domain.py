@@ -224,7 +224,7 @@ class Trial:
         labels = context.labels.filter(_of(known))
         judged = None
         if arm.judged:
-            judge = reranker_judge(context, self._folder(number, arm.alone) / "model", labels, held_out=dev)
+            judge = reranker_judge(context, self._folder(number, arm.alone) / "model", labels.filter(_of(dev)))
             pool = context.first_stage.filter(_of(unknown)).sort("query_id", "doc_id")
             judged = judge_all(judge, context.pairs(pool), self._folder(number, arm) / "judged")
         examples, dev_examples = (

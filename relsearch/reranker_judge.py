@@ -1,4 +1,4 @@
-"""A reranker as a judge: its scores, and what search and untrained encoder say, as graded labels of a query's pool.
+"""A reranker as a judge: its own scores and what is mixed in beside them, as graded labels of a query's pool.
 
 It knows what a judge that reads pairs does not: the search's own scores, in which exact words count, weighed on this
 collection. A reranker that learns from its labels takes that into its own scores (self-training).
@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Protocol
 
 import numpy as np
+import polars as pl
 
 from relsearch.config import Aim
 from relsearch.errors import DataError
@@ -22,7 +23,6 @@ from relsearch.ordinal import CumulativeLink, cut
 from relsearch.protocols import Scorer
 from relsearch.rerank.logistic import Floats, log_odds
 from relsearch.rerank.mix import Mix, mixed_scores
-from relsearch.search_evidence import FirstStage, SearchEvidence
 from relsearch.types import Judgment, Pair, Scale
 
 
@@ -32,6 +32,20 @@ class Reranker(Scorer, Protocol):
     def truncated(self, query: str, texts: Sequence[str]) -> int:
         """Return how many of the texts are longer than what is read of them."""
         ...
+
+
+class FirstStage:
+    """The search's score of each candidate; one that the search did not find counts as its query's lowest."""
+
+    def __init__(self, run: pl.DataFrame) -> None:
+        rows = run.select("query_id", "doc_id", "score").iter_rows()
+        self._scores: dict[tuple[str, str], float] = {(query, doc): score for query, doc, score in rows}
+        self._lowest: dict[str, float] = dict(run.group_by("query_id").agg(pl.col("score").min()).iter_rows())
+
+    def scores(self, pairs: Iterable[Pair]) -> list[float]:
+        """Return the score of each pair, 0 for a query that was not searched."""
+        lowest = self._lowest
+        return [self._scores.get((pair.query_id, pair.doc_id), lowest.get(pair.query_id, 0.0)) for pair in pairs]
 
 
 class Ranks:
@@ -59,15 +73,12 @@ class Ranks:
 
 @dataclass(frozen=True, slots=True)
 class RerankerJudge:
-    """Grades the pairs of a query together, by thresholds on the sum of the mixed score and the evidence.
+    """Grades the pairs of a query together, by thresholds on the mixed score.
 
-    Both count alike, each in its `spreads`, standard deviations of held-out pools. `fingerprint` is a hash of the
-    reranker, of what is mixed in, of the evidence and of the thresholds.
+    `fingerprint` is a hash of the reranker, of what is mixed in, and of the thresholds.
     """
 
     ranks: Ranks
-    evidence: SearchEvidence
-    spreads: tuple[float, float]
     link: CumulativeLink
     cuts: tuple[float, ...]
     scale: Scale
@@ -77,7 +88,6 @@ class RerankerJudge:
     def fit(
         cls,
         ranks: Ranks,
-        evidence: SearchEvidence,
         pairs: Sequence[Pair],
         grades: Sequence[int | None],
         *,
@@ -94,14 +104,12 @@ class RerankerJudge:
         rows = [row for row, grade in enumerate(grades) if grade is not None]
         if not rows:
             raise DataError("the reranker as judge: no held-out pair has a label; raise [pool] dev_share")
-        parts = ranks.logits(pairs), evidence.scores(pairs)
-        spreads = float(parts[0].std()) or 1.0, float(parts[1].std()) or 1.0
-        scores = _sum(parts, spreads)[rows]
+        scores = ranks.logits(pairs)[rows]
         levels = [grade for grade in grades if grade is not None]
         link = CumulativeLink.fit(scores, levels, scale)
         cuts = fit_cuts(scores, levels, [pairs[row].query_id for row in rows], scale, aim=aim, seed=seed)
-        fingerprint = fingerprint_of("reranker", about, evidence.blend, spreads, link, cuts, scale.names, scale.lowest)
-        return cls(ranks, evidence, spreads, link, cuts, scale, fingerprint)
+        fingerprint = fingerprint_of("reranker", about, link, cuts, scale.names, scale.lowest)
+        return cls(ranks, link, cuts, scale, fingerprint)
 
     @property
     def pooled(self) -> bool:
@@ -118,9 +126,5 @@ class RerankerJudge:
         return judgments(pairs, self._decide, scale=self.scale, fingerprint=self.fingerprint, pooled=self.pooled)
 
     def _decide(self, pairs: list[Pair], advance: Callable[[int], object]) -> Decision:
-        scores = _sum((self.ranks.logits(pairs, advance), self.evidence.scores(pairs)), self.spreads)
+        scores = self.ranks.logits(pairs, advance)
         return cut(scores, self.cuts, self.scale), self.link.probabilities(scores)
-
-
-def _sum(parts: tuple[Floats, Floats], spreads: tuple[float, float]) -> Floats:
-    return np.asarray(parts[0] / spreads[0] + parts[1] / spreads[1])

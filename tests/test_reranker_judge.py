@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 
 import polars as pl
 import pytest
 
-from relsearch.config import EncoderConfig
-from relsearch.encoder import Encoder, load_encoder
 from relsearch.errors import DataError
-from relsearch.judge.blend import Blend
 from relsearch.rerank.mix import NOTHING, Mix
-from relsearch.reranker_judge import Ranks, RerankerJudge
-from relsearch.search_evidence import FirstStage, SearchEvidence
+from relsearch.reranker_judge import FirstStage, Ranks, RerankerJudge
 from relsearch.tables import CANDIDATES
 from relsearch.types import SCALES, Pair
 from tests.rerank.fake_scorer import OverlapScorer
@@ -41,29 +35,16 @@ class CountingScorer(OverlapScorer):
         return sum(len(text.split()) > 1 for text in texts)
 
 
-@pytest.fixture(scope="module")
-def encoder(tiny_bert: Path) -> Encoder:
-    """An encoder that knows nothing of the texts."""
-    return load_encoder(EncoderConfig(model=str(tiny_bert)))
-
-
-@pytest.fixture
-def silent(encoder: Encoder) -> SearchEvidence:
-    """Evidence that says the same of every pair."""
-    nothing = Blend(columns=("search",), means=(0.0,), deviations=(1.0,), weights=(0.0,))
-    return SearchEvidence(encoder, FirstStage(RUN), (), nothing)
-
-
-def judge_with(mix: Mix, evidence: SearchEvidence, *, about: str = "this one") -> RerankerJudge:
+def judge_with(mix: Mix, *, pairs: Sequence[Pair] = PAIRS, about: str = "this one") -> RerankerJudge:
     """A judge whose thresholds are fitted on the pairs' own grades."""
     ranks = Ranks(CountingScorer(), FirstStage(RUN), mix)
-    grades = [GRADES[pair.doc_id] for pair in PAIRS]
-    return RerankerJudge.fit(ranks, evidence, PAIRS, grades, scale=SCALES["0-3"], aim="frequency", seed=1, about=about)
+    grades = [GRADES[pair.doc_id] for pair in pairs]
+    return RerankerJudge.fit(ranks, pairs, grades, scale=SCALES["0-3"], aim="frequency", seed=1, about=about)
 
 
-def test_it_grades_by_its_scores(silent: SearchEvidence) -> None:
+def test_it_grades_by_its_scores() -> None:
     """A better score is at least as good a grade, and the probabilities say so too; order changes nothing."""
-    judge = judge_with(NOTHING, silent)
+    judge = judge_with(NOTHING)
     found = list(judge.judge(PAIRS))
     assert [one.grade for one in found] == [GRADES[pair.doc_id] for pair in PAIRS]
     expected = [one.expected or 0.0 for one in found[:4]]
@@ -72,52 +53,30 @@ def test_it_grades_by_its_scores(silent: SearchEvidence) -> None:
     assert [one.expected for one in backwards] == pytest.approx([one.expected for one in found])
 
 
-def test_the_searchs_scores_count(silent: SearchEvidence) -> None:
+def test_the_searchs_scores_count() -> None:
     """With weight enough the search's favourite is graded best; what the search did not find counts as its lowest."""
-    found = {(one.query_id, one.doc_id): one.expected or 0.0 for one in judge_with(Mix(9.0), silent).judge(PAIRS)}
+    found = {(one.query_id, one.doc_id): one.expected or 0.0 for one in judge_with(Mix(9.0)).judge(PAIRS)}
     assert max((doc for doc in TEXTS), key=lambda doc: found["q1", doc]) == "e"
     assert FirstStage(RUN).scores([pair for pair in PAIRS if pair.query_id == "q2"]) == [8.0, 8.0, 8.0, 8.0, 9.0]
     assert FirstStage(RUN).scores([Pair("q3", "a", QUERY, "sea")]) == [0.0]
 
 
-def test_evidence_counts_beside_the_reranker(silent: SearchEvidence) -> None:
-    """Of two texts that the reranker finds alike, that which the evidence speaks for is graded better."""
-    against_the_search = replace(silent, blend=silent.blend.model_copy(update={"weights": (-1.0,)}))
-    for evidence, alike in ((silent, True), (against_the_search, False)):
-        found = {one.doc_id: one.expected or 0.0 for one in judge_with(NOTHING, evidence).judge(PAIRS[:5])}
-        assert (found["d"] == pytest.approx(found["e"])) == alike
-        assert found["d"] >= found["e"] - 1e-9
-
-
-def test_evidence_is_weighed_on_what_people_graded(encoder: Encoder) -> None:
-    """Pairs without a grade are in the pool and not in the fit."""
-    grades = [GRADES[pair.doc_id] if pair.query_id == "q1" else None for pair in PAIRS]
-    evidence = SearchEvidence.fit(encoder, FirstStage(RUN), ("cosine",), PAIRS, grades, scale=SCALES["0-3"])
-    assert evidence.blend.columns == ("cosine", "search")
-    assert evidence.blend.weights[1] < 0  # the search's favourite is irrelevant
-    with pytest.raises(DataError, match="0 grades"):
-        SearchEvidence.fit(encoder, FirstStage(RUN), ("cosine",), PAIRS, [None] * 10, scale=SCALES["0-3"])
-
-
-def test_what_it_does_not_read_is_counted(silent: SearchEvidence) -> None:
+def test_what_it_does_not_read_is_counted() -> None:
     """Each text that the scorer cuts counts, those of fitting not."""
-    judge = judge_with(NOTHING, silent)
+    judge = judge_with(NOTHING)
     before = judge.truncated
     list(judge.judge(PAIRS[:5]))
     assert judge.truncated - before == 3
 
 
-def test_labels_are_known_by_what_made_them(silent: SearchEvidence) -> None:
+def test_labels_are_known_by_what_made_them() -> None:
     """Another reranker or other weights beside it give another fingerprint; the same give the same."""
-    fingerprint = judge_with(NOTHING, silent).fingerprint
-    assert judge_with(NOTHING, silent).fingerprint == fingerprint
-    assert judge_with(NOTHING, silent, about="another").fingerprint != fingerprint
-    other = replace(silent, blend=silent.blend.model_copy(update={"weights": (1.0,)}))
-    assert judge_with(NOTHING, other).fingerprint != fingerprint
+    assert judge_with(NOTHING).fingerprint == judge_with(NOTHING).fingerprint
+    assert judge_with(NOTHING).fingerprint != judge_with(NOTHING, about="another").fingerprint
 
 
-def test_it_needs_held_out_labels(silent: SearchEvidence) -> None:
+def test_it_needs_held_out_labels() -> None:
     """Without any there are no thresholds."""
     ranks = Ranks(CountingScorer(), FirstStage(RUN), NOTHING)
     with pytest.raises(DataError, match="no held-out pair"):
-        RerankerJudge.fit(ranks, silent, PAIRS, [None] * 10, scale=SCALES["0-3"], aim="kappa", seed=1, about="")
+        RerankerJudge.fit(ranks, PAIRS, [None] * 10, scale=SCALES["0-3"], aim="kappa", seed=1, about="")

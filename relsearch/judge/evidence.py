@@ -41,7 +41,7 @@ class Similarity:
         queries, texts = (rows.astype(np.float64) for rows in encoder.vectors(pairs))
         cosine = np.einsum("nd,nd->n", queries, texts)
         feedback, contrast = np.zeros_like(cosine), np.zeros_like(cosine)
-        for rows in pools_of(pairs):
+        for rows in _pools(pairs):
             pool = texts[rows]
             best, every = others_mean(pool, cosine[rows]), others_mean(pool, np.zeros(len(rows)))
             moved = queries[rows] + best
@@ -77,7 +77,7 @@ def columns_of(
         return np.zeros((len(pairs), 0))
     found = similarities(pairs, encoders) if known is None else known
     values = np.zeros((len(pairs), len(encoders), len(names)))
-    for rows in pools_of(pairs):
+    for rows in _pools(pairs):
         for place, encoder in enumerate(encoders):
             pool = found[encoder.config].of(rows)
             values[rows, place] = np.column_stack([_COLUMNS[name](pool) for name in names])
@@ -123,8 +123,7 @@ class Evidence:
         return self.blend.scores(columns_of(pairs, self.encoders, self.names, known))
 
 
-def pools_of(pairs: Sequence[Pair]) -> list[list[int]]:
-    """Return the rows of each query's pairs."""
+def _pools(pairs: Sequence[Pair]) -> list[list[int]]:
     rows: dict[str, list[int]] = {}
     for row, pair in enumerate(pairs):
         rows.setdefault(pair.query, []).append(row)
