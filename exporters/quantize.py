@@ -79,7 +79,7 @@ def quantize_static(source: Path, target: Path, rows: Sequence[Row]) -> None:
         raise MissingExtraError("static quantisation", "export-openvino") from exc
     model = onnx.load(source)
     wanted = [tensor.name for tensor in model.graph.input]
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)  # its own set_log_level sets that of other people's handlers, too
     with redirect_stdout(None):  # its progress bars
         quantised = nncf.quantize(
             model,
