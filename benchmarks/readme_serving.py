@@ -19,13 +19,35 @@ def rerank_speed(figures: Figures) -> str:
             rows.append([candidates, name, f"{1000 * seconds:,.0f}", _ratio(ratio)])
     share = ", ".join(f"{kind} {value:.0%}" for kind, value in figures["share_of_peak"].items())
     late = _precomputed(figures) if "precomputed" in figures else ""
+    losses = _fewer_bits(figures) if "parity" in figures else ""
     return section(
         f"Reranking on {figures['threads']} threads ({', '.join(figures['cpu_flags'])}), {figures['model']}; times are "
         f"against sentence-transformers' `predict` [lowest, highest of {figures['rounds']} rounds]. Share of this "
         f"machine's peak of matrix products: {share}.{late}",
-        table(["candidates x tokens", "way", "ms", "times"], rows),
+        table(["candidates x tokens", "way", "ms", "times"], rows) + losses,
         figures,
     )
+
+
+def _fewer_bits(figures: Figures) -> str:
+    rows = [
+        [
+            name,
+            f"{found['ndcg10_reference']:.3f}",
+            f"{found['ndcg10_candidate']:.3f}",
+            f"{found['ndcg_loss']:.2%}",
+            f"{found['top10_overlap']:.2f}",
+        ]
+        for name, found in figures["parity"].items()
+    ]
+    head = [
+        f"a trained cross-encoder on {figures['parity_labels']}",
+        "NDCG@10, fp32",
+        "NDCG@10",
+        "loss",
+        "top-10 overlap",
+    ]
+    return f"\n\n{table(head, rows)}"
 
 
 def _precomputed(figures: Figures) -> str:
