@@ -105,7 +105,7 @@ def measured_elsewhere() -> dict[str, Any]:
     return {
         "requests_fuzzed": fuzz.get("requests_fuzzed"),
         "status_500": fuzz.get("status_500"),
-        "soak_errors": soak.get("soak_errors"),
+        **{key: soak.get(key) for key in ("soak_minutes", "soak_errors", "soak_refused", "soak_growth_mb")},
         "gateway_overhead_ms": overhead.get("gateway_overhead_ms"),
         "searches_lost": overhead.get("searches_lost"),
     }
