@@ -16,6 +16,7 @@ from relsearch.exporters.graphs import export_cross_encoder, save_tokenizer
 from relsearch.exporters.onnx import Labelled, ship
 from relsearch.exporters.parity import RankList, rank_lists
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Manifest, seal
+from relsearch.rerank.card import CARD
 from relsearch.rerank.logistic import Floats, Logistic
 from relsearch.rerank.torch_scorer import load_model, residuals
 from relsearch.template import DEFAULT_TEMPLATE, render
@@ -38,8 +39,11 @@ def export_foreign(
 
     fp32 must equal torch; int8 is held to the gate on the collection's labelled pairs. Its scores are the sigmoid of
     its logits, and it asks for no first-stage scores beside them unless the config does. Raise ModelError where it is
-    no cross-encoder with one score, DataError where nothing is labelled.
+    no cross-encoder with one score, or one of relsearch's own, which is nothing without its prior; DataError where
+    nothing is labelled.
     """
+    if (Path(model) / CARD).is_file():
+        raise ModelError(f"{model}: relsearch trained it, on a prior; `relsearch export -c` its pipeline's settings")
     labelled = Labelled(*labelled_lists(collection))
     if "mix" not in config.model_fields_set:  # measured for models that start at a cosine, not for any
         config = config.model_copy(update={"mix": 0.0})

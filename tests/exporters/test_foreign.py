@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from typer.testing import CliRunner
 
 from relsearch.cli import app
 from relsearch.config import ExportConfig
-from relsearch.errors import DataError
+from relsearch.errors import DataError, ModelError
 from relsearch.exporters.foreign import export_foreign, write_foreign
 from relsearch.rerank.bundle import open_bundle
+from relsearch.rerank.card import CARD
 from relsearch.rerank.onnx_scorer import OnnxScorer
 from relsearch.rerank.torch_scorer import load_model, residuals
 from relsearch.types import Document, Judgment, Query
@@ -61,13 +63,19 @@ def test_a_cross_encoder_without_card_scores_as_torch(tiny_reranker: Path, tmp_p
     assert scorer.rerank("why", TEXTS, budget_ms=60_000).reached == 3
 
 
+@pytest.fixture
+def foreign(tiny_reranker: Path, tmp_path: Path) -> Path:
+    """A cross-encoder that relsearch knows nothing of."""
+    return Path(shutil.copytree(tiny_reranker, tmp_path / "foreign", ignore=shutil.ignore_patterns(CARD)))
+
+
 def test_it_is_held_to_the_gate_and_written_in_half_precision_too(
-    tiny_reranker: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
+    foreign: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
 ) -> None:
     """The report tells of quality and speed; the fp16 bundle scores as fp32 within its rounding."""
     collection = Labelled(documents, queries, labels=40)
     report = export_foreign(
-        str(tiny_reranker), tmp_path / "b", collection=collection, config=ExportConfig(half=True), max_length=64
+        str(foreign), tmp_path / "b", collection=collection, config=ExportConfig(half=True), max_length=64
     )
     assert report.exact.max_difference < 1e-3
     assert report.tried.pairs == 40
@@ -77,17 +85,17 @@ def test_it_is_held_to_the_gate_and_written_in_half_precision_too(
     assert manifest.mix == 0.0  # its own scores: nothing is known of it
     half = OnnxScorer.open(tmp_path / "b-fp16")
     assert half.manifest.variant == "fp16"
-    whole = residuals(load_model(tiny_reranker, max_length=64), [("why", text) for text in TEXTS])
+    whole = residuals(load_model(foreign, max_length=64), [("why", text) for text in TEXTS])
     assert half.logits("why", TEXTS) == pytest.approx(whole, abs=0.02)
 
 
 def test_without_labels_there_is_nothing_to_hold_it_to(
-    tiny_reranker: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
+    foreign: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
 ) -> None:
     """An unlabelled collection is refused."""
     with pytest.raises(DataError, match="name one with qrels"):
         export_foreign(
-            str(tiny_reranker),
+            str(foreign),
             tmp_path / "b",
             collection=Labelled(documents, queries, labels=0),
             config=ExportConfig(),
@@ -99,3 +107,12 @@ def test_the_command_needs_a_place_to_write() -> None:
     result = CliRunner().invoke(app, ["export", "--model", "somewhere"])
     assert result.exit_code == 2
     assert "--output" in result.output
+
+
+def test_one_of_relsearchs_own_is_refused(
+    tiny_reranker: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
+) -> None:
+    """Without the prior that it was trained on its scores would mean nothing."""
+    collection = Labelled(documents, queries, labels=40)
+    with pytest.raises(ModelError, match="on a prior"):
+        export_foreign(str(tiny_reranker), tmp_path / "b", collection=collection, config=ExportConfig())
