@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from benchmarks import judge_measures as measures
 from benchmarks.folders import use_models
 from benchmarks.judge_data import E5, MINILM, SCALE, SEED, TRAINING, human_of, labelled
+from benchmarks.judge_variants import EVIDENCE
 from benchmarks.record import record
 from relsearch.config import EvidenceColumn
 from relsearch.encoder import load_encoder
@@ -27,7 +28,7 @@ from relsearch.show import table
 
 FOLDS = 6
 POOL: tuple[EvidenceColumn, ...] = get_args(EvidenceColumn)
-ALL_FOUR = ("cosine", "cosine_feedback", "cosine_contrast", "cosine_z")
+BOTH = (*EVIDENCE, *(f"MiniLM {name}" for name in EVIDENCE))
 SETS = {
     "e5 cosine": ("cosine",),
     "MiniLM cosine": ("MiniLM cosine",),
@@ -38,12 +39,12 @@ SETS = {
     "e5 cosine, BM25": ("cosine", "BM25"),
     "e5 cosine, feedback": ("cosine", "cosine_feedback"),
     "e5 cosine, feedback, contrast": ("cosine", "cosine_feedback", "cosine_contrast"),
-    "e5 cosine, feedback, contrast, z": ALL_FOUR,
+    "e5 cosine, feedback, contrast, z": EVIDENCE,
     "e5 and MiniLM cosine": ("cosine", "MiniLM cosine"),
     "e5 and MiniLM cosine, feedback": ("cosine", "cosine_feedback", "MiniLM cosine", "MiniLM cosine_feedback"),
-    "e5 all four, MiniLM cosine": (*ALL_FOUR, "MiniLM cosine"),
-    "e5 and MiniLM, all four": (*ALL_FOUR, *(f"MiniLM {name}" for name in ALL_FOUR)),
-    "e5 and MiniLM, all four, BM25": (*ALL_FOUR, *(f"MiniLM {name}" for name in ALL_FOUR), "BM25"),
+    "e5 all four, MiniLM cosine": (*EVIDENCE, "MiniLM cosine"),
+    "e5 and MiniLM, all four": BOTH,
+    "e5 and MiniLM, all four, BM25": (*BOTH, "BM25"),
 }
 
 

@@ -80,7 +80,8 @@ def choose(
         folder = fp32.parent / f"attempt-{number}"
         manifest = attempt.write(fp32, folder)
         found = parity(open_scorer(fp32), open_scorer(folder), lists, graded)
-        refusal = _refusal(gate_faster, found) or _refusal(partial(gate, config=config), found)
+        slower = _refusal(gate_faster, found)
+        refusal = slower or _refusal(partial(gate, config=config), found)
         if refusal is None or config.force:
             passed = "; ".join([*refusals, f"{attempt.name} kept quality within the gate and is faster here"])
             return folder, report(
@@ -92,7 +93,7 @@ def choose(
                 megabytes=_megabytes(folder),
             )
         refusals.append(f"{attempt.name} was refused: {refusal}")
-        if _refusal(gate_faster, found):
+        if slower:
             break
     reason = "; ".join(refusals)
     return fp32, report(
