@@ -28,6 +28,7 @@ from benchmarks.judge_variants import (
     AIM,
     CONTRIBUTIONS,
     LLM,
+    LLM_ALONE,
     SAMPLE_PER_QUERY,
     SHIPPED,
     STACKS,
@@ -83,7 +84,8 @@ class Bench:
         self.test = labelled(TEST)
         queries = sorted({pair.query_id for pair in self.test.pairs})
         few = natural_sample(self.test.pairs, count=SAMPLE_PER_QUERY * len(queries), seed=SEED)
-        self.parts = {ZERO_SHOT: self.test.at(few), LLM: self.test.of(set(queries[::2]))}
+        every_second = self.test.of(set(queries[::2]))
+        self.parts = {ZERO_SHOT: self.test.at(few), LLM: every_second, LLM_ALONE: every_second}
 
     @property
     def kept(self) -> Path:

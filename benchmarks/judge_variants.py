@@ -11,7 +11,7 @@ from relsearch.config import Aim, EvidenceColumn, JudgeConfig, TuneConfig
 
 AIM: Aim = "frequency"
 # Judges whose labels are too dear for all pairs on two cores read fewer, and their row says how many: the zero-shot one
-# so many a query, the tuned LLM, which must see a pool to know its best, the whole pools of every second query.
+# so many a query, tuned LLMs, whose evidence must see a pool to know its best, the whole pools of every second query.
 SAMPLE_PER_QUERY = 40
 EVIDENCE: tuple[EvidenceColumn, ...] = ("cosine", "cosine_feedback", "cosine_contrast", "cosine_z")
 _ENCODER = JudgeConfig(
@@ -27,7 +27,9 @@ _LLM = JudgeConfig(max_document_tokens=160, evidence=EVIDENCE, more_encoders=(MI
 _LORA = TuneConfig(
     layers=6, learning_rate=2e-4, head_learning_rate=3e-4, max_pairs=3000, minutes=12, evaluations=6, dev_pairs=1200
 )
-_LLM_TUNE = {"layers": 8, "max_pairs": 2400, "evaluations": 4, "dev_pairs": 500, "minutes": 25}
+_LLM_LORA = _LORA.model_copy(
+    update={"layers": 8, "max_pairs": 2400, "evaluations": 4, "dev_pairs": 500, "minutes": 25}
+)
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,15 @@ ZERO_SHOT = "SmolLM2 zero-shot"
 SHIPPED = "ready judge"  # as it lies in the package; it was tuned as ENCODER is, from two signs of one encoder
 ENCODER = "encoder + evidence"
 LLM = "LLM + evidence"
+ENCODER_ALONE = "encoder alone"
+LLM_ALONE = "LLM alone"
+_NO_EVIDENCE = {"evidence": (), "more_encoders": ()}
 TUNED = {
     ENCODER: Variant(_ENCODER, _LORA),
     "encoder + cosine": Variant(_ENCODER.model_copy(update={"evidence": ("cosine",), "more_encoders": ()}), _LORA),
-    LLM: Variant(_LLM, _LORA.model_copy(update=_LLM_TUNE)),
-    "encoder alone": Variant(_ENCODER.model_copy(update={"evidence": (), "more_encoders": ()}), _LORA),
+    ENCODER_ALONE: Variant(_ENCODER.model_copy(update=_NO_EVIDENCE), _LORA),
+    LLM: Variant(_LLM, _LLM_LORA),
+    LLM_ALONE: Variant(_LLM.model_copy(update=_NO_EVIDENCE), _LLM_LORA),
 }
 STACKS = {"stack of encoder and LLM": (ENCODER, LLM)}
 CONTRIBUTIONS = (
@@ -56,7 +62,9 @@ CONTRIBUTIONS = (
     (ENCODER, "evidence bins"),
     (ENCODER, SHIPPED),
     (ENCODER, "encoder + cosine"),
+    (ENCODER, ENCODER_ALONE),
     (LLM, "evidence bins"),
+    (LLM, LLM_ALONE),
     ("stack of encoder and LLM", ENCODER),
 )
 
