@@ -33,11 +33,14 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.chain_trec_dl
 	$(BIN)/python -m benchmarks.judge_quality
 	$(BIN)/python -m benchmarks.judge_evidence
+	$(BIN)/python -m benchmarks.judge_losses
 	$(BIN)/python -m benchmarks.judge_speed
 	$(BIN)/python -m benchmarks.own_domain
 	$(BIN)/python -m benchmarks.own_domain --labelled 10 20
 	$(BIN)/python -m benchmarks.transfer
 	$(BIN)/python -m benchmarks.few_labels
+	$(BIN)/python -m benchmarks.starts
+	$(BIN)/python -m benchmarks.policies
 	$(BIN)/python -m benchmarks.rerank_speed --late ready
 	$(BIN)/python -m benchmarks.rerank_budget ready
 	$(BIN)/python -m benchmarks.stored_vectors

@@ -62,9 +62,9 @@ def _show(stages: dict[str, Any]) -> None:
         print(f"\nBundle: {export['shipped']}. {export['refused']}.")
         return
     bundle = export[export["shipped"]]
-    fp32, int8 = (round(bundle[f"tried_fp32_ms_{part}"]) for part in ("reference", "candidate"))
+    fp32, tried = (round(bundle[f"tried_fp32_ms_{part}"]) for part in ("reference", "candidate"))
     print(f"\nBundle: {export['bundle_mb']} MB, {bundle['variant']}, trained on {export['shipped']} labels.")
-    print(f"100 passages, cold: {fp32} ms in fp32, {int8} ms in int8; {bundle['reason']}.")
+    print(f"100 passages, cold: {fp32} ms in fp32, {tried} ms in fewer bits; {bundle['reason']}.")
 
 
 def _peak_mb() -> int:

@@ -27,9 +27,7 @@ _LLM = JudgeConfig(max_document_tokens=160, evidence=EVIDENCE, more_encoders=(MI
 _LORA = TuneConfig(
     layers=6, learning_rate=2e-4, head_learning_rate=3e-4, max_pairs=3000, minutes=12, evaluations=6, dev_pairs=1200
 )
-_LLM_LORA = _LORA.model_copy(
-    update={"layers": 8, "max_pairs": 2400, "evaluations": 4, "dev_pairs": 500, "minutes": 25}
-)
+_LLM_LORA = _LORA.model_copy(update={"layers": 8, "max_pairs": 2400, "evaluations": 4, "dev_pairs": 500, "minutes": 25})
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,11 @@ PARTS: dict[str, dict[str, tuple[Part, ...]]] = {
     "Rerankers": {
         "own_domain": (rerankers.own_domain,),
         "own_domain_few": (rerankers.own_domain_few,),
+        "policies": (rerankers.policies,),
         "transfer": (rerankers.transfer,),
         "chain_trec_dl": (rerankers.chain,),
         "few_labels": (rerankers.few_labels,),
+        "starts": (rerankers.starts,),
         "demo": (rerankers.demo,),
         "bm25": (rerankers.bm25,),
     },

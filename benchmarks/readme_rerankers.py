@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.readme_parts import difference, interval, section, table
 
 Figures = dict[str, Any]
+MEASURE = "nDCG@10"
 RUNS = {
     "bm25": "BM25",
     "cosine": "cosine of MiniLM-L6, untrained",
@@ -32,10 +33,10 @@ def chain(figures: Figures) -> str:
     rows = []
     for run, values in result["runs"].items():
         cells = [f"cosine of {figures['encoder']}, untrained" if run == "cosine" else RUNS[run]]
-        cells.append(interval(values["nDCG@10"]))
+        cells.append(interval(values[MEASURE]))
         for baseline in ("bm25", "cosine", "human_reranker"):
             test = against.get(baseline, {}).get(run)
-            cells.append(difference(test["nDCG@10"]) if test else "")
+            cells.append(difference(test[MEASURE]) if test else "")
         rows.append(cells)
     head = [
         f"TREC DL 2019, {result['queries']} queries",
@@ -75,8 +76,8 @@ def own_domain(figures: Figures) -> str:
         tests = {"bm25": found["against_first"], **found["against"]}
         for run, name in names.items():
             against = [tests[baseline].get(run) for baseline in baselines]
-            cells = [difference(test["nDCG@10"]) if test else "" for test in against]
-            rows.append([collection, name, interval(found["runs"][run]["nDCG@10"]), *cells])
+            cells = [difference(test[MEASURE]) if test else "" for test in against]
+            rows.append([collection, name, interval(found["runs"][run][MEASURE]), *cells])
     queries = ", ".join(f"{name} {found['queries']}" for name, found in collections.items())
     return section(
         f"Trained on a collection's own labels: {figures['folds']}-fold cross-validation by query ({queries}), "
@@ -91,10 +92,10 @@ def own_domain_few(figures: Figures) -> str:
     """Few labels of a collection's own, alone and with the other queries' pools judged."""
     rows = []
     for collection, found in figures["collections"].items():
-        cosine = interval(found["cosine"]["runs"]["cosine"]["nDCG@10"])
+        cosine = interval(found["cosine"]["runs"]["cosine"][MEASURE])
         for row in found["rows"]:
-            human, augmented = (interval(row["runs"][run]["nDCG@10"]) for run in ("human", "augmented"))
-            test = row["against_first"]["augmented"]["nDCG@10"]
+            human, augmented = (interval(row["runs"][run][MEASURE]) for run in ("human", "augmented"))
+            test = row["against_first"]["augmented"][MEASURE]
             rows.append([collection, str(row["k"]), _SCORES[row["scores"]], cosine, human, augmented, difference(test)])
     return section(
         f"Fewer labels of a collection's own, {figures['folds']} folds: k labelled queries alone, and with the pools "
@@ -129,11 +130,67 @@ def few_labels(figures: Figures) -> str:
     )
 
 
+def starts(figures: Figures) -> str:
+    """Rerankers by what they start from."""
+    rows = []
+    for name, value in figures["runs"].items():
+        arm, test = figures["arms"].get(name), figures["against_first"].get(name)
+        steps = [str(arm["steps"]), str(arm["best_step"])] if arm else ["", ""]
+        shown = RUNS.get(name, f"{name}, untrained") if arm is None else name
+        rows.append([shown, *steps, interval(value[MEASURE]), difference(test[MEASURE]) if test else ""])
+    first = next(iter(figures["runs"]))
+    return section(
+        f"Starts: MiniLM-L6, where no other base is named, trained for {figures['minutes']:g} minutes on one core on "
+        "the human labels of TREC DL 2021 and a part of 2023, BM25's top 100 of 2019 reranked by its own scores. p: "
+        "paired randomisation test, Holm-corrected.",
+        table(["start", "steps", "kept step", "NDCG@10 [95 % CI]", f"against {first} (p)"], rows),
+        figures,
+    )
+
+
+def policies(figures: Figures) -> str:
+    """What each augmentation policy buys, what the filters leave, what rounds add."""
+    rows = []
+    for name, value in figures["runs"].items():
+        test = figures["against_first"].get(name)
+        rows.append([RUNS.get(name, name), interval(value[MEASURE]), difference(test[MEASURE]) if test else ""])
+    first, stages = next(iter(figures["runs"])), figures["stages"]
+    kept = [
+        [source, *(str(each[key]) for key in ("written", "distinct", "round_trip", "relevant"))]
+        for source, each in stages["synthesize"]["kept"].items()
+    ]
+    rounds = [
+        [str(each["number"]), *(str(each[key]) for key in ("judged", "examples")), f"{each['ndcg10']:.4f}"]
+        for each in stages["optimize"]["rounds"]
+    ]
+    found = stages["optimize"]["trials"]
+    search = (
+        f" A search over {found['finished'] + found['pruned']} settings came to {found['dev_ndcg10']:.4f}, "
+        f"{found['dev_ndcg10_configured']:.4f} as configured."
+        if found
+        else ""
+    )
+    return section(
+        f"Policies: {figures['labelled']} labelled queries of {figures['collection']}, the others' labels hidden, "
+        "graded by the reranker that learnt from people alone; NDCG@10 of the test queries with BM25 and feedback. p: "
+        "paired randomisation test, Holm-corrected. Below: how many written queries each filter leaves; and the rounds "
+        f"of `optimize`, by the dev queries (before them {stages['optimize']['dev_ndcg10_start']:.4f}).{search}",
+        "\n\n".join(
+            (
+                table(["what joins the human labels", "NDCG@10 [95 % CI]", f"against {first} (p)"], rows),
+                table(["queries from", "written", "distinct", "own document found", "judged relevant"], kept),
+                table(["round", "newly judged", "examples", "dev NDCG@10"], rounds),
+            )
+        ),
+        figures,
+    )
+
+
 def transfer(figures: Figures) -> str:
     """The ready reranker on queries that it never saw."""
     rows = []
     for name, found in figures["collections"].items():
-        cells = [interval(found["runs"][run]["nDCG@10"]) for run in ("bm25", "cosine", "ready", "mixed", "shipped")]
+        cells = [interval(found["runs"][run][MEASURE]) for run in ("bm25", "cosine", "ready", "mixed", "shipped")]
         rows.append([name, str(found["queries"]), *cells])
     return section(
         "The ready reranker over BM25's top 100 for queries that it never saw, NDCG@10 [95 % CI]. What "

@@ -46,7 +46,7 @@ def train_cross(
     evidence = load_encoder(encoder, keep=vectors)
     size = config.documents_per_query
     lists = build_lists(examples, size=size, epochs=config.epochs, seed=seed)[: config.max_steps]
-    prior, rows = _rows(lists, texts, evidence)
+    prior, rows = rows_of(lists, texts, evidence)
     dev = dev_set_of(dev_examples, texts, evidence, prior=prior, scale=scale, depth=config.dev_depth)
     model = load_start(config.base, max_length=config.max_length, seed=seed)
     keep = KeepBest(output, patience=config.patience, minutes=config.minutes)
@@ -69,7 +69,8 @@ def train_cross(
     return TrainReport(card, steps, pairs, keep.history[-1].seconds)
 
 
-def _rows(lists: list[TrainingList], texts: Texts, encoder: Encoder) -> tuple[Prior, list[dict[str, Any]]]:
+def rows_of(lists: list[TrainingList], texts: Texts, encoder: Encoder) -> tuple[Prior, list[dict[str, Any]]]:
+    """Return the prior fitted on the lists, and one row a list: the inputs of the loss, with the prior's logits."""
     ids = [(part.query_id, example.doc_id) for part in lists for example in part.examples]
     pairs = texts.pairs(ids)
     cosines = encoder.cosines(pairs)
