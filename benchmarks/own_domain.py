@@ -4,8 +4,9 @@
 labelled queries into folds; for each one a late-interaction reranker on e5-small-v2 learns from the others (a fifth of
 them for early stopping) and reranks BM25's top 100 of the fold, with BM25's scores mixed in and without. What nobody
 labelled counts as irrelevant. `--labelled 10 20` learns from so many of a fold's other queries instead, alone and with
-the pools of the rest as the reranker that learnt from those alone grades them, and records few labels. Needs
-RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on.
+the pools of the rest as the reranker that learnt from those alone grades them, and records few labels. `--collections
+cnil-fr` is in French, recorded apart, and starts from runs/multilingual-e5-small, which benchmarks.multilingual_e5
+writes. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from benchmarks.chain_trec_dl import E5
 from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import record
 from relsearch import augment as policy
-from relsearch.config import Config
+from relsearch.config import Config, EncoderConfig
 from relsearch.encoder import load_encoder
 from relsearch.evaluate import Evaluation, evaluate
 from relsearch.judge.store import judge_all
@@ -43,11 +44,35 @@ from relsearch.stages.judges import reranker_judge
 from relsearch.stages.runs import reorder
 from relsearch.stages.training import train_on
 from relsearch.tables import CANDIDATES, read, write
+from relsearch.trec import read_qrels
 from relsearch.types import Pair
 
 MEASURE, SEED, STEPS = "nDCG@10", 13, 80
-# Their grades start above irrelevant, which the qrels leave out.
-SCALES = {"cranfield": "0-4:1", "vaswani": "binary"}
+ENGLISH_E5 = EncoderConfig.model_validate(E5)
+MULTILINGUAL_E5 = ENGLISH_E5.model_copy(update={"model": "runs/multilingual-e5-small"})
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A collection: its grades, which start above irrelevant, as the qrels leave that out; its language and base."""
+
+    scale: str
+    language: str = "english"
+    encoder: EncoderConfig = ENGLISH_E5
+    qrels: str = "qrels.tsv"  # names the queries that are dealt out
+
+    @property
+    def suffix(self) -> str:
+        """What tells its figures from those in English."""
+        return "" if self.language == "english" else f"_{self.language}"
+
+
+OWN = {
+    "cranfield": Own("0-4:1"),
+    "vaswani": Own("binary"),
+    "cnil-fr": Own("binary", "french", MULTILINGUAL_E5, "qrels_users.tsv"),
+}
+ENGLISH = [name for name, own in OWN.items() if own.language == "english"]
 MIXES = {"": NOTHING, "_mixed": Mix(0.2), "_shipped": Mix(0.2, 0.3)}
 # Each is tested against the others of its row, paired over queries.
 TESTS = (
@@ -64,36 +89,42 @@ _DEV_SHARE = 0.2
 def main() -> None:
     """Train what has no run yet, then measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--collections", nargs="+", choices=SCALES, default=list(SCALES))
+    parser.add_argument("--collections", nargs="+", choices=OWN, default=ENGLISH)
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--labelled", type=int, nargs="+", default=[], metavar="K")
     parser.add_argument("--output", type=Path, default=Path("runs/own-domain"))
     arguments = parser.parse_args()
     use_models()
-    about = {"folds": arguments.folds, "steps": arguments.steps}
+    first, *others = (OWN[name] for name in arguments.collections)
+    if any(own.language != first.language for own in others):
+        parser.error("give collections of one language: each is recorded in a file of its own")
+    about = {"folds": arguments.folds, "steps": arguments.steps, "encoder": Path(first.encoder.model).name}
     figures: dict[str, Any] = {}
     for name in arguments.collections:
         config = own_domain_config(name, arguments.output / name, steps=arguments.steps)
         for verb in ("collect", "index", "pool"):
             list(run_verb(verb, config))
-        trial = Trial(Context(config), arguments.folds)
+        trial = Trial(Context(config), arguments.folds, COLLECTIONS / name / OWN[name].qrels)
         print(name, flush=True)
         figures[name] = trial.few_labels(arguments.labelled) if arguments.labelled else trial.every_label()
-    record("own_domain_few" if arguments.labelled else "own_domain", {"collections": figures, **about}, seed=SEED)
+    kind = "own_domain_few" if arguments.labelled else "own_domain"
+    record(kind + first.suffix, {"collections": figures, **about}, seed=SEED)
 
 
 def own_domain_config(name: str, output: Path, *, steps: int) -> Config:
     """Return the settings of a collection; all its queries are dealt out here, not by the pipeline."""
+    own = OWN[name]
     return Config.model_validate(
         {
             "seed": SEED,
             "output": output,
-            "collection": {"source": str(COLLECTIONS / name), "scale": SCALES[name]},
+            "collection": {"source": str(COLLECTIONS / name), "scale": own.scale},
+            "index": {"language": own.language},
             "pool": {"depth": DEPTH, "unjudged": "irrelevant"},
             "train": {
                 "family": "late",
-                "encoder": E5,
+                "encoder": own.encoder.model_dump(),
                 "max_length": 256,
                 "head_multiple": 10,
                 "epochs": 20,
@@ -141,6 +172,7 @@ class Trial:
 
     context: Context
     folds: int
+    qrels: Path
 
     def every_label(self) -> dict[str, Any]:
         """Return the measures of every way of ordering, and the tests between them; print both."""
@@ -164,10 +196,8 @@ class Trial:
     def untrained(self) -> dict[str, pl.DataFrame]:
         """BM25's run, the cosine's and the ready reranker's, over all folds."""
         ready = Once(LateOnnxScorer.open(SHIPPED))
-        mixed = {
-            f"ready{mix}": self._reranked(self.context.first_stage, ready, weight) for mix, weight in MIXES.items()
-        }
-        return {"bm25": self.context.first_stage, "cosine": self._cosine, **mixed}
+        mixed = {f"ready{mix}": self._reranked(self._first_stage, ready, weight) for mix, weight in MIXES.items()}
+        return {"bm25": self._first_stage, "cosine": self._cosine, **mixed}
 
     def trained(self, arm: Arm) -> dict[str, pl.DataFrame]:
         """The runs of the rerankers that never saw the fold that they rerank, by what is mixed in."""
@@ -175,13 +205,23 @@ class Trial:
         return {mix: pl.concat(fold[mix] for fold in folds) for mix in MIXES}
 
     def _measured(self, runs: Mapping[str, pl.DataFrame]) -> Evaluation:
-        result = evaluate(self.context.human, runs, measures=[MEASURE], resamples=2000, seed=SEED)
+        human = self.context.human.filter(_of(self._queries))
+        result = evaluate(human, runs, measures=[MEASURE], resamples=2000, seed=SEED)
         print(result.to_table(), flush=True)
         return result
 
     @cached_property
+    def _queries(self) -> list[str]:
+        """The labelled queries, in the order of their ids."""
+        return sorted(set(read_qrels(self.qrels, None)["query_id"]))
+
+    @cached_property
+    def _first_stage(self) -> pl.DataFrame:
+        return self.context.first_stage.filter(_of(self._queries))
+
+    @cached_property
     def _pairs(self) -> list[Pair]:
-        return self.context.pairs(self.context.first_stage)
+        return self.context.pairs(self._first_stage)
 
     @cached_property
     def _texts(self) -> dict[str, str]:
@@ -190,14 +230,14 @@ class Trial:
     @cached_property
     def _cosine(self) -> pl.DataFrame:
         encoder = load_encoder(self.context.config.train_encoder, keep=self.context.vectors)
-        return reorder(self.context.first_stage, encoder.cosines(self._pairs).tolist())
+        return reorder(self._first_stage, encoder.cosines(self._pairs).tolist())
 
     def _reranked(self, run: pl.DataFrame, scorer: Scorer, mix: Mix) -> pl.DataFrame:
         return rerank_run(run, self.context.query_texts, self._texts, scorer, depth=DEPTH, mix=mix)
 
     def _fold(self, number: int, arm: Arm) -> dict[str, pl.DataFrame]:
         """Train without one fold's queries and rerank them; a fold that was reranked before is read."""
-        queries = sorted(set(self.context.human["query_id"]))
+        queries = list(self._queries)
         random.Random(SEED).shuffle(queries)  # noqa: S311 - a seeded deal, not a secret
         test = queries[number :: self.folds]
         rest = [query for query in queries if query not in test]
@@ -205,7 +245,7 @@ class Trial:
         paths = {mix: folder / f"run{mix}.parquet" for mix in MIXES}
         if not all(path.is_file() for path in paths.values()):
             self._train(number, rest, arm)
-            mine = self.context.first_stage.filter(_of(test))
+            mine = self._first_stage.filter(_of(test))
             scorer = Once(LateTorchScorer.open(folder / "model"))
             for mix, weight in MIXES.items():
                 write(self._reranked(mine, scorer, weight), paths[mix], CANDIDATES)
@@ -225,7 +265,7 @@ class Trial:
         judged = None
         if arm.judged:
             judge = reranker_judge(context, self._folder(number, arm.alone) / "model", labels.filter(_of(dev)))
-            pool = context.first_stage.filter(_of(unknown)).sort("query_id", "doc_id")
+            pool = self._first_stage.filter(_of(unknown)).sort("query_id", "doc_id")
             judged = judge_all(judge, context.pairs(pool), self._folder(number, arm) / "judged")
         examples, dev_examples = (
             policy.augment(labels, extra, queries=each, scale=config.scale, config=config.augment)

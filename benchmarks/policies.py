@@ -20,7 +20,7 @@ import polars as pl
 
 from benchmarks.bm25 import DEPTH
 from benchmarks.folders import COLLECTIONS, use_models
-from benchmarks.own_domain import MEASURE, SCALES, SEED, STEPS, own_domain_config
+from benchmarks.own_domain import ENGLISH, MEASURE, SEED, STEPS, own_domain_config
 from benchmarks.record import record
 from relsearch.artifacts import read_manifest
 from relsearch.config import Config
@@ -48,7 +48,7 @@ _DEV_SHARE = 0.2
 def main() -> None:
     """Run the stages, train each arm that has no run yet, then measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--collection", choices=SCALES, default="cranfield")
+    parser.add_argument("--collection", choices=ENGLISH, default="cranfield")
     parser.add_argument("--labelled", type=int, default=20, metavar="K")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--minutes", type=float, default=30.0, help="of rounds and search")

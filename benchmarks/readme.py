@@ -31,6 +31,7 @@ PARTS: dict[str, dict[str, tuple[Part, ...]]] = {
     },
     "Rerankers": {
         "own_domain": (rerankers.own_domain,),
+        "own_domain_french": (rerankers.own_domain,),
         "own_domain_few": (rerankers.own_domain_few,),
         "policies": (rerankers.policies,),
         "transfer": (rerankers.transfer,),

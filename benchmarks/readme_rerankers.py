@@ -61,7 +61,7 @@ def own_domain(figures: Figures) -> str:
     """Rerankers trained on a collection's own labels, cross-validated by query."""
     names = {
         "bm25": "BM25",
-        "cosine": "cosine of e5-small-v2, untrained",
+        "cosine": f"cosine of {figures['encoder']}, untrained",
         "ready": "ready reranker, its own scores",
         "trained": "trained reranker, its own scores",
         "ready_mixed": "ready reranker, BM25 mixed in",
