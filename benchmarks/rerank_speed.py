@@ -49,7 +49,7 @@ from relsearch.show import table
 
 SEED = 13
 QUERY = "how do plants survive a long cold winter"
-TEST = "trec-dl-2019"
+TEST, CALIBRATION = "trec-dl-2019", "trec-dl-2021"
 # ONNX Runtime keeps the memory of its largest batch: at 1,000 candidates two such ways together took 24 GiB.
 ONE_BATCH_CANDIDATES = 100
 
@@ -137,12 +137,15 @@ def measure(model: Path, folder: Path, size: Size, *, rounds: int, max_length: i
 
 
 def quality(model: Path, folder: Path, int8: str) -> dict[str, Any]:
-    """Return what fewer bits cost on human labels, against fp32; `int8_ndcg_loss`, relative, is of the way `int8`."""
+    """Return what fewer bits cost on human labels, against fp32; `int8_ndcg_loss`, relative, is of the way `int8`.
+
+    Fixed ranges are of another year's texts.
+    """
     fp32 = folder / BUNDLES[FP32]
     write_fp32(model, fp32)
-    write_fewer_bits(folder)
-    source = str(COLLECTIONS / TEST) if (COLLECTIONS / TEST).is_dir() else "demo"
-    lists, graded = labelled_lists(load_collection(source))
+    test, calibration = (_or_demo(name) for name in (TEST, CALIBRATION))
+    write_fewer_bits(folder, calibration)
+    lists, graded = labelled_lists(load_collection(test))
     exact = OnnxScorer.open(fp32)
     found = {
         name: parity(exact, OnnxScorer.open(folder / bundle), lists, graded)
@@ -152,7 +155,7 @@ def quality(model: Path, folder: Path, int8: str) -> dict[str, Any]:
     return {
         "int8_ndcg_loss": round(found[int8].ndcg_loss, 5),
         "parity": {name: report.figures() for name, report in found.items()},
-        "parity_labels": Path(source).name,
+        "parity_labels": Path(test).name,
     }
 
 
@@ -214,6 +217,11 @@ def show(figures: dict[str, Any]) -> None:
     print(table(["candidates x tokens", "way", "ms", "times", "low", "high"], rows), end="\n\n")
     for name in ("share_of_peak", "peak_gops", "difference", "tokenising_ms", "processes", "busy_neighbour"):
         print(f"{name}: {figures[name]}")
+
+
+def _or_demo(name: str) -> str:
+    """A collection's folder, or the demo where it is absent."""
+    return str(COLLECTIONS / name) if (COLLECTIONS / name).is_dir() else "demo"
 
 
 def _timed(found: dict[str, Way], request: Request, load: Load, reader: PairTokenizer, rounds: int) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def ways(model: Path, folder: Path, *, max_length: int, threads: int) -> dict[st
 
     torch.set_num_threads(threads)
     write_foreign(str(model), folder / BUNDLES[FP32], max_length=max_length)
-    write_fewer_bits(folder)
+    write_fewer_bits(folder, "demo")
     return {
         NAIVE: sentence_transformers(model, max_length=max_length),
         "sentence-transformers, ONNX": sentence_transformers(model, max_length=max_length, backend="onnx"),
@@ -43,12 +43,12 @@ def ways(model: Path, folder: Path, *, max_length: int, threads: int) -> dict[st
     }
 
 
-def write_fewer_bits(folder: Path) -> None:
-    """Write what each runtime makes of the fp32 bundle below `folder`; ranges are fixed on the demo's texts."""
+def write_fewer_bits(folder: Path, collection: str) -> None:
+    """Write what each runtime makes of the fp32 bundle below `folder`; ranges are fixed on a collection's texts."""
     fp32 = folder / BUNDLES[FP32]
     write_int8(fp32, folder / BUNDLES[INT8])
     write_bfloat(fp32, folder / BUNDLES[OPENVINO_BF16])
-    write_static(fp32, folder / BUNDLES[OPENVINO_INT8], labelled_lists(load_collection("demo"))[0])
+    write_static(fp32, folder / BUNDLES[OPENVINO_INT8], labelled_lists(load_collection(collection))[0])
 
 
 def ours(bundle: Path, *, workers: int) -> Way:
