@@ -28,6 +28,7 @@ PARTS: dict[str, dict[str, tuple[Part, ...]]] = {
         "judge_evidence": (judges.judge_evidence,),
         "judge_losses": (judges.judge_losses,),
         "judge_speed": (judges.judge_speed,),
+        "judge_speed_avx512": (judges.judge_speed,),
     },
     "Rerankers": {
         "own_domain": (rerankers.own_domain,),
@@ -43,6 +44,7 @@ PARTS: dict[str, dict[str, tuple[Part, ...]]] = {
     },
     "At search time": {
         "rerank_speed": (serving.rerank_speed,),
+        "rerank_speed_avx512": (serving.rerank_speed,),
         "rerank_budget": (serving.rerank_budget,),
         "stored_vectors": (serving.stored_vectors,),
         "serve_load": (serving.serve_load,),

@@ -89,8 +89,8 @@ def judge_speed(figures: Figures) -> str:
     from benchmarks.judge_speed import section as rows  # loads torch
 
     return section(
-        f"Judging and tuning against the naive way, {figures['threads']} threads, {figures['dtype']}, prompts of "
-        f"{figures['tokens']['prompt']:.0f} tokens of which {figures['tokens']['prefix']:.0f} are shared by a query's "
+        f"Judging and tuning against the naive way, {figures['threads']} threads ({', '.join(figures['cpu_flags'])}), "
+        f"{figures['dtype']}, prompts of {figures['tokens']['prompt']:.0f} tokens of which {figures['tokens']['prefix']:.0f} are shared by a query's "
         "documents.",
         table(*rows(figures)),
         figures,
