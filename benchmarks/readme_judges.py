@@ -90,8 +90,8 @@ def judge_speed(figures: Figures) -> str:
 
     return section(
         f"Judging and tuning against the naive way, {figures['threads']} threads ({', '.join(figures['cpu_flags'])}), "
-        f"{figures['dtype']}, prompts of {figures['tokens']['prompt']:.0f} tokens of which {figures['tokens']['prefix']:.0f} are shared by a query's "
-        "documents.",
+        f"{figures['dtype']}, prompts of {figures['tokens']['prompt']:.0f} tokens of which "
+        f"{figures['tokens']['prefix']:.0f} are shared by a query's documents.",
         table(*rows(figures)),
         figures,
     )
