@@ -54,12 +54,17 @@ MULTILINGUAL_E5 = ENGLISH_E5.model_copy(update={"model": "runs/multilingual-e5-s
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A collection: its grades, which start above irrelevant, as the qrels leave that out; its language and base."""
+    """A collection: its grades, which start above irrelevant, as the qrels leave that out; its language and base.
+
+    Where several queries ask for one document in other words, `paraphrases`, they are dealt together: else a reranker
+    would have learnt from the question that it is tested on.
+    """
 
     scale: str
     language: str = "english"
     encoder: EncoderConfig = ENGLISH_E5
     qrels: str = "qrels.tsv"  # names the queries that are dealt out
+    paraphrases: bool = False
 
     @property
     def suffix(self) -> str:
@@ -70,7 +75,7 @@ class Own:
 OWN = {
     "cranfield": Own("0-4:1"),
     "vaswani": Own("binary"),
-    "cnil-fr": Own("binary", "french", MULTILINGUAL_E5, "qrels_users.tsv"),
+    "cnil-fr": Own("binary", "french", MULTILINGUAL_E5, "qrels_users.tsv", paraphrases=True),
 }
 ENGLISH = [name for name, own in OWN.items() if own.language == "english"]
 MIXES = {"": NOTHING, "_mixed": Mix(0.2), "_shipped": Mix(0.2, 0.3)}
@@ -99,13 +104,18 @@ def main() -> None:
     first, *others = (OWN[name] for name in arguments.collections)
     if any(own.language != first.language for own in others):
         parser.error("give collections of one language: each is recorded in a file of its own")
-    about = {"folds": arguments.folds, "steps": arguments.steps, "encoder": Path(first.encoder.model).name}
+    about = {
+        "folds": arguments.folds,
+        "dealt_by": "document" if first.paraphrases else "query",
+        "steps": arguments.steps,
+        "encoder": Path(first.encoder.model).name,
+    }
     figures: dict[str, Any] = {}
     for name in arguments.collections:
         config = own_domain_config(name, arguments.output / name, steps=arguments.steps)
         for verb in ("collect", "index", "pool"):
             list(run_verb(verb, config))
-        trial = Trial(Context(config), arguments.folds, COLLECTIONS / name / OWN[name].qrels)
+        trial = Trial(Context(config), arguments.folds, name)
         print(name, flush=True)
         figures[name] = trial.few_labels(arguments.labelled) if arguments.labelled else trial.every_label()
     kind = "own_domain_few" if arguments.labelled else "own_domain"
@@ -172,7 +182,7 @@ class Trial:
 
     context: Context
     folds: int
-    qrels: Path
+    name: str
 
     def every_label(self) -> dict[str, Any]:
         """Return the measures of every way of ordering, and the tests between them; print both."""
@@ -211,9 +221,20 @@ class Trial:
         return result
 
     @cached_property
+    def _dealt(self) -> list[list[str]]:
+        """The labelled queries, those that are dealt together in one list, shuffled."""
+        own = OWN[self.name]
+        labels = read_qrels(COLLECTIONS / self.name / own.qrels, None)
+        asked = labels.group_by("doc_id" if own.paraphrases else "query_id").agg(
+            asked=pl.col("query_id").unique().sort()
+        )
+        together: list[list[str]] = asked["asked"].sort().to_list()
+        random.Random(SEED).shuffle(together)  # noqa: S311 - a seeded deal, not a secret
+        return together
+
+    @cached_property
     def _queries(self) -> list[str]:
-        """The labelled queries, in the order of their ids."""
-        return sorted(set(read_qrels(self.qrels, None)["query_id"]))
+        return [query for together in self._dealt for query in together]
 
     @cached_property
     def _first_stage(self) -> pl.DataFrame:
@@ -237,10 +258,8 @@ class Trial:
 
     def _fold(self, number: int, arm: Arm) -> dict[str, pl.DataFrame]:
         """Train without one fold's queries and rerank them; a fold that was reranked before is read."""
-        queries = list(self._queries)
-        random.Random(SEED).shuffle(queries)  # noqa: S311 - a seeded deal, not a secret
-        test = queries[number :: self.folds]
-        rest = [query for query in queries if query not in test]
+        test = [query for together in self._dealt[number :: self.folds] for query in together]
+        rest = [query for query in self._queries if query not in test]
         folder = self._folder(number, arm)
         paths = {mix: folder / f"run{mix}.parquet" for mix in MIXES}
         if not all(path.is_file() for path in paths.values()):

@@ -83,6 +83,7 @@ def _mean(found: Figures, run: str) -> float:
 
 _PARTS: dict[str, Callable[[Figures], Iterator[Row]]] = {
     "own_domain": _own_domain,
+    "own_domain_french": _own_domain,
     "own_domain_few": _own_domain_few,
     "transfer": _transfer,
     "judge_quality": _judge_quality,
