@@ -81,8 +81,8 @@ def own_domain(figures: Figures) -> str:
     queries = ", ".join(f"{name} {found['queries']}" for name, found in collections.items())
     return section(
         f"Trained on a collection's own labels: {figures['folds']}-fold cross-validation by {figures['dealt_by']} "
-        f"({queries}), {figures['steps']} steps, BM25's top 100 reranked, NDCG@10 [95 % CI]; differences with p of a paired "
-        "randomisation test, Holm-corrected.",
+        f"({queries}), {figures['steps']} steps, BM25's top 100 reranked, NDCG@10 [95 % CI]; differences with p of a "
+        "paired randomisation test, Holm-corrected.",
         table(["collection", "run", "NDCG@10", *(f"against {names[name]}" for name in baselines)], rows),
         figures,
     )
