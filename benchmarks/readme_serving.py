@@ -85,15 +85,23 @@ def stored_vectors(figures: Figures) -> str:
 
 def serve_load(figures: Figures) -> str:
     """The service beside a plain server on the same model."""
-    rows = []
+    latencies = ("requests_per_s", "p50_ms", "p95_ms", "p99_ms")
+    clients, offered = [], []
     for server, name in (("plain", "FastAPI + sentence-transformers"), ("relsearch", "relsearch serve")):
         for row in figures[server]["clients"]:
-            cells = [f"{row[key]:,.1f}" for key in ("requests_per_s", "p50_ms", "p95_ms", "p99_ms")]
-            rows.append([name, str(row["clients"]), "yes" if row["busy"] else "no", *cells, str(row["errors"])])
+            cells = [f"{row[key]:,.1f}" for key in latencies]
+            clients.append([name, str(row["clients"]), "yes" if row["busy"] else "no", *cells, str(row["errors"])])
+        for row in figures[server]["offered"]:
+            cells = [f"{row[key]:,.1f}" for key in ("offered_per_s", *latencies)]
+            offered.append([name, f"{row['share']:.0%}", *cells, str(row["refused"]), str(row["errors"])])
+    measured = ["requests/s", "p50 ms", "p95 ms", "p99 ms"]
     return section(
         f"The service, {figures['documents_per_request']} documents a request, {figures['cores']} cores shared with "
-        "the clients.",
-        table(["server", "clients", "busy neighbour", "requests/s", "p50 ms", "p95 ms", "p99 ms", "errors"], rows),
+        f"the clients, {figures['seconds']:g} s each: clients that wait for their answers, then requests at random "
+        "times, at shares of the rate that eight clients reached.",
+        table(["server", "clients", "busy neighbour", *measured, "errors"], clients)
+        + "\n\n"
+        + table(["server", "share", "offered/s", *measured, "refused", "errors"], offered),
         figures,
     )
 
