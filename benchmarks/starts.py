@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -52,10 +52,13 @@ _LATE = {"family": "late", "head_multiple": 10}
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train; `start` is what the scores are before the first step."""
+    """One way to train; `start` is what the scores are before the first step.
+
+    A distilled one learns the cosine in the first half of the minutes.
+    """
 
     name: str
-    start: str = "cosine"  # or "nothing", or "distilled", which learns the cosine in the first half of the minutes
+    start: Literal["cosine", "nothing", "distilled"] = "cosine"
     train: Mapping[str, Any] = field(default_factory=dict)
     judged: bool = False
 
