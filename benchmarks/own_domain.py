@@ -103,13 +103,9 @@ def main() -> None:
     use_models()
     first, *others = (OWN[name] for name in arguments.collections)
     if any(own.language != first.language for own in others):
-        parser.error("give collections of one language: each is recorded in a file of its own")
-    about = {
-        "folds": arguments.folds,
-        "dealt_by": "document" if first.paraphrases else "query",
-        "steps": arguments.steps,
-        "encoder": Path(first.encoder.model).name,
-    }
+        parser.error("give collections of one language")
+    about = {"folds": arguments.folds, "dealt_by": "document" if first.paraphrases else "query"}
+    about |= {"steps": arguments.steps, "encoder": Path(first.encoder.model).name}
     figures: dict[str, Any] = {}
     for name in arguments.collections:
         config = own_domain_config(name, arguments.output / name, steps=arguments.steps)
