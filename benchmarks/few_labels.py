@@ -111,10 +111,7 @@ class Trial:
     @cached_property
     def judged(self) -> pl.DataFrame:
         """The ready judge's grades of the pools of 2022."""
-        mine = pl.col("query_id").str.starts_with(f"{UNLABELLED}:") & (pl.col("rank") <= JUDGED_DEPTH)
-        pairs = self.context.pairs(self.context.candidates.filter(mine).sort("query_id", "doc_id"))
-        judge = open_judge(self.context.config, keep=self.context.vectors)
-        return judge_all(judge, pairs, self.folder.parent / "judged")
+        return judged_pools(self.context, self.folder.parent / "judged")
 
     @cached_property
     def first_stage(self) -> pl.DataFrame:
@@ -161,6 +158,18 @@ class Trial:
         qrels = self.context.human.filter(pl.col("query_id").is_in(self.context.split("test")))
         values: list[float] = query_values(qrels, run, [MEASURE])[MEASURE].tolist()
         return values
+
+
+def unlabelled_pools(context: Context) -> pl.DataFrame:
+    """Return the heads of BM25's runs of 2022, in the order of query and document."""
+    mine = pl.col("query_id").str.starts_with(f"{UNLABELLED}:") & (pl.col("rank") <= JUDGED_DEPTH)
+    return context.candidates.filter(mine).sort("query_id", "doc_id")
+
+
+def judged_pools(context: Context, folder: Path) -> pl.DataFrame:
+    """Return the ready judge's grades of them; they are kept in the folder."""
+    judge = open_judge(context.config, keep=context.vectors)
+    return judge_all(judge, context.pairs(unlabelled_pools(context)), folder)
 
 
 def _row(k: int, human: list[list[float]], augmented: list[list[float]]) -> dict[str, Any]:

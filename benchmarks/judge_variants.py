@@ -47,7 +47,7 @@ LLM_ALONE = "LLM alone"
 _NO_EVIDENCE = {"evidence": (), "more_encoders": ()}
 TUNED = {
     ENCODER: Variant(_ENCODER, _LORA),
-    "encoder + cosine": Variant(_ENCODER.model_copy(update={"evidence": ("cosine",), "more_encoders": ()}), _LORA),
+    "encoder + cosine": Variant(_ENCODER.model_copy(update=_NO_EVIDENCE | {"evidence": ("cosine",)}), _LORA),
     ENCODER_ALONE: Variant(_ENCODER.model_copy(update=_NO_EVIDENCE), _LORA),
     LLM: Variant(_LLM, _LLM_LORA),
     LLM_ALONE: Variant(_LLM.model_copy(update=_NO_EVIDENCE), _LLM_LORA),

@@ -12,7 +12,6 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,15 +19,14 @@ import numpy as np
 import polars as pl
 from scipy.special import expit
 
-from benchmarks.chain_trec_dl import E5, SEED, UNLABELLED, chain_config, gather
+from benchmarks.chain_trec_dl import E5, SEED, chain_config, gather
+from benchmarks.few_labels import MEASURE, judged_pools, unlabelled_pools
 from benchmarks.folders import use_models
 from benchmarks.record import record
 from relsearch import augment as policy
 from relsearch.config import Config, TrainConfig
 from relsearch.encoder import load_encoder
 from relsearch.evaluate import evaluate
-from relsearch.judge.registry import open_judge
-from relsearch.judge.store import judge_all
 from relsearch.pipeline import run_verb
 from relsearch.protocols import Scorer
 from relsearch.rerank.callbacks import BEST, KeepBest
@@ -45,7 +43,7 @@ from relsearch.stages.runs import reorder
 from relsearch.stages.training import human_examples, train_on
 from relsearch.tables import CANDIDATES, read, write
 
-MEASURE, MAX_LENGTH, JUDGED_DEPTH = "nDCG@10", 160, 40
+MAX_LENGTH = 160
 _ON_E5 = {"base": E5["model"], "encoder": E5}
 _LATE = {"family": "late", "head_multiple": 10}
 
@@ -162,7 +160,7 @@ class Trial:
         context = replace(self.context, config=self._config(arm))
         examples = human_examples(context, "train")
         if arm.judged:
-            judged, config = self._judged(), context.config
+            judged, config = judged_pools(context, context.config.output / "judged"), context.config
             queries = context.split("train", "unlabelled")
             examples = policy.augment(
                 context.labels, judged, queries=queries, scale=config.scale, config=config.augment
@@ -178,8 +176,9 @@ class Trial:
             encoder = load_encoder(context.config.train_encoder, keep=context.vectors)
             texts = self._texts(context, examples)
             prior, _ = rows_of(build_lists(examples, size=size, epochs=1, seed=SEED), texts, encoder)
-            gains = pl.Series(expit(prior.logits(encoder.cosines(context.pairs(self._pools)))))
-            pools = self._pools.select("query_id", "doc_id", gain=gains, weight=pl.lit(1.0))
+            pools = unlabelled_pools(context)
+            gains = pl.Series(expit(prior.logits(encoder.cosines(context.pairs(pools)))))
+            pools = pools.select("query_id", "doc_id", gain=gains, weight=pl.lit(1.0))
             train = train.model_copy(update={"minutes": train.minutes / 2, "max_steps": train.max_steps // 2})
             self._fit(model, context, pools, train, folder / "distilled")
             model = load_model(folder / "distilled" / BEST, max_length=MAX_LENGTH)
@@ -205,17 +204,6 @@ class Trial:
     def _texts(context: Context, *examples: pl.DataFrame) -> Texts:
         documents = context.texts(doc_id for each in examples for doc_id in each["doc_id"])
         return Texts(context.query_texts, documents, context.config.collection.template)
-
-    @cached_property
-    def _pools(self) -> pl.DataFrame:
-        """The heads of BM25's runs of 2022."""
-        mine = pl.col("query_id").str.starts_with(f"{UNLABELLED}:") & (pl.col("rank") <= JUDGED_DEPTH)
-        return self.context.candidates.filter(mine).sort("query_id", "doc_id")
-
-    def _judged(self) -> pl.DataFrame:
-        """The ready judge's grades of them."""
-        judge = open_judge(self.context.config, keep=self.context.vectors)
-        return judge_all(judge, self.context.pairs(self._pools), self.context.config.output / "judged")
 
     def _reranked(self, scorer: Scorer) -> pl.DataFrame:
         texts = {pair.doc_id: pair.text for pair in self.context.pairs(self.first_stage)}
