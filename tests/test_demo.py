@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,13 @@ def passages() -> list[Document]:
 def demo() -> Collection:
     """The demo as a collection."""
     return load_collection("demo")
+
+
+def test_nothing_of_the_script_s_folder_is_imported(tmp_path: Path) -> None:
+    """A script's neighbours come before the standard library's test packages, which are not imported at all."""
+    (tmp_path / "test.py").write_text("raise SystemExit('imported')", encoding="utf-8")
+    (tmp_path / "script.py").write_text(_DIGEST, encoding="utf-8")
+    subprocess.run([sys.executable, tmp_path / "script.py"], check=True, capture_output=True)
 
 
 def test_there_are_thousands_of_passages_with_ids_of_their_own(passages: list[Document]) -> None:

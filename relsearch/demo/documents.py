@@ -87,11 +87,17 @@ def _modules() -> Iterator[tuple[str, ModuleType]]:
         if module is None:
             continue
         yield top, module
-        for info in pkgutil.walk_packages(getattr(module, "__path__", []), f"{top}."):
-            if not _SKIPPED_SUBMODULES.search(info.name) and (submodule := _import(info.name)) is not None:
-                yield info.name, submodule
+        yield from _submodules(module)
     yield "os.path", importlib.import_module("os.path")
     log.info("demo: %d standard modules do not exist on this platform", failed)
+
+
+def _submodules(package: ModuleType) -> Iterator[tuple[str, ModuleType]]:
+    """Those of every depth. pkgutil's walk would import what is skipped, too: tests import the script's neighbours."""
+    for info in pkgutil.iter_modules(getattr(package, "__path__", []), f"{package.__name__}."):
+        if not _SKIPPED_SUBMODULES.search(info.name) and (module := _import(info.name)) is not None:
+            yield info.name, module
+            yield from _submodules(module)
 
 
 def _import(name: str) -> ModuleType | None:
