@@ -11,8 +11,9 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
+from relsearch.exporters.cpu import cpu_flags, cpu_name
+
 RESULTS = Path(__file__).resolve().parent / "results"
-FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm")
 PACKAGES = (
     "relsearch",
     "numpy",
@@ -23,6 +24,7 @@ PACKAGES = (
     "peft",
     "sentence-transformers",
     "onnxruntime",
+    "openvino",
 )
 
 
@@ -64,13 +66,7 @@ def _write(name: str, figures: Mapping[str, object]) -> Path:
 
 def cpu() -> dict[str, object]:
     """Return the processor's name and those of its flags that decide speed here."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {"cpu": "unknown", "cpu_flags": []}
-    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    present = set(fields.get("flags", fields.get("Features", "")).split())
-    return {"cpu": fields.get("model name", "unknown"), "cpu_flags": [flag for flag in FLAGS if flag in present]}
+    return {"cpu": cpu_name(), "cpu_flags": list(cpu_flags())}
 
 
 def _versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The processor's flags that decide which arithmetic is fast."""
+"""The processor's name, and those of its flags that decide which arithmetic is fast."""
 
 from __future__ import annotations
 
@@ -10,15 +10,25 @@ _SUMS_IN_32_BITS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimd"}
 
 def cpu_flags() -> tuple[str, ...]:
     """Return those of FLAGS that this processor has; none where the system does not tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ()
-    fields = {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
+    fields = _fields()
     present = set(fields.get("flags", fields.get("Features", "")).split())
     return tuple(flag for flag in FLAGS if flag in present)
+
+
+def cpu_name() -> str:
+    """Return what the processor calls itself; "unknown" where the system does not tell."""
+    return _fields().get("model name", "unknown")
 
 
 def saturates(flags: tuple[str, ...]) -> bool:
     """Tell whether products of 8-bit numbers are summed in 16 bits, which overflow, as on AVX2 without VNNI."""
     return not _SUMS_IN_32_BITS & set(flags)
+
+
+def _fields() -> dict[str, str]:
+    """What Linux tells of one core."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
