@@ -23,6 +23,7 @@ OPENVINO_BF16, OPENVINO_INT8 = "relsearch bf16, OpenVINO", "relsearch int8, Open
 # Where each of our ways lies below the folder of graphs.
 BUNDLES = {FP32: "fp32", INT8: "int8", OPENVINO_BF16: "openvino-bf16", OPENVINO_INT8: "openvino-int8"}
 BATCH = 32  # the default of CrossEncoder.predict
+RERANKERS = "rerankers"
 ONE_BATCH = TORCH, OPTIMUM, FLASHRANK = ("torch, one padded batch", "optimum, int8", "FlashRank's loop")
 
 
@@ -36,6 +37,7 @@ def ways(model: Path, folder: Path, *, max_length: int, threads: int) -> dict[st
     return {
         NAIVE: sentence_transformers(model, max_length=max_length),
         "sentence-transformers, ONNX": sentence_transformers(model, max_length=max_length, backend="onnx"),
+        RERANKERS: rerankers(model, max_length=max_length),
         TORCH: one_torch_batch(model, max_length=max_length),
         OPTIMUM: optimum_int8(model, folder / "optimum", max_length=max_length),
         FLASHRANK: flashrank_loop(model, folder / "optimum" / "model.onnx", max_length=max_length),
@@ -72,6 +74,21 @@ def sentence_transformers(model: Path, *, max_length: int, backend: str = "torch
         pairs = [(request[0], text) for text in request[1]]
         found = loaded.predict(pairs, batch_size=BATCH, activation_fn=identity, show_progress_bar=False)
         return np.asarray(found).reshape(-1)
+
+    return run
+
+
+def rerankers(model: Path, *, max_length: int) -> Way:
+    """The class of the package rerankers for cross-encoders, with its defaults."""
+    from rerankers.models.transformer_ranker import TransformerRanker
+
+    options = {"model_max_length": max_length}
+    loaded: Any = TransformerRanker(str(model), device="cpu", verbose=0, tokenizer_kwargs=options)
+
+    def run(request: Request) -> Floats:
+        found = loaded.rank(request[0], list(request[1])).results
+        of_place = {result.document.doc_id: result.score for result in found}
+        return np.array([of_place[place] for place in range(len(of_place))])
 
     return run
 
