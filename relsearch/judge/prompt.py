@@ -19,6 +19,7 @@ from relsearch.types import Pair, Scale
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_TURN = "<|im_start|>"
 # No text has more characters a token; cutting there keeps a 60,000-character word from the tokenizer.
 CHARACTERS_PER_TOKEN = 12
 
@@ -60,6 +61,7 @@ class PromptEncoder:
         self._max_document_tokens = config.max_document_tokens
         before, after = prompt.render_scale(scale).split("{document}")
         self._before = [self._fixed(part) for part in before.split("{query}")]
+        self._before[0] = opening(tokenizer) + self._before[0]
         self._after = [self._fixed(part) for part in after.split("{query}")]
 
     def encode(self, pairs: Sequence[Pair]) -> list[Tokens]:
@@ -83,7 +85,7 @@ class ChatPrompt:
 
     def __init__(self, name: str, scale: Scale, *, max_document_tokens: int) -> None:
         self.text = load_prompt(name).render_scale(scale)
-        if "<|im_start|>" in self.text:
+        if _TURN in self.text:
             raise ConfigError(f"prompt {name!r} writes its own chat turns, which an endpoint adds; use 'umbrela'")
         self._before, self._after = self.text.split("{document}")
         self._limit = max_document_tokens * CHARACTERS_PER_TOKEN
@@ -93,6 +95,13 @@ class ChatPrompt:
         query, document = _sendable(pair.query[: self._limit]), _sendable(pair.text[: self._limit])
         text = self._before.replace("{query}", query) + document + self._after.replace("{query}", query)
         return text, max(len(pair.query), len(pair.text)) > self._limit
+
+
+def opening(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the token that the model learnt texts to begin with, as those of Llama and Gemma do; most have none."""
+    # A tokenizer read from a GGUF file names ChatML's turn mark so; prompts write their turns out themselves.
+    first: list[int] = tokenizer("")["input_ids"][:1]
+    return first if first == [tokenizer.bos_token_id] and tokenizer.bos_token != _TURN else []
 
 
 def bounded(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int) -> list[tuple[list[int], bool]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relsearch.errors import ConfigError
-from relsearch.judge.prompt import bounded
+from relsearch.judge.prompt import bounded, opening
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -48,7 +48,7 @@ class WriterPrompt(BaseModel):
         """Return the prompt's tokens with at most `limit` of the document's."""
         ((document, _),) = bounded(tokenizer, [text], limit)
         before, after = (tokenizer.encode(part, add_special_tokens=False) for part in (self.before, self.after))
-        return [*before, *document, *after]
+        return [*opening(tokenizer), *before, *document, *after]
 
     def _filled(self, shot: Shot) -> str:
         return self.shot.replace("{document}", shot.document).replace("{query}", shot.query)

@@ -12,6 +12,7 @@ from relsearch.errors import ConfigError, ModelError
 from relsearch.judge.labels import label_tokens
 from relsearch.judge.prompt import ChatPrompt, Prompt, PromptEncoder, load_prompt
 from relsearch.types import SCALES, Pair
+from relsearch.writer.prompt import load_writer_prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -52,6 +53,26 @@ def test_the_chat_prompt_is_one_message_without_turns(scale: str, named: str) ->
     assert message.endswith(f"one digit from 0 to {SCALES[scale].highest}, and nothing else.")
     assert "<|" not in message
     assert not cut
+
+
+def test_a_text_begins_as_the_model_learnt(tokenizer: PreTrainedTokenizerBase) -> None:
+    """The token that a tokenizer puts before a text stands before the prompt, once; one that has none gets none."""
+    from copy import deepcopy
+
+    from tokenizers.processors import TemplateProcessing
+
+    pair = Pair("q", "d", "why is the sky blue", "green tea")
+    (plain,) = _encoder(tokenizer).encode([pair])
+    beginning = deepcopy(tokenizer)
+    beginning.bos_token = "<|endoftext|>"
+    mark = beginning.bos_token_id
+    beginning.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", mark)]
+    )
+    (begun,) = _encoder(beginning).encode([pair])
+    assert (begun.prefix, begun.rest) == ((mark, *plain.prefix), plain.rest)
+    writer = load_writer_prompt("queries")
+    assert writer.encode(beginning, "tea", limit=8) == [mark, *writer.encode(tokenizer, "tea", limit=8)]
 
 
 def test_query_stands_before_and_after_the_document(tokenizer: PreTrainedTokenizerBase) -> None:
