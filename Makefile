@@ -32,6 +32,7 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.bm25
 	$(BIN)/python -m benchmarks.chain_trec_dl
 	$(BIN)/python -m benchmarks.judge_quality
+	$(BIN)/python -m benchmarks.judge_anchors
 	$(BIN)/python -m benchmarks.judge_evidence
 	$(BIN)/python -m benchmarks.judge_losses
 	$(BIN)/python -m benchmarks.judge_speed

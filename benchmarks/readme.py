@@ -25,6 +25,7 @@ def _of(parts: Mapping[str, tuple[Part, ...]]) -> str:
 PARTS: dict[str, dict[str, tuple[Part, ...]]] = {
     "Judges": {
         "judge_quality": (judges.judge_quality, judges.judge_gain, judges.judge_tuning),
+        "judge_anchors": (judges.judge_anchors,),
         "judge_evidence": (judges.judge_evidence,),
         "judge_losses": (judges.judge_losses,),
         "judge_speed": (judges.judge_speed,),

@@ -59,6 +59,28 @@ def judge_tuning(figures: Figures) -> str:
     )
 
 
+def judge_anchors(figures: Figures) -> str:
+    """What a few human grades of a query do for its other labels."""
+    keys = ("kappa", "kappa_binary", "auc", "mae")
+    rows = [
+        [
+            row["labels"],
+            *(interval(row[key], mean="value") for key in keys),
+            _gain(row["gain"]["kappa"]) if "gain" in row else "",
+            f"{row['pairs']:,}",
+        ]
+        for row in figures["table"]
+    ]
+    head = ["labels", "kappa, 4 grades", "kappa, binary", "AUC", "MAE", "kappa over the judge alone", "pairs"]
+    return section(
+        f"The ready judge on TREC DL 2019, its labels held against a few human grades of the same query "
+        f"(`grade --qrels`), on the query's other pairs. Random grades: {figures['draws']} draws, of which the pairs "
+        "are the sum; reviewed ones: those that `review` asks for.",
+        table(head, rows),
+        figures,
+    )
+
+
 def judge_evidence(figures: Figures) -> str:
     """What evidence knows without a tuned model."""
     keys = ("log_likelihood", "kappa", "kappa_binary", "auc", "within_query_auc")

@@ -53,6 +53,16 @@ def _judge_quality(figures: Figures) -> Iterator[Row]:
     yield ("ready judge", "trec-dl-2019, kappa of four grades", peers, f"{kappa:.3f}", "")
 
 
+def _judge_anchors(figures: Figures) -> Iterator[Row]:
+    rows = {row["labels"]: row for row in figures["table"]}
+    alone, measured = rows["judge alone"], "trec-dl-2019, kappa of four grades"
+    for count in (3, 10):
+        row = rows[f"{count} random grades a query"]
+        old, new, p = alone["kappa"]["value"], row["kappa"]["value"], row["gain"]["kappa"]["p"]
+        gained = f"{new / old - 1:+.0%} (p {p:.3f})"
+        yield (f"ready judge and {count} human grades a query", measured, f"alone {old:.3f}", f"{new:.3f}", gained)
+
+
 def _rerank_speed(figures: Figures) -> Iterator[Row]:
     first = figures["loads"][0]
     load = f"{first['candidates']} documents of {first['tokens']:.0f} tokens"
@@ -87,5 +97,6 @@ _PARTS: dict[str, Callable[[Figures], Iterator[Row]]] = {
     "own_domain_few": _own_domain_few,
     "transfer": _transfer,
     "judge_quality": _judge_quality,
+    "judge_anchors": _judge_anchors,
     "rerank_speed": _rerank_speed,
 }

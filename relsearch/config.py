@@ -127,6 +127,11 @@ class LabelConfig(Section):
     held_out_per_query: int = Field(
         60, ge=1, description="human-labelled pairs a dev or test query judged for agreement"
     )
+    anchors: int = Field(
+        20,
+        ge=0,
+        description="human grades a training query that hold its judged labels; 0: labels stay the judge's own",
+    )
     human_irrelevant: bool = Field(
         False, description="judge training pairs that people graded irrelevant too, for [augment] relabel"
     )

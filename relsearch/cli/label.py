@@ -19,6 +19,10 @@ def grade(
     output: Annotated[Path, typer.Option("--output", "-o", help="A judgments table (.parquet), or TREC qrels.")],
     judge: Annotated[str, typer.Option(help="ready, zero-shot, or the folder of a judge or stack.")] = "ready",
     depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are graded.")] = 20,
+    qrels: Annotated[
+        Path | None,
+        typer.Option(help="Human labels of some of the pairs, TREC: they hold the others of their queries."),
+    ] = None,
     scale: Annotated[str, typer.Option(help="0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
     as_json: JsonOption = False,
 ) -> None:
@@ -27,7 +31,9 @@ def grade(
     relsearch grade bm25.trec --collection my-collection -o judgments.parquet
 
     An interrupted run goes on where it stopped. `relsearch agree` holds the labels against human ones,
-    `relsearch review` picks the pairs that people should grade.
+    `relsearch review` picks the pairs that people should grade. With these as --qrels nothing is judged again, and
+    the labels move where people found a query's documents better or worse than the judge did: three human grades a
+    query bring agreement on its other documents much further. A pair's own human grade never moves its judged one.
     """
     from relsearch.config import CollectionConfig, Config, LabelConfig
     from relsearch.show import table
@@ -36,10 +42,14 @@ def grade(
     config = Config(
         collection=CollectionConfig(source=collection, scale=scale), label=LabelConfig(judge=judge, depth=depth)
     )
-    counts = dict(grade_run(run_file, output, config).group_by("grade").len().sort("grade").iter_rows())
+    found = grade_run(run_file, output, config, qrels=qrels)
+    counts = dict(found.labels.group_by("grade").len().sort("grade").iter_rows())
     if as_json:
-        typer.echo(json.dumps({"output": str(output), "grades": counts}))
+        typer.echo(json.dumps({"output": str(output), "grades": counts, "anchored_queries": found.queries}))
         return
+    if qrels:
+        none = "no human grade below relevant on a judged pair; labels stay the judge's own"
+        typer.echo(f"{found.queries} queries held against human grades" if found.queries else none, err=True)
     typer.echo(table(["grade", "pairs"], [[str(grade), str(count)] for grade, count in counts.items()]))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from relsearch import tables
+from relsearch.anchor import Anchored, anchor
 from relsearch.config import Config
 from relsearch.corpus import load_collection, texts_of
 from relsearch.errors import DataError
@@ -15,24 +16,26 @@ from relsearch.exporters.trec import write_qrels
 from relsearch.judge.registry import open_judge
 from relsearch.judge.store import judge_all
 from relsearch.template import render
-from relsearch.trec import read_run
+from relsearch.trec import read_qrels, read_run
 from relsearch.types import Pair
 
 
-def grade_run(run: Path, output: Path, config: Config) -> pl.DataFrame:
+def grade_run(run: Path, output: Path, config: Config, *, qrels: Path | None = None) -> Anchored:
     """Judge the run's pairs down to `[label] depth`, write them to `output`, and return the judgments table.
 
-    A .parquet output keeps distributions, any other is TREC qrels. The store beside it lets a cut run go on.
+    What people said of some of the pairs, in `qrels`, holds the labels of their queries. A .parquet output keeps
+    distributions, any other is TREC qrels. The store beside it lets a cut run go on.
     """
+    human = tables.judgments_table([]) if qrels is None else read_qrels(qrels, config.scale)
     first = read_run(run).filter(pl.col("rank") <= config.label.depth).sort("query_id", "rank")
     store = output.with_name(output.name + ".store")
     judge = open_judge(config, keep=store / "vectors")
-    judged = judge_all(judge, _pairs(first, config), store)
+    found = anchor(judge_all(judge, _pairs(first, config), store), human, config.scale)
     if output.suffix == ".parquet":
-        tables.write(judged, output, tables.JUDGMENTS)
+        tables.write(found.labels, output, tables.JUDGMENTS)
     else:
-        write_qrels(judged, output)
-    return judged
+        write_qrels(found.labels, output)
+    return found
 
 
 def _pairs(first: pl.DataFrame, config: Config) -> list[Pair]:

@@ -10,6 +10,7 @@ import polars as pl
 from relsearch import augment as policy
 from relsearch import tables
 from relsearch.agreement import Agreement, agreement
+from relsearch.anchor import anchor
 from relsearch.artifacts import Building
 from relsearch.errors import DataError
 from relsearch.pool import beside
@@ -48,7 +49,9 @@ def judge(context: Context, work: Building) -> None:
     pool = context.candidates.filter(
         pl.col("query_id").is_in(learning) & (pl.col("rank") <= context.config.label.depth)
     )
-    human = _sample(context.labels.filter(pl.col("query_id").is_in(held_out)), context)
+    human = _drawn(
+        context.labels.filter(pl.col("query_id").is_in(held_out)), context.config.label.held_out_per_query, context
+    )
     known = context.human
     if context.config.label.human_irrelevant:
         known = known.filter(pl.col("grade") >= context.config.scale.relevant)
@@ -68,11 +71,18 @@ def judge(context: Context, work: Building) -> None:
 
 
 def judge_beside(judge: Judge, wanted: pl.DataFrame, pool: pl.DataFrame, context: Context, store: Path) -> pl.DataFrame:
-    """Judge the wanted pairs; one that grades a pair beside the query's others is given the pool's as well."""
+    """Judge the wanted pairs; one that grades a pair beside the query's others is given the pool's as well.
+
+    Labels of training queries are held against what people said of their pools, so far as `[label] anchors` says.
+    """
     from relsearch.judge.store import judge_all
 
-    asked = beside(wanted, pool) if judge.pooled else wanted
-    return judge_all(judge, context.pairs(asked), store).join(wanted, on=_PAIR, how="semi")
+    known = context.human.filter(pl.col("query_id").is_in(context.split("train"))).join(pool, on=_PAIR, how="semi")
+    anchors = _drawn(known, context.config.label.anchors, context).join(wanted, on="query_id", how="semi")
+    every = pl.concat([wanted.select(_PAIR), anchors.select(_PAIR)]).unique().sort(_PAIR)
+    asked = beside(every, pool) if judge.pooled else every
+    labels = judge_all(judge, context.pairs(asked), store)
+    return anchor(labels, anchors, context.config.scale).labels.join(wanted, on=_PAIR, how="semi")
 
 
 def agree(context: Context, work: Building) -> None:
@@ -115,12 +125,12 @@ def _labelled(context: Context, split: str) -> tuple[list[Pair], list[int]]:
     return context.pairs(rows), rows["grade"].to_list()
 
 
-def _sample(human: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """Draw the held-out pairs of each query by a hash of seed and ids, so that their order does not matter."""
+def _drawn(human: pl.DataFrame, limit: int, context: Context) -> pl.DataFrame:
+    """Draw so many pairs of each query by a hash of seed and ids, so that their order does not matter."""
     rows = human.select(_PAIR).iter_rows()
     draws = [sha256(f"{context.config.seed}:{query}:{doc}".encode()).hexdigest() for query, doc in rows]
-    limit = context.config.label.held_out_per_query
-    return human.with_columns(draw=pl.Series(draws, dtype=pl.String)).sort("draw").group_by("query_id").head(limit)
+    ordered = human.with_columns(draw=pl.Series(draws, dtype=pl.String)).sort("draw")
+    return ordered.filter(pl.int_range(pl.len()).over("query_id") < limit)
 
 
 def judged(context: Context) -> pl.DataFrame:

@@ -200,6 +200,23 @@ def test_the_reranker_labels_what_people_did_not(config: Path, tmp_path: Path) -
     assert again["judge"] == again["synthesize"] == "done"
 
 
+def test_what_people_said_holds_the_judge_s_labels(config: Path, tmp_path: Path) -> None:
+    """Labels of training queries move, those of queries that the judge is measured on do not."""
+    import polars as pl
+
+    alone = _copied(config, tmp_path)
+    _change(alone, "human_irrelevant = true", "human_irrelevant = true\nanchors = 0")
+    list(run_verb("judge", load_config(alone)))
+    of_pair = ["query_id", "doc_id"]
+    held, own = (
+        pl.read_parquet(path.parent / "out" / "judge" / "judgments.parquet").sort(of_pair) for path in (config, alone)
+    )
+    assert held.select(of_pair).equals(own.select(of_pair))
+    queries = pl.read_parquet(alone.parent / "out" / "collect" / "queries.parquet")
+    moved = held.with_columns(moved=held["expected"] != own["expected"]).join(queries, on="query_id")
+    assert set(moved.filter("moved")["split"]) == {"train"}
+
+
 def test_optimizing_never_sees_a_test_query(config: Path, tmp_path: Path) -> None:
     """Where test queries, their labels and their pools are gone, the outcome is the same to the last bit."""
     import polars as pl

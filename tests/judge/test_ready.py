@@ -81,6 +81,20 @@ def test_a_run_is_graded_from_the_command_line(models: Path, tmp_path: Path) -> 
     assert table["doc_id"].to_list() == [doc.doc_id for doc in documents]
     assert len(list((tmp_path / "out.parquet.store").glob("part-*.parquet"))) == 1
     assert table.select(pl.col("confidence").is_between(0, 1).all()).item()
+    human = [f"{query.query_id} 0 {doc.doc_id} {grade}\n" for doc, grade in zip(documents, (0, 3, 3), strict=False)]
+    (tmp_path / "human.qrels").write_text("".join(human), encoding="utf-8")
+    result = subprocess.run(
+        [*command, "--json", "--qrels", "human.qrels"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(result.stdout)["anchored_queries"] == 1
+    assert len(list((tmp_path / "out.parquet.store").glob("part-*.parquet"))) == 1
+    held = tables.read(tmp_path / "out.parquet", tables.JUDGMENTS)
+    assert (held["expected"][3:] > table["expected"][3:]).all()
 
 
 def test_a_name_that_leads_nowhere_is_refused() -> None:
