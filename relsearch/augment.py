@@ -24,7 +24,7 @@ import polars as pl
 from relsearch.config import AugmentConfig
 from relsearch.errors import DataError, GateError
 from relsearch.settings import Policy
-from relsearch.tables import EXAMPLES
+from relsearch.tables import EXAMPLES, first_per_query
 from relsearch.types import Scale
 from relsearch.unjudged import ASSUMED
 
@@ -118,7 +118,7 @@ def _capped(theirs: pl.DataFrame, own: pl.DataFrame, *, scale: Scale, config: Au
     """The surest labels of each query up to the cap, and of the irrelevant ones as many as the ratio allows."""
     relevant = pl.col("grade") >= scale.relevant
     first = theirs.sort("query_id", "confidence", "doc_id", descending=[False, True, False])
-    first = first.group_by("query_id", maintain_order=True).head(config.max_per_query)
+    first = first_per_query(first, config.max_per_query)
     if config.max_irrelevant_ratio is None:
         return first
     both = pl.concat([own.select("query_id", "grade"), first.select("query_id", "grade")])

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from relsearch.duplicates import first_of_each, repeats
 from relsearch.errors import MissingExtraError
 from relsearch.settings import SynthesizeConfig
+from relsearch.tables import first_per_query
 from relsearch.types import Scale
 
 _PREFIX = "synthetic-"
@@ -116,8 +117,7 @@ def labelled(judged: pl.DataFrame, config: SynthesizeConfig, scale: Scale) -> pl
     negatives = mine.filter((pl.col("role") != "source") & ~relevant)
     parts = [mine.filter(pl.col("role") == "source")]
     for role, limit in (("hard", config.hard_negatives), ("random", config.random_negatives)):
-        own = negatives.filter(pl.col("role") == role)
-        parts.append(own.group_by("query_id", maintain_order=True).head(limit).select(mine.columns))
+        parts.append(first_per_query(negatives.filter(pl.col("role") == role), limit))
     return pl.concat(parts).sort("query_id", "doc_id")
 
 

@@ -91,6 +91,11 @@ def judgments_table(judgments: Iterable[Judgment]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(JUDGMENTS))
 
 
+def first_per_query(table: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return the first `count` rows of each query in their order; polars' head of a group makes rows of nulls of 0."""
+    return table.filter(pl.int_range(pl.len()).over("query_id") < count)
+
+
 def queries_of(table: pl.DataFrame) -> list[Query]:
     """The rows of a queries table as queries."""
     return [Query(query_id, text) for query_id, text in table.select("query_id", "text").iter_rows()]

@@ -97,6 +97,14 @@ def test_no_negative_is_one_that_the_judge_calls_relevant(grades: dict[str, int]
     assert labelled(judged, config, SCALES["0-3"])["doc_id"].to_list() == expected
 
 
+def test_no_negatives_may_be_wanted() -> None:
+    """Then the source document stands alone."""
+    rows = [("q", "d1", 3, "source"), ("q", "d2", 0, "hard"), ("q", "d3", 0, "random")]
+    judged = pl.DataFrame(rows, schema=["query_id", "doc_id", "grade", "role"], orient="row")
+    config = SynthesizeConfig(hard_negatives=0, random_negatives=0)
+    assert labelled(judged, config, SCALES["0-3"]).rows() == rows[:1]
+
+
 def test_each_filter_is_counted_by_source() -> None:
     """One row a source, then all."""
     rows = kept((WRITTEN, WRITTEN[:3], WRITTEN[1:3], WRITTEN[2:3]))

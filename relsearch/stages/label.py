@@ -129,8 +129,7 @@ def _drawn(human: pl.DataFrame, limit: int, context: Context) -> pl.DataFrame:
     """Draw so many pairs of each query by a hash of seed and ids, so that their order does not matter."""
     rows = human.select(_PAIR).iter_rows()
     draws = [sha256(f"{context.config.seed}:{query}:{doc}".encode()).hexdigest() for query, doc in rows]
-    ordered = human.with_columns(draw=pl.Series(draws, dtype=pl.String)).sort("draw")
-    return ordered.filter(pl.int_range(pl.len()).over("query_id") < limit)
+    return tables.first_per_query(human.with_columns(draw=pl.Series(draws, dtype=pl.String)).sort("draw"), limit)
 
 
 def judged(context: Context) -> pl.DataFrame:
