@@ -87,6 +87,10 @@ def _openvino(graph: Path, outputs: list[str], *, variant: Variant, workers: int
         model = core.compile_model(str(graph), "CPU", options)
     except RuntimeError as exc:
         raise ArtifactError(f"{graph}: OpenVINO cannot load it ({exc}); export again") from exc
+    inputs = tuple(each.any_name for each in model.inputs)
+    # The first call in a process is made alone: of two at once, each can wait for what the other one holds for ever
+    # (OpenVINO's bindings look numpy up once, with the interpreter's lock let go).
+    model.create_infer_request().infer(dict.fromkeys(inputs, np.ones((1, _OPENVINO_STEP), dtype=np.int64)))
     of_thread: Any = threading.local()  # a request serves one call at a time
 
     def run(feeds: Feeds) -> Outputs:
@@ -95,4 +99,4 @@ def _openvino(graph: Path, outputs: list[str], *, variant: Variant, workers: int
         found = of_thread.request.infer(dict(feeds))
         return [np.asarray(found[name]) for name in outputs]
 
-    return Session(tuple(each.any_name for each in model.inputs), run, _OPENVINO_BATCH_TOKENS, _OPENVINO_STEP)
+    return Session(inputs, run, _OPENVINO_BATCH_TOKENS, _OPENVINO_STEP)

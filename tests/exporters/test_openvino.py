@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -103,6 +104,29 @@ def test_late_interaction_runs_on_it_too(
     assert open_bundle(tmp_path / "int8").manifest.runtime == "openvino"
     assert found.rerank(QUERY, TEXTS, budget_ms=0).order == (0, 1, 2, 3)
     assert found.score(QUERY, TEXTS) == pytest.approx(plain.score(QUERY, TEXTS), abs=0.05)
+
+
+_AT_ONCE = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+from relsearch.rerank.sessions import open_session
+sys.setswitchinterval(1e-6)  # makes an unlucky moment likely
+session = open_session(Path(sys.argv[1]), ["logits"], variant="bf16", runtime="openvino", workers=2)
+feeds = {name: np.ones((1, 16), dtype=np.int64) for name in session.inputs}
+barrier = threading.Barrier(8)
+threads = [threading.Thread(target=lambda: (barrier.wait(), session.run(feeds))) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_first_calls_may_come_at_once(bundles: dict[str, Path]) -> None:
+    """A process whose first calls are concurrent ends; without the call that is made alone most hang for ever."""
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", _AT_ONCE, bundles["bf16"] / "model.onnx"], check=True, timeout=60)
 
 
 def test_an_absent_extra_is_named(bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
