@@ -32,8 +32,8 @@ def grade(
 
     An interrupted run goes on where it stopped. `relsearch agree` holds the labels against human ones,
     `relsearch review` picks the pairs that people should grade. With these as --qrels nothing is judged again, and
-    the labels move where people found a query's documents better or worse than the judge did: three human grades a
-    query bring agreement on its other documents much further. A pair's own human grade never moves its judged one.
+    the labels move where people found a query's documents better or worse than the judge did: a few human grades a
+    query help with its other documents. A pair's own human grade never moves its judged one.
     """
     from relsearch.config import CollectionConfig, Config, LabelConfig
     from relsearch.show import table

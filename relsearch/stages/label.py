@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import polars as pl
 from relsearch import augment as policy
 from relsearch import tables
 from relsearch.agreement import Agreement, agreement
-from relsearch.anchor import anchor
+from relsearch.anchor import Anchored, anchor
 from relsearch.artifacts import Building
 from relsearch.errors import DataError
 from relsearch.pool import beside
@@ -57,32 +58,32 @@ def judge(context: Context, work: Building) -> None:
         known = known.filter(pl.col("grade") >= context.config.scale.relevant)
     wanted = pl.concat([pool.select(_PAIR).join(known, on=_PAIR, how="anti"), human.select(_PAIR)]).sort(_PAIR)
     if wanted.is_empty():
-        raise DataError("no pair to judge: every pool pair has a human label; raise [judge] depth or add queries")
+        raise DataError("no pair to judge: every pool pair has a human label; raise [label] depth or add queries")
     judge = judge_of(context)
-    labels = judge_beside(judge, wanted, pool, context, work.directory / "store")
-    tables.write(labels, work.directory / "judgments.parquet", tables.JUDGMENTS)
-    expected = labels["expected"].drop_nulls()
+    found = judge_beside(judge, wanted, pool, context, work.directory / "store")
+    tables.write(found.labels, work.directory / "judgments.parquet", tables.JUDGMENTS)
+    expected = found.labels["expected"].drop_nulls()
     work.figures |= {
-        "pairs": labels.height,
-        "missing": labels.height - len(expected),
+        "pairs": found.labels.height,
+        "missing": found.labels.height - len(expected),
         "truncated": judge.truncated,
+        "anchored_queries": found.queries,
         "expected_grade": float(expected.to_numpy().mean()) if len(expected) else None,
     }
 
 
-def judge_beside(judge: Judge, wanted: pl.DataFrame, pool: pl.DataFrame, context: Context, store: Path) -> pl.DataFrame:
+def judge_beside(judge: Judge, wanted: pl.DataFrame, pool: pl.DataFrame, context: Context, store: Path) -> Anchored:
     """Judge the wanted pairs; one that grades a pair beside the query's others is given the pool's as well.
 
     Labels of training queries are held against what people said of their pools, so far as `[label] anchors` says.
     """
     from relsearch.judge.store import judge_all
 
-    known = context.human.filter(pl.col("query_id").is_in(context.split("train"))).join(pool, on=_PAIR, how="semi")
-    anchors = _drawn(known, context.config.label.anchors, context).join(wanted, on="query_id", how="semi")
+    anchors = _anchors(context, pool).join(wanted, on="query_id", how="semi")
     every = pl.concat([wanted.select(_PAIR), anchors.select(_PAIR)]).unique().sort(_PAIR)
     asked = beside(every, pool) if judge.pooled else every
-    labels = judge_all(judge, context.pairs(asked), store)
-    return anchor(labels, anchors, context.config.scale).labels.join(wanted, on=_PAIR, how="semi")
+    found = anchor(judge_all(judge, context.pairs(asked), store), anchors, context.config.scale)
+    return replace(found, labels=found.labels.join(wanted, on=_PAIR, how="semi"))
 
 
 def agree(context: Context, work: Building) -> None:
@@ -123,6 +124,13 @@ def _labelled(context: Context, split: str) -> tuple[list[Pair], list[int]]:
     if rows.is_empty():
         raise DataError(f"no human label in the {split} split; add labelled queries or change the split's share")
     return context.pairs(rows), rows["grade"].to_list()
+
+
+def _anchors(context: Context, pool: pl.DataFrame) -> pl.DataFrame:
+    """Human grades of training queries' pools; none where all are of relevant documents, which hold nothing."""
+    known = context.human.filter(pl.col("query_id").is_in(context.split("train"))).join(pool, on=_PAIR, how="semi")
+    telling = bool((known["grade"] < context.config.scale.relevant).any())
+    return _drawn(known, context.config.label.anchors if telling else 0, context)
 
 
 def _drawn(human: pl.DataFrame, limit: int, context: Context) -> pl.DataFrame:

@@ -134,7 +134,7 @@ class Bench:
             return self.labels.clear()
         pool = context.candidates.filter(pl.col("rank") <= context.config.label.depth)
         known = pl.concat([pool.select(_PAIR), self.labels.select(_PAIR)])
-        return judge_beside(judge_of(context), wanted, known, context, folder / "store")
+        return judge_beside(judge_of(context), wanted, known, context, folder / "store").labels
 
     def _train(
         self, labels: pl.DataFrame, augment: AugmentConfig, train: TrainConfig, folder: Path
