@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from relsearch.ordinal import distribution
 from relsearch.types import Scale
 
 Floats = NDArray[np.float64]
@@ -70,22 +71,11 @@ def _logits(table: pl.DataFrame) -> Floats:
     return np.asarray(logit(np.clip(reached, _FLOOR, 1 - _FLOOR)), dtype=np.float64)
 
 
-def _probabilities(logits: Floats) -> Floats:
-    """The inverse: P(grade) from the cumulative logits in the last axis."""
-    from scipy.special import expit
-
-    reached = expit(logits)
-    ends = np.ones((*reached.shape[:-1], 1))
-    rows = np.concatenate([ends, reached], axis=-1) - np.concatenate([reached, 0 * ends], axis=-1)
-    rows = np.maximum(rows, _FLOOR)
-    return np.asarray(rows / rows.sum(axis=-1, keepdims=True), dtype=np.float64)
-
-
 def _likelihood(logits: Floats, levels: Levels) -> Floats:
     """Log-likelihood of each row's human level under each intercept, shape [rows, intercepts]; 0 where it has none."""
     found = np.zeros((len(levels), len(_INTERCEPTS)))
     known = levels >= 0
-    rows = _probabilities(logits[known, None, :] + _INTERCEPTS[None, :, None])
+    rows = distribution(logits[known, None, :] + _INTERCEPTS[None, :, None])
     found[known] = np.log(np.take_along_axis(rows, levels[known, None, None], axis=-1)[..., 0])
     return found
 
@@ -126,7 +116,7 @@ def _cuts(logits: Floats, levels: Levels) -> Floats:
 
 def _relabelled(touched: pl.DataFrame, logits: Floats, cuts: Floats, scale: Scale) -> pl.DataFrame:
     """The rows with distribution, expectation, grade and confidence as the logits have them."""
-    rows = _probabilities(logits)
+    rows = distribution(logits)
     levels = np.cumprod(logits >= cuts, axis=1).sum(axis=1)
     return touched.with_columns(
         pl.Series("grade", levels + scale.lowest, dtype=pl.Int32),

@@ -61,7 +61,7 @@ class CumulativeLink:
 
     def probabilities(self, scores: ArrayLike) -> Floats:
         """Return P(grade | score), shape [n, grades], lowest grade first; every entry is above 0, rows sum to 1."""
-        return _probabilities(self.logits(scores), np.asarray(self.thresholds))
+        return distribution(self.logits(scores)[:, None] - np.asarray(self.thresholds))
 
     def to_json(self) -> dict[str, float | list[float]]:
         """Return the fitted numbers as JSON values."""
@@ -80,6 +80,20 @@ class CumulativeLink:
         except ValidationError as exc:
             raise ModelError(f"calibration: {exc.errors()[0]['loc']}: {exc.errors()[0]['msg']}; tune again") from exc
         return cls(fields.mean, fields.deviation, fields.slope, fields.thresholds)
+
+
+def distribution(logits: Floats) -> Floats:
+    """Return P(grade), lowest first, from logit P(grade >= k) of the grades above the lowest, in the last axis.
+
+    Every entry is above 0, and rows sum to 1.
+    """
+    from scipy.special import expit
+
+    reached = expit(logits)
+    ends = np.ones((*reached.shape[:-1], 1))
+    rows = np.concatenate([ends, reached], axis=-1) - np.concatenate([reached, 0 * ends], axis=-1)
+    rows = np.maximum(rows, _FLOOR)
+    return np.asarray(rows / rows.sum(axis=-1, keepdims=True), dtype=np.float64)
 
 
 def matching_cuts(scores: ArrayLike, grades: Sequence[int] | NDArray[np.int64], scale: Scale) -> tuple[float, ...]:
@@ -122,15 +136,5 @@ def _unpack(parameters: Floats) -> tuple[float, Floats]:
 
 def _loss(parameters: Floats, standard: Floats, levels: NDArray[np.int64]) -> float:
     slope, thresholds = _unpack(parameters)
-    chosen = _probabilities(slope * standard, thresholds)[np.arange(len(levels)), levels]
+    chosen = distribution(slope * standard[:, None] - thresholds)[np.arange(len(levels)), levels]
     return float(-np.log(chosen).mean() + _RIDGE * np.square(parameters).mean())
-
-
-def _probabilities(logits: Floats, thresholds: Floats) -> Floats:
-    from scipy.special import expit
-
-    reach = expit(logits[:, None] - thresholds[None, :])
-    ends = np.ones((len(logits), 1))
-    rows = np.hstack([ends, reach]) - np.hstack([reach, 0 * ends])
-    rows = np.maximum(rows, _FLOOR)
-    return np.asarray(rows / rows.sum(axis=1, keepdims=True), dtype=np.float64)
