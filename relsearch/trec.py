@@ -120,7 +120,11 @@ def _grade(path: Path, number: int, text: str, scale: Scale | None) -> int:
     if scale is None:
         return max(grade, 0)
     if grade > scale.highest:
-        fail(path, number, f"grade {grade} is outside scale {scale.lowest}-{scale.highest}; set [collection] scale")
+        fail(
+            path,
+            number,
+            f"grade {grade} is outside scale {scale.lowest}-{scale.highest}; set [collection] scale or --scale",
+        )
     return max(grade, scale.lowest)
 
 
