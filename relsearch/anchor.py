@@ -41,8 +41,8 @@ class Anchored:
 def anchor(judged: pl.DataFrame, human: pl.DataFrame, scale: Scale) -> Anchored:
     """Return the judge's labels, moved by what people said of other documents of the same query.
 
-    Both are judgments tables; human grades count where the judge graded the same pair. A pair's own human grade does not
-    move its judged one, but through the deviation that all queries share, so that their agreement still says how good
+    Both are judgments tables; human grades count where the judge graded the same pair. A pair's own human grade moves
+    its judged one through the deviation alone, which all queries share, so that their agreement still says how good
     the judge is. Labels of queries without human grades stay as they are, and so do all where people named relevant
     documents only: these say nothing of the rest.
     """
