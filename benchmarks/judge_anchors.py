@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks import judge_measures as measures
-from benchmarks.folders import COLLECTIONS, use_models
+from benchmarks.folders import use_models
+from benchmarks.judge_baselines import published
 from benchmarks.judge_data import SCALE, SEED, TEST, human_of
 from benchmarks.judge_gain import gain
 from benchmarks.judge_quality import Bench
@@ -42,17 +42,13 @@ def main() -> None:
     use_models()
     bench = Bench(parser.parse_args().output)
     human, judged = human_of(bench.test), bench.judged(SHIPPED)
-    published = {
-        name: measures.published(COLLECTIONS / TEST / f"llm_{file}_umbrela.tsv", SCALE)
-        for name, file in measures.PUBLISHED.items()
-    }
-    rows = list(drawn(human, judged, published)) + list(reviewed(human, judged))
+    rows = list(drawn(human, judged)) + list(reviewed(human, judged))
     record("judge_anchors", {"test": TEST, "judge": SHIPPED, "draws": DRAWS, "table": rows}, seed=SEED)
     cells = [[row["labels"], *(f"{row[name]['value']:.3f}" for name in FIGURES)] for row in rows]
     print(table(["labels", *FIGURES], cells))
 
 
-def drawn(human: pl.DataFrame, judged: pl.DataFrame, published: dict[str, pl.DataFrame]) -> Iterator[dict[str, Any]]:
+def drawn(human: pl.DataFrame, judged: pl.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield a row for the judge, for each number of random grades a query, and for each published judge."""
     draws = [_draw(human, SEED + number) for number in range(DRAWS)]
     rest = pl.concat([_of_draw(draw.filter(pl.col("turn") >= max(GRADES)), place) for place, draw in enumerate(draws)])
@@ -63,8 +59,8 @@ def drawn(human: pl.DataFrame, judged: pl.DataFrame, published: dict[str, pl.Dat
         labels = pl.concat([_of_draw(each.labels, place) for place, each in enumerate(held)])
         row = _row(f"{count} random grade{'s' if count > 1 else ''} a query", rest, labels, over=alone)
         yield row | {"deviation": round(float(np.mean([each.deviation for each in held])), 2)}
-    for name, labels in published.items():
-        yield _row(f"{name}, published", rest, pl.concat([_of_draw(labels, place) for place in range(DRAWS)]))
+    for name, labels in published().items():
+        yield _row(name, rest, pl.concat([_of_draw(labels, place) for place in range(DRAWS)]))
 
 
 def reviewed(human: pl.DataFrame, judged: pl.DataFrame) -> Iterator[dict[str, Any]]:

@@ -29,9 +29,15 @@ def baselines(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> 
         known = (encoder.cosines(dev.pairs), dev.grades)
         judges[name] = measures.binned(*known, human, encoder.cosines(test.pairs), SCALE, judge="cosine")
     judges["evidence bins"] = _evidence_alone(train, dev, test, kept=kept)
-    for name, file in measures.PUBLISHED.items():
-        judges[f"{name}, published"] = measures.published(COLLECTIONS / TEST / f"llm_{file}_umbrela.tsv", SCALE)
-    return judges
+    return judges | published()
+
+
+def published() -> dict[str, pl.DataFrame]:
+    """Return the labels that others published of the test pairs, by name."""
+    return {
+        f"{name}, published": measures.published(COLLECTIONS / TEST / f"llm_{file}_umbrela.tsv", SCALE)
+        for name, file in measures.PUBLISHED.items()
+    }
 
 
 def _evidence_alone(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> pl.DataFrame:

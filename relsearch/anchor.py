@@ -51,14 +51,16 @@ def anchor(judged: pl.DataFrame, human: pl.DataFrame, scale: Scale) -> Anchored:
     graded = rows.drop_nulls(["grade", "probabilities"]).join(given, on=_PAIR, how="left", maintain_order="left")
     if not (graded["given"] < scale.relevant).any():
         return Anchored(judged, 0, 0.0)
-    touched = graded.filter(pl.col("given").is_not_null().any().over("query_id"))
+    logits = _logits(graded)
+    held = graded.select(pl.col("given").is_not_null().any().over("query_id")).to_series()
+    touched, own = graded.filter(held), logits[held.to_numpy()]
     query_of = touched["query_id"].rank("dense").to_numpy() - 1
-    likelihood = _likelihood(_logits(touched), touched["given"].fill_null(scale.lowest - 1).to_numpy() - scale.lowest)
+    likelihood = _likelihood(own, touched["given"].fill_null(scale.lowest - 1).to_numpy() - scale.lowest)
     of_query = np.zeros((query_of.max() + 1, len(_INTERCEPTS)))
     np.add.at(of_query, query_of, likelihood)
     deviation = _deviation(of_query)
-    moved = _logits(touched) + _mean(of_query[query_of] - likelihood, deviation)[:, None]
-    cuts = _cuts(_logits(graded), graded["grade"].to_numpy() - scale.lowest)
+    moved = own + _mean(of_query[query_of] - likelihood, deviation)[:, None]
+    cuts = _cuts(logits, graded["grade"].to_numpy() - scale.lowest)
     rest = rows.join(touched, on="row", how="anti")
     labels = pl.concat([rest, _relabelled(touched.drop("given"), moved, cuts, scale)]).sort("row").drop("row")
     return Anchored(labels, len(of_query), deviation)

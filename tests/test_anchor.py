@@ -10,7 +10,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from relsearch.anchor import anchor
 from relsearch.ordinal import CumulativeLink
-from relsearch.tables import judgments_table
+from relsearch.tables import first_per_query, judgments_table
 from relsearch.types import SCALES, Judgment
 
 SCALE = SCALES["0-3"]
@@ -46,7 +46,7 @@ def _drawn(queries: int, documents: int, *, deviation: float) -> tuple[pl.DataFr
 def test_agreement_rises_as_far_as_queries_differ(deviation: float) -> None:
     """Five grades a query find how much queries differ, and lift agreement on the others where they do."""
     judged, human = _drawn(60, 40, deviation=deviation)
-    few = human.filter(pl.int_range(pl.len()).over("query_id") < 5)
+    few = first_per_query(human, 5)
     found = anchor(judged, few, SCALE)
     assert found.queries == 60
     assert found.deviation == pytest.approx(deviation, abs=0.5)
