@@ -18,10 +18,12 @@ from relsearch.exporters.onnx import Labelled
 from relsearch.feedback import others_mean
 from relsearch.rerank.card import read_card
 from relsearch.rerank.families import open_card, open_model, open_scorer
+from relsearch.rerank.late import model as late
 from relsearch.rerank.late.card import LateCard
 from relsearch.rerank.late.fit import Step
 from relsearch.rerank.late.folder import VectorFolder
 from relsearch.rerank.late.interaction import STEP, TextVectors, compress, cosines, maxsims
+from relsearch.rerank.late.model import load_late
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.start import fit_head
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
@@ -146,6 +148,25 @@ def test_the_start_weighs_what_tells_more() -> None:
         similarities.append(torch.tensor(np.stack([gains + rng.normal(size=10), rng.normal(size=10)], axis=1)))
     head = fit_head(similarities, steps, TrainConfig(family="late"))
     assert 2 > head.cosine_weight > 0.5 > head.maxsim_weight > 0
+
+
+def test_learning_rounds_the_encoder_alone(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bfloat16 the scores move a little, and what is learnt is float32, in much the same direction."""
+    monkeypatch.setattr(late, "fast_dtype", lambda: torch.bfloat16)
+    encoder = EncoderConfig(model=str(tiny_bert))
+    gradients, found = [], []
+    for learning in (False, True):
+        model = load_late(encoder.model, encoder, max_length=32, dimension=8, learning=learning)
+        with torch.no_grad():
+            model.projection.weight.copy_(torch.eye(8, model.encoder.config.hidden_size))
+        similarities = model.similarities("the sea", TEXTS)
+        torch.cat(similarities).sum().backward()
+        assert all(each.dtype is torch.float32 for each in similarities)
+        found.append(torch.cat(similarities).detach())
+        gradients.append(torch.cat([p.grad.flatten() for p in model.encoder.parameters() if p.grad is not None]))
+    assert not torch.equal(found[0], found[1])
+    assert found[1].numpy() == pytest.approx(found[0].numpy(), abs=0.02)
+    assert float(torch.cosine_similarity(gradients[0], gradients[1], dim=0)) > 0.99
 
 
 def test_a_collection_is_precomputed_once(late_bundle: Path, tmp_path: Path) -> None:

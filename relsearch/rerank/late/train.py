@@ -56,7 +56,7 @@ def train_late(
         )
         for part in lists
     ]
-    model = load_late(encoder.model, encoder, max_length=config.max_length, dimension=config.dimension)
+    model = load_late(encoder.model, encoder, max_length=config.max_length, dimension=config.dimension, learning=True)
     start_late(model, steps[:_START_STEPS], config)
     model.remember_start(config.keep_start)
     untrained = load_encoder(encoder, keep=vectors)
