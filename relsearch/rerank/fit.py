@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from relsearch.config import TrainConfig
 from relsearch.rerank.callbacks import KeepBest
 from relsearch.rerank.dev import DevEvaluator, DevSet
-from relsearch.rerank.loss import ResidualListLoss
+from relsearch.rerank.loss import Objective, ResidualListLoss
 from relsearch.rerank.start import HEAD
 
 if TYPE_CHECKING:
@@ -25,19 +25,24 @@ def fit(
     rows: list[dict[str, Any]],
     dev: DevSet,
     *,
+    objective: Objective,
     keep: KeepBest,
     config: TrainConfig,
     seed: int,
     output: Path,
+    head: str = HEAD,
 ) -> int:
-    """Train for one pass over the rows, each a step; return the steps made. Resumes from the last checkpoint."""
+    """Train for one pass over the rows, each a step; return the steps made. Resumes from the last checkpoint.
+
+    `head` is a pattern of the parameters that learn `[train] head_multiple` times as fast.
+    """
     from datasets import Dataset
     from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
 
     arguments = CrossEncoderTrainingArguments(
         **schedule(len(rows), config, seed=seed, output=output),
         learning_rate=config.learning_rate,
-        learning_rate_mapping={HEAD: config.learning_rate * config.head_multiple},
+        learning_rate_mapping={head: config.learning_rate * config.head_multiple},
         weight_decay=WEIGHT_DECAY,
         bf16=_has_bf16(),
     )
@@ -46,10 +51,7 @@ def fit(
         args=arguments,
         train_dataset=Dataset.from_list(rows),
         loss=ResidualListLoss(
-            model,
-            listwise=config.listwise_weight,
-            pointwise=config.pointwise_weight,
-            micro_batch=_CPU_MICRO_BATCH if arguments.use_cpu else config.documents_per_query,
+            model, objective, micro_batch=_CPU_MICRO_BATCH if arguments.use_cpu else config.documents_per_query
         ),
         evaluator=DevEvaluator(dev),
         callbacks=[keep],

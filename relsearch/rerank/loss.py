@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
 
+Objective = Callable[[Tensor, Tensor, Tensor], Tensor]  # the loss of one list's scores, gains and weights, each [n]
+
+
 class ResidualListLoss(nn.Module):
     """Loss for CrossEncoderTrainer on rows (query, documents, prior logits, weights) with gains as labels.
 
-    A document's score is prior + h(query, document). Listwise: cross-entropy between gain / sum of gains
-    and the softmax of the scores, a weight counting as so many copies of the document. Pointwise:
-    weighted binary cross-entropy to the gain, which keeps the score a logit of relevance.
+    A document's score is prior + h(query, document); `objective` says what a list of them costs.
     Pairs run through the model sorted by length, `micro_batch` at a time.
     """
 
-    def __init__(self, model: CrossEncoder, *, listwise: float, pointwise: float, micro_batch: int) -> None:
+    def __init__(self, model: CrossEncoder, objective: Objective, *, micro_batch: int) -> None:
         super().__init__()
         self.model = model
         self.micro_batch = micro_batch
-        self.listwise = listwise
-        self.pointwise = pointwise
+        self.objective = objective
 
     def forward(
         self,
@@ -41,8 +41,10 @@ class ResidualListLoss(nn.Module):
         losses = []
         for query, texts, prior, weight, gain in zip(queries, documents, priors, weights, labels, strict=True):
             residual = self._residuals(query, texts)
-            row = [torch.as_tensor(part, dtype=torch.float32, device=residual.device) for part in (prior, weight, gain)]
-            losses.append(self._loss(residual, *row))
+            known = (
+                torch.as_tensor(part, dtype=torch.float32, device=residual.device) for part in (prior, gain, weight)
+            )
+            losses.append(self._loss(residual, *known))
         return torch.stack(losses).mean()
 
     def _residuals(self, query: str, texts: Sequence[str]) -> Tensor:
@@ -57,16 +59,16 @@ class ResidualListLoss(nn.Module):
         places = torch.tensor(order, device=self.model.device).argsort()
         return torch.cat(parts)[places]
 
-    def _loss(self, residual: Tensor, prior: Tensor, weight: Tensor, gain: Tensor) -> Tensor:
-        return graded(prior + residual, gain, weight, listwise=self.listwise, pointwise=self.pointwise)
-
-    def get_config_dict(self) -> dict[str, float]:
-        """The loss's settings, for the model card."""
-        return {"listwise": self.listwise, "pointwise": self.pointwise}
+    def _loss(self, residual: Tensor, prior: Tensor, gain: Tensor, weight: Tensor) -> Tensor:
+        return self.objective(prior + residual, gain, weight)
 
 
 def graded(score: Tensor, gain: Tensor, weight: Tensor, *, listwise: float, pointwise: float) -> Tensor:
-    """Return the weighted sum of ListNet and of the weighted mean cross-entropy of one list's scores to its gains."""
+    """Return the weighted sum of ListNet and of the weighted mean cross-entropy of one list's scores to its gains.
+
+    Listwise: cross-entropy between gain / sum of gains and the softmax of the scores, a weight counting as so many
+    copies of the document. Pointwise: it keeps the score a logit of relevance.
+    """
     points = functional.binary_cross_entropy_with_logits(score, gain, weight=weight, reduction="sum")
     return listwise * listnet(score, gain, weight) + pointwise * points / weight.sum()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from relsearch.rerank.callbacks import BEST, KeepBest
 from relsearch.rerank.card import Card
 from relsearch.rerank.fit import fit
 from relsearch.rerank.lists import TrainingList, build_lists
+from relsearch.rerank.loss import graded
 from relsearch.rerank.prior import Prior
 from relsearch.rerank.start import load_start
 from relsearch.rerank.torch_scorer import load_model, residuals
@@ -50,7 +52,8 @@ def train_cross(
     dev = dev_set_of(dev_examples, texts, evidence, prior=prior, scale=scale, depth=config.dev_depth)
     model = load_start(config.base, max_length=config.max_length, seed=seed)
     keep = KeepBest(output, patience=config.patience, minutes=config.minutes)
-    steps = fit(model, rows, dev, keep=keep, config=config, seed=seed, output=output)
+    objective = partial(graded, listwise=config.listwise_weight, pointwise=config.pointwise_weight)
+    steps = fit(model, rows, dev, objective=objective, keep=keep, config=config, seed=seed, output=output)
     model = load_model(output / BEST, max_length=config.max_length)
     card = Card(
         base=config.base,

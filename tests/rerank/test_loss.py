@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from relsearch.rerank.loss import ResidualListLoss, listnet
+from relsearch.rerank.loss import ResidualListLoss, graded, listnet
 from relsearch.rerank.start import load_start
 
 
@@ -50,10 +51,9 @@ def test_micro_batches_change_nothing(tiny_bert: Path) -> None:
     texts = ["blue sky " * 9, "a cat", "green tea " * 4, "the sea", "waves " * 20]
     inputs: list[Any] = [["why"], [texts], [[0.1, -2.0, 0.3, 1.0, 0.0]], [[1.0, 1.0, 0.5, 1.0, 1.0]]]
     gains = [torch.tensor([1.0, 0.0, 0.3, 0.0, 0.6])]
-    losses = [
-        ResidualListLoss(model, listwise=1, pointwise=1, micro_batch=size)(inputs, gains).item() for size in (1, 2, 5)
-    ]
+    objective = partial(graded, listwise=1, pointwise=1)
+    losses = [ResidualListLoss(model, objective, micro_batch=size)(inputs, gains).item() for size in (1, 2, 5)]
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-4)
     turned = [["why"], *([list(reversed(part[0]))] for part in inputs[1:])]
-    again = ResidualListLoss(model, listwise=1, pointwise=1, micro_batch=2)(turned, [gains[0].flip(0)])
+    again = ResidualListLoss(model, objective, micro_batch=2)(turned, [gains[0].flip(0)])
     assert again.item() == pytest.approx(losses[0], rel=1e-4)
