@@ -48,6 +48,11 @@ class AugmentConfig(Section):
         "and the judge relevant; unlabelled: queries without a human label; synthetic: written queries",
     )
     labels: Literal["soft", "hard"] = Field("soft", description="the judge's expected grade, or its likeliest one")
+    beside_source: Literal["negatives", "graded"] = Field(
+        "negatives",
+        description="what joins a written query's own document: some of what the judge does not call relevant, or all "
+        "that it graded",
+    )
     confidence_floor: float = Field(0.0, ge=0, le=1)
     relabel_floor: float = Field(0.8, ge=0, le=1, description="confidence from which the judge overrules a person")
     weight: float = Field(0.5, gt=0, le=1, description="of a judge label; a human one has 1")

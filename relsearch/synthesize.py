@@ -105,17 +105,22 @@ def to_judge(
     return pl.DataFrame(rows, schema=dict.fromkeys(("query_id", "doc_id", "role"), pl.String), orient="row")
 
 
-def labelled(judged: pl.DataFrame, config: SynthesizeConfig, scale: Scale) -> pl.DataFrame:
-    """Return the labels worth training on, of a judgments table with a column `role` in the order of the pool.
+def passed(judged: pl.DataFrame, scale: Scale) -> pl.DataFrame:
+    """Return the judgments of those queries whose own document the judge calls relevant.
 
-    Of queries whose source document the judge calls relevant: that pair, and the first hard and random documents
-    that it does not call relevant.
+    `judged` is a judgments table with a column `role`, in the order of the pool.
     """
-    relevant = pl.col("grade") >= scale.relevant
-    passed = judged.filter((pl.col("role") == "source") & relevant)["query_id"]
-    mine = judged.filter(pl.col("query_id").is_in(passed.implode()))
-    negatives = mine.filter((pl.col("role") != "source") & ~relevant)
-    parts = [mine.filter(pl.col("role") == "source")]
+    own = judged.filter((pl.col("role") == "source") & (pl.col("grade") >= scale.relevant))
+    return judged.join(own, on="query_id", how="semi", maintain_order="left")
+
+
+def labelled(judged: pl.DataFrame, config: SynthesizeConfig, scale: Scale) -> pl.DataFrame:
+    """Return each query's own document, and the first hard and random ones that the judge does not call relevant.
+
+    `judged` is what `passed` returned.
+    """
+    negatives = judged.filter((pl.col("role") != "source") & (pl.col("grade") < scale.relevant))
+    parts = [judged.filter(pl.col("role") == "source")]
     for role, limit in (("hard", config.hard_negatives), ("random", config.random_negatives)):
         parts.append(first_per_query(negatives.filter(pl.col("role") == role), limit))
     return pl.concat(parts).sort("query_id", "doc_id")

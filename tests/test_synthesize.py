@@ -7,7 +7,18 @@ import polars as pl
 import pytest
 
 from relsearch.config import SynthesizeConfig
-from relsearch.synthesize import Kept, collected, distinct, diverse, kept, labelled, round_trip, sample, to_judge
+from relsearch.synthesize import (
+    Kept,
+    collected,
+    distinct,
+    diverse,
+    kept,
+    labelled,
+    passed,
+    round_trip,
+    sample,
+    to_judge,
+)
 from relsearch.tables import candidates_table
 from relsearch.types import SCALES, Candidate
 
@@ -94,7 +105,14 @@ def test_no_negative_is_one_that_the_judge_calls_relevant(grades: dict[str, int]
         orient="row",
     )
     config = SynthesizeConfig(hard_negatives=2, random_negatives=1)
-    assert labelled(judged, config, SCALES["0-3"])["doc_id"].to_list() == expected
+    assert labelled(passed(judged, SCALES["0-3"]), config, SCALES["0-3"])["doc_id"].to_list() == expected
+
+
+def test_queries_pass_whole_or_not_at_all() -> None:
+    """All that was graded beside an own document stays if the judge calls that relevant, in the order of the pool."""
+    rows = [("q1", "d2", 3, "hard"), ("q1", "d1", 2, "source"), ("q2", "d3", 1, "source"), ("q2", "d1", 3, "random")]
+    judged = pl.DataFrame(rows, schema=["query_id", "doc_id", "grade", "role"], orient="row")
+    assert passed(judged, SCALES["0-3"]).rows() == rows[:2]
 
 
 def test_no_negatives_may_be_wanted() -> None:

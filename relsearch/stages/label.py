@@ -150,7 +150,8 @@ def synthetic(context: Context) -> tuple[pl.DataFrame, pl.DataFrame]:
     if "synthetic" not in context.config.augment.chosen:
         return pl.DataFrame(schema=dict(tables.QUERIES)), pl.DataFrame(schema=dict(tables.JUDGMENTS))
     queries = tables.read(context.path("synthesize", "queries.parquet"), tables.QUERIES)
-    labels = tables.read(context.path("synthesize", "judgments.parquet"), tables.JUDGMENTS)
+    name = f"{context.config.augment.beside_source}.parquet"
+    labels = tables.read(context.path("synthesize", name), tables.JUDGMENTS)
     return queries.select(list(tables.QUERIES)), labels.select(list(tables.JUDGMENTS))
 
 

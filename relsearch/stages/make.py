@@ -23,6 +23,7 @@ from relsearch.synthesize import (
     diverse,
     kept,
     labelled,
+    passed,
     round_trip,
     sample,
     texts_of,
@@ -42,10 +43,12 @@ def synthesize(context: Context, work: Building) -> None:
     unlike = distinct(written, known, threshold=config.pool.near_duplicate)
     pool = _search(context, unlike)
     found = round_trip(unlike, pool, depth=config.synthesize.round_trip_depth)
-    judgments = labelled(_judged(context, found, pool, work), config.synthesize, config.scale)
-    passed = set(judgments["query_id"])
-    relevant = [query for query in found if query.query_id in passed]
-    tables.write(judgments, work.directory / "judgments.parquet", tables.JUDGMENTS)
+    graded = passed(_judged(context, found, pool, work), config.scale)
+    judgments = labelled(graded, config.synthesize, config.scale)
+    left = set(graded["query_id"])
+    relevant = [query for query in found if query.query_id in left]
+    tables.write(judgments, work.directory / "negatives.parquet", tables.JUDGMENTS)
+    tables.write(graded, work.directory / "graded.parquet", tables.JUDGMENTS)
     rows = [(query.query_id, query.text, "synthetic", query.doc_id, query.source) for query in relevant]
     schema = {**tables.QUERIES, "doc_id": pl.String, "source": pl.String}
     tables.write(pl.DataFrame(rows, schema=schema, orient="row"), work.directory / "queries.parquet", tables.QUERIES)

@@ -155,11 +155,25 @@ def test_written_queries_pass_every_filter(config: Path) -> None:
     every = counts["all"]
     assert every["written"] >= every["distinct"] >= every["round_trip"] >= every["relevant"]
     assert every["round_trip"] > 0
-    judged = pl.read_parquet(folder / "judgments.parquet")
+    judged, graded = (pl.read_parquet(folder / f"{name}.parquet") for name in ("negatives", "graded"))
+    assert judged.join(graded, on=["query_id", "doc_id"], how="anti").is_empty()
     sources = judged.filter(pl.col("role") == "source")
     assert sources.height == every["relevant"] == pl.read_parquet(folder / "queries.parquet").height
     assert (sources["grade"] >= 2).all()
     assert (judged.filter(pl.col("role") != "source")["grade"] < 2).all()
+
+
+def test_all_that_was_graded_may_join_a_written_query(config: Path, tmp_path: Path) -> None:
+    """Then its examples are all judged pairs, what the judge calls relevant among them; nothing is judged again."""
+    import polars as pl
+
+    copy = _copied(config, tmp_path)
+    _change(copy, "relabel_floor = 0.0", 'relabel_floor = 0.0\nbeside_source = "graded"')
+    list(run_verb("augment", load_config(copy)))
+    output = copy.parent / "out"
+    graded = pl.read_parquet(output / "synthesize" / "graded.parquet")
+    synthetic = pl.read_parquet(output / "augment" / "examples.parquet").filter(pl.col("source") == "synthetic")
+    assert synthetic.height == graded.height > pl.read_parquet(output / "synthesize" / "negatives.parquet").height
 
 
 def test_labels_of_relevant_documents_alone_are_enough(
