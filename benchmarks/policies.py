@@ -1,10 +1,10 @@
 """What each augmentation policy buys where labels are few, and what rounds and a search over settings add to it.
 
-`python -m benchmarks.policies [--collection cranfield] [--labelled 20] [--output runs/policies]` deals half of a
-collection's queries to the test, labels so many of the rest and hides what people said of the others. The pipeline's
-own stages then pool, judge (with the reranker that learnt from people alone), write queries, augment by each policy,
-train and optimize. NDCG@10 is of the test queries, with BM25 and feedback as bundles ask for; the search sees the dev
-queries alone. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on.
+`python -m benchmarks.policies [--collection cranfield] [--labelled 20] [--depth 100] [--output runs/policies]` deals
+half of a collection's queries to the test, labels so many of the rest and hides what people said of the others. The
+pipeline's own stages then pool, judge the heads of the pools (with the reranker that learnt from people alone), write
+queries, augment by each policy, train and optimize. NDCG@10 is of the test queries, with BM25 and feedback as bundles
+ask for; the search sees the dev queries alone. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on.
 """
 
 from __future__ import annotations
@@ -35,12 +35,15 @@ from relsearch.tables import CANDIDATES, read, write
 
 HUMAN, OPTIMIZED = "human labels only", "optimized"
 # The default comes last: optimize goes on from it.
-POLICIES: Mapping[str, tuple[Policy, ...]] = {
-    "synthetic": ("synthetic",),
-    "fill": ("fill",),
-    "unlabelled": ("unlabelled",),
-    "fill, unlabelled, synthetic": ("fill", "unlabelled", "synthetic"),
-    "fill, unlabelled": ("fill", "unlabelled"),
+_DEFAULT: tuple[Policy, ...] = ("fill", "unlabelled")
+POLICIES: Mapping[str, Mapping[str, Any]] = {
+    "synthetic": {"policies": ("synthetic",)},
+    "synthetic, all graded": {"policies": ("synthetic",), "beside_source": "graded"},
+    "fill": {"policies": ("fill",)},
+    "unlabelled": {"policies": ("unlabelled",)},
+    "fill, unlabelled, hard labels": {"policies": _DEFAULT, "labels": "hard"},
+    "fill, unlabelled, synthetic": {"policies": (*_DEFAULT, "synthetic")},
+    "fill, unlabelled": {"policies": _DEFAULT},
 }
 _DEV_SHARE = 0.2
 
@@ -50,21 +53,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--collection", choices=ENGLISH, default="cranfield")
     parser.add_argument("--labelled", type=int, default=20, metavar="K")
+    parser.add_argument("--depth", type=int, default=DEPTH, help="how far down the pools are judged")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--minutes", type=float, default=30.0, help="of rounds and search")
     parser.add_argument("--output", type=Path, default=Path("runs/policies"))
     arguments = parser.parse_args()
     use_models()
-    source = arguments.output / "gathered"
-    gather(arguments.collection, source, labelled=arguments.labelled)
-    config = policies_config(
-        arguments.collection, arguments.output, source, steps=arguments.steps, minutes=arguments.minutes
-    )
-    bench = Bench(config)
+    bench = Bench(policies_config(arguments))
     result = evaluate(bench.test_labels, bench.runs(), measures=[MEASURE], resamples=2000, seed=SEED)
     print(result.to_table())
-    about = {"collection": arguments.collection, "labelled": arguments.labelled, "steps": arguments.steps}
-    record("policies", {**about, **bench.about(), **result.to_json()}, seed=SEED)
+    about = {name: vars(arguments)[name] for name in ("collection", "labelled", "depth", "steps")}
+    record(f"policies_{arguments.collection}", {**about, **bench.about(), **result.to_json()}, seed=SEED)
 
 
 def gather(name: str, folder: Path, *, labelled: int) -> None:
@@ -89,15 +88,18 @@ def gather(name: str, folder: Path, *, labelled: int) -> None:
     (folder / "finished").touch()
 
 
-def policies_config(name: str, output: Path, source: Path, *, steps: int, minutes: float) -> Config:
-    """Return the pipeline's settings, with the default policies."""
-    base = own_domain_config(name, output, steps=steps).model_dump()
+def policies_config(arguments: argparse.Namespace) -> Config:
+    """Gather the collection; return the pipeline's settings, with the default policies."""
+    output = arguments.output / arguments.collection
+    source = output / "gathered"
+    gather(arguments.collection, source, labelled=arguments.labelled)
+    base = own_domain_config(arguments.collection, output, steps=arguments.steps).model_dump()
     changed = {
         "collection": base["collection"] | {"source": str(source), "splits": source / "splits.tsv"},
-        "label": {"judge": "reranker", "depth": DEPTH},
+        "label": {"judge": "reranker", "depth": arguments.depth},
         "synthesize": {"documents": 100, "sources": ("llm", "titles", "phrases")},
         "augment": {"force": True},  # four dev queries cannot show that a judge is better than chance
-        "optimize": {"rounds": 2, "trials": 4, "minutes": minutes},
+        "optimize": {"rounds": 2, "trials": 4, "minutes": arguments.minutes},
     }
     return Config.model_validate(base | changed)
 
@@ -117,9 +119,9 @@ class Bench:
         """Return every arm's run of the test queries, that of human labels alone first."""
         _run_until("train-human", self.config)
         runs = {HUMAN: self._run(HUMAN, "train-human")}
-        for name, policies in POLICIES.items():
+        for name, changes in POLICIES.items():
             if not self._path(name).is_file():
-                _run_until("train-augmented", _with(self.config, "augment", policies=policies))
+                _run_until("train-augmented", _with(self.config, "augment", **changes))
             runs[name] = self._run(name, "train-augmented")
         _run_until("optimize", _with(self.config, "optimize", enabled=True))
         return {**runs, OPTIMIZED: self._run(OPTIMIZED, "optimize", "model"), "bm25": self._first_stage}

@@ -171,8 +171,9 @@ def policies(figures: Figures) -> str:
         else ""
     )
     return section(
-        f"Policies: {figures['labelled']} labelled queries of {figures['collection']}, the others' labels hidden, "
-        "graded by the reranker that learnt from people alone; NDCG@10 of the test queries with BM25 and feedback. p: "
+        f"Policies: {figures['labelled']} labelled queries of {figures['collection']}, the others' labels hidden, the "
+        f"first {figures['depth']} of each pool graded by the reranker that learnt from people alone; NDCG@10 of the "
+        "test queries with BM25 and feedback. p: "
         "paired randomisation test, Holm-corrected. Below: how many written queries each filter leaves; and the rounds "
         f"of `optimize`, by the dev queries (before them {stages['optimize']['dev_ndcg10_start']:.4f}).{search}",
         "\n\n".join(
