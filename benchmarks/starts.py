@@ -1,9 +1,9 @@
-"""Where a reranker should start: cross-encoders from nothing, from a distilled cosine and as a residual on it.
+"""Where a reranker should start, and by which loss it should learn.
 
 `python -m benchmarks.starts [--output runs/starts] [--minutes 4]` trains each arm for the same minutes on the human
-labels of 2021 and a part of 2023 (a fifth of the queries for early stopping), then reranks BM25's top 100 of 2019. One
-arm learns from 2022's pools as the ready judge grades them, too. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A
-cut run goes on; the trained folders stay in OUTPUT/arms.
+labels of 2021 and a part of 2023 (a fifth of the queries for early stopping), then reranks BM25's top 100 of 2019. Some
+arms learn from 2022's pools as the ready judge grades them, too, or from queries written from documents before. Needs
+RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on; the trained folders stay in OUTPUT/arms.
 """
 
 from __future__ import annotations
@@ -15,50 +15,58 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import polars as pl
 from scipy.special import expit
 
+from benchmarks.by_hand import MAX_LENGTH, ByHand
 from benchmarks.chain_trec_dl import E5, SEED, chain_config, gather
 from benchmarks.few_labels import MEASURE, judged_pools, unlabelled_pools
 from benchmarks.folders import use_models
+from benchmarks.ranking_losses import approximate_ranks, lambda_ndcg, pairwise
 from benchmarks.record import record
+from benchmarks.written import written_examples
 from relsearch import augment as policy
 from relsearch.config import Config, TrainConfig
-from relsearch.encoder import load_encoder
+from relsearch.encoder import Encoder, load_encoder
 from relsearch.evaluate import evaluate
 from relsearch.pipeline import run_verb
 from relsearch.protocols import Scorer
-from relsearch.rerank.callbacks import BEST, KeepBest
+from relsearch.rerank.card import Evaluation
 from relsearch.rerank.families import open_model
-from relsearch.rerank.fit import fit
-from relsearch.rerank.lists import build_lists
+from relsearch.rerank.loss import Objective
+from relsearch.rerank.prior import Prior
 from relsearch.rerank.rank import rerank_run
-from relsearch.rerank.start import load_start
-from relsearch.rerank.torch_scorer import load_model, residuals
-from relsearch.rerank.train import rows_of
-from relsearch.rerank.training import Texts, dev_set_of
+from relsearch.rerank.training import Texts
 from relsearch.stages.context import Context
 from relsearch.stages.runs import reorder
 from relsearch.stages.training import human_examples, train_on
 from relsearch.tables import CANDIDATES, read, write
 
-MAX_LENGTH = 160
 _ON_E5 = {"base": E5["model"], "encoder": E5}
 _LATE = {"family": "late", "head_multiple": 10}
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train; `start` is what the scores are before the first step.
+    """One way to train.
 
-    A distilled one learns the cosine in the first half of the minutes.
+    `start` is what the scores are before the first step; a distilled one learns the cosine in the first half of the
+    minutes. `written`: written queries have the first half of them. `judged`: so labelled pools of 2022 join the human
+    labels.
     """
 
     name: str
     start: Literal["cosine", "nothing", "distilled"] = "cosine"
     train: Mapping[str, Any] = field(default_factory=dict)
-    judged: bool = False
+    judged: Literal["soft", "hard"] | None = None
+    written: bool = False
+    objective: Objective | None = None
+    pooling: Literal["first", "mean"] = "first"
+
+    @property
+    def usual(self) -> bool:
+        """Whether it is what `train` does, in some settings."""
+        return self.start == "cosine" and self.pooling == "first" and not self.written and self.objective is None
 
 
 RESIDUAL = "cross-encoder, residual on the cosine"
@@ -68,7 +76,13 @@ ARMS = (
     Arm("cross-encoder, cosine distilled first", start="distilled"),
     Arm("residual, listwise loss alone", train={"pointwise_weight": 0.0}),
     Arm("residual, pointwise loss alone", train={"listwise_weight": 0.0}),
-    Arm("residual, human and judged labels", judged=True),
+    Arm("residual, pairwise loss", objective=pairwise),
+    Arm("residual, LambdaRank's loss", objective=lambda_ndcg),
+    Arm("residual, ADR-MSE", objective=approximate_ranks),
+    Arm("residual, mean pooling", pooling="mean"),
+    Arm("residual, human and judged labels", judged="soft"),
+    Arm("residual, human and judged labels, hard", judged="hard"),
+    Arm("residual, written queries first", written=True),
     Arm("late interaction", train=_LATE),
     Arm("residual, on e5-small-v2", train=_ON_E5),
     Arm("late interaction, on e5-small-v2", train=_LATE | _ON_E5),
@@ -100,18 +114,6 @@ def main() -> None:
     record("starts", {"arms": figures, "minutes": arguments.minutes, **result.to_json()}, seed=SEED)
 
 
-class WithoutPrior:
-    """A cross-encoder whose scores are its own alone."""
-
-    def __init__(self, folder: Path) -> None:
-        self._model = load_model(folder, max_length=MAX_LENGTH)
-
-    def score(self, query: str, texts: Sequence[str]) -> list[float]:
-        """Return a score a text."""
-        scores: list[float] = residuals(self._model, [(query, text) for text in texts]).tolist()
-        return scores
-
-
 @dataclass(frozen=True)
 class Trial:
     """The arms on one collection."""
@@ -134,11 +136,10 @@ class Trial:
 
     def run(self, arm: Arm) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return the arm's run of the test queries and what its training did; a finished arm is read."""
-        folder = self.context.config.output / "arms" / arm.name.replace(",", "").replace(" ", "-")
+        folder = self.context.config.output / "arms" / "".join(c for c in arm.name.replace(" ", "-") if c not in ",'")
         path, about = folder / "run.parquet", folder / "arm.json"
         if not about.is_file():
-            history = self._train(arm, folder)
-            scorer = open_model(folder) if arm.start == "cosine" else WithoutPrior(folder / BEST)
+            history, scorer = self._train(arm, folder)
             write(self._reranked(scorer), path, CANDIDATES)
             best = max(history, key=lambda look: look.ndcg10)
             figures = {
@@ -155,55 +156,46 @@ class Trial:
         config = self.context.config
         return config.model_copy(update={"train": TrainConfig.model_validate({**config.train.model_dump(), **train})})
 
-    def _train(self, arm: Arm, folder: Path) -> Sequence[Any]:
-        """Train into a folder and return the looks at the dev queries."""
+    def _train(self, arm: Arm, folder: Path) -> tuple[Sequence[Evaluation], Scorer]:
+        """Train into a folder; return the looks at the dev queries and the scorer."""
         context = replace(self.context, config=self._config(arm))
-        examples = human_examples(context, "train")
-        if arm.judged:
-            judged, config = judged_pools(context, context.config.output / "judged"), context.config
-            queries = context.split("train", "unlabelled")
-            examples = policy.augment(
-                context.labels, judged, queries=queries, scale=config.scale, config=config.augment
-            )
-        if arm.start == "cosine":
-            return train_on(context, examples, output=folder).card.history
-        return self._without_prior(context, examples, folder, distil=arm.start == "distilled")
+        examples = self._examples(arm, context)
+        if arm.usual:
+            return train_on(context, examples, output=folder).card.history, open_model(folder)
+        way = ByHand(context, prior=arm.start == "cosine", objective=arm.objective, pooling=arm.pooling)
+        first, queries = [], dict(context.query_texts)
+        if arm.start == "distilled":
+            first = [self._pools(context, way.encoder, examples)]
+        if arm.written:
+            written = written_examples(context)
+            first, queries = [written.examples], {**queries, **written.queries}
+        return way.train([*first, examples], self._texts(context, queries, [*first, examples]), folder)
 
-    def _without_prior(self, context: Context, examples: pl.DataFrame, folder: Path, *, distil: bool) -> Sequence[Any]:
-        train, size = context.config.train, context.config.train.documents_per_query
-        model = load_start(train.base, max_length=MAX_LENGTH, seed=SEED)
-        if distil:
-            encoder = load_encoder(context.config.train_encoder, keep=context.vectors)
-            texts = self._texts(context, examples)
-            prior, _ = rows_of(build_lists(examples, size=size, epochs=1, seed=SEED), texts, encoder)
-            pools = unlabelled_pools(context)
-            gains = pl.Series(expit(prior.logits(encoder.cosines(context.pairs(pools)))))
-            pools = pools.select("query_id", "doc_id", gain=gains, weight=pl.lit(1.0))
-            train = train.model_copy(update={"minutes": train.minutes / 2, "max_steps": train.max_steps // 2})
-            self._fit(model, context, pools, train, folder / "distilled")
-            model = load_model(folder / "distilled" / BEST, max_length=MAX_LENGTH)
-        return self._fit(model, context, examples, train, folder)
-
-    def _fit(
-        self, model: Any, context: Context, examples: pl.DataFrame, train: TrainConfig, folder: Path
-    ) -> Sequence[Any]:
-        """Train on examples with nothing added to the scores; return the looks at the dev queries."""
-        dev_examples, scale = human_examples(context, "dev"), context.config.scale
-        encoder = load_encoder(context.config.train_encoder, keep=context.vectors)
-        texts = self._texts(context, examples, dev_examples)
-        lists = build_lists(examples, size=train.documents_per_query, epochs=train.epochs, seed=SEED)
-        prior, rows = rows_of(lists[: train.max_steps], texts, encoder)
-        blank_rows = [row | {"priors": [0.0] * len(row["priors"])} for row in rows]
-        dev = dev_set_of(dev_examples, texts, encoder, prior=prior, scale=scale, depth=train.dev_depth)
-        blank = replace(dev, priors=np.zeros_like(dev.priors))
-        keep = KeepBest(folder, patience=train.patience, minutes=train.minutes)
-        fit(model, blank_rows, blank, keep=keep, config=train, seed=SEED, output=folder)
-        return keep.history
+    def _examples(self, arm: Arm, context: Context) -> pl.DataFrame:
+        if arm.judged is None:
+            return human_examples(context, "train")
+        judged, config = judged_pools(context, context.config.output / "judged"), context.config
+        return policy.augment(
+            context.labels,
+            judged,
+            queries=context.split("train", "unlabelled"),
+            scale=config.scale,
+            config=config.augment.model_copy(update={"labels": arm.judged}),
+        )
 
     @staticmethod
-    def _texts(context: Context, *examples: pl.DataFrame) -> Texts:
-        documents = context.texts(doc_id for each in examples for doc_id in each["doc_id"])
-        return Texts(context.query_texts, documents, context.config.collection.template)
+    def _pools(context: Context, encoder: Encoder, examples: pl.DataFrame) -> pl.DataFrame:
+        """The unlabelled pools, with the cosine's probability of relevance as gain."""
+        prior = Prior.fit(encoder.cosines(context.pairs(examples)), examples["gain"])
+        pools = unlabelled_pools(context)
+        gains = pl.Series(expit(prior.logits(encoder.cosines(context.pairs(pools)))))
+        return pools.select("query_id", "doc_id", gain=gains, weight=pl.lit(1.0))
+
+    @staticmethod
+    def _texts(context: Context, queries: Mapping[str, str], examples: Sequence[pl.DataFrame]) -> Texts:
+        every = [*examples, human_examples(context, "dev")]
+        documents = context.texts(doc_id for each in every for doc_id in each["doc_id"])
+        return Texts(queries, documents, context.config.collection.template)
 
     def _reranked(self, scorer: Scorer) -> pl.DataFrame:
         texts = {pair.doc_id: pair.text for pair in self.context.pairs(self.first_stage)}
