@@ -64,12 +64,12 @@ def open_card(model: Path) -> CardBase:
     return read_card(model, LateCard if family_of(model) == "late" else Card)
 
 
-def open_model(model: Path) -> TorchScorer | LateTorchScorer:
-    """Open a model folder in torch."""
+def open_model(model: Path, *, exact: bool = True) -> TorchScorer | LateTorchScorer:
+    """Open a model folder in torch; a late-interaction model that is not exact is rounded where that is faster."""
     from relsearch.rerank.late.torch_scorer import LateTorchScorer
     from relsearch.rerank.torch_scorer import TorchScorer
 
-    return LateTorchScorer.open(model) if family_of(model) == "late" else TorchScorer.open(model)
+    return LateTorchScorer.open(model, exact=exact) if family_of(model) == "late" else TorchScorer.open(model)
 
 
 def open_scorer(

@@ -14,7 +14,7 @@ from relsearch.rerank.families import open_model
 from relsearch.rerank.mix import Mix
 from relsearch.reranker_judge import FirstStage, Ranks, RerankerJudge
 from relsearch.stages.context import Context
-from relsearch.weights import checksum
+from relsearch.weights import checksum, fast_dtype
 
 _PAIR = ["query_id", "doc_id"]
 
@@ -36,9 +36,9 @@ def reranker_judge(context: Context, model: Path, held_out: pl.DataFrame) -> Rer
     run = context.first_stage
     wanted = beside(held_out, run)
     grades = wanted.join(held_out.select(*_PAIR, "grade"), on=_PAIR, how="left", maintain_order="left")["grade"]
-    about = fingerprint_of(checksum(model), mix, *run.select(*_PAIR, "score").iter_rows())
+    about = fingerprint_of(checksum(model), mix, fast_dtype(), *run.select(*_PAIR, "score").iter_rows())
     return RerankerJudge.fit(
-        Ranks(open_model(model), FirstStage(run), mix),
+        Ranks(open_model(model, exact=False), FirstStage(run), mix),
         context.pairs(wanted),
         grades.to_list(),
         scale=config.scale,

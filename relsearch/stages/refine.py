@@ -122,7 +122,7 @@ class Bench:
         learning = sorted(context.split("train", "unlabelled"))
         pool = context.candidates.filter(pl.col("query_id").is_in(learning))
         texts, depth = context.texts(pool["doc_id"]), context.config.pool.depth
-        ranked = rerank_run(pool, context.query_texts, texts, open_model(self._ranker), depth=depth)
+        ranked = rerank_run(pool, context.query_texts, texts, open_model(self._ranker, exact=False), depth=depth)
         head = ranked.filter(pl.col("rank") <= context.config.optimize.repool_depth).select(_PAIR)
         return head.join(context.human, on=_PAIR, how="anti").join(self.labels, on=_PAIR, how="anti").sort(_PAIR)
 

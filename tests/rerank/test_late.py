@@ -19,6 +19,7 @@ from relsearch.feedback import others_mean
 from relsearch.rerank.card import read_card
 from relsearch.rerank.families import open_card, open_model, open_scorer
 from relsearch.rerank.late import model as late
+from relsearch.rerank.late import torch_scorer
 from relsearch.rerank.late.card import LateCard
 from relsearch.rerank.late.fit import Step
 from relsearch.rerank.late.folder import VectorFolder
@@ -167,6 +168,14 @@ def test_learning_rounds_the_encoder_alone(tiny_bert: Path, monkeypatch: pytest.
     assert not torch.equal(found[0], found[1])
     assert found[1].numpy() == pytest.approx(found[0].numpy(), abs=0.02)
     assert float(torch.cosine_similarity(gradients[0], gradients[1], dim=0)) > 0.99
+
+
+def test_what_need_not_be_exact_is_rounded(late_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scorer opened so differs from the exact one by no more than bfloat16 does."""
+    monkeypatch.setattr(torch_scorer, "fast_dtype", lambda: torch.bfloat16)
+    exact, rounded = (LateTorchScorer.open(late_model, exact=each).logits("the sea", TEXTS) for each in (True, False))
+    assert not np.array_equal(exact, rounded)
+    assert rounded == pytest.approx(exact, abs=0.05)
 
 
 def test_a_collection_is_precomputed_once(late_bundle: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from relsearch.rerank.late.interaction import TextVectors
 from relsearch.rerank.late.model import LateModel, load_late
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.late.scorer import LateScorer
+from relsearch.weights import fast_dtype
 
 
 class LateTorchScorer(LateScorer):
@@ -25,10 +26,15 @@ class LateTorchScorer(LateScorer):
         self._model = model
 
     @classmethod
-    def open(cls, folder: Path) -> LateTorchScorer:
-        """Load a model folder; raise ArtifactError if it has no valid reranker.json of a late-interaction model."""
+    def open(cls, folder: Path, *, exact: bool = True) -> LateTorchScorer:
+        """Load a model folder; raise ArtifactError if it has no valid reranker.json of a late-interaction model.
+
+        One that is not exact computes in bfloat16 where that is faster.
+        """
         card = read_card(folder, LateCard)
-        return cls(open_model(folder, card), card=card)
+        model = open_model(folder, card)
+        model.rounded = not exact and fast_dtype() is torch.bfloat16
+        return cls(model, card=card)
 
     def encode_queries(self, texts: list[str]) -> list[TextVectors]:
         """Return the vectors of each query."""
