@@ -261,7 +261,7 @@ class Trial:
         if not all(path.is_file() for path in paths.values()):
             self._train(number, rest, arm)
             mine = self._first_stage.filter(_of(test))
-            scorer = Once(LateTorchScorer.open(folder / "model"))
+            scorer = Once(LateTorchScorer.open(folder / "model", exact=False))
             for mix, weight in MIXES.items():
                 write(self._reranked(mine, scorer, weight), paths[mix], CANDIDATES)
             if arm.judged or arm.labelled is None:  # else it is what labels for the arm beside it

@@ -136,7 +136,7 @@ class Bench:
         path = self._path(name)
         if not path.is_file():
             run, export = self._first_stage, self.config.export
-            scorer = open_model(self._context.path(*model))
+            scorer = open_model(self._context.path(*model), exact=False)
             texts = self._context.texts(run["doc_id"])
             mix = Mix(export.mix, export.feedback)
             reranked = rerank_run(run, self._context.query_texts, texts, scorer, depth=DEPTH, mix=mix)
