@@ -4,9 +4,10 @@
 labelled queries into folds; for each one a late-interaction reranker on e5-small-v2 learns from the others (a fifth of
 them for early stopping) and reranks BM25's top 100 of the fold, with BM25's scores mixed in and without. What nobody
 labelled counts as irrelevant. `--labelled 10 20` learns from so many of a fold's other queries instead, alone and with
-the pools of the rest as the reranker that learnt from those alone grades them, and records few labels. `--collections
-cnil-fr` is in French, recorded apart, and starts from runs/multilingual-e5-small, which benchmarks.multilingual_e5
-writes. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on.
+the pools of the rest as the reranker that learnt from those alone grades them, and records few labels. Recorded apart:
+`--collections scifact`, whose own split is kept, and `--collections cnil-fr`, in French, which starts from
+runs/multilingual-e5-small, which benchmarks.multilingual_e5 writes. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A
+cut run goes on.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from benchmarks.bm25 import DEPTH
-from benchmarks.chain_trec_dl import E5
 from benchmarks.folders import COLLECTIONS, use_models
+from benchmarks.own_collections import ENGLISH, OWN, SEED, STEPS, own_domain_config
 from benchmarks.record import record
 from relsearch import augment as policy
-from relsearch.config import Config, EncoderConfig
 from relsearch.encoder import load_encoder
 from relsearch.evaluate import Evaluation, evaluate
 from relsearch.judge.store import judge_all
@@ -47,37 +48,7 @@ from relsearch.tables import CANDIDATES, read, write
 from relsearch.trec import read_qrels
 from relsearch.types import Pair
 
-MEASURE, SEED, STEPS = "nDCG@10", 13, 80
-ENGLISH_E5 = EncoderConfig.model_validate(E5)
-MULTILINGUAL_E5 = ENGLISH_E5.model_copy(update={"model": "runs/multilingual-e5-small"})
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """A collection: its grades, which start above irrelevant, as the qrels leave that out; its language and base.
-
-    Where several queries ask for one document in other words, `paraphrases`, they are dealt together: else a reranker
-    would have learnt from the question that it is tested on.
-    """
-
-    scale: str
-    language: str = "english"
-    encoder: EncoderConfig = ENGLISH_E5
-    qrels: str = "qrels.tsv"  # names the queries that are dealt out
-    paraphrases: bool = False
-
-    @property
-    def suffix(self) -> str:
-        """What tells its figures from those in English."""
-        return "" if self.language == "english" else f"_{self.language}"
-
-
-OWN = {
-    "cranfield": Own("0-4:1"),
-    "vaswani": Own("binary"),
-    "cnil-fr": Own("binary", "french", MULTILINGUAL_E5, "qrels_users.tsv", paraphrases=True),
-}
-ENGLISH = [name for name, own in OWN.items() if own.language == "english"]
+MEASURE = "nDCG@10"
 MIXES = {"": NOTHING, "_mixed": Mix(0.2), "_shipped": Mix(0.2, 0.3)}
 # Each is tested against the others of its row, paired over queries.
 TESTS = (
@@ -102,9 +73,9 @@ def main() -> None:
     arguments = parser.parse_args()
     use_models()
     first, *others = (OWN[name] for name in arguments.collections)
-    if any(own.language != first.language for own in others):
-        parser.error("give collections of one language")
-    about = {"folds": arguments.folds, "dealt_by": "document" if first.paraphrases else "query"}
+    if any(own.suffix != first.suffix for own in others):
+        parser.error(f"{arguments.collections[0]} and some other are recorded apart; give one of them alone")
+    about = {"folds": arguments.folds, "dealt_by": first.dealt_by} if first.training is None else {"folds": 1}
     about |= {"steps": arguments.steps, "encoder": Path(first.encoder.model).name}
     figures: dict[str, Any] = {}
     for name in arguments.collections:
@@ -116,30 +87,6 @@ def main() -> None:
         figures[name] = trial.few_labels(arguments.labelled) if arguments.labelled else trial.every_label()
     kind = "own_domain_few" if arguments.labelled else "own_domain"
     record(kind + first.suffix, {"collections": figures, **about}, seed=SEED)
-
-
-def own_domain_config(name: str, output: Path, *, steps: int) -> Config:
-    """Return the settings of a collection; all its queries are dealt out here, not by the pipeline."""
-    own = OWN[name]
-    return Config.model_validate(
-        {
-            "seed": SEED,
-            "output": output,
-            "collection": {"source": str(COLLECTIONS / name), "scale": own.scale},
-            "index": {"language": own.language},
-            "pool": {"depth": DEPTH, "unjudged": "irrelevant"},
-            "train": {
-                "family": "late",
-                "encoder": own.encoder.model_dump(),
-                "max_length": 256,
-                "head_multiple": 10,
-                "epochs": 20,
-                "max_steps": steps,
-                "evaluations": 2,
-                "dev_depth": 20,
-            },
-        }
-    )
 
 
 class Once:
@@ -207,7 +154,7 @@ class Trial:
 
     def trained(self, arm: Arm) -> dict[str, pl.DataFrame]:
         """The runs of the rerankers that never saw the fold that they rerank, by what is mixed in."""
-        folds = [self._fold(number, arm) for number in range(self.folds)]
+        folds = [self._fold(number, arm) for number in range(len(self._splits))]
         return {mix: pl.concat(fold[mix] for fold in folds) for mix in MIXES}
 
     def _measured(self, runs: Mapping[str, pl.DataFrame]) -> Evaluation:
@@ -217,20 +164,28 @@ class Trial:
         return result
 
     @cached_property
-    def _dealt(self) -> list[list[str]]:
-        """The labelled queries, those that are dealt together in one list, shuffled."""
+    def _splits(self) -> list[tuple[list[str], list[str]]]:
+        """Test queries and those to learn from, of each fold; of the given split where there is one."""
         own = OWN[self.name]
-        labels = read_qrels(COLLECTIONS / self.name / own.qrels, None)
-        asked = labels.group_by("doc_id" if own.paraphrases else "query_id").agg(
-            asked=pl.col("query_id").unique().sort()
-        )
-        together: list[list[str]] = asked["asked"].sort().to_list()
+        dealt = self._dealt(own.qrels)
+        if own.training:
+            return [(_flat(dealt), _flat(self._dealt(own.training)))]
+        parts = [_flat(dealt[number :: self.folds]) for number in range(self.folds)]
+        return [(test, [query for query in _flat(dealt) if query not in test]) for test in parts]
+
+    def _dealt(self, qrels: str) -> list[list[str]]:
+        """The labelled queries, those that are dealt together in one list, shuffled."""
+        labels = read_qrels(COLLECTIONS / self.name / qrels, None)
+        by = "doc_id" if OWN[self.name].dealt_by == "document" else "query_id"
+        together: list[list[str]] = labels.group_by(by).agg(asked=pl.col("query_id").unique().sort())["asked"].to_list()
+        together.sort()
         random.Random(SEED).shuffle(together)  # noqa: S311 - a seeded deal, not a secret
         return together
 
     @cached_property
     def _queries(self) -> list[str]:
-        return [query for together in self._dealt for query in together]
+        """All test queries."""
+        return [query for test, _ in self._splits for query in test]
 
     @cached_property
     def _first_stage(self) -> pl.DataFrame:
@@ -254,8 +209,7 @@ class Trial:
 
     def _fold(self, number: int, arm: Arm) -> dict[str, pl.DataFrame]:
         """Train without one fold's queries and rerank them; a fold that was reranked before is read."""
-        test = [query for together in self._dealt[number :: self.folds] for query in together]
-        rest = [query for query in self._queries if query not in test]
+        test, rest = self._splits[number]
         folder = self._folder(number, arm)
         paths = {mix: folder / f"run{mix}.parquet" for mix in MIXES}
         if not all(path.is_file() for path in paths.values()):
@@ -280,13 +234,17 @@ class Trial:
         judged = None
         if arm.judged:
             judge = reranker_judge(context, self._folder(number, arm.alone) / "model", labels.filter(_of(dev)))
-            pool = self._first_stage.filter(_of(unknown)).sort("query_id", "doc_id")
+            pool = context.first_stage.filter(_of(unknown)).sort("query_id", "doc_id")
             judged = judge_all(judge, context.pairs(pool), self._folder(number, arm) / "judged")
         examples, dev_examples = (
             policy.augment(labels, extra, queries=each, scale=config.scale, config=config.augment)
             for each, extra in ((training, judged), (dev, None))
         )
         train_on(context, examples, dev=dev_examples, output=self._folder(number, arm) / "model")
+
+
+def _flat(dealt: Sequence[list[str]]) -> list[str]:
+    return list(chain.from_iterable(dealt))
 
 
 def _of(queries: Collection[str]) -> pl.Expr:

@@ -20,7 +20,8 @@ import polars as pl
 
 from benchmarks.bm25 import DEPTH
 from benchmarks.folders import COLLECTIONS, use_models
-from benchmarks.own_domain import ENGLISH, MEASURE, SEED, STEPS, own_domain_config
+from benchmarks.own_collections import ENGLISH, SEED, STEPS, own_domain_config
+from benchmarks.own_domain import MEASURE
 from benchmarks.record import record
 from relsearch.artifacts import read_manifest
 from relsearch.config import Config

@@ -79,10 +79,11 @@ def own_domain(figures: Figures) -> str:
             cells = [difference(test[MEASURE]) if test else "" for test in against]
             rows.append([collection, name, interval(found["runs"][run][MEASURE]), *cells])
     queries = ", ".join(f"{name} {found['queries']}" for name, found in collections.items())
+    dealt = figures.get("dealt_by")
+    way = f"{figures['folds']}-fold cross-validation by {dealt}" if dealt else "the collection's own split"
     return section(
-        f"Trained on a collection's own labels: {figures['folds']}-fold cross-validation by {figures['dealt_by']} "
-        f"({queries}), {figures['steps']} steps, BM25's top 100 reranked, NDCG@10 [95 % CI]; differences with p of a "
-        "paired randomisation test, Holm-corrected.",
+        f"Trained on a collection's own labels: {way} ({queries}), {figures['steps']} steps, BM25's top 100 reranked, "
+        "NDCG@10 [95 % CI]; differences with p of a paired randomisation test, Holm-corrected.",
         table(["collection", "run", "NDCG@10", *(f"against {names[name]}" for name in baselines)], rows),
         figures,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.own_domain import STEPS, own_domain_config
+from benchmarks.own_collections import STEPS, own_domain_config
 from relsearch.config import load_config
 from tests.conftest import REPOSITORY
 
