@@ -20,10 +20,37 @@ def summary() -> str:
     return table(["what", "measured on", "against", "relsearch", "difference"], rows) + "\n"
 
 
+def saved() -> str:
+    """Return a line a collection: what few labels and judged pools come to, and what labels alone do."""
+    lines = []
+    for kind in ("", "_french"):
+        few, whole = recorded(f"own_domain_few{kind}"), recorded(f"own_domain{kind}")
+        if few and whole:
+            lines += [_saved(name, found["rows"], whole) for name, found in few["collections"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _saved(name: str, rows: list[Figures], whole: Figures) -> str:
+    shipped, every = [row for row in rows if row["scores"] == "shipped"], whole["collections"][name]
+    alone = [(row["k"], _mean(row, "human")) for row in shipped]
+    alone.append((_learnt(every, whole), _mean(every, "trained_shipped")))
+    first, told = shipped[0], ", ".join(f"{value:.3f} with {k}" for k, value in alone)
+    judged = f"{first['k']} labelled queries and judged pools come to {_mean(first, 'augmented'):.3f}"
+    return f"- On {name}, {judged}; human labels alone to {told}."
+
+
+def _learnt(found: Figures, whole: Figures) -> int:
+    """How many queries a fold's reranker learnt from."""
+    return round(found["queries"] * (1 - 1 / whole["folds"]))
+
+
 def _own_domain(figures: Figures) -> Iterator[Row]:
     for name, found in figures["collections"].items():
-        learnt = round(found["queries"] * (1 - 1 / figures["folds"]))
-        yield (f"reranker trained on {learnt} labelled queries", f"{name}, NDCG@10", *_step(found, "trained_shipped"))
+        yield (
+            f"reranker trained on {_learnt(found, figures)} labelled queries",
+            f"{name}, NDCG@10",
+            *_step(found, "trained_shipped"),
+        )
 
 
 def _own_domain_few(figures: Figures) -> Iterator[Row]:
@@ -95,6 +122,7 @@ _PARTS: dict[str, Callable[[Figures], Iterator[Row]]] = {
     "own_domain": _own_domain,
     "own_domain_french": _own_domain,
     "own_domain_few": _own_domain_few,
+    "own_domain_few_french": _own_domain_few,
     "transfer": _transfer,
     "judge_quality": _judge_quality,
     "judge_anchors": _judge_anchors,
