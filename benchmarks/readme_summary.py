@@ -41,8 +41,8 @@ def _saved(name: str, rows: list[Figures], whole: Figures) -> str:
 
 def _learnt(found: Figures, whole: Figures) -> int:
     """How many queries a fold's reranker learnt from."""
-    queries: int = found["queries"]
-    return round(queries * (1 - 1 / whole["folds"]))
+    queries, folds = int(found["queries"]), int(whole["folds"])
+    return round(queries * (1 - 1 / folds))
 
 
 def _own_domain(figures: Figures) -> Iterator[Row]:
