@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from relsearch.errors import ConfigError
 from relsearch.hits import engine_scores, source_fields
 from relsearch.protocols import Scorer
+from relsearch.rerank.head import Head, alike
 from relsearch.rerank.mix import Mix, mixed, vectors_of
 from relsearch.template import template_fields
 from relsearch.wire import match_body
@@ -94,6 +95,8 @@ def search(
     budget_ms: float | None = None,
     mix: float | None = None,
     feedback: float | None = None,
+    then: Path | str | Reranker | None = None,
+    then_window: int = 20,
     engine_query: Mapping[str, Any] | None = None,
 ) -> Found:
     """Search by an Elasticsearch or OpenSearch client and rerank its first `window` hits with a bundle.
@@ -103,12 +106,16 @@ def search(
     `relsearch precompute` put what it read with a late-interaction bundle: a folder, or an index's URL. `budget_ms`
     bounds the reranking; when it is over, or the reranker fails, the engine's order comes back, marked. `mix` is the
     weight of the engine's scores beside the bundle's, `feedback` that of likeness to the best hits; by default what the
-    bundle asks for. The client's own errors pass through.
-    Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields, where a weight is
-    below 0, or where vectors are given for a cross-encoder or an opened bundle.
+    bundle asks for. `then` is a second bundle that reranks the `then_window` hits that the first one puts at the head,
+    within the same budget. The client's own errors pass through.
+    Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields, where the bundles
+    have two templates, where a weight is below 0, or where vectors are given for a cross-encoder or an opened bundle.
     """
     reranker = _opened(bundle, vectors)
-    plan = _plan(query, reranker, fields, size=size, window=window, beside=(mix, feedback), engine_query=engine_query)
+    head = _head(then, then_window, reranker)
+    plan = _plan(
+        query, reranker, fields, size=size, window=window, beside=(mix, feedback), head=head, engine_query=engine_query
+    )
     started_s = time.monotonic()
     hits = _hits(client.search(index=index, body=plan.body))
     searched_s = time.monotonic()
@@ -136,12 +143,17 @@ async def search_async(
     budget_ms: float | None = None,
     mix: float | None = None,
     feedback: float | None = None,
+    then: Path | str | Reranker | None = None,
+    then_window: int = 20,
     engine_query: Mapping[str, Any] | None = None,
 ) -> Found:
     """Do as `search` by an asynchronous client; scoring runs in a thread and leaves the event loop free."""
     loop = asyncio.get_running_loop()
     reranker = await loop.run_in_executor(_pool(), _opened, bundle, vectors)
-    plan = _plan(query, reranker, fields, size=size, window=window, beside=(mix, feedback), engine_query=engine_query)
+    head = await loop.run_in_executor(_pool(), _head, then, then_window, reranker)
+    plan = _plan(
+        query, reranker, fields, size=size, window=window, beside=(mix, feedback), head=head, engine_query=engine_query
+    )
     started_s = time.monotonic()
     hits = _hits(await client.search(index=index, body=plan.body))
     searched_s = time.monotonic()
@@ -166,6 +178,7 @@ class _Plan:
     size: int
     window: int
     mix: Mix
+    head: Head | None
     body: Mapping[str, Any]
 
     def scores(self, hits: Sequence[Mapping[str, Any]], stop: Event) -> list[float]:
@@ -181,7 +194,8 @@ class _Plan:
         if len(scores) != len(texts) or not all(map(math.isfinite, scores)):
             raise ValueError(f"{len(scores)} scores for {len(texts)} texts, or one that is not finite")
         vectors = vectors_of(self.reranker, texts, self.mix)
-        return mixed(scores, engine_scores(hits[: self.window]), self.mix, vectors=vectors)
+        scores = mixed(scores, engine_scores(hits[: self.window]), self.mix, vectors=vectors)
+        return self.head.rescored(self.query, texts, scores) if self.head else scores
 
     def found(
         self,
@@ -211,13 +225,14 @@ def _plan(
     size: int,
     window: int,
     beside: tuple[float | None, float | None],
+    head: Head | None,
     engine_query: Mapping[str, Any] | None,
 ) -> _Plan:
     mix = reranker.manifest.beside.but(first_stage=beside[0], feedback=beside[1])
     names = _names(fields, template_fields(reranker.manifest.template))
     searched = {"query": engine_query} if engine_query else match_body(query, names.values())
     body = {**searched, "size": max(size, window)}
-    return _Plan(query, reranker, names, size, window, mix, body)
+    return _Plan(query, reranker, names, size, window, mix, head, body)
 
 
 def _names(fields: Fields, wanted: tuple[str, ...]) -> Mapping[str, str]:
@@ -249,6 +264,14 @@ def _opened(bundle: Path | str | Reranker, vectors: Path | str | None) -> Rerank
     if vectors is not None:
         raise ConfigError(f"{vectors}: the bundle is open already; open it with these vectors, or give its folder")
     return bundle
+
+
+def _head(then: Path | str | Reranker | None, size: int, first: Reranker) -> Head | None:
+    if then is None:
+        return None
+    second = _opened(then, None)
+    alike(second.manifest.template, first.manifest.template)
+    return Head(second, size, second.manifest.beside)
 
 
 @cache

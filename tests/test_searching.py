@@ -126,6 +126,20 @@ def test_the_engines_scores_can_be_mixed_in(search: Callable[..., Found]) -> Non
     assert found.reranked
 
 
+def test_a_second_bundle_reranks_the_head(search: Callable[..., Found]) -> None:
+    """It orders what the first one puts there; one that renders otherwise is refused, one that fails loses nothing."""
+    second = Bundle(scores=lambda _, texts: [1 / (1 + len(text)) for text in texts])
+    found = search(TEXTS, Bundle(), then=second, then_window=2)
+    assert _ids(found) == ["d1", "d2", "d3", "d0"]
+    assert _ids(search(TEXTS, Bundle(), then=Bundle(scores=_broken))) == ["d0", "d1", "d2", "d3"]
+    with pytest.raises(ConfigError, match="export both alike"):
+        search(TEXTS, Bundle(), then=Bundle(manifest=Manifest("{title}")))
+
+
+def _broken(query: str, texts: Sequence[str]) -> list[float]:
+    raise RuntimeError(query)
+
+
 def test_a_bundle_says_how_much_the_engines_scores_weigh(search: Callable[..., Found]) -> None:
     """Unless the caller does."""
     bundle = Bundle(manifest=Manifest(beside=Mix(100.0)))

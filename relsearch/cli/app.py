@@ -36,6 +36,10 @@ FeedbackOption = Annotated[
     float | None,
     typer.Option(min=0, help="Weight of likeness to the best candidates; 0 where few documents can be relevant."),
 ]
+ThenOption = Annotated[
+    Path | None, typer.Option(help="A second bundle, such as a cross-encoder, for what the first puts at the head.")
+]
+ThenWindowOption = Annotated[int, typer.Option(min=1, help="How many candidates --then reranks.")]
 VectorsOption = Annotated[
     str | None,
     typer.Option(help="Documents that precompute read: a folder, or http://HOST:PORT/INDEX; late interaction."),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import VectorsOption, app
+from relsearch.cli.app import ThenOption, ThenWindowOption, VectorsOption, app
 
 
 @app.command()
@@ -15,6 +15,8 @@ def gateway(
     upstream: Annotated[str, typer.Option(help="The engine: http(s)://HOST:PORT.")],
     bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready.")],
     vectors: VectorsOption = None,
+    then: ThenOption = None,
+    then_window: ThenWindowOption = 20,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="gateway.toml: one [index.NAME] section an index to rerank.")
     ] = None,
@@ -39,6 +41,8 @@ def gateway(
     fields, template and original; false turns reranking off. A reranker that fails or is late costs no search: the
     engine's own answer comes, marked X-Relsearch: bypassed.
 
+    With --then, a second bundle reranks what the first one puts at the head, within the same budget.
+
     The client's credentials pass on to the engine, which alone judges them, and the gateway speaks plain HTTP: so it
     binds 127.0.0.1. Another address needs RELSEARCH_GATEWAY_KEY in the environment, which every request must then
     carry in the header X-Relsearch-Key (the engine never sees it), or --insecure. SSL_CERT_FILE names the authority
@@ -61,6 +65,8 @@ def gateway(
     check_address(host, key=key, insecure=insecure)
     engine = Upstream(upstream, timeout_s=upstream_timeout)
     rules = load_gateway_config(config) if config else GatewayConfig()
-    scorers = open_scorers(rules, bundle, vectors=vectors, threads=threads, queued=queued)
+    scorers = open_scorers(
+        rules, bundle, vectors=vectors, threads=threads, queued=queued, then=then, then_window=then_window
+    )
     answering = Gateway(engine, Ranking(rules, scorers), key)
     asyncio.run(serve(answering, host=host, port=port, ready=lambda url: typer.echo(f"ready {url}")))

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import FeedbackOption, JsonOption, MixOption, VectorsOption, app
+from relsearch.cli.app import (
+    FeedbackOption,
+    JsonOption,
+    MixOption,
+    ThenOption,
+    ThenWindowOption,
+    VectorsOption,
+    app,
+)
+from relsearch.errors import ConfigError
 
 
 @app.command()
@@ -25,23 +34,34 @@ def rerank(
     ] = None,
     mix: MixOption = None,
     feedback: FeedbackOption = None,
+    then: ThenOption = None,
+    then_window: ThenWindowOption = 20,
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
 ) -> None:
-    """Rerank a TREC run with a bundle; needs no torch."""
+    """Rerank a TREC run with a bundle; needs no torch.
+
+    relsearch rerank bm25.trec --bundle ready --collection my-collection --then cross-encoder -o reranked.trec
+
+    With --then, a second bundle reranks what the first one puts at the head; its mix weighs the first one's scores.
+    """
     from relsearch.corpus import load_collection, texts_of
     from relsearch.exporters.trec import run_text, write_run
     from relsearch.index.vectors import open_vectors
     from relsearch.rerank.families import open_scorer
+    from relsearch.rerank.head import open_head
     from relsearch.rerank.rank import rerank_run, rerank_run_within
     from relsearch.trec import read_run
 
+    if then and budget_ms is not None:
+        raise ConfigError("--budget-ms stops one bundle's reading; leave out --then, or the budget")
     source = load_collection(collection)
     first = read_run(run_file)
     scorer = open_scorer(bundle, vectors=open_vectors(vectors), kept_documents=max(20_000, first["doc_id"].n_unique()))
     queries, texts = texts_of(first, source, scorer.render)
     beside = scorer.manifest.beside.but(first_stage=mix, feedback=feedback)
     if budget_ms is None:
-        run = rerank_run(first, queries, texts, scorer, depth=depth, mix=beside)
+        head = open_head(then, then_window, templates=[scorer.manifest.template]) if then else None
+        run = rerank_run(first, queries, texts, scorer, depth=depth, mix=beside, head=head)
     else:
         scorer.prepare(list(texts.values()))  # as an index would hold them
         run, reached = rerank_run_within(first, queries, texts, scorer, depth=depth, budget_ms=budget_ms, mix=beside)

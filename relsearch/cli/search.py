@@ -15,6 +15,8 @@ from relsearch.cli.app import (
     FieldOption,
     JsonOption,
     MixOption,
+    ThenOption,
+    ThenWindowOption,
     UrlOption,
     VectorsOption,
     app,
@@ -42,6 +44,8 @@ def search(
     ] = None,
     mix: MixOption = None,
     feedback: FeedbackOption = None,
+    then: ThenOption = None,
+    then_window: ThenWindowOption = 20,
     engine: EngineOption = "elasticsearch",
     as_json: JsonOption = False,
 ) -> None:
@@ -69,6 +73,8 @@ def search(
             budget_ms=budget_ms,
             mix=mix,
             feedback=feedback,
+            then=then,
+            then_window=then_window,
         )
     if found.reason:
         typer.echo(f"not reranked: {found.reason}", err=True)

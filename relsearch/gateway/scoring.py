@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from relsearch.gateway.breaker import Breaker
 from relsearch.gateway.refusals import NotRerankedError
 from relsearch.protocols import Scorer
+from relsearch.rerank.head import Head
 from relsearch.rerank.mix import NOTHING, Mix, PooledScorer, mixed_scores
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class _Job:
 
 
 class ScoringThreads:
-    """Runs one scorer on `threads` threads; at most `queued` searches wait.
+    """Runs one scorer, and what reranks its head, on `threads` threads; at most `queued` searches wait.
 
     The threads are daemons: one that hangs in its scorer keeps neither the gateway from answering nor the process
     from ending.
@@ -42,6 +43,7 @@ class ScoringThreads:
         template: str,
         *,
         mix: Mix = NOTHING,
+        head: Head | None = None,
         threads: int = 1,
         queued: int = 16,
         breaker: Breaker | None = None,
@@ -50,6 +52,7 @@ class ScoringThreads:
         self.mix = mix
         self.gives_feedback = isinstance(scorer, PooledScorer)
         self._scorer = scorer
+        self._head = head
         self._breaker = breaker or Breaker()
         self._jobs: queue.Queue[_Job | None] = queue.Queue(queued)
         self._threads = [
@@ -101,11 +104,15 @@ class ScoringThreads:
         if self._breaker.is_open and not was_open:
             _log.warning("reranker %s; searches keep the engine's order until it answers again", what)
 
+    def _scored(self, job: _Job) -> Scores:
+        scores = mixed_scores(self._scorer, job.query, job.texts, job.first_stage, job.mix)
+        return self._head.rescored(job.query, job.texts, scores) if self._head else scores
+
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             if not job.future.set_running_or_notify_cancel():
                 continue
             try:
-                job.future.set_result(mixed_scores(self._scorer, job.query, job.texts, job.first_stage, job.mix))
+                job.future.set_result(self._scored(job))
             except Exception as exc:
                 job.future.set_exception(exc)

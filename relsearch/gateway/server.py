@@ -35,20 +35,42 @@ def check_address(host: str, *, key: str | None, insecure: bool) -> None:
 
 
 def open_scorers(
-    config: GatewayConfig, bundle: Path, *, threads: int, queued: int, vectors: str | None = None
+    config: GatewayConfig,
+    bundle: Path,
+    *,
+    threads: int,
+    queued: int,
+    vectors: str | None = None,
+    then: Path | None = None,
+    then_window: int = 20,
 ) -> dict[Path | None, ScoringThreads]:
-    """Open each bundle once, `vectors` being those of `bundle`; raise ArtifactError if one is not whole."""
+    """Open each bundle once, `vectors` being those of `bundle`; `then` reranks the head of each.
+
+    Raise ArtifactError if a bundle is not whole, ConfigError where `then` reads documents in another way.
+    """
     from relsearch.index.vectors import open_vectors
     from relsearch.rerank.families import open_scorer
+    from relsearch.rerank.head import open_head
 
-    opened: dict[Path, ScoringThreads] = {}
     folders = {None: bundle} | {rules.bundle: rules.bundle for rules in config.index.values() if rules.bundle}
-    for folder in folders.values():
-        if folder not in opened:
-            scorer = open_scorer(folder, vectors=open_vectors(vectors if folder == bundle else None))
-            about = scorer.manifest
-            opened[folder] = ScoringThreads(scorer, about.template, mix=about.beside, threads=threads, queued=queued)
-    return {name: opened[folder] for name, folder in folders.items()}
+    scorers = {
+        folder: open_scorer(folder, vectors=open_vectors(vectors if folder == bundle else None))
+        for folder in dict.fromkeys(folders.values())
+    }
+    abouts = {folder: scorer.manifest for folder, scorer in scorers.items()}
+    head = open_head(then, then_window, templates=[about.template for about in abouts.values()]) if then else None
+    threaded = {
+        folder: ScoringThreads(
+            scorer,
+            abouts[folder].template,
+            mix=abouts[folder].beside,
+            head=head,
+            threads=threads,
+            queued=queued,
+        )
+        for folder, scorer in scorers.items()
+    }
+    return {name: threaded[folder] for name, folder in folders.items()}
 
 
 async def serve(gateway: Gateway, *, host: str, port: int, ready: Callable[[str], None]) -> None:

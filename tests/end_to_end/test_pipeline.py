@@ -278,8 +278,13 @@ def test_the_guard_keeps_what_ships(config: Path, tmp_path: Path) -> None:
     assert figures["shipped"] == "previous"
 
 
-def test_the_bundle_reranks_a_run_without_torch(config: Path, collection: Path, tmp_path: Path) -> None:
-    """`rerank` gives what the pipeline's own rerank stage gave, in a process that cannot import torch."""
+def test_the_bundle_reranks_a_run_without_torch(
+    config: Path, collection: Path, tiny_bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    """`rerank` gives what the pipeline's own rerank stage gave, in a process that cannot import torch.
+
+    A second bundle gives the same candidates (of each query there is one) other scores.
+    """
     output = config.parent / "out"
     arm = json.loads((output / "export" / "manifest.json").read_text("utf-8"))["figures"]["shipped"]
     blocked = "import sys; sys.modules.update(torch=None, transformers=None); from relsearch.cli import main; main()"
@@ -292,6 +297,13 @@ def test_the_bundle_reranks_a_run_without_torch(config: Path, collection: Path, 
         assert done.returncode == 0, done.stderr
         assert done.stdout == ("" if to_file else expected)
     assert (tmp_path / "run.trec").read_text("utf-8") == expected
+    called = [sys.executable, "-c", blocked, *command, "--then", str(tiny_bundles["int8"])]
+    twice = subprocess.run([*called, "--then-window", "3"], capture_output=True, text=True, check=True).stdout
+    assert twice != expected
+    assert [line.split()[:3] for line in twice.splitlines()] == [line.split()[:3] for line in expected.splitlines()]
+    late = subprocess.run([*called, "--budget-ms", "5"], capture_output=True, text=True, check=False)
+    assert (late.returncode, late.stdout) == (1, "")
+    assert "leave out --then" in late.stderr
 
 
 def _copied(config: Path, folder: Path) -> Path:

@@ -27,6 +27,7 @@ from relsearch.gateway.rewrite import Plan, Search
 from relsearch.gateway.scoring import ScoringThreads
 from relsearch.gateway.server import check_address
 from relsearch.gateway.source import SourceFilter
+from relsearch.rerank.head import Head
 from relsearch.rerank.mix import NOTHING, Mix
 from tests.rerank.fake_scorer import OverlapScorer
 
@@ -152,6 +153,16 @@ def test_the_engines_scores_can_be_mixed_in() -> None:
     scorer.close()
 
 
+def test_a_second_reranker_orders_the_head() -> None:
+    """What the first one put below stays there."""
+    hits = [{"_id": name, "_score": 1.0, "_source": {"title": name}} for name in ("long q", "q", "longer", "short")]
+    scorer = ScoringThreads(OverlapScorer(), "{title}", head=Head(_Shortest(), 2))
+    ranking = Ranking(GatewayConfig(), {None: scorer})
+    page = asyncio.run(ranking.rank({"hits": {"hits": hits}}, _page(0, 4)))[0]["hits"]["hits"]
+    scorer.close()
+    assert [hit["_id"] for hit in page] == ["q", "long q", "longer", "short"]
+
+
 @pytest.mark.parametrize(
     ("asked", "rules", "mix"),
     [({}, None, Mix(0.3, 0.4)), ({}, 0.1, Mix(0.1, 0.4)), ({"mix": 0.0, "feedback": 0.2}, 0.1, Mix(0.0, 0.2))],
@@ -178,6 +189,14 @@ def test_feedback_from_a_cross_encoder_is_refused() -> None:
     ruled = Ranking(GatewayConfig(index={"sea": Rules(feedback=0.3)}), {None: scorer})
     assert ruled.decide(Search("sea", body)).mark == "bypassed; reason=feedback"
     scorer.close()
+
+
+class _Shortest:
+    """Prefers short texts."""
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """A probability that falls with the length."""
+        return [1 / (1 + len(text)) for text in texts]
 
 
 class _Pooled(OverlapScorer):
