@@ -107,4 +107,6 @@ class ExportConfig(Section):
     )
     guard_margin: float = Field(0.0, ge=0, description="dev NDCG@10 by which each baseline must be beaten")
     guard_p: float = Field(0.1, gt=0, le=1, description="one-sided p of the paired test, at most")
-    shipped: Path | None = Field(None, description="bundle in production; by default the last exported here")
+    shipped: Path | None = Field(
+        None, description="bundle in production, or ready; by default the last exported here, which no table shows"
+    )

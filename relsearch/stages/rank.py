@@ -15,13 +15,19 @@ from relsearch.evaluate import evaluate as evaluate_runs
 from relsearch.exporters.trec import write_run
 from relsearch.stages.context import Context
 from relsearch.stages.runs import FIRST_STAGE, baseline_runs, baselines, bundle_run
-from relsearch.stages.ship import ship
+from relsearch.stages.ship import SHIPPED, ship
 from relsearch.stages.training import human_examples, train_on
 
 
 def arms(config: Config) -> tuple[str, ...]:
     """Return the rerankers that are compared, the one on human labels alone first."""
     return ("human", "augmented", "optimized") if config.optimize.enabled else ("human", "augmented")
+
+
+def measured(config: Config) -> tuple[str, ...]:
+    """Return the names of the runs in the order of the table: the first stage, what is there already, what is new."""
+    shipped = (SHIPPED,) if config.export.shipped else ()
+    return (FIRST_STAGE, *baselines(config), *shipped, *(f"{arm}_reranker" for arm in arms(config)))
 
 
 def model_folder(context: Context, arm: str) -> Path:
@@ -61,9 +67,14 @@ def export(context: Context, work: Building) -> None:
 
 
 def rerank(context: Context, work: Building) -> None:
-    """Write the test queries' runs: first stage, untrained cosines, and each bundle over the first stage."""
+    """Write the test queries' runs: first stage, untrained cosines, and each bundle over the first stage.
+
+    The one in production is among them where `[export] shipped` names it.
+    """
     runs = baseline_runs(context, context.split("test"))
     first = runs[FIRST_STAGE]
+    if shipped := context.config.export.shipped:
+        runs[SHIPPED] = bundle_run(context, first, shipped)
     for arm in arms(context.config):
         runs[f"{arm}_reranker"] = bundle_run(context, first, context.path("export", arm))
     for name, run in runs.items():
@@ -76,7 +87,7 @@ def evaluate(context: Context, work: Building) -> None:
     """Measure the runs against the test queries' human labels, each against the first stage and all before it."""
     config = context.config
     qrels = context.human.filter(pl.col("query_id").is_in(context.split("test")))
-    names = (FIRST_STAGE, *baselines(config), *(f"{arm}_reranker" for arm in arms(config)))
+    names = measured(config)
     runs = {name: tables.read(context.path("rerank", f"{name}.parquet"), tables.CANDIDATES) for name in names}
     measure = partial(
         evaluate_runs,

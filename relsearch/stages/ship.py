@@ -9,7 +9,7 @@ import polars as pl
 
 from relsearch.artifacts import Building
 from relsearch.guard import Verdict, hold
-from relsearch.rerank.bundle import ManifestBase, open_bundle
+from relsearch.rerank.bundle import ManifestBase, bundle_folder, open_bundle
 from relsearch.stages.context import Context
 from relsearch.stages.runs import COSINE, FIRST_STAGE, baseline_runs, bundle_run
 
@@ -59,7 +59,7 @@ def held_to_guard(context: Context, bundle: Path) -> Verdict:
 def shipped_before(context: Context) -> Path | None:
     """Return the bundle that ships now: the one that `[export] shipped` names, or the last exported here."""
     if named := context.config.export.shipped:
-        return named
+        return bundle_folder(named)
     last = context.path("export", "bundle")
     return last if last.is_dir() else None
 

@@ -13,6 +13,7 @@ import pytest
 
 from relsearch.config import load_config
 from relsearch.pipeline import run_verb, stages_of
+from relsearch.rerank.bundle import SHIPPED
 from relsearch.types import Document
 from tests.rerank.tiny_reranker import GRADES
 
@@ -276,6 +277,16 @@ def test_the_guard_keeps_what_ships(config: Path, tmp_path: Path) -> None:
         assert "not beaten" in done.stdout
     figures = json.loads((export / "manifest.json").read_text("utf-8"))["figures"]
     assert figures["shipped"] == "previous"
+
+
+def test_the_ready_reranker_ships_where_a_new_one_does_not_beat_it(config: Path, tmp_path: Path) -> None:
+    """`[export] shipped = "ready"` holds new ones to it, keeps it where they lose, and shows it in the last table."""
+    changed = _copied(config, tmp_path)
+    _change(changed, 'guard = "off"', 'guard = "report"\nguard_margin = 1.0\nshipped = "ready"')
+    for verb in ("export", "rerank", "evaluate"):
+        figures = [each.figures for each in run_verb(verb, load_config(changed))][-1]
+    assert "\nshipped " in str(figures["table"])
+    assert _files(tmp_path / "out" / "export" / "bundle") == _files(SHIPPED)
 
 
 def test_the_bundle_reranks_a_run_without_torch(
