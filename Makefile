@@ -38,6 +38,7 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.judge_speed
 	$(BIN)/python -m benchmarks.own_domain
 	$(BIN)/python -m benchmarks.own_domain --labelled 10 20
+	$(BIN)/python -m benchmarks.own_domain --collections scifact
 	$(BIN)/python -m benchmarks.transfer
 	$(BIN)/python -m benchmarks.few_labels
 	$(BIN)/python -m benchmarks.starts
