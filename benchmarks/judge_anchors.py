@@ -19,13 +19,14 @@ import polars as pl
 
 from benchmarks.folders import use_models
 from benchmarks.judge_baselines import published
-from benchmarks.judge_data import SCALE, SEED, TEST, human_of
+from benchmarks.judge_data import MINILM, SCALE, SEED, TEST, human_of
 from benchmarks.judge_gain import gain
 from benchmarks.judge_quality import Bench
 from benchmarks.judge_variants import SHIPPED
 from benchmarks.record import record
 from relsearch.agreement import agreement
-from relsearch.anchor import anchor
+from relsearch.anchor import Vectors, anchor
+from relsearch.encoder import vectors_by_id
 from relsearch.review import pick
 from relsearch.show import table
 
@@ -42,20 +43,22 @@ def main() -> None:
     use_models()
     bench = Bench(parser.parse_args().output)
     human, judged = human_of(bench.test), bench.judged(SHIPPED)
-    rows = list(drawn(human, judged)) + list(reviewed(human, judged))
+    texts = {pair.doc_id: pair.text for pair in bench.test.pairs}
+    vectors = vectors_by_id(MINILM, texts, keep=bench.kept)  # as `grade` does where no encoder is named
+    rows = list(drawn(human, judged, vectors)) + list(reviewed(human, judged, vectors))
     record("judge_anchors", {"test": TEST, "judge": SHIPPED, "draws": DRAWS, "table": rows}, seed=SEED)
     cells = [[row["labels"], *(f"{row[name]['value']:.3f}" for name in FIGURES)] for row in rows]
     print(table(["labels", *FIGURES], cells))
 
 
-def drawn(human: pl.DataFrame, judged: pl.DataFrame) -> Iterator[dict[str, Any]]:
+def drawn(human: pl.DataFrame, judged: pl.DataFrame, vectors: Vectors) -> Iterator[dict[str, Any]]:
     """Yield a row for the judge, for each number of random grades a query, and for each published judge."""
     draws = [_draw(human, SEED + number) for number in range(DRAWS)]
     rest = pl.concat([_of_draw(draw.filter(pl.col("turn") >= max(GRADES)), place) for place, draw in enumerate(draws)])
     alone = pl.concat([_of_draw(judged, place) for place in range(DRAWS)])
     yield _row("judge alone", rest, alone)
     for count in GRADES:
-        held = [anchor(judged, draw.filter(pl.col("turn") < count), SCALE) for draw in draws]
+        held = [anchor(judged, draw.filter(pl.col("turn") < count), SCALE, vectors) for draw in draws]
         labels = pl.concat([_of_draw(each.labels, place) for place, each in enumerate(held)])
         row = _row(f"{count} random grade{'s' if count > 1 else ''} a query", rest, labels, over=alone)
         yield row | {"deviation": round(float(np.mean([each.deviation for each in held])), 2)}
@@ -63,12 +66,12 @@ def drawn(human: pl.DataFrame, judged: pl.DataFrame) -> Iterator[dict[str, Any]]
         yield _row(name, rest, pl.concat([_of_draw(labels, place) for place in range(DRAWS)]))
 
 
-def reviewed(human: pl.DataFrame, judged: pl.DataFrame) -> Iterator[dict[str, Any]]:
+def reviewed(human: pl.DataFrame, judged: pl.DataFrame, vectors: Vectors) -> Iterator[dict[str, Any]]:
     """Yield two rows a number of grades that `review` asks for: what is left of the pairs, judged alone and held."""
     for count in (3, 10):
         asked = pick(judged, human=human.clear(), pool=None, count=count * human["query_id"].n_unique())
         few, rest = (human.join(asked, on=_PAIR, how=how) for how in ("semi", "anti"))
-        held = anchor(judged, few, SCALE)
+        held = anchor(judged, few, SCALE, vectors)
         yield _row(f"judge alone, on what {count} reviewed leave", rest, judged)
         row = _row(f"{count} reviewed grades a query", rest, held.labels, over=judged)
         yield row | {"deviation": round(held.deviation, 2)}

@@ -1,50 +1,71 @@
-"""Hold a judge's labels against people's of the same query: every query has an intercept of its own.
+"""Hold a judge's labels against people's of the same query.
 
-A judge may order a query's documents well and yet be too generous or too strict with the query as a whole; a few
-human grades of the query tell by how much. Proportional odds with a random intercept (Hedeker and Gibbons 1994):
-logit P(grade >= k) is the judge's own plus b, where b is normal over the queries. The deviation of b has the highest
-marginal likelihood, and a label moves by the mean of its query's b given the human grades. Only distributions over
-grades are read, so the labels of any judge that gives them can be held so.
+A judge may be too generous or too strict with a query as a whole, or with those of its documents that are alike; a few
+human grades of the query tell by how much. logit P(grade >= k) is the judge's own plus an effect of the document. A
+query's effects are normal with covariance s^2 (1 + likeness of the two documents): the 1 is what all of the query's
+documents share, a random intercept (Hedeker and Gibbons 1994), the rest what those about one thing share. A label moves
+by the mean of its effect given the human grades; s is what predicts each of these best from the query's others. Only
+distributions over grades are read, so the labels of any judge that gives them can be held so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from relsearch.latent import Levels, log_likelihood, posterior
 from relsearch.ordinal import distribution
 from relsearch.types import Scale
 
 Floats = NDArray[np.float64]
-Levels = NDArray[np.int64]
 
 _PAIR = ["query_id", "doc_id"]
 _FLOOR = 1e-6
-_INTERCEPTS = np.arange(-4, 4.05, 0.1)
-_DEVIATIONS = np.arange(0.05, 3, 0.05)
-# A few queries cannot tell how much queries differ: a log-normal prior about 1, near what TREC's queries have (0.9).
+_DEVIATIONS = np.geomspace(0.1, 2.5, 15)
+# A few queries cannot tell how much the judge is off: a log-normal prior about 1, near what TREC's queries have (0.9).
 _PRIOR_SPREAD = 0.5
+
+Vectors = Callable[[list[str]], NDArray[np.floating[Any]]]  # of documents by id, shape [n, h]
 
 
 @dataclass(frozen=True, slots=True)
 class Anchored:
-    """A judgments table, of how many queries people's grades moved it, and the intercepts' deviation in logits."""
+    """A judgments table, of how many queries people's grades moved it, and the effects' deviation in logits."""
 
     labels: pl.DataFrame
     queries: int
     deviation: float
 
 
-def anchor(judged: pl.DataFrame, human: pl.DataFrame, scale: Scale) -> Anchored:
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """The rows of one query, those of them that people graded, their levels, and the documents' likeness."""
+
+    rows: NDArray[np.int64]
+    known: NDArray[np.int64]
+    levels: Levels
+    likeness: Floats  # [rows, known]
+
+    def effects(self, logits: Floats, deviation: float) -> tuple[Floats, Floats]:
+        """Return the mean effect of each row, and of those that are known as the others have it."""
+        covariance = deviation**2 * (1 + self.likeness)
+        found = posterior(logits[self.rows[self.known]], self.levels, covariance[self.known])
+        return covariance @ found.gradient, found.left_out
+
+
+def anchor(judged: pl.DataFrame, human: pl.DataFrame, scale: Scale, vectors: Vectors | None = None) -> Anchored:
     """Return the judge's labels, moved by what people said of other documents of the same query.
 
-    Both are judgments tables; human grades count where the judge graded the same pair. A pair's own human grade moves
-    its judged one through the deviation alone, which all queries share, so that their agreement still says how good
-    the judge is. Labels of queries without human grades stay as they are, and so do all where people named relevant
-    documents only: these say nothing of the rest.
+    Both are judgments tables; human grades count where the judge graded the same pair. `vectors` tell which documents
+    are alike; without them all of a query's labels move together. A pair's own human grade moves its judged one through
+    the deviation alone, which all queries share, so that their agreement still says how good the judge is. Labels of
+    queries without human grades stay as they are, and so do all where people named relevant documents only: these say
+    nothing of the rest.
     """
     given = human.select(*_PAIR, pl.col("grade").alias("given"))
     rows = judged.with_row_index("row")
@@ -54,16 +75,38 @@ def anchor(judged: pl.DataFrame, human: pl.DataFrame, scale: Scale) -> Anchored:
     logits = _logits(graded)
     held = graded.select(pl.col("given").is_not_null().any().over("query_id")).to_series()
     touched, own = graded.filter(held), logits[held.to_numpy()]
-    query_of = touched["query_id"].rank("dense").to_numpy() - 1
-    likelihood = _likelihood(own, touched["given"].fill_null(scale.lowest - 1).to_numpy() - scale.lowest)
-    of_query = np.zeros((query_of.max() + 1, len(_INTERCEPTS)))
-    np.add.at(of_query, query_of, likelihood)
-    deviation = _deviation(of_query)
-    moved = own + _mean(of_query[query_of] - likelihood, deviation)[:, None]
+    queries = list(_queries(touched, scale, vectors))
+    deviation = _deviation(queries, own)
+    moved = own.copy()
+    for query in queries:
+        effects, left_out = query.effects(own, deviation)
+        effects[query.known] = left_out
+        moved[query.rows] += effects[:, None]
     cuts = _cuts(logits, graded["grade"].to_numpy() - scale.lowest)
     rest = rows.join(touched, on="row", how="anti")
     labels = pl.concat([rest, _relabelled(touched.drop("given"), moved, cuts, scale)]).sort("row").drop("row")
-    return Anchored(labels, len(of_query), deviation)
+    return Anchored(labels, len(queries), deviation)
+
+
+def _queries(touched: pl.DataFrame, scale: Scale, vectors: Vectors | None) -> Iterator[_Query]:
+    doc_ids = touched["doc_id"].unique(maintain_order=True).to_list()
+    every = np.zeros((len(doc_ids), 1)) if vectors is None else vectors(doc_ids)
+    documents = pl.DataFrame({"doc_id": doc_ids}).with_row_index("vector")
+    places = touched.select("query_id", "doc_id", "given").with_row_index("place")
+    places = places.join(documents, on="doc_id", maintain_order="left")
+    for _, mine in places.group_by("query_id", maintain_order=True):
+        known = np.flatnonzero(mine["given"].is_not_null().to_numpy())
+        levels = mine["given"].to_numpy()[known].astype(np.int64) - scale.lowest
+        rows = _centred(every[mine["vector"].to_numpy()])
+        yield _Query(mine["place"].to_numpy().astype(np.int64), known, levels, rows @ rows[known].T)
+
+
+def _centred(vectors: NDArray[np.floating[Any]]) -> Floats:
+    """Rows of length 1 from the mean of the query's documents, so that likeness is 0 on average; 0 at the mean."""
+    rows = np.asarray(vectors, dtype=np.float64)
+    rows = rows - rows.mean(axis=0)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > _FLOOR))
 
 
 def _logits(table: pl.DataFrame) -> Floats:
@@ -74,35 +117,14 @@ def _logits(table: pl.DataFrame) -> Floats:
     return np.asarray(logit(np.clip(reached, _FLOOR, 1 - _FLOOR)), dtype=np.float64)
 
 
-def _likelihood(logits: Floats, levels: Levels) -> Floats:
-    """Log-likelihood of each row's human level under each intercept, shape [rows, intercepts]; 0 where it has none."""
-    found = np.zeros((len(levels), len(_INTERCEPTS)))
-    known = levels >= 0
-    rows = distribution(logits[known, None, :] + _INTERCEPTS[None, :, None])
-    found[known] = np.log(np.take_along_axis(rows, levels[known, None, None], axis=-1)[..., 0])
-    return found
+def _deviation(queries: Sequence[_Query], logits: Floats) -> float:
+    """The deviation under which the query's other grades tell each human grade best."""
 
+    def told(deviation: float) -> float:
+        known = (log_likelihood(logits[q.rows[q.known]], q.levels, q.effects(logits, deviation)[1]) for q in queries)
+        return sum(known) - 0.5 * float(np.log(deviation) / _PRIOR_SPREAD) ** 2
 
-def _log_normal(deviation: float) -> Floats:
-    density = -0.5 * np.square(_INTERCEPTS / deviation)
-    return np.asarray(density - np.logaddexp.reduce(density), dtype=np.float64)
-
-
-def _deviation(of_query: Floats) -> float:
-    """The deviation that the queries' likelihoods, shape [queries, intercepts], make likeliest."""
-
-    def posterior(deviation: float) -> float:
-        marginal = np.logaddexp.reduce(of_query + _log_normal(deviation), axis=1).sum()
-        return float(marginal) - 0.5 * float(np.log(deviation) / _PRIOR_SPREAD) ** 2
-
-    return float(max(_DEVIATIONS, key=posterior))
-
-
-def _mean(likelihood: Floats, deviation: float) -> Floats:
-    """The mean intercept of each row of likelihoods under the prior."""
-    from scipy.special import softmax
-
-    return np.asarray(softmax(likelihood + _log_normal(deviation), axis=1) @ _INTERCEPTS, dtype=np.float64)
+    return float(max(_DEVIATIONS, key=told))
 
 
 def _cuts(logits: Floats, levels: Levels) -> Floats:

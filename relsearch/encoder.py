@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -131,6 +131,15 @@ def load_encoder(config: EncoderConfig, *, exact: bool = False, keep: Path | Non
     model.max_seq_length = min(model.max_seq_length or config.max_tokens, config.max_tokens)
     kept = KeptVectors(keep / _vectors_of(config, name, exact=exact)) if keep else None
     return Encoder(model.eval().float(), config, exact=exact, keep=kept)
+
+
+def vectors_by_id(config: EncoderConfig, texts: Mapping[str, str], *, keep: Path) -> Callable[[Sequence[str]], Vectors]:
+    """Return what gives the vectors of documents by their ids; the encoder is loaded once it is asked."""
+
+    def vectors(doc_ids: Sequence[str]) -> Vectors:
+        return load_encoder(config, keep=keep).encode_documents([texts[doc_id] for doc_id in doc_ids])
+
+    return vectors
 
 
 def _vectors_of(config: EncoderConfig, name: Path | str, *, exact: bool) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -105,6 +107,25 @@ def test_relevant_documents_alone_move_nothing() -> None:
     found = anchor(judged, _human({("q000", "d001"): 3, ("q001", "d002"): 2}), SCALE)
     assert_frame_equal(found.labels, judged)
     assert found.queries == 0
+
+
+def test_documents_that_are_alike_move_together() -> None:
+    """People who find one kind of document irrelevant lower its others most, and those of another kind least."""
+    judged = _judged({("q", f"{kind}{number}"): 0.5 for kind in "ab" for number in range(5)})
+    human = _human({("q", "a0"): 0, ("q", "a1"): 0, ("q", "b0"): 2})
+    rng = np.random.default_rng(3)
+    kinds = {"a": np.array([1.0, 0.0, 0.0]), "b": np.array([0.0, 1.0, 0.0])}
+
+    def vectors(doc_ids: list[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.array([kinds[doc_id[0]] + 0.1 * rng.normal(size=3) for doc_id in doc_ids])
+
+    found = anchor(judged, human, SCALE, vectors).labels.filter(~pl.col("doc_id").is_in(["a0", "a1", "b0"]))
+    change = (found["expected"] - judged["expected"][0]).to_numpy()
+    first = found["doc_id"].str.starts_with("a").to_numpy()
+    assert (change[first] < -0.2).all()
+    assert change[first].max() < change[~first].min() - 0.3
+    alike = anchor(judged, human, SCALE).labels.filter(pl.col("doc_id").is_in(["a2", "b2"]))["expected"]
+    assert alike[0] == pytest.approx(alike[1])
 
 
 def test_two_grades_are_a_scale() -> None:

@@ -11,6 +11,7 @@ from relsearch import tables
 from relsearch.anchor import Anchored, anchor
 from relsearch.config import Config
 from relsearch.corpus import load_collection, texts_of
+from relsearch.encoder import vectors_by_id
 from relsearch.errors import DataError
 from relsearch.exporters.trec import write_qrels
 from relsearch.judge.registry import open_judge
@@ -29,8 +30,10 @@ def grade_run(run: Path, output: Path, config: Config, *, qrels: Path | None = N
     human = tables.judgments_table([]) if qrels is None else read_qrels(qrels, config.scale)
     first = read_run(run).filter(pl.col("rank") <= config.label.depth).sort("query_id", "rank")
     store = output.with_name(output.name + ".store")
-    judge = open_judge(config, keep=store / "vectors")
-    found = anchor(judge_all(judge, _pairs(first, config), store), human, config.scale)
+    judge, pairs = open_judge(config, keep=store / "vectors"), _pairs(first, config)
+    texts = {pair.doc_id: pair.text for pair in pairs}
+    vectors = vectors_by_id(config.judge_encoder, texts, keep=store / "vectors")
+    found = anchor(judge_all(judge, pairs, store), human, config.scale, vectors)
     if output.suffix == ".parquet":
         tables.write(found.labels, output, tables.JUDGMENTS)
     else:

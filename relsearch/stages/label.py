@@ -13,6 +13,7 @@ from relsearch import tables
 from relsearch.agreement import Agreement, agreement
 from relsearch.anchor import Anchored, anchor
 from relsearch.artifacts import Building
+from relsearch.encoder import vectors_by_id
 from relsearch.errors import DataError
 from relsearch.pool import beside
 from relsearch.protocols import Judge
@@ -82,7 +83,10 @@ def judge_beside(judge: Judge, wanted: pl.DataFrame, pool: pl.DataFrame, context
     anchors = _anchors(context, pool).join(wanted, on="query_id", how="semi")
     every = pl.concat([wanted.select(_PAIR), anchors.select(_PAIR)]).unique().sort(_PAIR)
     asked = beside(every, pool) if judge.pooled else every
-    found = anchor(judge_all(judge, context.pairs(asked), store), anchors, context.config.scale)
+    pairs = context.pairs(asked)
+    texts = {pair.doc_id: pair.text for pair in pairs}
+    vectors = vectors_by_id(context.config.judge_encoder, texts, keep=context.vectors)
+    found = anchor(judge_all(judge, pairs, store), anchors, context.config.scale, vectors)
     return replace(found, labels=found.labels.join(wanted, on=_PAIR, how="semi"))
 
 
