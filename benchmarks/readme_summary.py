@@ -84,11 +84,12 @@ def _judge_quality(figures: Figures) -> Iterator[Row]:
 def _judge_anchors(figures: Figures) -> Iterator[Row]:
     rows = {row["labels"]: row for row in figures["table"]}
     alone, measured = rows["judge alone"], "trec-dl-2019, kappa of four grades"
-    for count in (3, 10):
+    peer = f"GPT-4 {rows['GPT-4, published']['kappa']['value']:.3f}"
+    for count in (3, 5, 10):
         row = rows[f"{count} random grades a query"]
         old, new, p = alone["kappa"]["value"], row["kappa"]["value"], row["gain"]["kappa"]["p"]
-        gained = f"{new / old - 1:+.0%} (p {p:.3f})"
-        yield (f"ready judge and {count} human grades a query", measured, f"alone {old:.3f}", f"{new:.3f}", gained)
+        against, gained = f"alone {old:.3f}, {peer}", f"{new / old - 1:+.0%} (p {p:.3f})"
+        yield (f"ready judge and {count} human grades a query", measured, against, f"{new:.3f}", gained)
 
 
 def _rerank_speed(figures: Figures) -> Iterator[Row]:
