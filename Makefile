@@ -42,6 +42,7 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.transfer
 	$(BIN)/python -m benchmarks.few_labels
 	$(BIN)/python -m benchmarks.starts
+	$(BIN)/python -m benchmarks.cascade runs/starts/arms/residual-on-e5-small-v2
 	$(BIN)/python -m benchmarks.policies
 	$(BIN)/python -m benchmarks.rerank_speed --late ready
 	$(BIN)/python -m benchmarks.rerank_budget ready

@@ -34,6 +34,7 @@ PARTS: dict[str, dict[str, tuple[Part, ...]]] = {
     "Rerankers": {
         "own_domain": (rerankers.own_domain,),
         "own_domain_french": (rerankers.own_domain,),
+        "own_domain_scifact": (rerankers.own_domain,),
         "own_domain_few": (rerankers.own_domain_few,),
         "own_domain_few_french": (rerankers.own_domain_few,),
         "policies_cranfield": (rerankers.policies,),
@@ -49,6 +50,7 @@ PARTS: dict[str, dict[str, tuple[Part, ...]]] = {
         "rerank_speed": (serving.rerank_speed,),
         "rerank_speed_avx512": (serving.rerank_speed,),
         "rerank_budget": (serving.rerank_budget,),
+        "cascade": (serving.cascade,),
         "stored_vectors": (serving.stored_vectors,),
         "serve_load": (serving.serve_load,),
         "serve_soak": (serving.serve_soak,),
