@@ -25,8 +25,8 @@ from relsearch.evaluate import evaluate
 from relsearch.exporters.choose import write_int8
 from relsearch.exporters.onnx import write_fp32
 from relsearch.rerank.bundle import SHIPPED
+from relsearch.rerank.cascade import Second
 from relsearch.rerank.families import open_scorer
-from relsearch.rerank.head import Head
 from relsearch.rerank.mix import mixed_scores
 from relsearch.tables import CANDIDATES
 from relsearch.trec import read_qrels, read_run
@@ -59,8 +59,8 @@ def main() -> None:
             EVERY: lambda query, texts, stage: mixed_scores(second, query, texts, stage, second.manifest.beside),
         }
         for size in arguments.sizes:
-            head = Head(second, size, second.manifest.beside)
-            ways[f"both, {size} of them"] = lambda query, texts, stage, head=head: head.rescored(  # type: ignore[misc]
+            then = Second(second, size, second.manifest.beside)
+            ways[f"both, {size} of them"] = lambda query, texts, stage, then=then: then.rescored(  # type: ignore[misc]
                 query, texts, ways[ALONE](query, texts, stage)
             )
         runs, seconds = _interleaved(bm25, queries, texts, ways)

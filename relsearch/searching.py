@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from relsearch.errors import ConfigError
 from relsearch.hits import engine_scores, source_fields
 from relsearch.protocols import Scorer
-from relsearch.rerank.head import Head, alike
+from relsearch.rerank.cascade import Second, alike
 from relsearch.rerank.mix import Mix, mixed, vectors_of
 from relsearch.template import template_fields
 from relsearch.wire import match_body
@@ -112,9 +112,16 @@ def search(
     have two templates, where a weight is below 0, or where vectors are given for a cross-encoder or an opened bundle.
     """
     reranker = _opened(bundle, vectors)
-    head = _head(then, then_window, reranker)
+    second = _second(then, then_window, reranker)
     plan = _plan(
-        query, reranker, fields, size=size, window=window, beside=(mix, feedback), head=head, engine_query=engine_query
+        query,
+        reranker,
+        fields,
+        size=size,
+        window=window,
+        beside=(mix, feedback),
+        then=second,
+        engine_query=engine_query,
     )
     started_s = time.monotonic()
     hits = _hits(client.search(index=index, body=plan.body))
@@ -150,9 +157,16 @@ async def search_async(
     """Do as `search` by an asynchronous client; scoring runs in a thread and leaves the event loop free."""
     loop = asyncio.get_running_loop()
     reranker = await loop.run_in_executor(_pool(), _opened, bundle, vectors)
-    head = await loop.run_in_executor(_pool(), _head, then, then_window, reranker)
+    second = await loop.run_in_executor(_pool(), _second, then, then_window, reranker)
     plan = _plan(
-        query, reranker, fields, size=size, window=window, beside=(mix, feedback), head=head, engine_query=engine_query
+        query,
+        reranker,
+        fields,
+        size=size,
+        window=window,
+        beside=(mix, feedback),
+        then=second,
+        engine_query=engine_query,
     )
     started_s = time.monotonic()
     hits = _hits(await client.search(index=index, body=plan.body))
@@ -178,7 +192,7 @@ class _Plan:
     size: int
     window: int
     mix: Mix
-    head: Head | None
+    then: Second | None
     body: Mapping[str, Any]
 
     def scores(self, hits: Sequence[Mapping[str, Any]], stop: Event) -> list[float]:
@@ -195,7 +209,7 @@ class _Plan:
             raise ValueError(f"{len(scores)} scores for {len(texts)} texts, or one that is not finite")
         vectors = vectors_of(self.reranker, texts, self.mix)
         scores = mixed(scores, engine_scores(hits[: self.window]), self.mix, vectors=vectors)
-        return self.head.rescored(self.query, texts, scores) if self.head else scores
+        return self.then.rescored(self.query, texts, scores) if self.then else scores
 
     def found(
         self,
@@ -225,14 +239,14 @@ def _plan(
     size: int,
     window: int,
     beside: tuple[float | None, float | None],
-    head: Head | None,
+    then: Second | None,
     engine_query: Mapping[str, Any] | None,
 ) -> _Plan:
     mix = reranker.manifest.beside.but(first_stage=beside[0], feedback=beside[1])
     names = _names(fields, template_fields(reranker.manifest.template))
     searched = {"query": engine_query} if engine_query else match_body(query, names.values())
     body = {**searched, "size": max(size, window)}
-    return _Plan(query, reranker, names, size, window, mix, head, body)
+    return _Plan(query, reranker, names, size, window, mix, then, body)
 
 
 def _names(fields: Fields, wanted: tuple[str, ...]) -> Mapping[str, str]:
@@ -266,12 +280,12 @@ def _opened(bundle: Path | str | Reranker, vectors: Path | str | None) -> Rerank
     return bundle
 
 
-def _head(then: Path | str | Reranker | None, size: int, first: Reranker) -> Head | None:
+def _second(then: Path | str | Reranker | None, size: int, first: Reranker) -> Second | None:
     if then is None:
         return None
-    second = _opened(then, None)
-    alike(second.manifest.template, first.manifest.template)
-    return Head(second, size, second.manifest.beside)
+    opened = _opened(then, None)
+    alike(opened.manifest.template, first.manifest.template)
+    return Second(opened, size, opened.manifest.beside)
 
 
 @cache

@@ -47,8 +47,8 @@ def rerank(
     from relsearch.corpus import load_collection, texts_of
     from relsearch.exporters.trec import run_text, write_run
     from relsearch.index.vectors import open_vectors
+    from relsearch.rerank.cascade import open_second
     from relsearch.rerank.families import open_scorer
-    from relsearch.rerank.head import open_head
     from relsearch.rerank.rank import rerank_run, rerank_run_within
     from relsearch.trec import read_run
 
@@ -60,8 +60,8 @@ def rerank(
     queries, texts = texts_of(first, source, scorer.render)
     beside = scorer.manifest.beside.but(first_stage=mix, feedback=feedback)
     if budget_ms is None:
-        head = open_head(then, then_window, templates=[scorer.manifest.template]) if then else None
-        run = rerank_run(first, queries, texts, scorer, depth=depth, mix=beside, head=head)
+        second = open_second(then, then_window, templates=[scorer.manifest.template]) if then else None
+        run = rerank_run(first, queries, texts, scorer, depth=depth, mix=beside, then=second)
     else:
         scorer.prepare(list(texts.values()))  # as an index would hold them
         run, reached = rerank_run_within(first, queries, texts, scorer, depth=depth, budget_ms=budget_ms, mix=beside)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from relsearch.gateway.breaker import Breaker
 from relsearch.gateway.refusals import NotRerankedError
 from relsearch.protocols import Scorer
-from relsearch.rerank.head import Head
+from relsearch.rerank.cascade import Second
 from relsearch.rerank.mix import NOTHING, Mix, PooledScorer, mixed_scores
 
 _log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class ScoringThreads:
         template: str,
         *,
         mix: Mix = NOTHING,
-        head: Head | None = None,
+        then: Second | None = None,
         threads: int = 1,
         queued: int = 16,
         breaker: Breaker | None = None,
@@ -52,7 +52,7 @@ class ScoringThreads:
         self.mix = mix
         self.gives_feedback = isinstance(scorer, PooledScorer)
         self._scorer = scorer
-        self._head = head
+        self._then = then
         self._breaker = breaker or Breaker()
         self._jobs: queue.Queue[_Job | None] = queue.Queue(queued)
         self._threads = [
@@ -106,7 +106,7 @@ class ScoringThreads:
 
     def _scored(self, job: _Job) -> Scores:
         scores = mixed_scores(self._scorer, job.query, job.texts, job.first_stage, job.mix)
-        return self._head.rescored(job.query, job.texts, scores) if self._head else scores
+        return self._then.rescored(job.query, job.texts, scores) if self._then else scores
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

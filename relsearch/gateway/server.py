@@ -49,8 +49,8 @@ def open_scorers(
     Raise ArtifactError if a bundle is not whole, ConfigError where `then` reads documents in another way.
     """
     from relsearch.index.vectors import open_vectors
+    from relsearch.rerank.cascade import open_second
     from relsearch.rerank.families import open_scorer
-    from relsearch.rerank.head import open_head
 
     folders = {None: bundle} | {rules.bundle: rules.bundle for rules in config.index.values() if rules.bundle}
     scorers = {
@@ -58,13 +58,13 @@ def open_scorers(
         for folder in dict.fromkeys(folders.values())
     }
     abouts = {folder: scorer.manifest for folder, scorer in scorers.items()}
-    head = open_head(then, then_window, templates=[about.template for about in abouts.values()]) if then else None
+    second = open_second(then, then_window, templates=[about.template for about in abouts.values()]) if then else None
     threaded = {
         folder: ScoringThreads(
             scorer,
             abouts[folder].template,
             mix=abouts[folder].beside,
-            head=head,
+            then=second,
             threads=threads,
             queued=queued,
         )

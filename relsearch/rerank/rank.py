@@ -10,8 +10,8 @@ import polars as pl
 from relsearch import tables
 from relsearch.errors import DataError
 from relsearch.protocols import Scorer
+from relsearch.rerank.cascade import Second
 from relsearch.rerank.deadline import Reranked, falling
-from relsearch.rerank.head import Head
 from relsearch.rerank.mix import NOTHING, Mix, mixed, mixed_scores, vectors_of
 
 _Row = tuple[str, str, int, float, str]
@@ -35,18 +35,18 @@ def rerank_run(
     *,
     depth: int,
     mix: Mix = NOTHING,
-    head: Head | None = None,
+    then: Second | None = None,
 ) -> pl.DataFrame:
     """Return the run with the first `depth` documents of each query in the scorer's order.
 
     Ties keep the first stage's rank, then doc_id. Documents below the depth follow in their order, with
     scores that go on falling below the lowest reranked one. `mix` weighs what counts beside the
-    scorer's own scores; `head` reranks what they put first. Raise DataError where a text is missing.
+    scorer's own scores; `then` reranks what they put first. Raise DataError where a text is missing.
     """
 
     def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
         scores = mixed_scores(scorer, query, texts, first_stage, mix)
-        return _best_first(range(len(texts)), head.rescored(query, texts, scores) if head else scores)
+        return _best_first(range(len(texts)), then.rescored(query, texts, scores) if then else scores)
 
     return _table(run, queries, documents, order, depth=depth)
 

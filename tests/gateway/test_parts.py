@@ -27,7 +27,7 @@ from relsearch.gateway.rewrite import Plan, Search
 from relsearch.gateway.scoring import ScoringThreads
 from relsearch.gateway.server import check_address
 from relsearch.gateway.source import SourceFilter
-from relsearch.rerank.head import Head
+from relsearch.rerank.cascade import Second
 from relsearch.rerank.mix import NOTHING, Mix
 from tests.rerank.fake_scorer import OverlapScorer
 
@@ -156,7 +156,7 @@ def test_the_engines_scores_can_be_mixed_in() -> None:
 def test_a_second_reranker_orders_the_head() -> None:
     """What the first one put below stays there."""
     hits = [{"_id": name, "_score": 1.0, "_source": {"title": name}} for name in ("long q", "q", "longer", "short")]
-    scorer = ScoringThreads(OverlapScorer(), "{title}", head=Head(_Shortest(), 2))
+    scorer = ScoringThreads(OverlapScorer(), "{title}", then=Second(_Shortest(), 2))
     ranking = Ranking(GatewayConfig(), {None: scorer})
     page = asyncio.run(ranking.rank({"hits": {"hits": hits}}, _page(0, 4)))[0]["hits"]["hits"]
     scorer.close()

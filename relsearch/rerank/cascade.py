@@ -14,7 +14,7 @@ from relsearch.rerank.mix import NOTHING, Mix, mixed_scores
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class Second:
     """The second reranker and how many candidates it reads; `mix` weighs the first one's scores beside its own."""
 
     scorer: Scorer
@@ -34,7 +34,7 @@ class Head:
         return [placed[place] for place in range(len(scores))]
 
 
-def open_head(bundle: Path, size: int, *, templates: Iterable[str]) -> Head:
+def open_second(bundle: Path, size: int, *, templates: Iterable[str]) -> Second:
     """Open the bundle that reads the head; `templates` are those of the first rerankers, whose texts it reads.
 
     Raise ConfigError where its own template is another one, ArtifactError where the bundle is not whole.
@@ -44,7 +44,7 @@ def open_head(bundle: Path, size: int, *, templates: Iterable[str]) -> Head:
     scorer = open_scorer(bundle)
     for template in templates:
         alike(scorer.manifest.template, template)
-    return Head(scorer, size, scorer.manifest.beside)
+    return Second(scorer, size, scorer.manifest.beside)
 
 
 def alike(template: str, first: str) -> None:
