@@ -26,8 +26,7 @@ from relsearch.wire import match_body
 
 Fields = Mapping[str, str] | Sequence[str] | None
 
-# Between two such calls a search that is over its budget stops scoring.
-_TEXTS_A_CALL = 32
+_TEXTS_A_CALL = 32  # between two calls a search that is over its budget stops scoring
 _THREADS = 4
 _SHOWN = 200
 
@@ -106,13 +105,12 @@ def search(
     `relsearch precompute` put what it read with a late-interaction bundle: a folder, or an index's URL. `budget_ms`
     bounds the reranking; when it is over, or the reranker fails, the engine's order comes back, marked. `mix` is the
     weight of the engine's scores beside the bundle's, `feedback` that of likeness to the best hits; by default what the
-    bundle asks for. `then` is a second bundle that reranks the `then_window` hits that the first one puts at the head,
-    within the same budget. The client's own errors pass through.
-    Raise ArtifactError for a broken bundle, ConfigError where the template names none of the fields, where the bundles
-    have two templates, where a weight is below 0, or where vectors are given for a cross-encoder or an opened bundle.
+    bundle asks for. `then` is a second bundle, for the `then_window` hits that the first one puts at the head. The
+    client's own errors pass through. Raise ArtifactError for a broken bundle, ConfigError where the template names none
+    of the fields, where the bundles have two templates, where a weight is below 0, or where vectors are given for a
+    cross-encoder or an opened bundle.
     """
-    reranker = _opened(bundle, vectors)
-    second = _second(then, then_window, reranker)
+    reranker, second = _both(bundle, vectors, then, then_window)
     plan = _plan(
         query,
         reranker,
@@ -156,8 +154,7 @@ async def search_async(
 ) -> Found:
     """Do as `search` by an asynchronous client; scoring runs in a thread and leaves the event loop free."""
     loop = asyncio.get_running_loop()
-    reranker = await loop.run_in_executor(_pool(), _opened, bundle, vectors)
-    second = await loop.run_in_executor(_pool(), _second, then, then_window, reranker)
+    reranker, second = await loop.run_in_executor(_pool(), _both, bundle, vectors, then, then_window)
     plan = _plan(
         query,
         reranker,
@@ -280,12 +277,14 @@ def _opened(bundle: Path | str | Reranker, vectors: Path | str | None) -> Rerank
     return bundle
 
 
-def _second(then: Path | str | Reranker | None, size: int, first: Reranker) -> Second | None:
-    if then is None:
-        return None
-    opened = _opened(then, None)
-    alike(opened.manifest.template, first.manifest.template)
-    return Second(opened, size, opened.manifest.beside)
+def _both(
+    bundle: Path | str | Reranker, vectors: Path | str | None, then: Path | str | Reranker | None, size: int
+) -> tuple[Reranker, Second | None]:
+    first, second = _opened(bundle, vectors), None if then is None else _opened(then, None)
+    if second is None:
+        return first, None
+    alike(second.manifest.template, first.manifest.template)
+    return first, Second(second, size, second.manifest.beside)
 
 
 @cache
