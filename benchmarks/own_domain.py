@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import polars as pl
@@ -133,7 +134,8 @@ class Trial:
         result = self._measured(runs)
         tests = [self._measured({run: runs[run] for run in each}) for each in TESTS]
         against = {each[0]: test.to_json()["against_first"] for each, test in zip(TESTS, tests, strict=True)}
-        return result.to_json() | {"against": against}
+        learnt = round(fmean(len(rest) for _, rest in self._splits))
+        return result.to_json() | {"against": against, "learnt": learnt}
 
     def few_labels(self, labelled: Sequence[int]) -> dict[str, Any]:
         """Return the measures of learning from so many queries, alone and with the rest judged; print them."""

@@ -33,16 +33,10 @@ def saved() -> str:
 def _saved(name: str, rows: list[Figures], whole: Figures) -> str:
     shipped, every = [row for row in rows if row["scores"] == "shipped"], whole["collections"][name]
     alone = [(row["k"], _mean(row, "human")) for row in shipped]
-    alone.append((_learnt(every, whole), _mean(every, "trained_shipped")))
+    alone.append((every["learnt"], _mean(every, "trained_shipped")))
     first, told = shipped[0], ", ".join(f"{value:.3f} with {k}" for k, value in alone)
     judged = f"{first['k']} labelled queries and judged pools come to {_mean(first, 'augmented'):.3f}"
     return f"- On {name}, {judged}; human labels alone to {told}."
-
-
-def _learnt(found: Figures, whole: Figures) -> int:
-    """How many queries a fold's reranker learnt from."""
-    queries, folds = int(found["queries"]), int(whole["folds"])
-    return round(queries * (1 - 1 / folds))
 
 
 def _own_domain(figures: Figures) -> Iterator[Row]:
@@ -122,6 +116,7 @@ def _mean(found: Figures, run: str) -> float:
 
 _PARTS: dict[str, Callable[[Figures], Iterator[Row]]] = {
     "own_domain": _own_domain,
+    "own_domain_scifact": _own_domain,
     "own_domain_french": _own_domain,
     "own_domain_few": _own_domain_few,
     "own_domain_few_french": _own_domain_few,
