@@ -1,10 +1,11 @@
 """Few labels, the usual case: k labelled queries alone, or with the judged pools of queries that nobody labelled.
 
-`python -m benchmarks.few_labels [--output runs/few-labels] [--k 5 20 50] [--seeds 2] [--student minilm]` trains a small
-student alike on two sets: the people's grades of k queries of 2021 and 2023 (a fifth of the queries, at least one, for
-early stopping), and the same with the pools of 2022's queries as the ready judge grades them. That judge learnt from
-2021 and 2023, never from 2019 or 2022, whose grades nothing sees. A third row learns from every label of 2021 and 2023.
-NDCG@10 is over BM25's top 100 of 2019. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on.
+`python -m benchmarks.few_labels [--output runs/few-labels] [--k 5 10 20 50] [--seeds 2] [--student minilm]` trains a
+small student alike on three sets: the people's grades of k queries of 2021 and 2023 (a fifth of the queries, at least
+one, for early stopping); the same with the pools of 2022's queries as the student itself grades them that learnt from
+those k; and with these pools as the ready judge grades them. That judge learnt from 2021 and 2023, never from 2019 or
+2022, whose grades nothing sees; a last row learns from every label that it saw. NDCG@10 is over BM25's top 100 of 2019.
+Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on.
 """
 
 from __future__ import annotations
@@ -38,11 +39,13 @@ from relsearch.rerank.families import open_model
 from relsearch.rerank.rank import rerank_run
 from relsearch.show import table
 from relsearch.stages.context import Context
+from relsearch.stages.judges import reranker_judge
 from relsearch.stages.runs import reorder
 from relsearch.stages.training import train_on
 
 STUDENTS = {"minilm": EncoderConfig(), "e5": EncoderConfig.model_validate(E5)}
 MEASURE = "nDCG@10"
+HUMAN, READY, SELF = "human", "ready", "self"  # whose labels: people's alone, and beside them a judge's
 JUDGED_DEPTH = 40
 _DEV_SHARE = 0.2
 
@@ -51,9 +54,9 @@ def main() -> None:
     """Judge what has no judgment, train every arm that has no result, then record the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("runs/few-labels"))
-    parser.add_argument("--k", type=int, nargs="+", default=[5, 20, 50])
+    parser.add_argument("--k", type=int, nargs="+", default=[5, 10, 20, 50])
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--student", choices=STUDENTS, default="minilm")
     arguments = parser.parse_args()
     use_models()
@@ -62,24 +65,23 @@ def main() -> None:
     for verb in ("collect", "index", "pool"):
         list(run_verb(verb, config))
     trial = Trial(Context(config), arguments.output / f"{arguments.student}-{arguments.steps}")
-    judged = trial.judged
     every = len(trial.labelled)
-    values: dict[tuple[int, bool], list[list[float]]] = {}
-    arms = [*product(arguments.k, (False, True)), (every, False)]
-    for seed, (k, augmented) in product(range(arguments.seeds), arms):
-        found = trial.values(k, seed, judged if augmented else None)
-        values.setdefault((k, augmented), []).append(found)
-        arm = "augmented" if augmented else "human only"
+    values: dict[tuple[int, str], list[list[float]]] = {}
+    arms = [*product(arguments.k, (HUMAN, READY, SELF)), (every, HUMAN)]
+    for seed, (k, arm) in product(range(arguments.seeds), arms):
+        found = trial.values(k, seed, arm)
+        values.setdefault((k, arm), []).append(found)
         print(f"seed {seed}, k {k}, {arm}: {np.mean(found):.4f}", flush=True)
-    rows = [_row(k, values[k, False], values[k, True]) for k in arguments.k]
+    rows = [_row(k, *(values[k, arm] for arm in (HUMAN, READY, SELF))) for k in arguments.k]
     print(table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows]))
+    pools = unlabelled_pools(trial.context)
     figures = {
         "rows": rows,
-        "every_label": {"k": every, "human_only": _mean(values[every, False])},
+        "every_label": {"k": every, "human_only": _mean(values[every, HUMAN])},
         "untrained": _mean([trial.untrained]),
         "student": arguments.student,
-        "judged_pairs": judged.height,
-        "judged_queries": judged["query_id"].n_unique(),
+        "judged_pairs": pools.height,
+        "judged_queries": pools["query_id"].n_unique(),
         "steps": arguments.steps,
         "seeds": arguments.seeds,
         "test": TEST,
@@ -109,11 +111,6 @@ class Trial:
         return sorted(self.context.split("train", "dev") & set(relevant))
 
     @cached_property
-    def judged(self) -> pl.DataFrame:
-        """The ready judge's grades of the pools of 2022."""
-        return judged_pools(self.context, self.folder.parent / "judged")
-
-    @cached_property
     def first_stage(self) -> pl.DataFrame:
         """BM25's run of the test queries."""
         return self.context.first_stage.filter(pl.col("query_id").is_in(self.context.split("test")))
@@ -124,17 +121,18 @@ class Trial:
         encoder = load_encoder(self.context.config.train_encoder, keep=self.context.vectors)
         return self._measured(reorder(self.first_stage, encoder.cosines(self.context.pairs(self.first_stage)).tolist()))
 
-    def values(self, k: int, seed: int, judged: pl.DataFrame | None) -> list[float]:
+    def values(self, k: int, seed: int, arm: str) -> list[float]:
         """Train one arm and return its measure of each test query; a finished one is read."""
-        folder = self.folder / f"{k}-{seed}-{'human' if judged is None else 'augmented'}"
+        folder = self.folder / f"{k}-{seed}-{arm}"
         done = folder / "values.json"
         if not done.is_file():
             started = time.perf_counter()
-            self._train(k, seed, judged, folder)
+            self._train(k, seed, arm, folder / "model")
             texts = {pair.doc_id: pair.text for pair in self.context.pairs(self.first_stage)}
-            run = rerank_run(self.first_stage, self.context.query_texts, texts, open_model(folder), depth=100)
-            shutil.rmtree(folder)
-            folder.mkdir(parents=True)
+            scorer = open_model(folder / "model", exact=False)
+            run = rerank_run(self.first_stage, self.context.query_texts, texts, scorer, depth=100)
+            if arm != HUMAN:  # that one grades for the arm beside it
+                shutil.rmtree(folder / "model")
             kept = {"values": self._measured(run), "seconds": time.perf_counter() - started}
             done.write_text(json.dumps(kept), encoding="utf-8")
         found: list[float] = json.loads(done.read_text("utf-8"))["values"]
@@ -144,11 +142,18 @@ class Trial:
         """Return what each arm took."""
         return [json.loads(path.read_text("utf-8"))["seconds"] for path in self.folder.glob("*/values.json")]
 
-    def _train(self, k: int, seed: int, judged: pl.DataFrame | None, folder: Path) -> None:
+    def _train(self, k: int, seed: int, arm: str, folder: Path) -> None:
         context, config = self.context, self.context.config
         drawn = random.Random(seed).sample(self.labelled, k)  # noqa: S311 - a seeded draw, not a secret
         held_out = max(1, round(_DEV_SHARE * k))
         dev, training = set(drawn[:held_out]), set(drawn[held_out:])
+        judged = None
+        if arm == READY:
+            judged = judged_pools(context, self.folder.parent / "judged")
+        elif arm == SELF:
+            human = context.human.filter(pl.col("query_id").is_in(sorted(dev)))
+            judge = reranker_judge(context, self.folder / f"{k}-{seed}-{HUMAN}" / "model", human)
+            judged = judge_all(judge, context.pairs(unlabelled_pools(context)), folder.parent / "judged")
         queries = training | (set(judged["query_id"]) if judged is not None else set())
         examples = policy.augment(context.human, judged, queries=queries, scale=config.scale, config=config.augment)
         dev_examples = policy.augment(context.human, None, queries=dev, scale=config.scale, config=config.augment)
@@ -172,15 +177,19 @@ def judged_pools(context: Context, folder: Path) -> pl.DataFrame:
     return judge_all(judge, context.pairs(unlabelled_pools(context)), folder)
 
 
-def _row(k: int, human: list[list[float]], augmented: list[list[float]]) -> dict[str, Any]:
-    """One row: means over seeds and queries, and a paired t-test over queries of the seeds' means."""
-    first, second = (np.mean(np.array(each), axis=0) for each in (human, augmented))
+def _row(
+    k: int, human: list[list[float]], augmented: list[list[float]], self_taught: list[list[float]]
+) -> dict[str, Any]:
+    """One row: means over seeds and queries, and paired t-tests over queries of the seeds' means."""
+    first, second, third = (np.mean(np.array(each), axis=0) for each in (human, augmented, self_taught))
     return {
         "k": k,
         "human_only": _mean(human),
         "augmented": _mean(augmented),
         "relative": round(float(second.mean() / first.mean() - 1), 4),
         "p": round(float(stats.ttest_rel(second, first).pvalue), 4),
+        "self_taught": _mean(self_taught),
+        "self_p": round(float(stats.ttest_rel(third, first).pvalue), 4),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from benchmarks.readme_parts import difference, interval, section, table
@@ -109,24 +110,31 @@ def own_domain_few(figures: Figures) -> str:
 
 def few_labels(figures: Figures) -> str:
     """Human labels alone against human and judged ones, by the number of labelled queries."""
-    rows = [
-        [
-            str(row["k"]),
-            *(f"{row[key]:.3f}" for key in ("human_only", "augmented")),
-            f"{row['relative']:+.1%}",
-            f"{row['p']:.3f}",
-        ]
-        for row in figures["rows"]
-    ]
+    arms = {"human_only": "human only", "augmented": "the ready judge's too", "self_taught": "its own grades too"}
+    human_only, *judged = arms.values()
+    rows = []
+    for row in figures["rows"]:
+        human, ready, own = (f"{row[arm]:.3f}" for arm in arms)
+        rows.append([str(row["k"]), human, f"{ready} ({row['p']:.3f})", f"{own} ({row['self_p']:.3f})"])
     every = figures["every_label"]
-    rows.append([f"{every['k']}, all", f"{every['human_only']:.3f}", "", "", ""])
+    rows.append([f"{every['k']}, all that the judge saw", f"{every['human_only']:.3f}", "", ""])
     student, pairs = STUDENTS[figures["student"]], f"{figures['judged_pairs']:,} pairs"
+    lines = [f"  line {json.dumps([row[arm] for row in figures['rows']])}" for arm in arms]
+    chart = [
+        "```mermaid",
+        "xychart-beta",
+        f'  x-axis "labelled queries" {json.dumps([str(row["k"]) for row in figures["rows"]])}',
+        '  y-axis "NDCG@10"',
+        *lines,
+        "```",
+    ]
     return section(
-        f"Few labels: NDCG@10 on TREC DL 2019 of {student}, tuned on k labelled queries alone and with the pools of "
-        f"{figures['judged_queries']} more that the ready judge graded ({pairs}); untrained it has "
-        f"{figures['untrained']:.3f}. {figures['seeds']} draw(s) of queries, {figures['steps']} steps each, paired "
-        "t-test over queries.",
-        table(["labelled queries", "human only", "augmented", "relative", "p"], rows),
+        f"Few labels: NDCG@10 on TREC DL 2019 of {student}, tuned on k labelled queries alone, and with the pools of "
+        f"{figures['judged_queries']} more ({pairs}) as the ready judge grades them, or as the student itself does "
+        f"that learnt from those k; untrained it has {figures['untrained']:.3f}. {figures['seeds']} draw(s) of "
+        f"queries, {figures['steps']} steps each; p of a paired t-test over queries against people's labels alone. "
+        "The lines are the columns in their order.",
+        "\n".join([table(["labelled queries", human_only, *(f"{name} (p)" for name in judged)], rows), "", *chart]),
         figures,
     )
 

@@ -42,7 +42,7 @@ def _saved(name: str, rows: list[Figures], whole: Figures) -> str:
 def _own_domain(figures: Figures) -> Iterator[Row]:
     for name, found in figures["collections"].items():
         yield (
-            f"reranker trained on {_learnt(found, figures)} labelled queries",
+            f"reranker trained on {found['learnt']} labelled queries",
             f"{name}, NDCG@10",
             *_step(found, "trained_shipped"),
         )
