@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from relsearch.errors import ConfigError
 from relsearch.hits import engine_scores, source_fields
 from relsearch.protocols import Scorer
-from relsearch.rerank.cascade import Second, alike
+from relsearch.rerank.cascade import Described, Second, behind
 from relsearch.rerank.mix import Mix, mixed, vectors_of
 from relsearch.template import template_fields
 from relsearch.wire import match_body
@@ -29,20 +29,6 @@ Fields = Mapping[str, str] | Sequence[str] | None
 _TEXTS_A_CALL = 32  # between two calls a search that is over its budget stops scoring
 _THREADS = 4
 _SHOWN = 200
-
-
-class Described(Protocol):
-    """What a bundle says of itself."""
-
-    @property
-    def template(self) -> str:
-        """How it renders a document."""
-        ...
-
-    @property
-    def beside(self) -> Mix:
-        """What it asks for beside its own scores."""
-        ...
 
 
 class Reranker(Scorer, Protocol):
@@ -283,8 +269,7 @@ def _both(
     first, second = _opened(bundle, vectors), None if then is None else _opened(then, None)
     if second is None:
         return first, None
-    alike(second.manifest.template, first.manifest.template)
-    return first, Second(second, size, second.manifest.beside)
+    return first, behind(second, size, second.manifest, templates=[first.manifest.template])
 
 
 @cache

@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from relsearch.errors import ConfigError
 from relsearch.protocols import Scorer
 from relsearch.rerank.deadline import falling
 from relsearch.rerank.logistic import log_odds
 from relsearch.rerank.mix import NOTHING, Mix, mixed_scores
+
+
+class Described(Protocol):
+    """What a bundle says of itself."""
+
+    @property
+    def template(self) -> str:
+        """How it renders a document."""
+        ...
+
+    @property
+    def beside(self) -> Mix:
+        """What it asks for beside its own scores."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +57,15 @@ def open_second(bundle: Path, size: int, *, templates: Iterable[str]) -> Second:
     from relsearch.rerank.families import open_scorer
 
     scorer = open_scorer(bundle)
+    return behind(scorer, size, scorer.manifest, templates=templates)
+
+
+def behind(scorer: Scorer, size: int, about: Described, *, templates: Iterable[str]) -> Second:
+    """Return an opened bundle, of which `about` tells, as the second one; raise ConfigError as open_second does."""
     for template in templates:
-        alike(scorer.manifest.template, template)
-    return Second(scorer, size, scorer.manifest.beside)
-
-
-def alike(template: str, first: str) -> None:
-    """Raise ConfigError where the second bundle's template is not the first one's."""
-    if template != first:
-        raise ConfigError(
-            f"then: this bundle reads documents as {template!r}, the first one as {first!r}; export both alike"
-        )
+        if about.template != template:
+            raise ConfigError(
+                f"then: this bundle reads documents as {about.template!r}, the first one as {template!r}; "
+                "export both alike"
+            )
+    return Second(scorer, size, about.beside)
