@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -47,7 +47,7 @@ class ByHand:
     objective: Objective | None = None
     pooling: Literal["first", "mean"] = "first"
 
-    @property
+    @cached_property
     def encoder(self) -> Encoder:
         """What gives the cosine."""
         return load_encoder(self.context.config.train_encoder, keep=self.context.vectors)

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from relsearch.latent import Levels, log_likelihood, posterior
+from relsearch.latent import Levels, Posterior, log_likelihood, posterior
 from relsearch.ordinal import distribution
 from relsearch.types import Scale
 
@@ -51,11 +51,23 @@ class _Query:
     levels: Levels
     likeness: Floats  # [rows, known]
 
-    def effects(self, logits: Floats, deviation: float) -> tuple[Floats, Floats]:
-        """Return the mean effect of each row, and of those that are known as the others have it."""
-        covariance = deviation**2 * (1 + self.likeness)
-        found = posterior(logits[self.rows[self.known]], self.levels, covariance[self.known])
-        return covariance @ found.gradient, found.left_out
+    def told(self, logits: Floats, deviation: float) -> Posterior:
+        """Return what the known rows' levels say of the effects."""
+        return posterior(self.known_logits(logits), self.levels, self._covariance(deviation)[self.known])
+
+    def known_logits(self, logits: Floats) -> Floats:
+        """Return the logits of the known rows, of those of all queries."""
+        return logits[self.rows[self.known]]
+
+    def effects(self, logits: Floats, deviation: float) -> Floats:
+        """Return the mean effect of each row; of those that are known as the others have it."""
+        found = self.told(logits, deviation)
+        effects = self._covariance(deviation) @ found.gradient
+        effects[self.known] = found.left_out
+        return np.asarray(effects)
+
+    def _covariance(self, deviation: float) -> Floats:
+        return deviation**2 * (1 + self.likeness)
 
 
 def anchor(judged: pl.DataFrame, human: pl.DataFrame, scale: Scale, vectors: Vectors | None = None) -> Anchored:
@@ -79,9 +91,7 @@ def anchor(judged: pl.DataFrame, human: pl.DataFrame, scale: Scale, vectors: Vec
     deviation = _deviation(queries, own)
     moved = own.copy()
     for query in queries:
-        effects, left_out = query.effects(own, deviation)
-        effects[query.known] = left_out
-        moved[query.rows] += effects[:, None]
+        moved[query.rows] += query.effects(own, deviation)[:, None]
     cuts = _cuts(logits, graded["grade"].to_numpy() - scale.lowest)
     rest = rows.join(touched, on="row", how="anti")
     labels = pl.concat([rest, _relabelled(touched.drop("given"), moved, cuts, scale)]).sort("row").drop("row")
@@ -121,7 +131,7 @@ def _deviation(queries: Sequence[_Query], logits: Floats) -> float:
     """The deviation under which the query's other grades tell each human grade best."""
 
     def told(deviation: float) -> float:
-        known = (log_likelihood(logits[q.rows[q.known]], q.levels, q.effects(logits, deviation)[1]) for q in queries)
+        known = (log_likelihood(q.known_logits(logits), q.levels, q.told(logits, deviation).left_out) for q in queries)
         return sum(known) - 0.5 * float(np.log(deviation) / _PRIOR_SPREAD) ** 2
 
     return float(max(_DEVIATIONS, key=told))
