@@ -37,9 +37,9 @@ from benchmarks.judge_variants import (
     folder_of,
 )
 from benchmarks.record import RESULTS, record
+from relsearch.atomic import replace_text
 from relsearch.config import JudgeConfig
 from relsearch.encoder import load_encoder
-from relsearch.exporters.files import replace_text
 from relsearch.judge.card import CARD
 from relsearch.judge.registry import READY, judge_folder
 from relsearch.judge.sample import natural_sample

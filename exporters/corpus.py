@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from relsearch.exporters.files import replace_text
+from relsearch.atomic import replace_text
 from relsearch.types import Document
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from relsearch.config import ExportConfig
 from relsearch.errors import DataError, MissingExtraError, ModelError
 from relsearch.exporters.choose import ExportReport
 from relsearch.exporters.graphs import export_cross_encoder, save_tokenizer
-from relsearch.exporters.onnx import Labelled, ship
+from relsearch.exporters.onnx import Labelled, making, ship
 from relsearch.exporters.parity import RankList, rank_lists
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Manifest, seal
 from relsearch.rerank.card import CARD
@@ -47,9 +46,7 @@ def export_foreign(
     labelled = Labelled(*labelled_lists(collection))
     if "mix" not in config.model_fields_set:  # measured for models that start at a cosine, not for any
         config = config.model_copy(update={"mix": 0.0})
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
-        fp32 = Path(folder) / "fp32"
+    with making(output, config) as fp32:
         manifest = write_foreign(model, fp32, max_length=max_length)
         torch = _Plain(load_model(Path(resolve(model)), max_length=manifest.max_length))
         return ship(fp32, output, manifest, torch, labelled=labelled, config=config, figures={})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from relsearch.exporters.files import replace_text
+from relsearch.atomic import replace_text
 
 _COLUMNS = ("query_id", "doc_id", "grade")
 

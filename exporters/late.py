@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from relsearch.config import ExportConfig
 from relsearch.exporters.choose import ExportReport
 from relsearch.exporters.graphs import save_tokenizer, without_expected_warnings
-from relsearch.exporters.onnx import Labelled, ship
+from relsearch.exporters.onnx import Labelled, making, ship
 from relsearch.rerank.bundle import MODEL, TOKENIZER, LateManifest, seal
 from relsearch.rerank.card import read_card
 from relsearch.rerank.late.card import LateCard
@@ -26,9 +25,7 @@ _OPSET = 17
 def export_late(model: Path, output: Path, *, labelled: Labelled, config: ExportConfig) -> ExportReport:
     """Export a folder that `train` wrote to the bundle folder `output`, replacing it whole; the gates are the same."""
     card = read_card(model, LateCard)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
-        fp32 = Path(folder) / "fp32"
+    with making(output, config) as fp32:
         manifest = write_late(model, fp32).model_copy(update={"feedback": config.feedback})
         return ship(
             fp32,

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from relsearch.atomic import scratch, swap
 from relsearch.config import ExportConfig
 from relsearch.exporters.choose import ExportReport, choose, write_half
 from relsearch.exporters.graphs import export_cross_encoder, export_encoder, save_tokenizer
 from relsearch.exporters.parity import LogitScorer, RankList, gate_exact, parity, rank_lists
-from relsearch.rerank.bundle import ENCODER, ENCODER_TOKENIZER, MODEL, TOKENIZER, Manifest, ManifestBase, seal
+from relsearch.rerank.bundle import (
+    ENCODER,
+    ENCODER_TOKENIZER,
+    MODEL,
+    TOKENIZER,
+    Manifest,
+    ManifestBase,
+    check_free,
+    seal,
+)
 from relsearch.rerank.card import Card, read_card
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.torch_scorer import TorchScorer
@@ -46,12 +55,19 @@ def export_bundle(model: Path, output: Path, *, labelled: Labelled, config: Expo
     `config.half` writes OUTPUT-fp16 too, for GPUs.
     """
     card = read_card(model, Card)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
-        fp32 = Path(folder) / "fp32"
+    with making(output, config) as fp32:
         manifest = write_fp32(model, fp32)
         torch = TorchScorer.open(model)
         return ship(fp32, output, manifest, torch, labelled=labelled, config=config, figures=card.figures())
+
+
+@contextmanager
+def making(output: Path, config: ExportConfig) -> Iterator[Path]:
+    """Yield where to write the fp32 bundle; raise ArtifactError where `output` holds what is no bundle's."""
+    for target in (output, _half_of(output)) if config.half else (output,):
+        check_free(target)
+    with scratch(output) as folder:
+        yield folder / "fp32"
 
 
 def ship(
@@ -69,13 +85,13 @@ def ship(
     exact = parity(torch, open_scorer(fp32), some, labelled.grades)
     gate_exact(exact)
     if config.half:
-        _replace(write_half(fp32, fp32.parent / "fp16", some), f"{output}-fp16")
+        swap(write_half(fp32, fp32.parent / "fp16", some), _half_of(output))
     last_layer = str(manifest.figures["last_layer"])
     chosen, report = choose(fp32, labelled.lists, labelled.grades, config, exact=exact, last_layer=last_layer)
     kind = {"variant": report.variant, "runtime": report.runtime}
     found = {**kind, "mix": config.mix, "figures": {**figures, **report.figures()}}
     seal(chosen, manifest.model_copy(update=found))
-    _replace(chosen, str(output))
+    swap(chosen, output)
     return report
 
 
@@ -105,6 +121,5 @@ def write_fp32(model: Path, folder: Path) -> Manifest:
     return seal(folder, manifest).manifest
 
 
-def _replace(folder: Path, output: str) -> None:
-    shutil.rmtree(output, ignore_errors=True)
-    folder.rename(output)
+def _half_of(output: Path) -> Path:
+    return output.with_name(f"{output.name}-fp16")

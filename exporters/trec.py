@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
+from relsearch.atomic import replace_text
 from relsearch.errors import DataError
-from relsearch.exporters.files import replace_text
 
 
 def write_run(run: pl.DataFrame, path: Path, *, tag: str) -> None:

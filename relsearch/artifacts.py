@@ -2,7 +2,8 @@
 
 A stage writes into `NAME.partial/` and the directory takes its name by one rename when it is whole, so a
 half-written artefact is never taken for a finished one. The partial directory of an interrupted stage is
-kept and handed to the next attempt with the same fingerprint, which goes on where it stopped.
+kept and handed to the next attempt with the same fingerprint, which goes on where it stopped. A directory that
+holds a file no stage wrote is never replaced.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from relsearch import __version__
+from relsearch.atomic import PARTIAL, check_replaceable, drop_partial, files_in, recover, replace_text, swap
 from relsearch.errors import ArtifactError
 
 MANIFEST = "manifest.json"
@@ -83,22 +85,38 @@ def verify(directory: Path) -> Manifest:
     return manifest
 
 
+def check_free(directory: Path) -> None:
+    """Raise ArtifactError where a stage could not write its directory, now or later, without losing a user's file."""
+    if directory.is_dir() and (directory / MANIFEST).is_file():
+        check_replaceable(directory, [MANIFEST, _FINGERPRINT, *read_manifest(directory).files])
+    else:
+        check_replaceable(directory, None)
+    partial = _partial(directory)
+    if not (partial / _FINGERPRINT).is_file():
+        check_replaceable(partial, None)
+
+
 @contextmanager
 def building(directory: Path, stage: str, *, expected: str) -> Iterator[Building]:
     """Yield a partial directory to write into; publish it under its name when the block ends well.
 
-    After an exception the partial directory stays and is handed out again for the same fingerprint.
+    After an exception the partial directory stays and is handed out again for the same fingerprint. Raise
+    ArtifactError where a file stands in the way that no stage wrote.
     """
-    partial = directory.with_name(directory.name + ".partial")
+    recover(directory)
+    check_free(directory)
+    partial = _partial(directory)
     marker = partial / _FINGERPRINT
-    if partial.exists() and (not marker.is_file() or marker.read_text() != expected):
+    if marker.is_file() and marker.read_text() != expected:
         shutil.rmtree(partial)
     partial.mkdir(parents=True, exist_ok=True)
-    marker.write_text(expected)
+    replace_text(marker, expected)
+    drop_partial(partial)
     work = Building(partial)
     started = datetime.now(UTC)
     yield work
-    marker.unlink()
+    check_free(directory)
+    drop_partial(partial)
     manifest = Manifest(
         stage=stage,
         fingerprint=expected,
@@ -106,12 +124,11 @@ def building(directory: Path, stage: str, *, expected: str) -> Iterator[Building
         created=started.isoformat(timespec="seconds"),
         seconds=round((datetime.now(UTC) - started).total_seconds(), 1),
         figures=work.figures,
-        files={name: checksum(partial / name) for name in _files(partial)},
+        files={name: checksum(partial / name) for name in files_in(partial) if name not in (MANIFEST, _FINGERPRINT)},
     )
-    (partial / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-    if directory.exists():
-        shutil.rmtree(directory)
-    partial.rename(directory)
+    replace_text(partial / MANIFEST, manifest.model_dump_json(indent=1))
+    swap(partial, directory)
+    (directory / _FINGERPRINT).unlink()
 
 
 def checksum(path: Path) -> str:
@@ -124,5 +141,5 @@ def _short_hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _files(directory: Path) -> list[str]:
-    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+def _partial(directory: Path) -> Path:
+    return directory.with_name(directory.name + PARTIAL)

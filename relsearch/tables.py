@@ -19,6 +19,7 @@ from pathlib import Path
 
 import polars as pl
 
+from relsearch.atomic import replacing
 from relsearch.errors import DataError
 from relsearch.types import Candidate, Document, Judgment, Query
 
@@ -55,10 +56,9 @@ EXAMPLES: Schema = {
 
 def write(table: pl.DataFrame, path: Path, schema: Schema) -> None:
     """Write the table atomically; raise DataError where a column is missing or of another type."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    _conform(table, schema, str(path)).write_parquet(partial, compression="zstd", statistics=False)
-    partial.replace(path)
+    whole = _conform(table, schema, str(path))
+    with replacing(path) as partial:
+        whole.write_parquet(partial, compression="zstd", statistics=False)
 
 
 def read(path: Path, schema: Schema) -> pl.DataFrame:

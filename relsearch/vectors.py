@@ -6,7 +6,6 @@ Half precision: a cosine moves by under 1e-3, and 384 numbers take 768 bytes. Pa
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
@@ -14,6 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from relsearch.atomic import replacing
 from relsearch.errors import ArtifactError
 
 Vectors = NDArray[np.float32]
@@ -43,10 +43,8 @@ class KeptVectors:
     def _keep(self, keys: Sequence[bytes], vectors: Vectors) -> None:
         rows = vectors.astype(np.float16)
         name = hashlib.blake2b(b"".join(keys), digest_size=16).hexdigest()
-        partial = self._folder / f"{name}.{os.getpid()}.partial"
-        with partial.open("wb") as stream:
+        with replacing(self._folder / f"{name}.npz") as partial, partial.open("wb") as stream:
             np.savez(stream, keys=np.array([np.frombuffer(key, np.uint8) for key in keys]), vectors=rows)
-        partial.replace(self._folder / f"{name}.npz")
         self._rows |= dict(zip(keys, rows, strict=True))
 
 

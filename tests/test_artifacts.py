@@ -79,3 +79,36 @@ def test_content_tells_what_was_made_not_when(tmp_path: Path) -> None:
             (work.directory / "table.txt").write_text(text)
         found.append(content(tmp_path / "pool"))
     assert found[0] == found[1] != found[2]
+
+
+def test_a_users_file_in_an_artefact_is_never_erased(tmp_path: Path) -> None:
+    """The stage is refused before it works, and names the file that is in the way."""
+    _build(tmp_path / "pool", "a", expected="f1")
+    (tmp_path / "pool" / "notes.txt").write_text("mine")
+    with pytest.raises(ArtifactError, match=r"pool/notes\.txt: relsearch did not make it"):
+        _build(tmp_path / "pool", "b", expected="f2")
+    assert (tmp_path / "pool" / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "pool" / "table.txt").read_text() == "a"
+
+
+def test_a_users_folder_is_never_taken_for_an_artefact(tmp_path: Path) -> None:
+    """A folder of a stage's name, or of its partial work, that no stage made is left alone."""
+    for name in ("pool", "pool.partial"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.tex").write_text("mine")
+        with pytest.raises(ArtifactError, match=r"thesis\.tex: relsearch did not make it"):
+            _build(tmp_path / "pool", "a", expected="f1")
+        assert (tmp_path / name / "thesis.tex").read_text() == "mine"
+        (tmp_path / name / "thesis.tex").unlink()
+
+
+def test_what_a_killed_attempt_left_half_made_is_not_published(tmp_path: Path) -> None:
+    """Temporary files and folders of an attempt that was killed stand in no manifest."""
+    with pytest.raises(RuntimeError):
+        _interrupt(tmp_path / "pool", expected="f1")
+    left = tmp_path / "pool.partial" / ".bundle.1.0123abcd.partial"
+    left.mkdir()
+    (left / "model.onnx").write_text("half")
+    _build(tmp_path / "pool", "a", expected="f1")
+    assert sorted(read_manifest(tmp_path / "pool").files) == ["half.txt", "table.txt"]
+    assert sorted(path.name for path in (tmp_path / "pool").iterdir()) == ["half.txt", "manifest.json", "table.txt"]

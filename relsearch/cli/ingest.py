@@ -146,7 +146,7 @@ def queries(
 
     relsearch queries searches.csv --min-count 3 --drop-personal -o my-collection/queries.jsonl
     """
-    from relsearch.exporters.files import replace_text
+    from relsearch.atomic import replace_text
     from relsearch.query_log import read_query_log
 
     read = read_query_log(log, text_key=text_key, count_key=count_key, min_count=min_count, drop_personal=drop_personal)

@@ -56,8 +56,8 @@ def agree(
 ) -> None:
     """Measure how far judge labels agree with human ones, and how reliable their probabilities are."""
     from relsearch.agreement import agreement
+    from relsearch.atomic import replace_text
     from relsearch.config import parse_scale
-    from relsearch.exporters.files import replace_text
     from relsearch.reliability import has_probabilities, reliability
 
     parsed = parse_scale(scale)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from relsearch.atomic import replace_text
 from relsearch.config import EncoderConfig, JudgeConfig
 from relsearch.errors import ArtifactError
 from relsearch.judge.blend import Blend
@@ -58,9 +59,7 @@ class JudgeCard(BaseModel):
 
 def write_card(folder: Path, card: JudgeCard) -> None:
     """Write judge.json; last of the folder's files, so that a folder with a card is whole."""
-    partial = folder / f"{CARD}.partial"
-    partial.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / CARD)
+    replace_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
 
 
 def read_card(folder: Path) -> JudgeCard:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from relsearch.atomic import replace_text
 from relsearch.config import Aim
 from relsearch.encoder import load_encoder
 from relsearch.errors import ArtifactError, ConfigError
@@ -109,9 +110,7 @@ def fit_stack(
     )
     for name, folder in members.items():
         shutil.copytree(folder, output / name, dirs_exist_ok=True)
-    partial = output / f"{STACK_CARD}.partial"
-    partial.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    partial.replace(output / STACK_CARD)
+    replace_text(output / STACK_CARD, card.model_dump_json(indent=2) + "\n")
     return card
 
 

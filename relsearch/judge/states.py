@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from relsearch.atomic import replace_text
+
 _DONE = "groups-done"
 _BAR_DELAY_S = 2.0
 Row = TypeVar("Row")
@@ -50,7 +52,5 @@ class KeptStates:
             for number, group in enumerate(groups, 1):
                 if number > done:
                     compute(group)
-                    partial = self._mark.with_suffix(".partial")
-                    partial.write_text(str(number), "ascii")
-                    partial.replace(self._mark)
+                    replace_text(self._mark, str(number))
                 bar.update(len(group))

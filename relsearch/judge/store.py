@@ -9,7 +9,6 @@ drops with the process that holds it, keeps a store to one process.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from typing import Any
 import polars as pl
 from filelock import FileLock, Timeout
 
+from relsearch.atomic import replacing
 from relsearch.errors import ArtifactError, DataError
 from relsearch.protocols import Judge
 from relsearch.tables import JUDGMENTS, judgments_table
@@ -138,22 +138,6 @@ def _write(directory: Path, judged: dict[str, Judgment]) -> None:
     if not graded:
         return
     path = directory / _PART.format(max(map(_number, _parts(directory)), default=0) + 1)
-    partial = path.with_name(path.name + ".partial")
     table = judgments_table(graded.values()).with_columns(pl.Series(_KEY, list(graded)))
-    with partial.open("wb") as file:
-        table.select(_KEY, *JUDGMENTS).write_parquet(file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    _sync(directory)
-
-
-def _sync(directory: Path) -> None:
-    """Make a rename in the directory outlive a power cut; only POSIX lets a directory be opened for it."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with replacing(path) as partial:
+        table.select(_KEY, *JUDGMENTS).write_parquet(partial, compression="zstd")

@@ -10,6 +10,7 @@ from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from relsearch.atomic import check_replaceable, replace_text
 from relsearch.errors import ArtifactError
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
@@ -113,8 +114,17 @@ def seal(folder: Path, manifest: AnyManifest) -> Bundle[AnyManifest]:
     about = {MANIFEST, "README.md"}  # neither is what scores
     present = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in about)
     complete = manifest.model_copy(update={"files": {path.name: _sha256(path) for path in present}})
-    (folder / MANIFEST).write_text(complete.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    replace_text(folder / MANIFEST, complete.model_dump_json(indent=1) + "\n")
     return Bundle(folder, complete)
+
+
+def check_free(folder: Path) -> None:
+    """Raise ArtifactError where a bundle could not be written to `folder` without losing what is none of its files."""
+    try:
+        made = [MANIFEST, *_Made.model_validate_json((folder / MANIFEST).read_bytes()).files]
+    except (OSError, ValidationError):
+        made = None
+    check_replaceable(folder, made)
 
 
 def bundle_folder(name: Path) -> Path:
@@ -155,6 +165,12 @@ class _Family(BaseModel):
     """What tells how the rest of bundle.json is read."""
 
     family: Literal["cross", "late"] = "cross"
+
+
+class _Made(BaseModel):
+    """What bundle.json of any version says it lies beside."""
+
+    files: Mapping[str, str]
 
 
 def _verify(path: Path, digest: str) -> None:

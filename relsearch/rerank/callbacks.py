@@ -9,6 +9,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from relsearch.atomic import replace_text
 from relsearch.rerank.card import Evaluation
 from relsearch.rerank.dev import METRIC
 
@@ -68,6 +69,4 @@ def _read_history(folder: Path) -> list[Evaluation]:
 
 
 def _write_history(folder: Path, history: list[Evaluation]) -> None:
-    partial = folder / (HISTORY + ".partial")
-    partial.write_text(json.dumps([entry.model_dump() for entry in history]), encoding="utf-8")
-    partial.replace(folder / HISTORY)
+    replace_text(folder / HISTORY, json.dumps([entry.model_dump() for entry in history]))

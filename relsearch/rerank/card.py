@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from relsearch.atomic import replace_text
 from relsearch.config import EncoderConfig
 from relsearch.errors import ArtifactError
 from relsearch.rerank.logistic import Logistic
@@ -69,7 +70,7 @@ AnyCard = TypeVar("AnyCard", bound=CardBase)
 
 def write_card(card: CardBase, folder: Path) -> None:
     """Write reranker.json into the model folder."""
-    (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    replace_text(folder / CARD, card.model_dump_json(indent=1) + "\n")
 
 
 def read_card(folder: Path, kind: type[AnyCard]) -> AnyCard:

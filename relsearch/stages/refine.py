@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from relsearch import augment as policy
 from relsearch import tables
 from relsearch.artifacts import Building
+from relsearch.atomic import copy_folder, replace_text
 from relsearch.config import AugmentConfig, TrainConfig
 from relsearch.optimize import Found, Round, rounds, rounds_table, search, settings_toml
 from relsearch.rerank.card import CARD
@@ -67,7 +68,7 @@ class Bench:
         self.labels = pl.concat([known, labels])
         self.start = open_card(context.path("train-augmented")).dev_ndcg10
         if not (folder / _BEST / CARD).is_file():
-            shutil.copytree(context.path("train-augmented"), folder / _BEST, dirs_exist_ok=True)
+            copy_folder(context.path("train-augmented"), folder / _BEST)
         self._ranker = context.path("train-augmented")
         self._spent_s = 0.0
 
@@ -98,7 +99,7 @@ class Bench:
             if not new.is_empty():
                 examples, ndcg10 = self._train(pl.concat([self.labels, new]), config.augment, config.train, folder)
             seconds = time.monotonic() - started
-            record.write_text(json.dumps([new.height, examples, ndcg10, seconds]), encoding="utf-8")
+            replace_text(record, json.dumps([new.height, examples, ndcg10, seconds]))
         judged_pairs, examples, ndcg10, seconds = json.loads(record.read_text(encoding="utf-8"))
         self.labels = pl.concat([self.labels, tables.read(folder / "judgments.parquet", tables.JUDGMENTS)])
         self._ranker = folder / "trained" if judged_pairs else self._ranker
@@ -152,8 +153,7 @@ class Bench:
         written = dict(self._written.select("query_id", "text").iter_rows())
         report = train_on(context, examples, written=written, train=train, output=folder / "trained")
         if report.card.dev_ndcg10 > self.best:
-            shutil.rmtree(self._folder / _BEST)
-            shutil.copytree(folder / "trained", self._folder / _BEST)
+            copy_folder(folder / "trained", self._folder / _BEST)
         return examples.height, report.card.dev_ndcg10
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from relsearch import tables
+from relsearch.atomic import replace_text
 from relsearch.corpus import Collection, load_collection, texts_of
 from relsearch.errors import DataError
-from relsearch.exporters.files import replace_text
 from relsearch.review import merge, pick
 from relsearch.sheet import read_csv, to_csv
 from relsearch.template import render

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import polars as pl
 
 from relsearch.artifacts import Building
+from relsearch.atomic import copy_folder
 from relsearch.guard import Verdict, hold
 from relsearch.rerank.bundle import ManifestBase, bundle_folder, open_bundle
 from relsearch.stages.context import Context
@@ -30,7 +30,7 @@ def ship(context: Context, work: Building, arm: str) -> None:
     work.figures[SHIPPED] = arm
     if arm == "none":
         return
-    shutil.copytree(source, work.directory / "bundle", dirs_exist_ok=True)
+    copy_folder(source, work.directory / "bundle")
     size = sum(path.stat().st_size for path in (work.directory / "bundle").iterdir())
     work.figures["bundle_mb"] = round(size / 1e6, 1)
 
