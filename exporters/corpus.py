@@ -1,4 +1,4 @@
-"""Write documents as a collection's corpus.jsonl."""
+"""Write documents as a collection's corpus.jsonl, and beside it who made it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,35 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from relsearch.atomic import replace_text
+from pydantic import BaseModel, ValidationError
+
+from relsearch.artifacts import checksum
+from relsearch.atomic import replace_text, replacing
 from relsearch.types import Document
 
+CORPUS = "corpus.jsonl"
+_MADE = "corpus.made.json"
 
-def write_corpus(documents: Iterable[Document], path: Path) -> None:
-    """Write one JSON object a line: `_id`, then the document's fields."""
-    rows = ({"_id": document.doc_id, **document.fields} for document in documents)
-    replace_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+class _Made(BaseModel):
+    made_by: str = "relsearch"
+    sha256: str
+
+
+def write_corpus(documents: Iterable[Document], folder: Path) -> None:
+    """Write one JSON object a line: `_id`, then the document's fields; and the file's checksum as a mark beside it."""
+    path = folder / CORPUS
+    with replacing(path) as partial, partial.open("w", encoding="utf-8") as stream:
+        for document in documents:
+            row = {"_id": document.doc_id, **document.fields}
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+    replace_text(folder / _MADE, _Made(sha256=checksum(path)).model_dump_json() + "\n")
+
+
+def is_made(path: Path) -> bool:
+    """Whether relsearch wrote a corpus, and nobody changed it since."""
+    try:
+        made = _Made.model_validate_json((path.parent / _MADE).read_bytes())
+    except (OSError, ValidationError):
+        return False
+    return made.sha256 == checksum(path)

@@ -8,6 +8,7 @@ import polars as pl
 
 from relsearch.atomic import replace_text
 from relsearch.errors import DataError
+from relsearch.trec import lines
 
 
 def write_run(run: pl.DataFrame, path: Path, *, tag: str) -> None:
@@ -22,6 +23,14 @@ def run_text(run: pl.DataFrame, *, tag: str) -> str:
         raise DataError(f"id {min(broken)!r} is empty or has white space, which no TREC run can hold; rename it")
     rows = run.select("query_id", "doc_id", "rank", "score").iter_rows()
     return "".join(f"{query_id} Q0 {doc_id} {rank} {score!r} {tag}\n" for query_id, doc_id, rank, score in rows)
+
+
+def is_run_of(path: Path, tag: str) -> bool:
+    """Whether a file is a run whose every line has the tag: the mark of who wrote it."""
+    try:
+        return all(line.split()[5:] == [tag] for _, line in lines(path))
+    except DataError:
+        return False
 
 
 def write_qrels(judgments: pl.DataFrame, path: Path) -> None:

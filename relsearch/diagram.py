@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from xml.sax.saxutils import escape
 
+_MADE = "drawn by relsearch agree"
 _SIDE = 320  # the plot's square, in pixels
 _LEFT, _TOP, _BELOW = 48, 34, 64
 _DARK, _LIGHT = "#1f5fa8", "#a9c8ea"
@@ -23,6 +25,7 @@ def reliability_svg(exact: Sequence[Point], near: Sequence[Point], *, title: str
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         'font-family="sans-serif" font-size="12">',
+        f"<desc>{_MADE}</desc>",
         f'<rect width="{width}" height="{height}" fill="white"/>',
         _text(_LEFT, 20, title, weight="bold"),
         *(line for tick in _TICKS for line in _tick(tick)),
@@ -34,6 +37,11 @@ def reliability_svg(exact: Sequence[Point], near: Sequence[Point], *, title: str
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def is_diagram(path: Path) -> bool:
+    """Whether a file is a diagram that reliability_svg drew."""
+    return f"<desc>{_MADE}</desc>".encode() in path.read_bytes()
 
 
 def _series(points: Sequence[Point], colour: str) -> list[str]:

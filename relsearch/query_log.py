@@ -45,6 +45,17 @@ class QueryLog:
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
+def is_query_log(path: Path) -> bool:
+    """Whether a file is queries with counts, as QueryLog.to_jsonl gives them."""
+    try:
+        return all(
+            row.keys() == {"_id", "text", "metadata"} and row["metadata"].keys() == {"count"}
+            for _, row in json_lines(path, "a query")
+        )
+    except (DataError, AttributeError):
+        return False
+
+
 def read_query_log(
     path: Path, *, text_key: str = "query", count_key: str = "count", min_count: int = 1, drop_personal: bool = False
 ) -> QueryLog:

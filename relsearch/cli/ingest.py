@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from relsearch.cli.app import EngineOption, FieldOption, JsonOption, UrlOption, app, parse_fields
-from relsearch.template import DEFAULT_TEMPLATE, template_fields
+from relsearch.template import DEFAULT_TEMPLATE
 
 
 @app.command()
@@ -72,29 +72,11 @@ def fetch(
     runs = ["my-collection/first_stage.trec"] learn from your engine's own ranking. --field names what documents keep
     and its path in the index; default: title and text.
     """
-    from relsearch.corpus import FolderCollection
-    from relsearch.exporters.corpus import write_corpus
-    from relsearch.exporters.trec import write_run
-    from relsearch.index.fetching import body_from
-    from relsearch.index.fetching import fetch as search
     from relsearch.index.registry import open_server
-    from relsearch.tables import candidates_table
-    from relsearch.wire import match_body
+    from relsearch.stages.fetch import fetch_collection
 
-    given = FolderCollection(folder, trec=False)
-    labelled = {label.doc_id for label in given.qrels()} if given.has_qrels() else set()
-    names = parse_fields(field) or {name: name for name in template_fields(DEFAULT_TEMPLATE)}
-    found = search(
-        open_server(engine, url),
-        index,
-        given.queries(),
-        labelled,
-        depth=depth,
-        names=names,
-        body=body_from(body) if body else lambda text: match_body(text, names.values()),
-    )
-    write_corpus(found.documents.values(), folder / "corpus.jsonl")
-    write_run(candidates_table(found.candidates), folder / "first_stage.trec", tag=engine)
+    server = open_server(engine, url)
+    found = fetch_collection(server, index, folder, depth=depth, fields=parse_fields(field), body=body)
     counts = {"documents": len(found.documents), "candidates": len(found.candidates), "absent": len(found.absent)}
     brief = f"{folder}: {counts['documents']} documents, {counts['candidates']} candidates"
     if found.absent:
@@ -119,15 +101,13 @@ def sample(
 
     relsearch sample --url http://127.0.0.1:9200 --index docs -n 1000 --field title --field text=body -o seeds
     """
-    from relsearch.exporters.corpus import write_corpus
     from relsearch.index.registry import open_server
-    from relsearch.index.sampling import sample as draw
+    from relsearch.stages.fetch import sample_collection
 
-    drawn = list(draw(open_server(engine, url), index, size=size, seed=seed, names=parse_fields(field)))
-    path = output / "corpus.jsonl"
-    write_corpus(drawn, path)
-    counts = {"output": str(path), "documents": len(drawn)}
-    typer.echo(json.dumps(counts) if as_json else f"{path}: {len(drawn)} documents")
+    server = open_server(engine, url)
+    documents = sample_collection(server, index, output, size=size, seed=seed, fields=parse_fields(field))
+    counts = {"output": str(output / "corpus.jsonl"), "documents": documents}
+    typer.echo(json.dumps(counts) if as_json else f"{counts['output']}: {documents} documents")
 
 
 @app.command()
@@ -147,8 +127,10 @@ def queries(
     relsearch queries searches.csv --min-count 3 --drop-personal -o my-collection/queries.jsonl
     """
     from relsearch.atomic import replace_text
-    from relsearch.query_log import read_query_log
+    from relsearch.outputs import check_output
+    from relsearch.query_log import is_query_log, read_query_log
 
+    check_output(output, inputs=[log], ours=is_query_log)
     read = read_query_log(log, text_key=text_key, count_key=count_key, min_count=min_count, drop_personal=drop_personal)
     replace_text(output, read.to_jsonl())
     counts = {"output": str(output), "rows": read.rows, "queries": len(read.queries), "dropped": dict(read.dropped)}

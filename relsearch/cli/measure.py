@@ -58,8 +58,12 @@ def agree(
     from relsearch.agreement import agreement
     from relsearch.atomic import replace_text
     from relsearch.config import parse_scale
+    from relsearch.diagram import is_diagram
+    from relsearch.outputs import check_output
     from relsearch.reliability import has_probabilities, reliability
 
+    if plot is not None:
+        check_output(plot, inputs=[qrels, judged], ours=is_diagram)
     parsed = parse_scale(scale)
     human, labels = _labels(qrels, parsed), _labels(judged, parsed)
     found = agreement(human, labels, parsed, resamples=resamples, seed=seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -45,8 +46,9 @@ def rerank(
     With --then, a second bundle reranks what the first one puts at the head; its mix weighs the first one's scores.
     """
     from relsearch.corpus import load_collection, texts_of
-    from relsearch.exporters.trec import run_text, write_run
+    from relsearch.exporters.trec import is_run_of, run_text, write_run
     from relsearch.index.vectors import open_vectors
+    from relsearch.outputs import check_output
     from relsearch.rerank.cascade import open_second
     from relsearch.rerank.families import open_scorer
     from relsearch.rerank.rank import rerank_run, rerank_run_within
@@ -54,6 +56,8 @@ def rerank(
 
     if then and budget_ms is not None:
         raise ConfigError("--budget-ms stops one bundle's reading; leave out --then, or the budget")
+    if output:
+        check_output(output, inputs=[run_file], ours=partial(is_run_of, tag=tag))
     source = load_collection(collection)
     first = read_run(run_file)
     scorer = open_scorer(bundle, vectors=open_vectors(vectors), kept_documents=max(20_000, first["doc_id"].n_unique()))

@@ -16,6 +16,7 @@ from relsearch.errors import DataError
 from relsearch.exporters.trec import write_qrels
 from relsearch.judge.registry import open_judge
 from relsearch.judge.store import judge_all
+from relsearch.outputs import check_output
 from relsearch.template import render
 from relsearch.trec import read_qrels, read_run
 from relsearch.types import Pair
@@ -27,9 +28,10 @@ def grade_run(run: Path, output: Path, config: Config, *, qrels: Path | None = N
     What people said of some of the pairs, in `qrels`, holds the labels of their queries. A .parquet output keeps
     distributions, any other is TREC qrels. The store beside it lets a cut run go on.
     """
+    store = output.with_name(output.name + ".store")
+    check_output(output, inputs=[run, *([qrels] if qrels else [])], ours=partial(_graded, store=store))
     human = tables.judgments_table([]) if qrels is None else read_qrels(qrels, config.scale)
     first = read_run(run).filter(pl.col("rank") <= config.label.depth).sort("query_id", "rank")
-    store = output.with_name(output.name + ".store")
     judge, pairs = open_judge(config, keep=store / "vectors"), _pairs(first, config)
     texts = {pair.doc_id: pair.text for pair in pairs}
     vectors = vectors_by_id(config.judge_encoder, texts, keep=store / "vectors")
@@ -39,6 +41,16 @@ def grade_run(run: Path, output: Path, config: Config, *, qrels: Path | None = N
     else:
         write_qrels(found.labels, output)
     return found
+
+
+def _graded(output: Path, *, store: Path) -> bool:
+    """Whether an output is of an earlier run: a table of a judge's labels, or qrels beside their store."""
+    if output.suffix != ".parquet":
+        return store.is_dir()
+    try:
+        return set(tables.read(output, tables.JUDGMENTS)["source"]) <= {"judge"}
+    except DataError:
+        return False
 
 
 def _pairs(first: pl.DataFrame, config: Config) -> list[Pair]:

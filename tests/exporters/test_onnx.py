@@ -12,7 +12,7 @@ from relsearch.config import EncoderConfig, ExportConfig
 from relsearch.encoder import load_encoder
 from relsearch.errors import ArtifactError, ModelError
 from relsearch.exporters.graphs import export_cross_encoder, export_encoder
-from relsearch.exporters.onnx import Labelled, export_bundle
+from relsearch.exporters.onnx import Labelled, export_bundle, write_fp32
 from relsearch.rerank.bundle import open_bundle
 from relsearch.rerank.engine import Engine
 from relsearch.rerank.onnx_scorer import OnnxScorer
@@ -53,19 +53,21 @@ def test_fp32_equals_torch(
 def test_force_ships_int8(
     tiny_reranker: Path, tmp_path: Path, queries: list[Query], documents: list[Document], qrels: pl.DataFrame
 ) -> None:
-    """Forced by name, int8 ships whatever the gate says, and replaces what was there."""
-    (tmp_path / "bundle").mkdir()
-    (tmp_path / "bundle" / "left-over").touch()
-    report = export_bundle(
-        tiny_reranker,
-        tmp_path / "bundle",
-        labelled=Labelled.of(dev_pairs(queries, documents), qrels, SCALES["0-3"]),
-        config=ExportConfig(force=True),
-    )
+    """Forced by name, int8 ships whatever the gate says, and replaces the bundle that was there."""
+    write_fp32(tiny_reranker, tmp_path / "bundle")
+    labelled = Labelled.of(dev_pairs(queries, documents), qrels, SCALES["0-3"])
+    config = ExportConfig(force=True)
+    report = export_bundle(tiny_reranker, tmp_path / "bundle", labelled=labelled, config=config)
     assert report.variant == open_bundle(tmp_path / "bundle").manifest.variant == "int8"
     assert report.figures()["tried_fp32_pairs"] == 20
-    assert not (tmp_path / "bundle" / "left-over").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    (tmp_path / "bundle" / "notes.txt").write_text("mine")
+    with pytest.raises(ArtifactError, match=r"notes\.txt: relsearch did not make it"):
+        export_bundle(tiny_reranker, tmp_path / "bundle", labelled=labelled, config=config)
+    assert (tmp_path / "bundle" / "notes.txt").read_text() == "mine"
+    with pytest.raises(ArtifactError, match="relsearch did not make it"):
+        export_bundle(tiny_reranker, tiny_reranker, labelled=labelled, config=config)
+    assert (tiny_reranker / "model.safetensors").is_file()
 
 
 def test_the_encoder_graph_pools_as_the_encoder(tiny_bert: Path, tmp_path: Path) -> None:

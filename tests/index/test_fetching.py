@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from relsearch.cli import app
 from relsearch.config import Config, IndexConfig
 from relsearch.corpus import load_collection
-from relsearch.errors import ConfigError
+from relsearch.errors import ConfigError, DataError
 from relsearch.index.fetching import body_from
 from relsearch.index.ingest import ingest
 from relsearch.pipeline import run_verb
@@ -107,6 +107,30 @@ def test_fields_that_no_hit_has_are_named(filled: Server, folder: Path) -> None:
     assert isinstance(result.exception, ConfigError)
     assert "hits have no text in body_of_text; name their fields" in str(result.exception)
     assert not (folder / "corpus.jsonl").exists()
+
+
+def test_a_field_that_no_hit_has_is_an_error_beside_one_that_they_have(filled: Server, folder: Path) -> None:
+    """A typing error in one path would otherwise leave every text out."""
+    command = ["fetch", str(folder), "--engine", filled.name, "--url", filled.url, "--index", NAME]
+    result = CliRunner().invoke(app, [*command, "--field", "title", "--field", "text=boddy"])
+    assert isinstance(result.exception, ConfigError)
+    assert "nothing found has text in boddy, so nothing was written" in str(result.exception)
+
+
+def test_a_collection_of_ones_own_is_never_replaced(filled: Server, folder: Path) -> None:
+    """What fetch wrote it writes anew; what a person wrote, or changed since, it leaves alone."""
+    _fetch(filled, folder)
+    _fetch(filled, folder)
+    for name in ("corpus.jsonl", "first_stage.trec"):
+        before = (folder / name).read_text(encoding="utf-8")
+        mine = before + before.splitlines()[-1].replace("elasticsearch", "mine").replace("opensearch", "mine") + "\n"
+        (folder / name).write_text(mine, encoding="utf-8")
+        command = ["fetch", str(folder), "--engine", filled.name, "--url", filled.url, "--index", NAME]
+        result = CliRunner().invoke(app, command)
+        assert isinstance(result.exception, DataError)
+        assert f"{name}: there already, and not as this command writes it" in str(result.exception)
+        assert (folder / name).read_text(encoding="utf-8") == mine
+        (folder / name).write_text(before, encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from relsearch.atomic import check_replaceable, replace_text
 from relsearch.errors import ArtifactError
 from relsearch.rerank.cache import text_key
 from relsearch.rerank.late.interaction import DocumentVectors
@@ -80,11 +81,8 @@ class VectorFolder:
     def _agree(self) -> None:
         path = self.folder / META
         if not path.is_file():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for name in (_KEYS, _ENDS, _POOLED, _TOKENS):
-                (self.folder / name).touch()
-            path.write_text(self.facts.model_dump_json() + "\n", encoding="utf-8")
-            return
+            check_replaceable(self.folder, None)
+            replace_text(path, self.facts.model_dump_json() + "\n")
         try:
             there = StoreFacts.model_validate_json(path.read_bytes())
         except ValidationError as exc:
@@ -94,6 +92,9 @@ class VectorFolder:
 
     def _load(self) -> None:
         """Map the whole rows of the files, cutting what an interrupted append left behind."""
+        for path in (self.folder / name for name in (_KEYS, _ENDS, _POOLED, _TOKENS)):
+            if not path.exists():
+                path.touch()
         keys = (self.folder / _KEYS).read_bytes()
         count = len(keys) // 16
         self._place = {keys[16 * row : 16 * row + 16]: row for row in range(count)}
