@@ -105,9 +105,14 @@ class LuceneSearcher:
         return terms
 
 
-def _analyzer(language: str) -> Any:
+def check_language(language: str) -> None:
+    """Raise ConfigError for a language that Lucene has no analyzer of."""
     if language not in ANALYZERS:
         raise ConfigError(f"[index] language {language!r} is not known to lucene; use one of: {', '.join(ANALYZERS)}")
+
+
+def _analyzer(language: str) -> Any:
+    check_language(language)
     return lucene_class(f"analysis.{ANALYZERS[language]}")()
 
 

@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from relsearch.config import EncoderConfig, IndexConfig
-from relsearch.errors import ConfigError
+from relsearch.errors import ConfigError, MissingExtraError
 from relsearch.protocols import Searcher
 from relsearch.template import DEFAULT_TEMPLATE
 from relsearch.types import Document
 from relsearch.wire import Server
 
 SERVERS = ("elasticsearch", "opensearch")
+_CLIENTS = {"elasticsearch": "elasticsearch", "opensearch": "opensearchpy"}
 NAMES = ("embedded", "dense", "lucene", "elasticsearch", "opensearch")
+
+
+def check_searcher(name: str, index: IndexConfig) -> None:
+    """Raise ConfigError where a searcher does not know the language, MissingExtraError where its package is absent."""
+    if name == "embedded":
+        from relsearch.index.embedded import analyser
+
+        analyser(index.language)
+    elif name == "lucene":
+        from relsearch.index.lucene import check_language
+
+        check_language(index.language)
+        _check_package("pyserini", "Lucene", "lucene")
+    elif name in SERVERS:
+        from relsearch.index.rest import index_body
+
+        index_body(index)
+        _check_package(_CLIENTS[name], name, "elasticsearch")
+    elif name == "dense":
+        _check_package("sentence_transformers", "the dense encoder", "train")
 
 
 def build_searcher(
@@ -123,3 +145,8 @@ def _no_server(name: str) -> ConfigError:
 
 def _unknown(name: str) -> ConfigError:
     return ConfigError(f"searcher {name!r} is not known; use one of: {', '.join(NAMES)}")
+
+
+def _check_package(package: str, what: str, extra: str) -> None:
+    if find_spec(package) is None:
+        raise MissingExtraError(what, extra)

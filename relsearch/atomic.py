@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from relsearch.errors import ArtifactError
 
 PARTIAL = ".partial"
@@ -71,6 +73,22 @@ def swap(folder: Path, target: Path) -> None:
     folder.rename(target)
     _sync(target.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep a folder to this process; raise ArtifactError where another one has it. The lock goes with the process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock")
+    try:
+        # Without waiting: a run that hangs teaches less than one that says why it cannot start.
+        lock.acquire(timeout=0)
+    except Timeout as exc:
+        raise ArtifactError(f"{folder}: another process works in it; run again when that has ended") from exc
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def copy_folder(source: Path, target: Path) -> None:

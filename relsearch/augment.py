@@ -51,6 +51,11 @@ def gate_judge(kappa: float, *, low: float, force: bool) -> None:
         )
 
 
+def human_examples(human: pl.DataFrame, *, queries: Set[str], scale: Scale) -> pl.DataFrame:
+    """Return the training examples that people's labels make alone: EXAMPLES schema, ordered by query and document."""
+    return _examples(_own(human, queries, scale))
+
+
 def augment(
     human: pl.DataFrame,
     judged: pl.DataFrame | None,
@@ -65,8 +70,7 @@ def augment(
     `human`, which may hold assumed labels, and `judged` are judgments tables; judged rows must carry expected grade
     and confidence. `synthetic` are the ids of those queries that were written from documents.
     """
-    human = human.filter(pl.col("query_id").is_in(queries)).drop_nulls("grade")
-    own = _gained(human, pl.col("grade"), scale).with_columns(weight=pl.lit(1.0))
+    own = _own(human, queries, scale)
     if judged is None:
         return _examples(own)
     asked = judged.drop_nulls("grade").filter(pl.col("query_id").is_in(queries))
@@ -77,6 +81,11 @@ def augment(
     theirs = _gained(_weighted(chosen, config), grade, scale)
     added = _capped(theirs, own.join(theirs, on=_PAIR, how="anti"), scale=scale, config=config)
     return _examples(pl.concat([own.join(added, on=_PAIR, how="anti"), added], how="diagonal"))
+
+
+def _own(human: pl.DataFrame, queries: Set[str], scale: Scale) -> pl.DataFrame:
+    labelled = human.filter(pl.col("query_id").is_in(queries)).drop_nulls("grade")
+    return _gained(labelled, pl.col("grade"), scale).with_columns(weight=pl.lit(1.0))
 
 
 def _chosen(

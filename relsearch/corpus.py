@@ -9,6 +9,7 @@ ir_datasets:ID    anything the ir-datasets package knows (extra `datasets`)
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -42,6 +43,10 @@ class Collection(Protocol):
 
     def qrels(self) -> list[Judgment]:
         """Return every human label."""
+        ...
+
+    def sources(self) -> list[Path | str]:
+        """Return what decides all of this: the files that are read, or a version that stands for them."""
         ...
 
 
@@ -108,6 +113,11 @@ class FolderCollection:
             return [judgment for path in beir for judgment in _beir_qrels(path)]
         return _judgments(self._find(*_QRELS))
 
+    def sources(self) -> list[Path | str]:
+        """Return the files that are read."""
+        queries = ("topics.tsv", "topics.txt") if self._trec else ("queries.jsonl",)
+        return [self._find("corpus.jsonl"), self._find(*queries), *(self._beir_files() or self._present(*_QRELS)[:1])]
+
     def _beir_files(self) -> list[Path]:
         return [] if self._trec else sorted((self._folder / "qrels").glob("*.tsv*"))
 
@@ -154,6 +164,10 @@ class DemoCollection:
             log.info("demo: %d grades of documents that this Python does not have", len(judgments) - len(kept))
         return kept
 
+    def sources(self) -> list[Path | str]:
+        """Return the version of the interpreter, whose documentation it is."""
+        return [sys.version]
+
 
 class IrDatasetsCollection:
     """A data set of the ir-datasets package."""
@@ -164,7 +178,7 @@ class IrDatasetsCollection:
         except ImportError as exc:
             raise MissingExtraError(f"ir_datasets:{name}", "datasets") from exc
         try:
-            self._dataset = ir_datasets.load(name)
+            self._name, self._dataset = name, ir_datasets.load(name)
         except KeyError as exc:
             raise DataError(f"ir_datasets:{name}: no such data set; see ir-datasets.com for the names") from exc
 
@@ -187,6 +201,10 @@ class IrDatasetsCollection:
         """Return the data set's labels; negative grades count as 0."""
         rows: Iterable[Any] = self._dataset.qrels_iter()
         return [Judgment(str(row.query_id), str(row.doc_id), max(int(row.relevance), 0), "human") for row in rows]
+
+    def sources(self) -> list[Path | str]:
+        """Return the data set's name, which stands for one content."""
+        return [self._name]
 
 
 def _judgments(path: Path) -> list[Judgment]:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from pydantic import JsonValue
 
 from relsearch import artifacts
 from relsearch.artifacts import Building
+from relsearch.atomic import alone
 from relsearch.config import Config
-from relsearch.errors import ArtifactError, ConfigError, GateError
+from relsearch.contents import Contents, named_outside
+from relsearch.corpus import load_collection
+from relsearch.errors import ArtifactError, ConfigError, GateError, ModelError
 from relsearch.judge.registry import RERANKER, TUNED, judge_content
 from relsearch.stages import gather, label, make, rank, refine
+from relsearch.stages.check import check_settings
 from relsearch.stages.context import Context
+from relsearch.weights import located
 
 StageFunction = Callable[[Context, Building], None]
 
@@ -57,12 +63,12 @@ STAGES: tuple[Stage, ...] = (
         ("optimize", "augment", "train", "encoder", "label", "remote", "judge"),
         ("augment", "train-augmented"),
     ),
-    Stage("export", rank.export, ("export",), ("train-human", "train-augmented", "optimize")),
+    Stage("export", rank.export, ("export", "evaluate"), ("train-human", "train-augmented", "optimize")),
     Stage("rerank", rank.rerank, (), ("pool", "export")),
     Stage("evaluate", rank.evaluate, ("evaluate",), ("rerank",)),
 )
 
-
+_CONTENTS = "contents.json"  # beside the stages' directories
 _JUDGING = ("judge", "synthesize")
 
 
@@ -97,23 +103,61 @@ def stage_fingerprint(name: str, config: Config) -> str:
     """Return the fingerprint that a stage has under this config, from its settings and from the stages before it.
 
     Those count by their fingerprints, since a stage may read their settings, and by what they made: one made anew with
-    other content makes all that follow outdated. A judge that is named by its folder counts by what is in it: the same
-    path may hold another judge tomorrow.
+    other content makes all that follow outdated. What stands outside counts by what is in it: the same path may hold
+    other labels, another run, model or judge tomorrow.
     """
-    stage = next(stage for stage in stages_of(config) if stage.name == name)
-    settings = config.model_dump(mode="json", include={"seed", *stage.sections})
-    judge = config.label.judge
-    if named := {"tune": config.tune.start, "judge": judge, "synthesize": judge}.get(name):
-        settings["content"] = judge_content(named)
-        if named == RERANKER:
-            settings["mix"] = [config.export.mix, config.export.feedback]
-    inputs = [(stage_fingerprint(before, config), artifacts.content(config.output / before)) for before in stage.after]
-    return artifacts.fingerprint(name, settings, inputs)
+    return _Fingerprints(config).of(name)
+
+
+class _Fingerprints:
+    """The fingerprints of a config's stages as things stand at one moment, each computed once."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stages = {stage.name: stage for stage in stages_of(config)}
+        self._known: dict[str, str] = {}
+        self.contents = Contents(config.output / _CONTENTS)
+
+    def of(self, name: str) -> str:
+        """Return the fingerprint of a stage."""
+        if name not in self._known:
+            self._known[name] = self._computed(self._stages[name])
+        return self._known[name]
+
+    def _computed(self, stage: Stage) -> str:
+        config = self._config
+        settings = config.model_dump(mode="json", include={"seed", *stage.sections})
+        settings["outside"] = [
+            (section, key, self._content(name))
+            for section in stage.sections
+            for key, name in named_outside(getattr(config, section))
+        ]
+        if stage.name == "collect":
+            settings["collected"] = [
+                self._content(each) for each in load_collection(config.collection.source).sources()
+            ]
+        judge = config.label.judge
+        if named := {"tune": config.tune.start, "judge": judge, "synthesize": judge}.get(stage.name):
+            settings["content"] = judge_content(named)
+            if named == RERANKER:
+                settings["read"] = [config.export.mix, config.export.feedback, config.tune.aim]
+        inputs = [(self.of(before), artifacts.content(config.output / before)) for before in stage.after]
+        return artifacts.fingerprint(stage.name, settings, inputs)
+
+    def _content(self, name: Path | str) -> str:
+        """The digest of a file or folder; of what is none here, such as a hub id, its name."""
+        try:
+            path = located(str(name))
+        except ModelError:  # a package that is not installed, which the stage may not need
+            path = None
+        return self.contents.digest(path) if path else str(name)
 
 
 def run_all(config: Config) -> Iterator[StageResult]:
     """Run every stage that is not up to date, in order, yielding each result as it comes."""
-    for stage in stages_of(config):
+    stages = stages_of(config)
+    check_settings(config, [stage.name for stage in stages])
+    for stage in stages:
         yield _run(stage, config)
 
 
@@ -125,9 +169,11 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
     wanted = [stage for stage in stages if stage.name.split("-")[0] == verb]
     if not wanted:
         raise ConfigError(f"{verb}: nothing to do, {_unneeded(config)[verb]}")
+    check_settings(config, [stage.name for stage in wanted])
     for stage in wanted:
+        fingerprints = _Fingerprints(config)
         for before in _all_before(stage, stages):
-            if not artifacts.is_current(config.output / before, stage_fingerprint(before, config)):
+            if not artifacts.is_current(config.output / before, fingerprints.of(before)):
                 raise ArtifactError(
                     f"{config.output / before}: absent or outdated; run: relsearch {before.split('-')[0]}"
                 )
@@ -154,11 +200,13 @@ def _all_before(stage: Stage, stages: Sequence[Stage]) -> Iterable[str]:
 
 def _run(stage: Stage, config: Config) -> StageResult:
     directory = config.output / stage.name
-    expected = stage_fingerprint(stage.name, config)
+    fingerprints = _Fingerprints(config)
+    expected = fingerprints.of(stage.name)
     if artifacts.is_current(directory, expected):
         manifest = artifacts.read_manifest(directory)
         return StageResult(stage.name, "up to date", 0.0, manifest.figures)
     started = time.monotonic()
-    with artifacts.building(directory, stage.name, expected=expected) as work:
+    with alone(config.output), artifacts.building(directory, stage.name, expected=expected) as work:
+        fingerprints.contents.save()
         stage.function(Context(config), work)
     return StageResult(stage.name, "done", time.monotonic() - started, work.figures)

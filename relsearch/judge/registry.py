@@ -8,9 +8,12 @@ from pathlib import Path
 from relsearch.config import Config
 from relsearch.errors import ConfigError
 from relsearch.judge.binary import BinaryJudge
-from relsearch.judge.card import STACK_CARD, content
+from relsearch.judge.card import STACK_CARD, content, read_card
+from relsearch.judge.prompt import load_prompt
+from relsearch.judge.remote import check_remote
 from relsearch.protocols import CountingJudge
 from relsearch.types import Scale
+from relsearch.weights import check_model
 
 _TITLE_LINE = "{title}\n"
 READY, TUNED, ZERO_SHOT, REMOTE, RERANKER = "ready", "tuned", "zero-shot", "remote", "reranker"
@@ -23,7 +26,9 @@ def open_judge(config: Config, *, tuned: Path | None = None, keep: Path | None =
     ConfigError where the name leads nowhere or the judge grades on another scale than the collection's, but for a
     collection of two grades: relevant is then what the judge's own scale calls so.
     """
-    judge = _on_scale(_open(config, tuned, keep), config)
+    judge = _open(config, tuned, keep)
+    if not _on_scale(judge.scale, config):
+        judge = BinaryJudge(judge, config.scale)
     if config.label.window_characters is None:
         return judge
     from relsearch.judge.windows import WindowedJudge
@@ -36,6 +41,20 @@ def open_judge(config: Config, *, tuned: Path | None = None, keep: Path | None =
         max_windows=config.label.max_windows,
         combine=config.label.window_combine,
     )
+
+
+def check_judge(config: Config) -> None:
+    """Raise what open_judge would, as far as it shows without loading a model or asking an endpoint."""
+    name = config.label.judge
+    if name == ZERO_SHOT:
+        check_model(config.judge.base)
+        load_prompt(config.judge.prompt)
+    elif name == REMOTE:
+        check_remote(config.remote)
+    else:
+        folder = _existing(judge_folder(name), name)
+        if not (folder / STACK_CARD).is_file():
+            _on_scale(read_card(folder).scale, config)
 
 
 def judge_folder(name: str) -> Path:
@@ -66,13 +85,14 @@ def _open(config: Config, tuned: Path | None, keep: Path | None) -> CountingJudg
     return loader(folder, keep=keep)
 
 
-def _on_scale(judge: CountingJudge, config: Config) -> CountingJudge:
-    if (judge.scale.grades, judge.scale.relevant) == (config.scale.grades, config.scale.relevant):
-        return judge
+def _on_scale(scale: Scale, config: Config) -> bool:
+    """Whether a judge grades on the collection's own scale; else that must have two grades."""
+    if (scale.grades, scale.relevant) == (config.scale.grades, config.scale.relevant):
+        return True
     if len(config.scale.grades) == 2:
-        return BinaryJudge(judge, config.scale)
+        return False
     raise ConfigError(
-        f"[label] judge {config.label.judge!r} grades {_brief(judge.scale)}, the collection "
+        f"[label] judge {config.label.judge!r} grades {_brief(scale)}, the collection "
         f"{_brief(config.scale)}; tune a judge on the collection's own labels"
     )
 

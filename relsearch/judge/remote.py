@@ -19,7 +19,7 @@ from relsearch.judge.answers import Distribution, Mode, distribution, request_op
 from relsearch.judge.endpoint import Ask, Body, Endpoint, RequestRefusedError
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.grading import BAR_DELAY_S
-from relsearch.judge.prompt import ChatPrompt
+from relsearch.judge.prompt import ChatPrompt, load_prompt
 from relsearch.judge.usage import Meter, Usage
 from relsearch.types import Judgment, Pair, Scale
 
@@ -34,6 +34,13 @@ _PROBE = Pair("probe", "probe", "how high is mount everest", "Mount Everest rise
 _AHEAD = 4
 
 
+def check_remote(config: RemoteConfig) -> None:
+    """Raise ConfigError for settings that no endpoint could be asked with."""
+    if not config.model:
+        raise ConfigError("[remote] model is not set; give the name that the endpoint knows its model by")
+    load_prompt(config.prompt)
+
+
 class RemoteJudge:
     """Grades pairs by one short answer each; an answer that is no grade is a missing label, never a grade.
 
@@ -42,8 +49,7 @@ class RemoteJudge:
     """
 
     def __init__(self, config: RemoteConfig, scale: Scale) -> None:
-        if not config.model:
-            raise ConfigError("[remote] model is not set; give the name that the endpoint knows its model by")
+        check_remote(config)
         self._config = config
         self._scale = scale
         self._prompt = ChatPrompt(config.prompt, scale, max_document_tokens=config.max_document_tokens)

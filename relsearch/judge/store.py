@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from filelock import FileLock, Timeout
 
-from relsearch.atomic import replacing
+from relsearch.atomic import alone, replacing
 from relsearch.errors import ArtifactError, DataError
 from relsearch.protocols import Judge
 from relsearch.tables import JUDGMENTS, judgments_table
@@ -26,7 +24,6 @@ from relsearch.types import Judgment, Pair
 
 PART_PAIRS = 256
 _KEY = "key"
-_LOCK = "lock"
 _PART = "part-{:05d}.parquet"
 
 
@@ -38,7 +35,7 @@ def judge_all(judge: Judge, pairs: Sequence[Pair], directory: Path, *, part_pair
     where another process has the store or a part is damaged.
     """
     keys = _keys(judge, pairs)
-    with _alone(directory):
+    with alone(directory):
         known = _read(directory)
         for batch in _batches(keys, pairs, part_pairs, whole=judge.pooled):
             missing = {key: pair for key, pair in batch.items() if key not in known}
@@ -69,21 +66,6 @@ def _keys(judge: Judge, pairs: Sequence[Pair]) -> list[str]:
         hashlib.sha256(f"{key} {digests[pair.query]}".encode()).hexdigest()
         for key, pair in zip(alone, pairs, strict=True)
     ]
-
-
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    directory.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(directory / _LOCK)
-    try:
-        # Without waiting: a run that hangs teaches less than one that says why it cannot start.
-        lock.acquire(timeout=0)
-    except Timeout as exc:
-        raise ArtifactError(f"{directory}: another process is judging into it; run again when it has ended") from exc
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _batches(keys: Sequence[str], pairs: Sequence[Pair], size: int, *, whole: bool) -> Iterator[dict[str, Pair]]:

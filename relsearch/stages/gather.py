@@ -74,8 +74,6 @@ def pool(context: Context, work: Building) -> None:
         where = context.path("index", name)
         searcher = open_searcher(name, where, index=config.index, encoder=config.encoder)
         runs.append(tables.candidates_table(searcher.search(queries, config.pool.depth)))
-    if not runs:
-        raise ConfigError("[index] searchers is empty and [pool] runs names no file; name one of them")
     candidates = union(runs, config.pool.depth)
     first = candidates if config.pool.runs else runs[0]
     tables.write(candidates, work.directory / "candidates.parquet", tables.CANDIDATES)

@@ -10,7 +10,6 @@ import polars as pl
 from relsearch import structure, tables
 from relsearch.artifacts import Building
 from relsearch.duplicates import HELD_OUT
-from relsearch.errors import ConfigError
 from relsearch.index.registry import open_searcher
 from relsearch.pool import union
 from relsearch.show import table
@@ -101,8 +100,6 @@ def _written(context: Context, seeds: Sequence[Document], work: Building) -> lis
 
 def _search(context: Context, written: Sequence[Written]) -> pl.DataFrame:
     config = context.config
-    if config.pool.runs:
-        raise ConfigError("synthesize: [pool] runs hold no new query; name [index] searchers instead of runs")
     queries = [Query(query.query_id, query.text) for query in written]
     searchers = (
         open_searcher(name, context.path("index", name), index=config.index, encoder=config.encoder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from relsearch.exporters.trec import write_run
 from relsearch.stages.context import Context
 from relsearch.stages.runs import FIRST_STAGE, baseline_runs, baselines, bundle_run
 from relsearch.stages.ship import SHIPPED, ship
-from relsearch.stages.training import human_examples, train_on
+from relsearch.stages.training import arm_examples, train_on
 
 
 def arms(config: Config) -> tuple[str, ...]:
@@ -37,14 +36,12 @@ def model_folder(context: Context, arm: str) -> Path:
 
 def train_human(context: Context, work: Building) -> None:
     """Train a reranker on the human labels of training queries alone: the baseline of augmentation."""
-    _train(context, work, human_examples(context, "train"))
+    _train(context, work, "human")
 
 
 def train_augmented(context: Context, work: Building) -> None:
     """Train a reranker on human and judged labels."""
-    examples = tables.read(context.path("augment", "examples.parquet"), tables.EXAMPLES)
-    queries = tables.read(context.path("augment", "queries.parquet"), tables.QUERIES)
-    _train(context, work, examples, dict(queries.select("query_id", "text").iter_rows()))
+    _train(context, work, "augmented")
 
 
 def export(context: Context, work: Building) -> None:
@@ -104,7 +101,8 @@ def evaluate(context: Context, work: Building) -> None:
     work.figures |= {"result": result.to_json(), "table": result.to_table(), "against": tests}
 
 
-def _train(context: Context, work: Building, examples: pl.DataFrame, written: Mapping[str, str] | None = None) -> None:
+def _train(context: Context, work: Building, arm: str) -> None:
+    examples, written = arm_examples(context, arm)
     report = train_on(context, examples, written=written, output=work.directory)
     work.figures |= {
         "dev_ndcg10": report.card.dev_ndcg10,

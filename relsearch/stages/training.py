@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from relsearch import augment as policy
+from relsearch import tables
 from relsearch.config import TrainConfig
 from relsearch.stages.context import Context
 
@@ -51,7 +52,15 @@ def train_on(
     )
 
 
-def human_examples(context: Context, split: str) -> pl.DataFrame:
-    """Return the examples that a split makes without a judge."""
-    config = context.config
-    return policy.augment(context.labels, None, queries=context.split(split), scale=config.scale, config=config.augment)
+def human_examples(context: Context, *splits: str) -> pl.DataFrame:
+    """Return the examples that splits make without a judge."""
+    return policy.human_examples(context.labels, queries=context.split(*splits), scale=context.config.scale)
+
+
+def arm_examples(context: Context, arm: str) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Return what an arm of the comparison learns from, and the texts of the queries that were written for it."""
+    if arm == "human":
+        return human_examples(context, "train"), {}
+    examples = tables.read(context.path("augment", "examples.parquet"), tables.EXAMPLES)
+    queries = tables.read(context.path("augment", "queries.parquet"), tables.QUERIES)
+    return examples, dict(queries.select("query_id", "text").iter_rows())

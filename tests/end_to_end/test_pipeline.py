@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from relsearch.config import load_config
-from relsearch.pipeline import run_verb, stages_of
+from relsearch.config import Config, load_config
+from relsearch.errors import ArtifactError
+from relsearch.pipeline import run_verb, stage_fingerprint, stages_of
 from relsearch.rerank.bundle import SHIPPED
 from relsearch.types import Document
 from tests.rerank.tiny_reranker import GRADES
@@ -98,6 +99,93 @@ def config(tmp_path_factory: pytest.TempPathFactory, collection: Path, tiny_bert
     path.write_text(_CONFIG.format(**folders, resamples=200), encoding="utf-8")
     assert {status for _, status in _statuses(path)} == {"done"}
     return path
+
+
+class Recording(Config):
+    """A config that knows which of its sections were read."""
+
+    sections_read: ClassVar[set[str]] = set()
+
+    def __getattribute__(self, name: str) -> Any:
+        """Return the attribute, and note a section's name."""
+        if name in Config.model_fields:
+            Recording.sections_read.add(name)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.slow
+def test_a_stage_depends_on_every_setting_that_it_reads(config: Path, tmp_path: Path) -> None:
+    """A section that a stage read and did not name would leave it up to date when that section changes."""
+    from relsearch.artifacts import Building
+    from relsearch.stages.context import Context
+
+    recording = Recording.model_validate(load_config(_copied(config, tmp_path)).model_dump())
+    known: dict[str, set[str]] = {}
+    for stage in stages_of(recording):
+        known[stage.name] = {"seed", "output", *stage.sections}.union(*(known[before] for before in stage.after))
+        work = Building(tmp_path / "again" / stage.name)
+        work.directory.mkdir(parents=True)
+        Recording.sections_read.clear()
+        stage.function(Context(recording), work)
+        assert Recording.sections_read <= known[stage.name], stage.name
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("qrels.tsv", "q1\t0\tsea-1\t3", "q1\t0\tsea-1\t2"),
+        ("queries.jsonl", "why does a cat purr", "why do cats purr"),
+        ("corpus.jsonl", "gravity of the moon", "gravity of the Moon"),
+    ],
+)
+def test_a_changed_collection_is_collected_again(
+    config: Path, collection: Path, tmp_path: Path, name: str, old: str, new: str
+) -> None:
+    """Labels that people added under the same path reach all that learns from them, and so do documents and queries."""
+    folder = Path(shutil.copytree(collection, tmp_path / "collection"))
+    copy = _copied(config, tmp_path)
+    _change(copy, str(collection), str(folder))
+    list(run_verb("collect", load_config(copy)))
+    assert [each.status for each in run_verb("collect", load_config(copy))] == ["up to date"]
+    _change(folder / name, old, new)
+    with pytest.raises(ArtifactError, match="collect: absent or outdated"):
+        list(run_verb("index", load_config(copy)))
+    assert [each.status for each in run_verb("collect", load_config(copy))] == ["done"]
+
+
+def test_a_cut_run_and_a_changed_split_count(config: Path, tmp_path: Path) -> None:
+    """What [pool] runs and [collection] splits name counts by what is in it."""
+    run, splits = tmp_path / "run.trec", tmp_path / "splits.tsv"
+    run.write_text("q1 Q0 cat-1 1 2.0 mine\nq1 Q0 cat-2 2 1.0 mine\n", "utf-8")
+    names = [*_QUERIES, *_UNLABELLED]
+    splits.write_text("".join(f"{name}\ttrain\n" for name in names), "utf-8")
+    settings = load_config(config)
+    settings = settings.model_copy(
+        update={
+            "output": tmp_path / "out",
+            "pool": settings.pool.model_copy(update={"runs": (run,)}),
+            "collection": settings.collection.model_copy(update={"splits": splits}),
+        }
+    )
+    before = {name: stage_fingerprint(name, settings) for name in ("collect", "pool")}
+    assert before == {name: stage_fingerprint(name, settings) for name in ("collect", "pool")}
+    run.write_text("q1 Q0 cat-1 1 2.0 mine\n", "utf-8")
+    assert stage_fingerprint("pool", settings) != before["pool"]
+    splits.write_text("".join(f"{name}\tdev\n" for name in names), "utf-8")
+    assert stage_fingerprint("collect", settings) != before["collect"]
+
+
+def test_a_model_that_changed_under_its_name_counts(config: Path, tiny_bert: Path, tmp_path: Path) -> None:
+    """Another checkpoint in the folder that [train] base names is another base."""
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "bert"))
+    settings = load_config(config)
+    settings = settings.model_copy(update={"train": settings.train.model_copy(update={"base": str(folder)})})
+    before = stage_fingerprint("train-human", settings)
+    assert stage_fingerprint("train-human", settings) == before
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(weights)
+    assert stage_fingerprint("train-human", settings) != before
 
 
 def test_a_second_run_has_nothing_to_do(config: Path) -> None:

@@ -50,6 +50,10 @@ class Labelled:
             for query_id, doc_id in pairs[: self._labels]
         ]
 
+    def sources(self) -> list[Path | str]:
+        """Nothing on disk."""
+        return []
+
 
 def test_a_cross_encoder_without_card_scores_as_torch(tiny_reranker: Path, tmp_path: Path) -> None:
     """Logits are the model's own; there is no encoder, and length is what the model can read."""

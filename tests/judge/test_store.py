@@ -178,7 +178,7 @@ def test_a_judge_of_single_pairs_is_not_held_to_pools(pairs: list[Pair], tmp_pat
 def test_a_store_is_one_process_s_at_a_time(tmp_path: Path) -> None:
     """A second process is refused in one line while the first judges, and harms nothing."""
     store, log = tmp_path / "store", tmp_path / "log"
-    with _killed(store, log, lines=1), pytest.raises(ArtifactError, match="another process is judging into it"):
+    with _killed(store, log, lines=1), pytest.raises(ArtifactError, match="another process works in it"):
         judge_all(WordOverlapJudge(), many_pairs(), store, part_pairs=PART_PAIRS)
     assert judge_all(LoggingJudge(log), many_pairs(), store, part_pairs=PART_PAIRS).height == len(many_pairs())
 

@@ -1,0 +1,85 @@
+"""What stages need of settings and of this machine, looked at before the first one works, not hours later."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from importlib.util import find_spec
+
+from relsearch import artifacts
+from relsearch.config import Config
+from relsearch.corpus import load_collection
+from relsearch.errors import ConfigError, MissingExtraError
+from relsearch.index.registry import check_searcher
+from relsearch.judge.registry import REMOTE, RERANKER, TUNED, check_judge, judge_content
+from relsearch.rerank.bundle import open_bundle
+from relsearch.template import template_fields
+from relsearch.weights import check_model
+
+_TRAINING = {"torch", "transformers", "sentence_transformers", "datasets", "accelerate"}
+# By stage: the extra, and the packages of it that are imported.
+_PACKAGES = {
+    "tune": ("train", {*_TRAINING, "peft"}),
+    "train-human": ("train", _TRAINING),
+    "train-augmented": ("train", _TRAINING),
+    "optimize": ("optimize", {"optuna"}),
+    "export": ("export", {"optimum", "onnx"}),
+}
+
+
+def check_settings(config: Config, stages: Collection[str]) -> None:
+    """Raise an error of ours where one of the stages could not use its settings, or would have to erase a file."""
+    template_fields(config.collection.template)
+    load_collection(config.collection.source)
+    if config.collection.splits is not None and not config.collection.splits.is_file():
+        raise ConfigError(f"[collection] splits: {config.collection.splits}: no such file")
+    _check_packages(config, stages)
+    _check_searching(config, stages)
+    if "train-human" in stages:
+        check_model(config.train_encoder.model)
+    if "train-human" in stages and config.train.family == "cross":
+        check_model(config.train.base)
+    _check_labelling(config, stages)
+    if "export" in stages and config.export.shipped is not None:
+        open_bundle(config.export.shipped)
+    for stage in stages:
+        artifacts.check_free(config.output / stage)
+
+
+def _check_packages(config: Config, stages: Collection[str]) -> None:
+    needed = [(stage, *_PACKAGES[stage]) for stage in stages if stage in _PACKAGES]
+    if config.label.judge == REMOTE and "judge" in stages:
+        needed.append(("judge", "remote", {"httpx", "stamina"}))
+    if config.export.runtime == "openvino" and "export" in stages:
+        needed.append(("export", "export-openvino", {"openvino", "nncf"}))
+    for stage, extra, packages in needed:
+        if any(find_spec(package) is None for package in packages):
+            raise MissingExtraError(f"the stage {stage}", extra)
+
+
+def _check_searching(config: Config, stages: Collection[str]) -> None:
+    for path in config.pool.runs:
+        if not path.is_file():
+            raise ConfigError(f"[pool] runs: {path}: no such file")
+    if not config.pool.runs and not config.index.searchers:
+        raise ConfigError("[index] searchers is empty and [pool] runs names no file; name one of them")
+    for name in () if config.pool.runs else config.index.searchers:
+        check_searcher(name, config.index)
+    if config.pool.runs and "synthesize" in stages:
+        raise ConfigError("synthesize: [pool] runs hold no new query; name [index] searchers instead of runs")
+
+
+def _check_labelling(config: Config, stages: Collection[str]) -> None:
+    if "tune" in stages and config.tune.start:
+        judge_content(config.tune.start)
+    if "tune" in stages:
+        check_model(config.judge.base)
+    if "judge" in stages and config.label.judge not in (TUNED, RERANKER):
+        check_judge(config)
+    if "tune" in stages or "judge" in stages:
+        for encoder in config.judge_encoders:
+            check_model(encoder.model)
+    if "synthesize" in stages and "llm" in config.synthesize.sources:
+        from relsearch.writer.prompt import load_writer_prompt
+
+        check_model(config.synthesize.base)
+        load_writer_prompt(config.synthesize.prompt)
