@@ -7,6 +7,7 @@ queries would be: a refusal is sure, a pass is not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -82,6 +83,11 @@ class Verdict:
 
     def _rows(self) -> list[JsonValue]:
         return [asdict(duel) for duel in self.duels]
+
+
+def queries_needed(max_p: float) -> int:
+    """Return how many queries the test takes to reach a p: of n, all won, it is 1 / 2^n."""
+    return math.ceil(-math.log2(max_p))
 
 
 def hold(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,10 +20,11 @@ from relsearch.corpus import load_collection
 from relsearch.errors import ArtifactError, ConfigError, GateError, ModelError
 from relsearch.judge.registry import RERANKER, TUNED, judge_content
 from relsearch.stages import gather, label, make, rank, refine
-from relsearch.stages.check import check_settings
+from relsearch.stages.check import check_labels, check_settings
 from relsearch.stages.context import Context
 from relsearch.weights import located
 
+_LOG = logging.getLogger(__name__)
 StageFunction = Callable[[Context, Building], None]
 
 
@@ -96,6 +98,8 @@ def _unneeded(config: Config) -> dict[str, str]:
         unneeded["synthesize"] = "[augment] policies does not name 'synthetic'"
     if not config.optimize.enabled:
         unneeded["optimize"] = "[optimize] enabled is false"
+    if config.pool.test_share == 0 and config.collection.splits is None:
+        unneeded |= dict.fromkeys(("rerank", "evaluate"), "[pool] test_share is 0")
     return unneeded
 
 
@@ -159,6 +163,8 @@ def run_all(config: Config) -> Iterator[StageResult]:
     check_settings(config, [stage.name for stage in stages])
     for stage in stages:
         yield _run(stage, config)
+        if stage.name == "collect":
+            _say_limits(config, stages)
 
 
 def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
@@ -177,7 +183,14 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
                 raise ArtifactError(
                     f"{config.output / before}: absent or outdated; run: relsearch {before.split('-')[0]}"
                 )
+        if stage.name != "collect":
+            _say_limits(config, [stage])
         yield _run(stage, config)
+
+
+def _say_limits(config: Config, stages: Sequence[Stage]) -> None:
+    for limit in check_labels(Context(config), [stage.name for stage in stages]):
+        _LOG.warning("%s", limit)
 
 
 def check_guard(results: Iterable[StageResult], config: Config) -> None:

@@ -54,13 +54,16 @@ def split(queries: pl.DataFrame, *, labelled: set[str], dev_share: float, test_s
 
     Whole queries are split, by a hash of seed and text, so the order of the input does not matter. Queries
     of equal text (but for case, punctuation and spaces) share a split, an unlabelled twin too: no text of a
-    held-out query is ever trained on.
+    held-out query is ever trained on. Of three texts or more each split that has a share gets at least one.
     """
     if dev_share + test_share >= 1:
         raise DataError(f"dev and test take {dev_share + test_share:.0%} of the queries; leave some for training")
     texts = {query_id: normalised(text) for query_id, text in queries.select("query_id", "text").iter_rows()}
     groups = sorted({texts[query_id] for query_id in labelled & texts.keys()}, key=lambda text: _draw(text, seed))
-    test, dev = round(test_share * len(groups)), round(dev_share * len(groups))
+    least = 1 if len(groups) > 2 else 0
+    test = max(round(test_share * len(groups)), least if test_share else 0)
+    dev = max(round(dev_share * len(groups)), least)
+    test -= max(0, test + dev + least - len(groups))  # shares that leave too little to learn from
     names = ["test"] * test + ["dev"] * dev + ["train"] * (len(groups) - test - dev)
     split_of = dict(zip(groups, names, strict=True))
     assigned = [_assign(split_of.get(texts[query_id]), query_id in labelled) for query_id in queries["query_id"]]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from relsearch.config import Config
-from relsearch.errors import RelsearchError
-from relsearch.pipeline import run_all
+from relsearch.errors import DataError, RelsearchError
+from relsearch.pipeline import run_all, run_verb, stages_of
+from relsearch.stages.check import check_labels
+from relsearch.stages.context import Context
 
 UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
     "collection": ({"collection": {"source": "nowhere"}}, "nowhere: no such folder"),
@@ -63,3 +66,48 @@ def test_a_users_file_in_a_later_stages_folder_stops_the_first(tmp_path: Path) -
     with pytest.raises(RelsearchError, match=r"export/notes\.txt: relsearch did not make it"):
         next(run_all(Config(output=tmp_path / "out")))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["export"]
+
+
+def _limits(folder: Path, texts: list[str], *, stages: list[str], **pool: Any) -> list[str]:
+    """What is said of a collection of one document and so many labelled queries."""
+    (folder / "corpus.jsonl").write_text('{"_id": "d1", "text": "tea"}\n')
+    queries = [json.dumps({"_id": f"q{number}", "text": text}) for number, text in enumerate(texts)]
+    (folder / "queries.jsonl").write_text("\n".join(queries))
+    (folder / "qrels.tsv").write_text("".join(f"q{number} 0 d1 3\n" for number in range(len(texts))))
+    config = Config.model_validate({"output": folder / "out", "collection": {"source": str(folder)}, "pool": pool})
+    list(run_verb("collect", config))
+    return check_labels(Context(config), stages)
+
+
+ALL = ["train-human", "export", "evaluate"]
+
+
+def test_what_the_labels_are_too_few_for_is_said(tmp_path: Path) -> None:
+    """Two dev queries show nothing, so folds do; eight test queries have wide intervals."""
+    guard, test = _limits(tmp_path, [f"tea {number}" for number in range(12)], stages=ALL, near_duplicate=1)
+    assert "it takes 4 dev queries to show a gain at p 0.1, so the guard trains again on folds of the 7" in guard
+    assert "5 training, 2 dev and 5 test queries have a relevant document; with so few test queries" in test
+
+
+def test_where_no_gate_can_tell_it_is_said_before_any_training(tmp_path: Path) -> None:
+    """With four labelled queries there are two to learn from and to choose by."""
+    guard, _ = _limits(tmp_path, ["tea", "coffee", "water", "milk"], stages=ALL, near_duplicate=1)
+    assert "nor do the 2 training and dev queries together: the guard cannot tell, and nothing ships" in guard
+
+
+def test_labels_that_nothing_can_be_trained_on_are_refused(tmp_path: Path) -> None:
+    """Two queries make no dev query; the ready reranker needs none."""
+    with pytest.raises(DataError, match="takes a training query to learn from and a dev query") as refused:
+        _limits(tmp_path, ["tea", "coffee"], stages=ALL)
+    assert "--bundle ready" in str(refused.value)
+
+
+def test_enough_labels_have_no_limits(tmp_path: Path) -> None:
+    """Nothing is said where every gate can tell."""
+    assert _limits(tmp_path, [f"tea {number}" for number in range(40)], stages=ALL, near_duplicate=1) == []
+
+
+def test_without_a_test_share_nothing_is_measured(tmp_path: Path) -> None:
+    """It is no error: the stages that measure are left out."""
+    config = Config.model_validate({"output": tmp_path, "pool": {"test_share": 0}})
+    assert not {"rerank", "evaluate"} & {stage.name for stage in stages_of(config)}

@@ -56,6 +56,20 @@ def test_what_a_judge_of_pools_is_given_has_each_pair_of_the_wanted_queries_once
     assert beside(wanted, pool).rows() == [("q", "b"), ("q", "c"), ("q", "z")]
 
 
+@pytest.mark.parametrize("count", range(3, 12))
+def test_every_split_gets_a_query_of_three_or_more(count: int) -> None:
+    """Rounding would leave none to choose weights by, or none to test on."""
+    splits = list(_split([str(number) for number in range(count)]).values())
+    assert set(splits) == {"train", "dev", "test"}
+
+
+def test_large_shares_leave_a_query_to_learn_from() -> None:
+    """Rounding up both would take all."""
+    queries = pl.DataFrame({"query_id": ["1", "2", "3"], "text": ["a", "b", "c"]})
+    table = split(queries, labelled={"1", "2", "3"}, dev_share=0.3, test_share=0.65, seed=1)
+    assert sorted(table["split"]) == ["dev", "test", "train"]
+
+
 @given(TEXTS, st.integers(0, 5))
 def test_queries_of_equal_text_share_a_split(texts: list[str], seed: int) -> None:
     """Case, punctuation and spaces do not let a held-out query into training."""

@@ -8,13 +8,18 @@ from importlib.util import find_spec
 from relsearch import artifacts
 from relsearch.config import Config
 from relsearch.corpus import load_collection
-from relsearch.errors import ConfigError, MissingExtraError
+from relsearch.errors import ConfigError, DataError, MissingExtraError
+from relsearch.guard import queries_needed
 from relsearch.index.registry import check_searcher
 from relsearch.judge.registry import REMOTE, RERANKER, TUNED, check_judge, judge_content
 from relsearch.rerank.bundle import open_bundle
+from relsearch.stages.context import Context
+from relsearch.stages.folds import answerable
 from relsearch.template import template_fields
 from relsearch.weights import check_model
 
+# Below, a paired test finds at 80 % power only a difference of about its own standard deviation between queries.
+_TEST_QUERIES = 10
 _TRAINING = {"torch", "transformers", "sentence_transformers", "datasets", "accelerate"}
 # By stage: the extra, and the packages of it that are imported.
 _PACKAGES = {
@@ -43,6 +48,33 @@ def check_settings(config: Config, stages: Collection[str]) -> None:
         open_bundle(config.export.shipped)
     for stage in stages:
         artifacts.check_free(config.output / stage)
+
+
+def check_labels(context: Context, stages: Collection[str]) -> list[str]:
+    """Return what the labelled queries are too few for, a line each; raise DataError where a stage could not run."""
+    config = context.config
+    train, dev, test = (answerable(context, split) for split in ("train", "dev", "test"))
+    held = f"{len(train)} training, {len(dev)} dev and {len(test)} test queries have a relevant document"
+    if "train-human" in stages and not (train and dev):
+        raise DataError(
+            f"{held}; a reranker takes a training query to learn from and a dev query to choose its weights by: label "
+            "more queries, or move them with [pool] dev_share and test_share, or rerank with --bundle ready, which "
+            "needs no labels"
+        )
+    if "evaluate" in stages and not test:
+        raise DataError(f"{held}; label a test query, raise [pool] test_share, or set it to 0 to measure nothing")
+    limits = []
+    needed = queries_needed(config.export.guard_p)
+    if "export" in stages and config.export.guard != "off" and len(dev) < needed:
+        both = len(train | dev)
+        if both < needed:
+            how = f"nor do the {both} training and dev queries together: the guard cannot tell, and nothing ships"
+        else:
+            how = f"so the guard trains again on folds of the {both} training and dev queries"
+        limits.append(f"{held}; it takes {needed} dev queries to show a gain at p {config.export.guard_p:g}, {how}")
+    if "evaluate" in stages and len(test) < _TEST_QUERIES:
+        limits.append(f"{held}; with so few test queries intervals are wide and few differences are significant")
+    return limits
 
 
 def _check_packages(config: Config, stages: Collection[str]) -> None:
