@@ -25,9 +25,7 @@ from relsearch.evaluate import evaluate
 from relsearch.exporters.choose import write_int8
 from relsearch.exporters.onnx import write_fp32
 from relsearch.rerank.bundle import SHIPPED
-from relsearch.rerank.cascade import Second
-from relsearch.rerank.families import open_scorer
-from relsearch.rerank.mix import mixed_scores
+from relsearch.rerank.reranker import Reranker
 from relsearch.tables import CANDIDATES
 from relsearch.trec import read_qrels, read_run
 
@@ -50,19 +48,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         write_fp32(arguments.model, Path(work) / "fp32")
         write_int8(Path(work) / "fp32", Path(work) / "int8")
-        first, second = (open_scorer(bundle) for bundle in (SHIPPED, Path(work) / "int8"))
+        first, second = (Reranker.open(bundle) for bundle in (SHIPPED, Path(work) / "int8"))
         queries, texts = texts_of(bm25, load_collection(str(folder)), first.render)
-        for scorer in (first, second):
-            scorer.prepare(list(texts.values()))
-        ways: dict[str, Way] = {
-            ALONE: lambda query, texts, stage: mixed_scores(first, query, texts, stage, first.manifest.beside),
-            EVERY: lambda query, texts, stage: mixed_scores(second, query, texts, stage, second.manifest.beside),
-        }
+        for reranker in (first, second):
+            reranker.prepare(list(texts.values()))
+        ways: dict[str, Way] = {ALONE: first.score_pool, EVERY: second.score_pool}
         for size in arguments.sizes:
-            then = Second(second, size, second.manifest.beside)
-            ways[f"both, {size} of them"] = lambda query, texts, stage, then=then: then.rescored(  # type: ignore[misc]
-                query, texts, ways[ALONE](query, texts, stage)
-            )
+            ways[f"both, {size} of them"] = first.with_second(second, size).score_pool
         runs, seconds = _interleaved(bm25, queries, texts, ways)
     result = evaluate(qrels, runs, measures=[MEASURE], resamples=2000, seed=SEED)
     print(result.to_table(), {way: round(1000 * each, 1) for way, each in seconds.items()}, sep="\n")

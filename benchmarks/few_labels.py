@@ -37,6 +37,7 @@ from relsearch.judge.store import judge_all
 from relsearch.pipeline import run_verb
 from relsearch.rerank.families import open_model
 from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.reranker import Reranker
 from relsearch.show import table
 from relsearch.stages.context import Context
 from relsearch.stages.judges import reranker_judge
@@ -130,7 +131,7 @@ class Trial:
             self._train(k, seed, arm, folder / "model")
             texts = {pair.doc_id: pair.text for pair in self.context.pairs(self.first_stage)}
             scorer = open_model(folder / "model", exact=False)
-            run = rerank_run(self.first_stage, self.context.query_texts, texts, scorer, depth=100)
+            run = rerank_run(self.first_stage, self.context.query_texts, texts, Reranker(scorer), depth=100)
             if arm != HUMAN:  # that one grades for the arm beside it
                 shutil.rmtree(folder / "model")
             kept = {"values": self._measured(run), "seconds": time.perf_counter() - started}

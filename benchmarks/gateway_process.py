@@ -16,6 +16,7 @@ from relsearch.gateway.proxy import Upstream
 from relsearch.gateway.ranking import Ranking, Scorers
 from relsearch.gateway.scoring import ScoringThreads
 from relsearch.gateway.server import serve
+from relsearch.rerank.reranker import Reranker
 
 FAULTS = ("none", "raises", "hangs", "slow")
 _SLOW_S = 0.3
@@ -38,7 +39,7 @@ class FaultyScorer:
 def main() -> None:
     """Serve until stopped."""
     url, fault = sys.argv[1:]
-    scorers: Scorers = {None: ScoringThreads(FaultyScorer(fault), "{title}\n{text}")}
+    scorers: Scorers = {None: ScoringThreads(Reranker(FaultyScorer(fault)))}
     gateway = Gateway(Upstream(url), Ranking(GatewayConfig(), scorers))
     asyncio.run(serve(gateway, host="127.0.0.1", port=0, ready=lambda address: print("ready", address, flush=True)))
 

@@ -41,6 +41,7 @@ from relsearch.rerank.late.scorer import LateScorer
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
 from relsearch.rerank.mix import NOTHING, Mix
 from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.reranker import Reranker
 from relsearch.stages.context import Context
 from relsearch.stages.judges import reranker_judge
 from relsearch.stages.runs import reorder
@@ -207,7 +208,7 @@ class Trial:
         return reorder(self._first_stage, encoder.cosines(self._pairs).tolist())
 
     def _reranked(self, run: pl.DataFrame, scorer: Scorer, mix: Mix) -> pl.DataFrame:
-        return rerank_run(run, self.context.query_texts, self._texts, scorer, depth=DEPTH, mix=mix)
+        return rerank_run(run, self.context.query_texts, self._texts, Reranker(scorer, mix=mix), depth=DEPTH)
 
     def _fold(self, number: int, arm: Arm) -> dict[str, pl.DataFrame]:
         """Train without one fold's queries and rerank them; a fold that was reranked before is read."""

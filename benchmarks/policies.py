@@ -30,6 +30,7 @@ from relsearch.pipeline import run_all
 from relsearch.rerank.families import open_model
 from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.reranker import Reranker
 from relsearch.settings import Policy
 from relsearch.stages.context import Context
 from relsearch.tables import CANDIDATES, read, write
@@ -139,8 +140,8 @@ class Bench:
             run, export = self._first_stage, self.config.export
             scorer = open_model(self._context.path(*model), exact=False)
             texts = self._context.texts(run["doc_id"])
-            mix = Mix(export.mix, export.feedback)
-            reranked = rerank_run(run, self._context.query_texts, texts, scorer, depth=DEPTH, mix=mix)
+            reranker = Reranker(scorer, mix=Mix(export.mix, export.feedback))
+            reranked = rerank_run(run, self._context.query_texts, texts, reranker, depth=DEPTH)
             path.parent.mkdir(exist_ok=True)
             write(reranked, path, CANDIDATES)
         return read(path, CANDIDATES)

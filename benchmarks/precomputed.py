@@ -21,6 +21,7 @@ from relsearch.rerank.late.folder import VectorFolder
 from relsearch.rerank.late.interaction import TextVectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.reranker import Reranker
 from relsearch.trec import read_qrels, read_run
 
 PRECOMPUTED, COLD = "late interaction, documents precomputed", "late interaction, documents read now"
@@ -71,7 +72,7 @@ def compression_loss(bundle: Path, collection: str) -> dict[str, Any]:
     queries, texts = texts_of(run, source, kept.render)
     figures = {}
     for name, scorer in (("ndcg10", kept), ("ndcg10_uncompressed", Uncompressed(kept))):
-        reranked = rerank_run(run, queries, texts, scorer, depth=100)
+        reranked = rerank_run(run, queries, texts, Reranker(scorer), depth=100)
         figures[name] = round(float(query_values(qrels, reranked, ["nDCG@10"])["nDCG@10"].mean()), 5)
     loss = 1 - figures["ndcg10"] / figures["ndcg10_uncompressed"]
     return {"precomputed_ndcg_loss": round(loss, 5), "precomputed_ndcg10": figures}

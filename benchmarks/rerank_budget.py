@@ -21,6 +21,7 @@ from relsearch.corpus import load_collection
 from relsearch.evaluate import query_values
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.rank import rerank_run_within
+from relsearch.rerank.reranker import Reranker
 from relsearch.show import table
 from relsearch.trec import read_run
 
@@ -56,7 +57,8 @@ def measure(bundle: Path, folder: Path, *, budgets: Sequence[float], depth: int)
     queries = {query.query_id: query.text for query in collection.queries()}
     scorer.prepare(list(texts.values()))
     scorer.warm_up()
-    within = partial(rerank_run_within, run, queries, texts, scorer, depth=depth, mix=scorer.manifest.beside)
+    reranker = Reranker(scorer, scorer.template, scorer.manifest.beside)
+    within = partial(rerank_run_within, run, queries, texts, reranker, depth=depth)
     curve = []
     for budget_ms in budgets:
         reranked, reached = within(budget_ms=budget_ms)

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from benchmarks.record import record
+from relsearch.rerank.reranker import Reranker
 from relsearch.serve.app import create_app
 from relsearch.serve.settings import read_settings
 
@@ -105,7 +106,7 @@ def main() -> None:
 async def fuzz(requests: int, *, seed: int) -> Outcome:
     """Send so many seeded requests, eight at a time; return their statuses, faults and the memory's growth."""
     rng = random.Random(seed)  # noqa: S311  # not for secrets
-    app = create_app(LengthScorer(), read_settings(max_body_bytes=_MAX_BODY, max_documents=300))
+    app = create_app(Reranker(LengthScorer()), read_settings(max_body_bytes=_MAX_BODY, max_documents=300))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     outcome = Outcome()
     async with (

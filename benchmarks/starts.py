@@ -36,6 +36,7 @@ from relsearch.rerank.families import open_model
 from relsearch.rerank.loss import Objective
 from relsearch.rerank.prior import Prior
 from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.reranker import Reranker
 from relsearch.rerank.training import Texts
 from relsearch.stages.context import Context
 from relsearch.stages.runs import reorder
@@ -199,7 +200,7 @@ class Trial:
 
     def _reranked(self, scorer: Scorer) -> pl.DataFrame:
         texts = {pair.doc_id: pair.text for pair in self.context.pairs(self.first_stage)}
-        return rerank_run(self.first_stage, self.context.query_texts, texts, scorer, depth=100)
+        return rerank_run(self.first_stage, self.context.query_texts, texts, Reranker(scorer), depth=100)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from relsearch.index.registry import build_searcher
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.reranker import Reranker
 from relsearch.stages.runs import reorder
 from relsearch.tables import candidates_table
 from relsearch.trec import read_qrels, read_run
@@ -61,9 +62,9 @@ def _measure(name: str, bundle: Path, vectors: Path) -> Any:
     runs = {
         "bm25": bm25,
         "cosine": reorder(bm25, cosines.tolist()),
-        "ready": rerank_run(bm25, queries, texts, scorer, depth=DEPTH),
-        "mixed": rerank_run(bm25, queries, texts, scorer, depth=DEPTH, mix=Mix(scorer.manifest.mix)),
-        "shipped": rerank_run(bm25, queries, texts, scorer, depth=DEPTH, mix=scorer.manifest.beside),
+        "ready": rerank_run(bm25, queries, texts, Reranker(scorer), depth=DEPTH),
+        "mixed": rerank_run(bm25, queries, texts, Reranker(scorer, mix=Mix(scorer.manifest.mix)), depth=DEPTH),
+        "shipped": rerank_run(bm25, queries, texts, Reranker(scorer, mix=scorer.manifest.beside), depth=DEPTH),
     }
     return evaluate(qrels, runs, measures=[MEASURE], resamples=2000, seed=SEED)
 

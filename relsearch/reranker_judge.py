@@ -22,11 +22,12 @@ from relsearch.judge.grading import Decision, judgments
 from relsearch.ordinal import CumulativeLink, cut
 from relsearch.protocols import Scorer
 from relsearch.rerank.logistic import Floats, log_odds
-from relsearch.rerank.mix import Mix, mixed_scores
+from relsearch.rerank.mix import Mix
+from relsearch.rerank.reranker import Reranker
 from relsearch.types import Judgment, Pair, Scale
 
 
-class Reranker(Scorer, Protocol):
+class CountingScorer(Scorer, Protocol):
     """A scorer that counts what it does not read to the end."""
 
     def truncated(self, query: str, texts: Sequence[str]) -> int:
@@ -49,12 +50,12 @@ class FirstStage:
 
 
 class Ranks:
-    """A reranker, what is mixed in, and how many texts it did not read to the end."""
+    """A reranker of pools, and how many texts it did not read to the end."""
 
-    def __init__(self, reranker: Reranker, first_stage: FirstStage, mix: Mix) -> None:
-        self._reranker = reranker
+    def __init__(self, scorer: CountingScorer, first_stage: FirstStage, mix: Mix) -> None:
+        self._scorer = scorer
+        self._reranker = Reranker(scorer, mix=mix)
         self._first_stage = first_stage
-        self._mix = mix
         self.truncated = 0
 
     def logits(self, pairs: Sequence[Pair], advance: Callable[[int], object] = lambda done: done) -> Floats:
@@ -65,8 +66,8 @@ class Ranks:
             rows = list(group)
             query, texts = pairs[rows[0]].query, [pairs[row].text for row in rows]
             stage = self._first_stage.scores(pairs[row] for row in rows)
-            found[rows] = log_odds(mixed_scores(self._reranker, query, texts, stage, self._mix))
-            self.truncated += self._reranker.truncated(query, texts)
+            found[rows] = log_odds(self._reranker.score_pool(query, texts, stage))
+            self.truncated += self._scorer.truncated(query, texts)
             advance(len(rows))
         return found
 

@@ -6,7 +6,6 @@ The functions are relsearch.search and relsearch.search_async; a module called `
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,34 +13,19 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from threading import Event
-from typing import Any, Protocol
+from typing import Any
 
 from relsearch.errors import ConfigError
 from relsearch.hits import engine_scores, source_fields
-from relsearch.protocols import Scorer
-from relsearch.rerank.cascade import Described, Second, behind
-from relsearch.rerank.mix import Mix, mixed, vectors_of
+from relsearch.rerank.bundle import bundle_folder
+from relsearch.rerank.reranker import Reranker
 from relsearch.template import template_fields
 from relsearch.wire import match_body
 
 Fields = Mapping[str, str] | Sequence[str] | None
 
-_TEXTS_A_CALL = 32  # between two calls a search that is over its budget stops scoring
 _THREADS = 4
 _SHOWN = 200
-
-
-class Reranker(Scorer, Protocol):
-    """An opened bundle of either family, or what can do the same."""
-
-    @property
-    def manifest(self) -> Described:
-        """What the bundle says of itself."""
-        ...
-
-    def render(self, fields: Mapping[str, str]) -> str:
-        """Render a document's fields to the text that is scored."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +80,8 @@ def search(
     of the fields, where the bundles have two templates, where a weight is below 0, or where vectors are given for a
     cross-encoder or an opened bundle.
     """
-    reranker, second = _both(bundle, vectors, then, then_window)
-    plan = _plan(
-        query,
-        reranker,
-        fields,
-        size=size,
-        window=window,
-        beside=(mix, feedback),
-        then=second,
-        engine_query=engine_query,
-    )
+    reranker = _opened(bundle, vectors, mix=mix, feedback=feedback, then=then, then_window=then_window)
+    plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(client.search(index=index, body=plan.body))
     searched_s = time.monotonic()
@@ -140,17 +115,9 @@ async def search_async(
 ) -> Found:
     """Do as `search` by an asynchronous client; scoring runs in a thread and leaves the event loop free."""
     loop = asyncio.get_running_loop()
-    reranker, second = await loop.run_in_executor(_pool(), _both, bundle, vectors, then, then_window)
-    plan = _plan(
-        query,
-        reranker,
-        fields,
-        size=size,
-        window=window,
-        beside=(mix, feedback),
-        then=second,
-        engine_query=engine_query,
-    )
+    opening = partial(_opened, bundle, vectors, mix=mix, feedback=feedback, then=then, then_window=then_window)
+    reranker = await loop.run_in_executor(_pool(), opening)
+    plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(await client.search(index=index, body=plan.body))
     searched_s = time.monotonic()
@@ -174,8 +141,6 @@ class _Plan:
     names: Mapping[str, str]
     size: int
     window: int
-    mix: Mix
-    then: Second | None
     body: Mapping[str, Any]
 
     def scores(self, hits: Sequence[Mapping[str, Any]], stop: Event) -> list[float]:
@@ -183,16 +148,12 @@ class _Plan:
         texts = [self.reranker.render(source_fields(hit["_source"], self.names)) for hit in hits[: self.window]]
         if texts and not any(texts):
             raise ConfigError(f"no hit has a field that the bundle reads: {', '.join(self.names.values())}; set fields")
-        scores: list[float] = []
-        for start in range(0, len(texts), _TEXTS_A_CALL):
+
+        def check() -> None:
             if stop.is_set():
                 raise TimeoutError
-            scores += self.reranker.score(self.query, texts[start : start + _TEXTS_A_CALL])
-        if len(scores) != len(texts) or not all(map(math.isfinite, scores)):
-            raise ValueError(f"{len(scores)} scores for {len(texts)} texts, or one that is not finite")
-        vectors = vectors_of(self.reranker, texts, self.mix)
-        scores = mixed(scores, engine_scores(hits[: self.window]), self.mix, vectors=vectors)
-        return self.then.rescored(self.query, texts, scores) if self.then else scores
+
+        return self.reranker.score_pool(self.query, texts, engine_scores(hits[: self.window]), between=check)
 
     def found(
         self,
@@ -221,15 +182,12 @@ def _plan(
     *,
     size: int,
     window: int,
-    beside: tuple[float | None, float | None],
-    then: Second | None,
     engine_query: Mapping[str, Any] | None,
 ) -> _Plan:
-    mix = reranker.manifest.beside.but(first_stage=beside[0], feedback=beside[1])
-    names = _names(fields, template_fields(reranker.manifest.template))
+    names = _names(fields, template_fields(reranker.template))
     searched = {"query": engine_query} if engine_query else match_body(query, names.values())
     body = {**searched, "size": max(size, window)}
-    return _Plan(query, reranker, names, size, window, mix, then, body)
+    return _Plan(query, reranker, names, size, window, body)
 
 
 def _names(fields: Fields, wanted: tuple[str, ...]) -> Mapping[str, str]:
@@ -255,29 +213,32 @@ def _reason(exc: Exception, budget_ms: float | None) -> str:
     return f"{type(exc).__name__}: {' '.join(str(exc).split())}"[:_SHOWN]
 
 
-def _opened(bundle: Path | str | Reranker, vectors: Path | str | None) -> Reranker:
+def _opened(
+    bundle: Path | str | Reranker,
+    vectors: Path | str | None,
+    *,
+    mix: float | None,
+    feedback: float | None,
+    then: Path | str | Reranker | None,
+    then_window: int,
+) -> Reranker:
+    reranker = _reranker(bundle, vectors).with_weights(mix=mix, feedback=feedback)
+    return reranker if then is None else reranker.with_second(_reranker(then, None), then_window)
+
+
+def _reranker(bundle: Path | str | Reranker, vectors: Path | str | None) -> Reranker:
     if isinstance(bundle, Path | str):
-        return _open(Path(bundle).resolve(), None if vectors is None else str(vectors))
+        return _open(bundle_folder(bundle).resolve(), None if vectors is None else str(vectors))
     if vectors is not None:
         raise ConfigError(f"{vectors}: the bundle is open already; open it with these vectors, or give its folder")
     return bundle
 
 
-def _both(
-    bundle: Path | str | Reranker, vectors: Path | str | None, then: Path | str | Reranker | None, size: int
-) -> tuple[Reranker, Second | None]:
-    first, second = _opened(bundle, vectors), None if then is None else _opened(then, None)
-    if second is None:
-        return first, None
-    return first, behind(second, size, second.manifest, templates=[first.manifest.template])
-
-
 @cache
 def _open(folder: Path, vectors: str | None) -> Reranker:
     from relsearch.index.vectors import open_vectors
-    from relsearch.rerank.families import open_scorer
 
-    return open_scorer(folder, vectors=open_vectors(vectors))
+    return Reranker.open(folder, vectors=open_vectors(vectors))
 
 
 @cache

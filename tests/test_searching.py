@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from relsearch.errors import ArtifactError, ConfigError
 from relsearch.index.vectors import open_vectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.mix import NOTHING, Mix
+from relsearch.rerank.reranker import Reranker
 from relsearch.searching import Found
-from relsearch.template import DEFAULT_TEMPLATE, render
+from relsearch.template import DEFAULT_TEMPLATE
 
 Score = Callable[[str, Sequence[str]], list[float]]
 TEXTS = ["tea", "green tea", "tea tea tea", "black tea"]
@@ -50,40 +51,32 @@ class AsyncEngine(Engine):
         return super().search(index=index, body=body)
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What a bundle says of itself."""
-
-    template: str = DEFAULT_TEMPLATE
-    beside: Mix = NOTHING
-
-
 def longer_is_better(query: str, texts: Sequence[str]) -> list[float]:
     """A probability that grows with the length."""
     return [(len(text) + 1) / (len(text) + 2) for text in texts]
 
 
-@dataclass
-class Bundle:
-    """An opened bundle that scores by a function."""
+@dataclass(frozen=True)
+class Scored:
+    """A scorer that is a function."""
 
-    scores: Score = longer_is_better
-    manifest: Manifest = field(default_factory=Manifest)
-
-    def render(self, fields: Mapping[str, str]) -> str:
-        """Render as bundles do."""
-        return render(fields, self.manifest.template)
+    scores: Score
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """Score by the function."""
         return self.scores(query, texts)
 
 
-def _sync(texts: Sequence[str], bundle: Bundle, **options: Any) -> Found:
+def reranker(scores: Score = longer_is_better, *, template: str = DEFAULT_TEMPLATE, mix: Mix = NOTHING) -> Reranker:
+    """An opened bundle that scores by a function."""
+    return Reranker(Scored(scores), template, mix)
+
+
+def _sync(texts: Sequence[str], bundle: Reranker, **options: Any) -> Found:
     return relsearch.search(Engine(texts), "docs", "tea", bundle=bundle, **options)
 
 
-def _async(texts: Sequence[str], bundle: Bundle, **options: Any) -> Found:
+def _async(texts: Sequence[str], bundle: Reranker, **options: Any) -> Found:
     return asyncio.run(relsearch.search_async(AsyncEngine(texts), "docs", "tea", bundle=bundle, **options))
 
 
@@ -100,7 +93,7 @@ def _ids(found: Found) -> list[str]:
 
 def test_hits_follow_the_reranker_and_keep_the_engine_rank(search: Callable[..., Found]) -> None:
     """Each hit says where the engine had it and what both thought of it."""
-    found = search(TEXTS, Bundle())
+    found = search(TEXTS, reranker())
     assert found.reranked
     assert found.reason is None
     assert [(hit.doc_id, hit.engine_rank, hit.engine_score) for hit in found.hits] == [
@@ -114,26 +107,26 @@ def test_hits_follow_the_reranker_and_keep_the_engine_rank(search: Callable[...,
 
 def test_what_lies_below_the_window_follows_in_the_engine_order(search: Callable[..., Found]) -> None:
     """It has no score of the reranker's."""
-    found = search(TEXTS, Bundle(), window=2)
+    found = search(TEXTS, reranker(), window=2)
     assert _ids(found) == ["d1", "d0", "d2", "d3"]
     assert [hit.score is None for hit in found.hits] == [False, False, True, True]
 
 
 def test_the_engines_scores_can_be_mixed_in(search: Callable[..., Found]) -> None:
     """With enough weight its order comes back, and the window's hits keep a score."""
-    found = search(TEXTS, Bundle(), mix=100.0)
+    found = search(TEXTS, reranker(), mix=100.0)
     assert _ids(found) == ["d0", "d1", "d2", "d3"]
     assert found.reranked
 
 
 def test_a_second_bundle_reranks_the_head(search: Callable[..., Found]) -> None:
     """It orders what the first one puts there; one that renders otherwise is refused, one that fails loses nothing."""
-    second = Bundle(scores=lambda _, texts: [1 / (1 + len(text)) for text in texts])
-    found = search(TEXTS, Bundle(), then=second, then_window=2)
+    second = reranker(scores=lambda _, texts: [1 / (1 + len(text)) for text in texts])
+    found = search(TEXTS, reranker(), then=second, then_window=2)
     assert _ids(found) == ["d1", "d2", "d3", "d0"]
-    assert _ids(search(TEXTS, Bundle(), then=Bundle(scores=_broken))) == ["d0", "d1", "d2", "d3"]
+    assert _ids(search(TEXTS, reranker(), then=reranker(scores=_broken))) == ["d0", "d1", "d2", "d3"]
     with pytest.raises(ConfigError, match="export both alike"):
-        search(TEXTS, Bundle(), then=Bundle(manifest=Manifest("{title}")))
+        search(TEXTS, reranker(), then=reranker(template="{title}"))
 
 
 def _broken(query: str, texts: Sequence[str]) -> list[float]:
@@ -142,34 +135,34 @@ def _broken(query: str, texts: Sequence[str]) -> list[float]:
 
 def test_a_bundle_says_how_much_the_engines_scores_weigh(search: Callable[..., Found]) -> None:
     """Unless the caller does."""
-    bundle = Bundle(manifest=Manifest(beside=Mix(100.0)))
+    bundle = reranker(mix=Mix(100.0))
     assert _ids(search(TEXTS, bundle)) == ["d0", "d1", "d2", "d3"]
-    assert _ids(search(TEXTS, bundle, mix=0)) == _ids(search(TEXTS, Bundle()))
+    assert _ids(search(TEXTS, bundle, mix=0)) == _ids(search(TEXTS, reranker()))
 
 
 @pytest.mark.parametrize("mix", [-0.1, float("nan"), float("inf")])
 def test_a_weight_that_is_none_is_refused(search: Callable[..., Found], mix: float) -> None:
     """Before the engine is asked anything."""
     with pytest.raises(ConfigError, match=r"mix .* give a weight of 0 or more"):
-        search(TEXTS, Bundle(), mix=mix)
+        search(TEXTS, reranker(), mix=mix)
 
 
 def test_the_best_of_the_window_are_returned(search: Callable[..., Found]) -> None:
     """`size` cuts after reranking."""
-    assert _ids(search(TEXTS, Bundle(), size=1)) == ["d2"]
+    assert _ids(search(TEXTS, reranker(), size=1)) == ["d2"]
 
 
 @pytest.mark.parametrize(
     ("scores", "reason"),
     [
         (lambda query, texts: 1 / 0, "ZeroDivisionError: division by zero"),
-        (lambda query, texts: [0.5], "ValueError: 1 scores for 4 texts"),
-        (lambda query, texts: [float("nan")] * len(texts), "or one that is not finite"),
+        (lambda query, texts: [0.5], "ModelError: the reranker gave 1 scores for 4 texts"),
+        (lambda query, texts: [float("nan")] * len(texts), "or one not finite"),
     ],
 )
 def test_a_failing_reranker_loses_no_search(search: Callable[..., Found], scores: Score, reason: str) -> None:
     """The engine's order comes back, marked with the reason."""
-    found = search(TEXTS, Bundle(scores))
+    found = search(TEXTS, reranker(scores))
     assert not found.reranked
     assert reason in str(found.reason)
     assert _ids(found) == ["d0", "d1", "d2", "d3"]
@@ -185,7 +178,7 @@ def test_a_slow_reranker_is_left_behind_at_the_budget(search: Callable[..., Foun
         time.sleep(0.3)
         return longer_is_better(query, texts)
 
-    found = search(["tea"] * 1000, Bundle(slow), window=1000, budget_ms=100)
+    found = search(["tea"] * 1000, reranker(slow), window=1000, budget_ms=100)
     assert found.reason == "the reranker took longer than 100 ms"
     assert _ids(found)[:2] == ["d0", "d1"]
     assert found.rerank_ms < 5000  # all texts would take 9,600
@@ -195,13 +188,13 @@ def test_a_slow_reranker_is_left_behind_at_the_budget(search: Callable[..., Foun
 
 def test_within_the_budget_the_result_is_the_same(search: Callable[..., Found]) -> None:
     """A budget that suffices changes nothing."""
-    assert _ids(search(TEXTS, Bundle(), budget_ms=30_000)) == _ids(search(TEXTS, Bundle()))
+    assert _ids(search(TEXTS, reranker(), budget_ms=30_000)) == _ids(search(TEXTS, reranker()))
 
 
 def test_fields_map_the_template_to_the_index() -> None:
     """A text field of another name is searched and read where it stands."""
     engine = Engine(TEXTS, name="body")
-    found = relsearch.search(engine, "docs", "tea", bundle=Bundle(), fields={"text": "body"})
+    found = relsearch.search(engine, "docs", "tea", bundle=reranker(), fields={"text": "body"})
     assert _ids(found)[0] == "d2"
     assert engine.asked[0]["query"]["multi_match"] == {"query": "tea", "fields": ["body", "contents"]}
     assert engine.asked[0]["size"] == 100
@@ -211,27 +204,27 @@ def test_an_own_engine_query_replaces_the_first_stage() -> None:
     """Filters, boosts and the like stay the caller's."""
     engine = Engine(TEXTS)
     own = {"bool": {"filter": {"term": {"lang": "en"}}}}
-    relsearch.search(engine, "docs", "tea", bundle=Bundle(), engine_query=own, window=3, size=5)
+    relsearch.search(engine, "docs", "tea", bundle=reranker(), engine_query=own, window=3, size=5)
     assert engine.asked == [{"index": "docs", "query": own, "size": 5}]
 
 
 def test_fields_that_the_bundle_does_not_read_are_refused() -> None:
     """They would be left out in silence; the error shows the mapping to give."""
     with pytest.raises(ConfigError, match=r"bundle reads title, text; .*fields=\{'text': 'body'\}"):
-        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=Bundle(), fields=["body"])
+        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=reranker(), fields=["body"])
 
 
 def test_hits_without_any_text_are_not_reranked(search: Callable[..., Found]) -> None:
     """Scores of empty texts would be noise."""
-    found = search(TEXTS, Bundle(), fields={"text": "body"})
+    found = search(TEXTS, reranker(), fields={"text": "body"})
     assert not found.reranked
     assert "no hit has a field that the bundle reads: body" in str(found.reason)
 
 
 def test_nothing_found_is_no_failure(search: Callable[..., Found]) -> None:
     """An empty result stays empty."""
-    assert search([], Bundle()).hits == ()
-    assert search([], Bundle()).reason is None
+    assert search([], reranker()).hits == ()
+    assert search([], reranker()).reason is None
 
 
 def test_a_missing_bundle_is_an_error(tmp_path: Path) -> None:
@@ -266,7 +259,7 @@ def test_vectors_that_would_be_left_unread_are_refused(tiny_bundles: dict[str, P
     with pytest.raises(ConfigError, match="cross-encoder"):
         relsearch.search(Engine(TEXTS), "docs", "tea", bundle=tiny_bundles["fp32"], vectors=tmp_path)
     with pytest.raises(ConfigError, match="open already"):
-        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=Bundle(), vectors=tmp_path)
+        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=reranker(), vectors=tmp_path)
 
 
 def test_importing_relsearch_stays_light() -> None:
@@ -281,7 +274,7 @@ def test_importing_relsearch_stays_light() -> None:
 @given(st.lists(st.text(max_size=8), max_size=40), st.integers(1, 50), st.integers(1, 50))
 def test_reranking_is_a_permutation(texts: list[str], size: int, window: int) -> None:
     """No hit is lost, doubled or invented; window and rest do not mix."""
-    found = _sync(texts, Bundle(), size=max(size, len(texts)), window=window)
+    found = _sync(texts, reranker(), size=max(size, len(texts)), window=window)
     assert sorted(hit.engine_rank for hit in found.hits) == list(range(1, len(texts) + 1))
     if found.reranked:
         assert all((hit.score is not None) == (hit.engine_rank <= window) for hit in found.hits)

@@ -18,7 +18,6 @@ from relsearch.cli.app import (
     VectorsOption,
     app,
 )
-from relsearch.errors import ConfigError
 
 
 @app.command()
@@ -49,26 +48,25 @@ def rerank(
     from relsearch.exporters.trec import is_run_of, run_text, write_run
     from relsearch.index.vectors import open_vectors
     from relsearch.outputs import check_output
-    from relsearch.rerank.cascade import open_second
-    from relsearch.rerank.families import open_scorer
     from relsearch.rerank.rank import rerank_run, rerank_run_within
+    from relsearch.rerank.reranker import Reranker
     from relsearch.trec import read_run
 
-    if then and budget_ms is not None:
-        raise ConfigError("--budget-ms stops one bundle's reading; leave out --then, or the budget")
     if output:
         check_output(output, inputs=[run_file], ours=partial(is_run_of, tag=tag))
     source = load_collection(collection)
     first = read_run(run_file)
-    scorer = open_scorer(bundle, vectors=open_vectors(vectors), kept_documents=max(20_000, first["doc_id"].n_unique()))
-    queries, texts = texts_of(first, source, scorer.render)
-    beside = scorer.manifest.beside.but(first_stage=mix, feedback=feedback)
+    kept = max(20_000, first["doc_id"].n_unique())
+    reranker = Reranker.open(bundle, vectors=open_vectors(vectors), kept_documents=kept)
+    reranker = reranker.with_weights(mix=mix, feedback=feedback)
+    if then:
+        reranker = reranker.with_second(Reranker.open(then), then_window)
+    queries, texts = texts_of(first, source, reranker.render)
     if budget_ms is None:
-        second = open_second(then, then_window, templates=[scorer.manifest.template]) if then else None
-        run = rerank_run(first, queries, texts, scorer, depth=depth, mix=beside, then=second)
+        run = rerank_run(first, queries, texts, reranker, depth=depth)
     else:
-        scorer.prepare(list(texts.values()))  # as an index would hold them
-        run, reached = rerank_run_within(first, queries, texts, scorer, depth=depth, budget_ms=budget_ms, mix=beside)
+        reranker.prepare(list(texts.values()))  # as an index would hold them
+        run, reached = rerank_run_within(first, queries, texts, reranker, depth=depth, budget_ms=budget_ms)
         typer.echo(f"reached within {budget_ms:g} ms: {reached:.1f} candidates a query", err=True)
     if output:
         write_run(run, output, tag=tag)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from relsearch.errors import ConfigError
 from relsearch.gateway.ask import Ask
 from relsearch.gateway.config import GatewayConfig, Rules
 from relsearch.gateway.refusals import BadAskError, NotRerankedError, UnsupportedError
@@ -74,20 +75,20 @@ class Ranking:
     def _plan(self, search: Search, wish: Ask | bool | None, rules: Rules) -> Plan:
         ask = wish if isinstance(wish, Ask) else Ask()
         applied = ask.apply(rules)
-        scorer = self._scorers[applied.bundle]
-        mix = scorer.mix.but(first_stage=applied.mix, feedback=applied.feedback)
-        if mix.feedback and not scorer.gives_feedback:
-            raise UnsupportedError("feedback", "the bundle is a cross-encoder, which gives no feedback; set it to 0")
-        return plan(search, ask, applied, applied.template or scorer.template, mix)
+        try:
+            reranker = self._scorers[applied.bundle].reranker.with_weights(mix=applied.mix, feedback=applied.feedback)
+        except ConfigError as exc:
+            raise UnsupportedError("feedback", str(exc)) from exc
+        return plan(search, ask, applied, applied.template or reranker.template, reranker.mix)
 
     async def rank(self, answer: Mapping[str, Any], wanted: Plan) -> tuple[Answer, str]:
         """Return the client's page and its mark; the engine's own order where the scorer fails or is late."""
         try:
             texts, first_stage = window(answer, wanted)
-            scorer = self._scorers[wanted.rules.bundle]
-            scores = await scorer.score(
-                wanted.query, texts, first_stage, wanted.mix, budget_s=wanted.rules.budget_ms / 1000
-            )
+            threads = self._scorers[wanted.rules.bundle]
+            reranker = replace(threads.reranker, mix=wanted.mix)
+            budget_s = wanted.rules.budget_ms / 1000
+            scores = await threads.score(reranker, wanted.query, texts, first_stage, budget_s=budget_s)
         except NotRerankedError as exc:
             return engines_own(answer, wanted), bypassed(exc.reason)
         return reranked(answer, wanted, scores), f"reranked; hits={len(texts)}"

@@ -15,6 +15,7 @@ from relsearch.errors import ConfigError
 from relsearch.gateway.app import Gateway, runner
 from relsearch.gateway.config import GatewayConfig
 from relsearch.gateway.scoring import ScoringThreads
+from relsearch.rerank.reranker import Reranker
 
 KEY_VARIABLE = "RELSEARCH_GATEWAY_KEY"
 
@@ -49,27 +50,15 @@ def open_scorers(
     Raise ArtifactError if a bundle is not whole, ConfigError where `then` reads documents in another way.
     """
     from relsearch.index.vectors import open_vectors
-    from relsearch.rerank.cascade import open_second
-    from relsearch.rerank.families import open_scorer
 
     folders = {None: bundle} | {rules.bundle: rules.bundle for rules in config.index.values() if rules.bundle}
-    scorers = {
-        folder: open_scorer(folder, vectors=open_vectors(vectors if folder == bundle else None))
-        for folder in dict.fromkeys(folders.values())
-    }
-    abouts = {folder: scorer.manifest for folder, scorer in scorers.items()}
-    second = open_second(then, then_window, templates=[about.template for about in abouts.values()]) if then else None
-    threaded = {
-        folder: ScoringThreads(
-            scorer,
-            abouts[folder].template,
-            mix=abouts[folder].beside,
-            then=second,
-            threads=threads,
-            queued=queued,
-        )
-        for folder, scorer in scorers.items()
-    }
+    second = Reranker.open(then) if then else None
+    threaded: dict[Path, ScoringThreads] = {}
+    for folder in dict.fromkeys(folders.values()):
+        reranker = Reranker.open(folder, vectors=open_vectors(vectors if folder == bundle else None))
+        if second:
+            reranker = reranker.with_second(second, then_window)
+        threaded[folder] = ScoringThreads(reranker, threads=threads, queued=queued)
     return {name: threaded[folder] for name, folder in folders.items()}
 
 

@@ -127,14 +127,14 @@ def check_free(folder: Path) -> None:
     check_replaceable(folder, made)
 
 
-def bundle_folder(name: Path) -> Path:
+def bundle_folder(name: Path | str) -> Path:
     """Return a bundle's folder: `ready` is the one that ships with relsearch, unless a folder of that name is here."""
-    return SHIPPED if name == READY and not name.is_dir() else name
+    return SHIPPED if Path(name) == READY and not Path(name).is_dir() else Path(name)
 
 
-def open_bundle(folder: Path) -> Bundle[ManifestBase]:
+def open_bundle(name: Path | str) -> Bundle[ManifestBase]:
     """Open and verify a bundle; raise ArtifactError naming the file that is absent, malformed or altered."""
-    folder = bundle_folder(folder)
+    folder = bundle_folder(name)
     path = folder / MANIFEST
     try:
         text = path.read_bytes()
@@ -153,7 +153,7 @@ def open_bundle(folder: Path) -> Bundle[ManifestBase]:
     return Bundle(folder, manifest)
 
 
-def open_bundle_of(folder: Path, kind: type[AnyManifest]) -> Bundle[AnyManifest]:
+def open_bundle_of(folder: Path | str, kind: type[AnyManifest]) -> Bundle[AnyManifest]:
     """Open a bundle of one family; raise ArtifactError where it is of another."""
     bundle = open_bundle(folder)
     if not isinstance(bundle.manifest, kind):

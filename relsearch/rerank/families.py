@@ -73,7 +73,7 @@ def open_model(model: Path, *, exact: bool = True) -> TorchScorer | LateTorchSco
 
 
 def open_scorer(
-    bundle: Path, *, workers: int | None = None, vectors: OpenStore | None = None, kept_documents: int = 20_000
+    bundle: Path | str, *, workers: int | None = None, vectors: OpenStore | None = None, kept_documents: int = 20_000
 ) -> OnnxScorer | LateOnnxScorer:
     """Open a bundle folder without torch; `vectors` opens what `relsearch precompute` read.
 

@@ -54,13 +54,6 @@ class Mix:
 NOTHING = Mix()
 
 
-def mixed_scores(
-    scorer: Scorer, query: str, texts: Sequence[str], first_stage: Sequence[float], mix: Mix
-) -> list[float]:
-    """Score a query's texts and mix; `first_stage` has the search's score of each. Raise as what it calls does."""
-    return mixed(scorer.score(query, texts), first_stage, mix, vectors=vectors_of(scorer, texts, mix))
-
-
 def vectors_of(scorer: Scorer, texts: Sequence[str], mix: Mix) -> Callable[[], Vectors] | None:
     """Return what gives the texts' vectors, None where no feedback is asked for.
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
 from relsearch import tables
-from relsearch.errors import DataError
+from relsearch.errors import ConfigError, DataError
 from relsearch.protocols import Scorer
-from relsearch.rerank.cascade import Second
 from relsearch.rerank.deadline import Reranked, falling
-from relsearch.rerank.mix import NOTHING, Mix, mixed, mixed_scores, vectors_of
+from relsearch.rerank.reranker import Reranker
 
 _Row = tuple[str, str, int, float, str]
 # From a query, its texts and their first-stage scores: the texts' places, best first, and scores in that order.
 _Order = Callable[[str, list[str], list[float]], tuple[Sequence[int], Sequence[float]]]
 
 
+@runtime_checkable
 class BudgetScorer(Scorer, Protocol):
     """A scorer that reranks as many texts as fit into a time."""
 
@@ -31,22 +31,18 @@ def rerank_run(
     run: pl.DataFrame,
     queries: Mapping[str, str],
     documents: Mapping[str, str],
-    scorer: Scorer,
+    reranker: Reranker,
     *,
     depth: int,
-    mix: Mix = NOTHING,
-    then: Second | None = None,
 ) -> pl.DataFrame:
-    """Return the run with the first `depth` documents of each query in the scorer's order.
+    """Return the run with the first `depth` documents of each query in the reranker's order.
 
     Ties keep the first stage's rank, then doc_id. Documents below the depth follow in their order, with
-    scores that go on falling below the lowest reranked one. `mix` weighs what counts beside the
-    scorer's own scores; `then` reranks what they put first. Raise DataError where a text is missing.
+    scores that go on falling below the lowest reranked one. Raise DataError where a text is missing.
     """
 
     def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
-        scores = mixed_scores(scorer, query, texts, first_stage, mix)
-        return _best_first(range(len(texts)), then.rescored(query, texts, scores) if then else scores)
+        return _best_first(range(len(texts)), reranker.score_pool(query, texts, first_stage))
 
     return _table(run, queries, documents, order, depth=depth)
 
@@ -55,25 +51,26 @@ def rerank_run_within(
     run: pl.DataFrame,
     queries: Mapping[str, str],
     documents: Mapping[str, str],
-    scorer: BudgetScorer,
+    reranker: Reranker,
     *,
     depth: int,
     budget_ms: float,
-    mix: Mix = NOTHING,
 ) -> tuple[pl.DataFrame, float]:
     """Return the run reranked within `budget_ms` a query, and the mean number of documents that were reached.
 
-    `mix` weighs what counts beside the scores of those that were reached; the others follow in their order.
+    The others follow in their order. Raise ConfigError where the reranker cannot stop in time, or has a second one.
     """
+    scorer = reranker.scorer
+    if not isinstance(scorer, BudgetScorer) or reranker.second:
+        raise ConfigError("--budget-ms stops one bundle's reading; leave out --then, or the budget")
     reached: list[int] = []
 
     def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
         found = scorer.rerank(query, texts, budget_ms=budget_ms)
         reached.append(found.reached)
         places, below = found.order[: found.reached], found.order[found.reached :]
-        vectors = vectors_of(scorer, [texts[place] for place in places], mix)
-        stage = [first_stage[place] for place in places]
-        best, scores = _best_first(places, mixed(found.scores[: found.reached], stage, mix, vectors=vectors))
+        read, stage = [texts[place] for place in places], [first_stage[place] for place in places]
+        best, scores = _best_first(places, reranker.combine(query, read, found.scores[: found.reached], stage))
         return [*best, *below], [*scores, *falling(min(scores, default=1.0), len(below))]
 
     return _table(run, queries, documents, order, depth=depth), sum(reached) / max(len(reached), 1)

@@ -18,8 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relsearch import __version__
-from relsearch.protocols import Scorer
-from relsearch.rerank.mix import NOTHING, Mix
+from relsearch.rerank.reranker import Reranker
 from relsearch.serve.access_log import AccessLog
 from relsearch.serve.batching import Batcher, Scored
 from relsearch.serve.body import read_request
@@ -38,15 +37,10 @@ _DIGITS = 9  # of a time limit; more would be years
 _CLIENT_LEFT = 499  # nginx's number; nobody reads it but the log
 
 
-def create_app(
-    scorer: Scorer, settings: Settings, *, tokens: TokenLengths | None = None, mix: Mix = NOTHING
-) -> FastAPI:
-    """Return the application around a scorer; without `tokens`, lengths are guessed and truncation is not reported.
-
-    `mix` is what counts beside the scorer's own scores; raise ConfigError for feedback from a cross-encoder.
-    """
+def create_app(reranker: Reranker, settings: Settings, *, tokens: TokenLengths | None = None) -> FastAPI:
+    """Return the application around a reranker; without `tokens`, lengths are guessed and truncation not reported."""
     metrics = Metrics()
-    batcher = Batcher(scorer, settings, metrics=metrics, tokens=tokens, mix=mix)
+    batcher = Batcher(reranker, settings, metrics=metrics, tokens=tokens)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

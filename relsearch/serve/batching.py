@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from relsearch.protocols import Scorer
-from relsearch.rerank.mix import NOTHING, Mix, mixed, vectors_of
+from relsearch.rerank.reranker import Reranker
 from relsearch.serve.metrics import Metrics
 from relsearch.serve.queue import Job, Part, Queue
 from relsearch.serve.refusals import BackendError, OverloadedError, RefusedError, UnhealthyError, WouldTruncateError
@@ -49,19 +49,16 @@ class Batcher:
 
     def __init__(
         self,
-        scorer: Scorer,
+        reranker: Reranker,
         settings: Settings,
         *,
         metrics: Metrics,
         tokens: TokenLengths | None = None,
-        mix: Mix = NOTHING,
     ) -> None:
-        vectors_of(scorer, (), mix)  # a scorer that has none is refused now, not at the first request
-        self._scorer = scorer
+        self._reranker = reranker
         self._settings = settings
         self._metrics = metrics
         self._tokens = tokens
-        self._mix = mix
         self._queue = Queue()
         self._requests = 0
         self._running = False
@@ -72,7 +69,7 @@ class Batcher:
         self._filled = asyncio.Event()
         # One thread more, for tokenising the next request.
         self._threads = ThreadPoolExecutor(self._settings.parallel_batches + 1, thread_name_prefix="relsearch-batch")
-        await self._in_thread(_scores, self._scorer, {"warm": ["up"]})
+        await self._in_thread(_scores, self._reranker.scorer, {"warm": ["up"]})
         self._loops = [asyncio.create_task(self._serve()) for _ in range(self._settings.parallel_batches)]
         self._running = True
 
@@ -113,19 +110,17 @@ class Batcher:
                         raise WouldTruncateError(f"{usage.truncated} texts are longer than the model; send truncate")
                     job = self._enqueue(query, distinct, lengths, priority=priority)
                     found = await job.done
-                    if self._mix != NOTHING:
-                        found = await self._in_thread(self._mixed, found)
+                    found = await self._in_thread(self._combined, query, found)
             except TimeoutError:
                 raise self._too_late(job, limit_s) from None
             finally:
                 self._leave(job)
         return Scored([found[text] for text in texts], usage)
 
-    def _mixed(self, found: Mapping[str, float]) -> dict[str, float]:
+    def _combined(self, query: str, found: Mapping[str, float]) -> dict[str, float]:
         """The scores of one request's texts beside each other; their vectors were kept when they were scored."""
-        vectors = vectors_of(self._scorer, list(found), self._mix)
         try:
-            scores = mixed(list(found.values()), [0.0] * len(found), self._mix, vectors=vectors)
+            scores = self._reranker.combine(query, list(found), list(found.values()))
         except Exception as exc:  # as in _answer: a model may raise anything, and its message may quote the texts
             _log.error("feedback failed: %s", type(exc).__name__)
             raise BackendError("the model failed; see the service's log") from exc
@@ -204,7 +199,7 @@ class Batcher:
         if not wanted:
             return
         try:
-            scores = await self._in_thread(_scores, self._scorer, wanted)
+            scores = await self._in_thread(_scores, self._reranker.scorer, wanted)
         except Exception as exc:  # whatever a model raises ends its requests, not the service
             if len(wanted) > 1:
                 for query in wanted:  # one query's failure is not its neighbours'

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from relsearch.errors import ConfigError
 from relsearch.index.vectors import open_vectors
 from relsearch.rerank.bundle import open_bundle
-from relsearch.rerank.families import scorer_of
+from relsearch.rerank.reranker import Reranker
 from relsearch.serve.access_log import log_config
 from relsearch.serve.app import create_app
 from relsearch.serve.metrics import SHARED_FOLDER
@@ -30,10 +30,9 @@ def app_of_environment() -> FastAPI:
     if settings.bundle is None:
         raise ConfigError("serve: no bundle; set RELSEARCH_BUNDLE, or pass --bundle")
     threads = settings.threads or max(1, _cores() // settings.workers)
-    bundle = open_bundle(settings.bundle)
-    scorer = scorer_of(bundle, workers=threads, vectors=open_vectors(settings.vectors))
-    mix = scorer.manifest.beside.but(first_stage=0.0, feedback=settings.feedback)  # no request brings other scores
-    return create_app(scorer, settings, tokens=bundle_tokens(bundle), mix=mix)
+    reranker = Reranker.open(settings.bundle, workers=threads, vectors=open_vectors(settings.vectors))
+    reranker = reranker.with_weights(feedback=settings.feedback)
+    return create_app(reranker, settings, tokens=bundle_tokens(open_bundle(settings.bundle)))
 
 
 def run(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from relsearch.rerank.card import CARD
 from relsearch.rerank.families import open_model
 from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.reranker import Reranker
 from relsearch.stages.context import Context
 from relsearch.stages.training import arm_examples, human_examples, train_on
 
@@ -62,4 +63,5 @@ def _ranked(context: Context, query_ids: Set[str], model: Path) -> pl.DataFrame:
         return pl.DataFrame(schema=dict(tables.CANDIDATES))
     mix = Mix(config.export.mix, config.export.feedback if config.train.family == "late" else 0.0)
     texts = context.texts(first["doc_id"])
-    return rerank_run(first, context.query_texts, texts, open_model(model), depth=config.pool.depth, mix=mix)
+    reranker = Reranker(open_model(model), config.collection.template, mix)
+    return rerank_run(first, context.query_texts, texts, reranker, depth=config.pool.depth)

@@ -118,12 +118,14 @@ class Bench:
         """Pairs at the head of the last ranker's order that neither a person nor the judge has labelled."""
         from relsearch.rerank.families import open_model
         from relsearch.rerank.rank import rerank_run
+        from relsearch.rerank.reranker import Reranker
 
         context = self._context
         learning = sorted(context.split("train", "unlabelled"))
         pool = context.candidates.filter(pl.col("query_id").is_in(learning))
         texts, depth = context.texts(pool["doc_id"]), context.config.pool.depth
-        ranked = rerank_run(pool, context.query_texts, texts, open_model(self._ranker, exact=False), depth=depth)
+        reranker = Reranker(open_model(self._ranker, exact=False), context.config.collection.template)
+        ranked = rerank_run(pool, context.query_texts, texts, reranker, depth=depth)
         head = ranked.filter(pl.col("rank") <= context.config.optimize.repool_depth).select(_PAIR)
         return head.join(context.human, on=_PAIR, how="anti").join(self.labels, on=_PAIR, how="anti").sort(_PAIR)
 

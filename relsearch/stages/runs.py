@@ -35,11 +35,11 @@ def baseline_runs(context: Context, query_ids: set[str]) -> dict[str, pl.DataFra
 
 def bundle_run(context: Context, first: pl.DataFrame, bundle: Path) -> pl.DataFrame:
     """Return the run in the order of a bundle, mixed as it asks for, down to the depth of the pools."""
-    from relsearch.rerank.families import open_scorer
     from relsearch.rerank.rank import rerank_run
+    from relsearch.rerank.reranker import Reranker
 
-    texts, depth, scorer = context.texts(first["doc_id"]), context.config.pool.depth, open_scorer(bundle)
-    return rerank_run(first, context.query_texts, texts, scorer, depth=depth, mix=scorer.manifest.beside)
+    texts, depth = context.texts(first["doc_id"]), context.config.pool.depth
+    return rerank_run(first, context.query_texts, texts, Reranker.open(bundle), depth=depth)
 
 
 def reorder(first: pl.DataFrame, scores: list[float]) -> pl.DataFrame:

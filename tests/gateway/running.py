@@ -16,6 +16,7 @@ from relsearch.gateway.proxy import Upstream
 from relsearch.gateway.ranking import Ranking
 from relsearch.gateway.scoring import ScoringThreads
 from relsearch.protocols import Scorer
+from relsearch.rerank.reranker import Reranker
 
 TEMPLATE = "{title}\n{text}"
 
@@ -66,7 +67,7 @@ def gateway(
     queued: int = 16,
 ) -> Iterator[str]:
     """Yield the URL of a gateway before an engine; it stops afterwards."""
-    threads = ScoringThreads(scorer, TEMPLATE, breaker=breaker, queued=queued)
+    threads = ScoringThreads(Reranker(scorer, TEMPLATE), breaker=breaker, queued=queued)
     ranking = Ranking(config or GatewayConfig(), {None: threads})
     with served(runner(Gateway(Upstream(url, timeout_s=timeout_s), ranking, key), shutdown_timeout_s=0.1)) as address:
         yield address

@@ -27,8 +27,8 @@ from relsearch.gateway.rewrite import Plan, Search
 from relsearch.gateway.scoring import ScoringThreads
 from relsearch.gateway.server import check_address
 from relsearch.gateway.source import SourceFilter
-from relsearch.rerank.cascade import Second
 from relsearch.rerank.mix import NOTHING, Mix
+from relsearch.rerank.reranker import Reranker
 from tests.rerank.fake_scorer import OverlapScorer
 
 
@@ -144,7 +144,7 @@ def test_the_engines_scores_can_be_mixed_in() -> None:
         {"_id": "b", "_score": 1.0, "_source": {"title": "q"}},
     ]
     answer = {"hits": {"max_score": 9.0, "hits": hits}}
-    scorer = ScoringThreads(OverlapScorer(), "{title}")
+    scorer = ScoringThreads(Reranker(OverlapScorer(), "{title}"))
     ranking = Ranking(GatewayConfig(), {None: scorer})
     for mix, wanted in ((NOTHING, ["b", "a"]), (Mix(9.0), ["a", "b"])):
         page = asyncio.run(ranking.rank(answer, _page(0, 2, mix=mix)))[0]["hits"]
@@ -156,7 +156,7 @@ def test_the_engines_scores_can_be_mixed_in() -> None:
 def test_a_second_reranker_orders_the_head() -> None:
     """What the first one put below stays there."""
     hits = [{"_id": name, "_score": 1.0, "_source": {"title": name}} for name in ("long q", "q", "longer", "short")]
-    scorer = ScoringThreads(OverlapScorer(), "{title}", then=Second(_Shortest(), 2))
+    scorer = ScoringThreads(Reranker(OverlapScorer(), "{title}").with_second(Reranker(_Shortest(), "{title}"), 2))
     ranking = Ranking(GatewayConfig(), {None: scorer})
     page = asyncio.run(ranking.rank({"hits": {"hits": hits}}, _page(0, 4)))[0]["hits"]["hits"]
     scorer.close()
@@ -169,7 +169,7 @@ def test_a_second_reranker_orders_the_head() -> None:
 )
 def test_the_bundle_says_how_much_they_weigh(asked: dict[str, float], rules: float | None, mix: Mix) -> None:
     """Unless the index's rules do, or the search."""
-    scorer = ScoringThreads(_Pooled(), "{title}", mix=Mix(0.3, 0.4))
+    scorer = ScoringThreads(Reranker(_Pooled(), "{title}", Mix(0.3, 0.4)))
     ranking = Ranking(GatewayConfig(index={"sea": Rules(mix=rules)}), {None: scorer})
     body = {"query": {"match": {"title": "tides"}}, "ext": {"relsearch": asked}}
     plan = ranking.decide(Search("sea", body, ())).plan
@@ -180,7 +180,7 @@ def test_the_bundle_says_how_much_they_weigh(asked: dict[str, float], rules: flo
 
 def test_feedback_from_a_cross_encoder_is_refused() -> None:
     """A search that asks for it by name is told; one under a rule is answered in the engine's order, marked."""
-    scorer = ScoringThreads(OverlapScorer(), "{title}")
+    scorer = ScoringThreads(Reranker(OverlapScorer(), "{title}"))
     body = {"query": {"match": {"title": "tides"}}}
     with pytest.raises(BadAskError, match="cross-encoder"):
         Ranking(GatewayConfig(), {None: scorer}).decide(

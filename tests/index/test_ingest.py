@@ -19,7 +19,7 @@ from relsearch.template import DEFAULT_TEMPLATE
 from relsearch.types import Document
 from relsearch.wire import Json, Reply, Server
 from tests.index.busy_server import busy_server
-from tests.test_searching import Bundle
+from tests.test_searching import reranker
 
 NAME = "ingested"
 MANY = [Document(f"d{n:04}", {"title": f"Tea {n}", "text": "steeped " * (n % 9)}) for n in range(1200)]
@@ -89,7 +89,7 @@ def test_a_sample_is_the_same_for_a_seed_and_spans_pages(server: Server) -> None
 def test_a_live_search_is_reranked_by_both_clients(server: Server, documents: list[Document]) -> None:
     """The official client, sync and async, gives the same hits in the reranker's order."""
     _load(server, documents, replace=True)
-    bundle = Bundle()
+    bundle = reranker()
     client: Any
     awaited: Any
     if server.name == "opensearch":

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch.errors import ConfigError
-from relsearch.rerank.cascade import Second, open_second
+from relsearch.rerank.cascade import Second
 from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run
-from relsearch.template import DEFAULT_TEMPLATE
+from relsearch.rerank.reranker import Reranker
 from tests.rerank.test_rank import LengthScorer, run_of
 
 TEXTS = ["a", "bbbb", "cc", "ddd"]
@@ -30,19 +30,24 @@ def _ranked(scores: Sequence[float]) -> list[str]:
 )
 def test_the_head_alone_is_read_again(size: int, order: list[str]) -> None:
     """What the first one put below it follows in its order, whatever its own scores were."""
-    assert _ranked(Second(LengthScorer(), size).rescored("q", TEXTS, FIRST)) == order
+    assert _ranked(Second(Reranker(LengthScorer()).score_pool, size).rescored("q", TEXTS, FIRST)) == order
 
 
 def test_the_first_one_s_scores_can_be_mixed_in() -> None:
     """With enough weight its order comes back."""
-    assert _ranked(Second(LengthScorer(), 3, Mix(9.0)).rescored("q", TEXTS, FIRST)) == ["a", "cc", "ddd", "bbbb"]
+    assert _ranked(Second(Reranker(LengthScorer(), mix=Mix(9.0)).score_pool, 3).rescored("q", TEXTS, FIRST)) == [
+        "a",
+        "cc",
+        "ddd",
+        "bbbb",
+    ]
 
 
 @given(st.lists(st.floats(0, 1), max_size=8), st.integers(1, 9))
 def test_no_candidate_is_lost(first: list[float], size: int) -> None:
     """Each text has one score inside (0, 1), and all of the head stand above all below it."""
     texts = [f"{place}" * (1 + place % 3) for place in range(len(first))]
-    scores = Second(LengthScorer(), size).rescored("q", texts, first)
+    scores = Second(Reranker(LengthScorer()).score_pool, size).rescored("q", texts, first)
     assert all(0 < score < 1 for score in scores)
     order = sorted(range(len(first)), key=lambda place: (-first[place], place))
     head, below = order[:size], order[size:]
@@ -57,15 +62,15 @@ def test_a_run_is_reranked_in_two_steps() -> None:
         def score(self, query: str, texts: Sequence[str]) -> list[float]:
             return [1 / (1 + len(text)) for text in texts]
 
-    second = Second(Shortest(), 2)
-    run = rerank_run(run_of(*texts), {"q": "x"}, texts, LengthScorer(), depth=4, then=second)
+    both = Reranker(LengthScorer()).with_second(Reranker(Shortest()), 2)
+    run = rerank_run(run_of(*texts), {"q": "x"}, texts, both, depth=4)
     assert run["doc_id"].to_list() == ["c", "b", "a", "d"]
     assert run["score"].is_sorted(descending=True)
 
 
 def test_bundles_that_read_documents_in_two_ways_are_refused(tiny_bundles: dict[str, Path]) -> None:
     """The texts are rendered once, as the first one reads them."""
-    opened = open_second(tiny_bundles["int8"], 2, templates=[DEFAULT_TEMPLATE])
-    assert len(opened.rescored("q", TEXTS, FIRST)) == len(TEXTS)
+    second = Reranker.open(tiny_bundles["int8"])
+    assert len(Reranker(LengthScorer()).with_second(second, 2).score_pool("q", TEXTS, FIRST)) == len(TEXTS)
     with pytest.raises(ConfigError, match=r"'\{title\}'"):
-        open_second(tiny_bundles["int8"], 2, templates=[DEFAULT_TEMPLATE, "{title}"])
+        Reranker(LengthScorer(), "{title}").with_second(second, 2)

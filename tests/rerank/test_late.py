@@ -30,6 +30,7 @@ from relsearch.rerank.late.start import fit_head
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
 from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run, rerank_run_within
+from relsearch.rerank.reranker import Reranker
 from relsearch.stages.precompute import precompute
 from relsearch.tables import CANDIDATES
 from relsearch.types import SCALES, Document, Query
@@ -197,7 +198,7 @@ def test_the_trained_model_is_an_encoder_too(late_model: Path) -> None:
 def test_a_bundle_asks_for_feedback(late_bundle: Path) -> None:
     """Late interaction has the vectors that it takes: the order follows what the best candidates have in common."""
     scorer = LateOnnxScorer.open(late_bundle)
-    found = rerank_run(_RUN, {"q": "sea"}, _BY_ID, scorer, depth=9, mix=Mix(feedback=50.0))
+    found = rerank_run(_RUN, {"q": "sea"}, _BY_ID, Reranker(scorer, mix=Mix(feedback=50.0)), depth=9)
     scores = np.array(scorer.score("sea", TEXTS))
     logits, vectors = np.log(scores / (1 - scores)), scorer.pooled_vectors(TEXTS)
     likeness = np.einsum("nh,nh->n", vectors, others_mean(vectors, logits))
@@ -207,11 +208,14 @@ def test_a_bundle_asks_for_feedback(late_bundle: Path) -> None:
 
 def test_a_budget_keeps_what_is_mixed_in(late_bundle: Path) -> None:
     """With time for all, a budget changes nothing; with none, the run's order stands, whatever is mixed in."""
-    beside = Mix(0.2, 0.3)
-    within = partial(rerank_run_within, _RUN, {"q": "sea"}, _BY_ID, depth=9, mix=beside)
-    whole, reached = within(LateOnnxScorer.open(late_bundle), budget_ms=60_000)
+
+    def opened() -> Reranker:
+        return Reranker(LateOnnxScorer.open(late_bundle), mix=Mix(0.2, 0.3))
+
+    within = partial(rerank_run_within, _RUN, {"q": "sea"}, _BY_ID, depth=9)
+    whole, reached = within(opened(), budget_ms=60_000)
     assert reached == len(TEXTS)
-    expected = rerank_run(_RUN, {"q": "sea"}, _BY_ID, LateOnnxScorer.open(late_bundle), depth=9, mix=beside)
+    expected = rerank_run(_RUN, {"q": "sea"}, _BY_ID, opened(), depth=9)
     assert whole["doc_id"].equals(expected["doc_id"])
     assert whole["score"].to_list() == pytest.approx(expected["score"].to_list(), abs=2e-4)
-    assert within(LateOnnxScorer.open(late_bundle), budget_ms=0)[0]["doc_id"].to_list() == list(_BY_ID)
+    assert within(opened(), budget_ms=0)[0]["doc_id"].to_list() == list(_BY_ID)

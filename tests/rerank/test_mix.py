@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch.errors import ConfigError
-from relsearch.rerank.mix import NOTHING, Mix, mixed, mixed_scores, vectors_of
+from relsearch.rerank.mix import NOTHING, Mix, mixed, vectors_of
+from relsearch.rerank.reranker import Reranker
 from tests.rerank.test_rank import LengthScorer
 
 _PAIRS = st.lists(st.tuples(st.floats(0.001, 0.999), st.floats(0, 100)), min_size=2, max_size=8)
@@ -79,7 +80,7 @@ def test_a_candidate_alone_keeps_its_score() -> None:
 def test_a_scorer_without_vectors_gives_no_feedback() -> None:
     """A cross-encoder is told of by name, and asked for none without a weight."""
     with pytest.raises(ConfigError, match="cross-encoder"):
-        mixed_scores(LengthScorer(), "q", ["a", "bc"], [1.0, 2.0], Mix(feedback=0.3))
+        Reranker(LengthScorer(), mix=Mix(feedback=0.3))
     assert vectors_of(LengthScorer(), ["a"], Mix(0.2)) is None
 
 

@@ -13,6 +13,7 @@ from relsearch import tables
 from relsearch.errors import DataError
 from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.reranker import Reranker
 
 
 class LengthScorer:
@@ -31,7 +32,7 @@ def run_of(*doc_ids: str, query_id: str = "q") -> pl.DataFrame:
 
 def test_head_follows_the_scorer() -> None:
     """The first `depth` documents stand in the scorer's order."""
-    run = rerank_run(run_of("a", "b"), {"q": "x"}, {"a": "s", "b": "longer"}, LengthScorer(), depth=2)
+    run = rerank_run(run_of("a", "b"), {"q": "x"}, {"a": "s", "b": "longer"}, Reranker(LengthScorer()), depth=2)
     assert run["doc_id"].to_list() == ["b", "a"]
     assert run["rank"].to_list() == [1, 2]
 
@@ -39,12 +40,17 @@ def test_head_follows_the_scorer() -> None:
 def test_the_runs_own_scores_can_be_mixed_in() -> None:
     """With enough weight its order comes back."""
     texts = {"a": "s", "b": "longer"}
-    assert rerank_run(run_of("a", "b"), {"q": "x"}, texts, LengthScorer(), depth=2, mix=Mix(9.0))["doc_id"][0] == "a"
+    assert (
+        rerank_run(run_of("a", "b"), {"q": "x"}, texts, Reranker(LengthScorer(), mix=Mix(9.0)), depth=2)["doc_id"][0]
+        == "a"
+    )
 
 
 def test_tail_keeps_its_order_below_the_head() -> None:
     """What lies below the depth follows in first-stage order, and needs no text."""
-    run = rerank_run(run_of("a", "b", "d", "c"), {"q": "x"}, {"a": "s", "b": "longer"}, LengthScorer(), depth=2)
+    run = rerank_run(
+        run_of("a", "b", "d", "c"), {"q": "x"}, {"a": "s", "b": "longer"}, Reranker(LengthScorer()), depth=2
+    )
     assert run["doc_id"].to_list() == ["b", "a", "d", "c"]
     assert run["score"].is_sorted(descending=True)
     assert run["score"].n_unique() == 4
@@ -53,7 +59,9 @@ def test_tail_keeps_its_order_below_the_head() -> None:
 def test_ties_keep_first_stage_rank() -> None:
     """Documents with equal scores keep the first stage's order."""
     texts = dict.fromkeys("abc", "same")
-    assert rerank_run(run_of("c", "a", "b"), {"q": "x"}, texts, LengthScorer(), depth=3)["doc_id"].to_list() == [
+    assert rerank_run(run_of("c", "a", "b"), {"q": "x"}, texts, Reranker(LengthScorer()), depth=3)[
+        "doc_id"
+    ].to_list() == [
         "c",
         "a",
         "b",
@@ -64,25 +72,25 @@ def test_equal_ranks_fall_back_to_doc_id() -> None:
     """Where a run gives one rank twice, doc_id decides."""
     run = run_of("b", "a").with_columns(rank=pl.lit(1, dtype=pl.Int32))
     texts = dict.fromkeys("ab", "same")
-    assert rerank_run(run, {"q": "x"}, texts, LengthScorer(), depth=2)["doc_id"].to_list() == ["a", "b"]
+    assert rerank_run(run, {"q": "x"}, texts, Reranker(LengthScorer()), depth=2)["doc_id"].to_list() == ["a", "b"]
 
 
 def test_missing_document_text_is_named() -> None:
     """A candidate without text stops the run, naming query and document."""
     with pytest.raises(DataError, match=r"query 'q': document 'b' has no text"):
-        rerank_run(run_of("a", "b"), {"q": "x"}, {"a": "s"}, LengthScorer(), depth=2)
+        rerank_run(run_of("a", "b"), {"q": "x"}, {"a": "s"}, Reranker(LengthScorer()), depth=2)
 
 
 def test_missing_query_text_is_named() -> None:
     """A query without text stops the run."""
     with pytest.raises(DataError, match="query 'q' has no text"):
-        rerank_run(run_of("a"), {}, {"a": "s"}, LengthScorer(), depth=1)
+        rerank_run(run_of("a"), {}, {"a": "s"}, Reranker(LengthScorer()), depth=1)
 
 
 @given(st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.text(max_size=5), min_size=1), st.integers(1, 30))
 def test_reranking_is_a_permutation(texts: dict[str, str], depth: int) -> None:
     """No document is lost, doubled or invented, head and tail do not mix, scores never rise."""
-    run = rerank_run(run_of(*texts), {"q": "x"}, texts, LengthScorer(), depth=depth)
+    run = rerank_run(run_of(*texts), {"q": "x"}, texts, Reranker(LengthScorer()), depth=depth)
     assert sorted(run["doc_id"].to_list()) == sorted(texts)
     assert set(run["doc_id"].head(depth)) == set(list(texts)[:depth])
     assert run["doc_id"].to_list()[depth:] == list(texts)[depth:]
@@ -93,7 +101,7 @@ def test_reranking_is_a_permutation(texts: dict[str, str], depth: int) -> None:
 def test_queries_do_not_mix() -> None:
     """Each query is reranked on its own."""
     both = pl.concat([run_of("a", "b", query_id="q1"), run_of("b", "a", query_id="q2")])
-    run = rerank_run(both, {"q1": "x", "q2": "y"}, {"a": "s", "b": "longer"}, LengthScorer(), depth=2)
+    run = rerank_run(both, {"q1": "x", "q2": "y"}, {"a": "s", "b": "longer"}, Reranker(LengthScorer()), depth=2)
     assert run.group_by("query_id", maintain_order=True).agg("doc_id").rows() == [
         ("q1", ["b", "a"]),
         ("q2", ["b", "a"]),

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from relsearch.protocols import Scorer
+from relsearch.rerank.reranker import Reranker
 from relsearch.serve.app import create_app
 from relsearch.serve.settings import read_settings
 from relsearch.serve.tokens import TokenLengths
@@ -62,7 +63,7 @@ async def serving(
     scorer: Scorer, *, tokens: TokenLengths | None = None, **options: object
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application around the scorer, from its start to its end."""
-    app = create_app(scorer, read_settings(**options), tokens=tokens)
+    app = create_app(Reranker(scorer), read_settings(**options), tokens=tokens)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from relsearch.errors import ConfigError
 from relsearch.protocols import Scorer
 from relsearch.rerank.mix import NOTHING, Mix
+from relsearch.rerank.reranker import Reranker
 from relsearch.serve.batching import Batcher
 from relsearch.serve.metrics import Metrics
 from relsearch.serve.queue import Job, Queue
@@ -32,7 +33,7 @@ ONE_BY_ONE: Mapping[str, Any] = {"parallel_batches": 1, "max_batch_tokens": 1}
 @asynccontextmanager
 async def batching(scorer: Scorer, *, mix: Mix = NOTHING, **options: object) -> AsyncIterator[Batcher]:
     """A running batcher that counts words."""
-    batcher = Batcher(scorer, read_settings(**options), metrics=Metrics(), tokens=WordLengths(1000), mix=mix)
+    batcher = Batcher(Reranker(scorer, mix=mix), read_settings(**options), metrics=Metrics(), tokens=WordLengths(1000))
     await batcher.start()
     yield batcher
     await batcher.close()
@@ -80,7 +81,7 @@ async def test_feedback_joins_the_texts_of_a_request() -> None:
 def test_feedback_from_a_scorer_without_vectors_is_refused() -> None:
     """When the service starts."""
     with pytest.raises(ConfigError, match="cross-encoder"):
-        Batcher(OverlapScorer(), read_settings(), metrics=Metrics(), mix=Mix(feedback=0.3))
+        Batcher(Reranker(OverlapScorer(), mix=Mix(feedback=0.3)), read_settings(), metrics=Metrics())
 
 
 async def test_duplicates_are_scored_once() -> None:
@@ -191,7 +192,7 @@ async def test_a_client_that_hangs_up_is_dropped() -> None:
     from relsearch.serve.app import create_app
 
     scorer = HeldScorer()
-    app = create_app(scorer, read_settings(**ONE_BY_ONE))
+    app = create_app(Reranker(scorer), read_settings(**ONE_BY_ONE))
     hung_up = asyncio.Event()
     bodies: Iterator[MutableMapping[str, Any]] = iter(
         [{"type": "http.request", "body": b'{"query": "gone", "texts": ["one", "two"]}'}]

@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from benchmarks.serve_fuzz import LengthScorer, fuzz
+from relsearch.rerank.reranker import Reranker
 from relsearch.serve.app import create_app
 from relsearch.serve.settings import read_settings
 
@@ -32,7 +33,9 @@ async def test_fuzzed_requests() -> None:
     assert outcome.memory_after_mb - outcome.memory_before_mb < 10
 
 
-schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(LengthScorer(), read_settings(max_documents=50)))
+schema = schemathesis.openapi.from_asgi(
+    "/openapi.json", create_app(Reranker(LengthScorer()), read_settings(max_documents=50))
+)
 
 
 @schema.parametrize()
