@@ -34,7 +34,6 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.judge_quality
 	$(BIN)/python -m benchmarks.judge_anchors
 	$(BIN)/python -m benchmarks.judge_evidence
-	$(BIN)/python -m benchmarks.judge_losses
 	$(BIN)/python -m benchmarks.judge_speed
 	$(BIN)/python -m benchmarks.own_domain
 	$(BIN)/python -m benchmarks.own_domain --labelled 10 20

@@ -33,9 +33,7 @@ SETS = {
     "e5 cosine": ("cosine",),
     "MiniLM cosine": ("MiniLM cosine",),
     "BM25": ("BM25",),
-    "e5 cosine, gap": ("cosine", "cosine_gap"),
     "e5 cosine, z": ("cosine", "cosine_z"),
-    "e5 cosine, rank": ("cosine", "cosine_rank"),
     "e5 cosine, BM25": ("cosine", "BM25"),
     "e5 cosine, feedback": ("cosine", "cosine_feedback"),
     "e5 cosine, feedback, contrast": ("cosine", "cosine_feedback", "cosine_contrast"),
@@ -82,7 +80,7 @@ def _cross_validated(values: Floats, grades: NDArray[np.int64], query_ids: list[
     names = [str(column) for column in range(values.shape[1])]
     for fold in range(FOLDS):
         inside = folds == fold
-        scores[inside] = Blend.fit(names, values[~inside], grades[~inside], SCALE, signed=True).scores(values[inside])
+        scores[inside] = Blend.fit(names, values[~inside], grades[~inside], SCALE).scores(values[inside])
     return scores
 
 

@@ -14,15 +14,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from benchmarks.bias import bias
 from benchmarks.folders import COLLECTIONS
+from benchmarks.pair_scores import pair_scores
+from benchmarks.systems import systems, variants
 from relsearch.agreement import agreement
-from relsearch.bias import bias
 from relsearch.bootstrap import Figure
 from relsearch.corpus import FolderCollection
-from relsearch.index.pair_scores import pair_scores
 from relsearch.ordinal import CumulativeLink, cut, matching_cuts
 from relsearch.reliability import has_probabilities, reliability
-from relsearch.systems import systems, variants
 from relsearch.tables import judgments_table
 from relsearch.template import render
 from relsearch.trec import read_qrels, read_run

@@ -1,8 +1,8 @@
 """Judges side by side on TREC Deep Learning 2019: tuned on 2021 and the dev half of 2023.
 
 `python -m benchmarks.judge_quality [--output runs/judge-quality] [--only NAME...] [--measure-only]` tunes each
-judge of TUNED, fits STACKS on held-out training queries, judges the human-graded pairs of 2019 with them and with the
-judge that ships, and sets all beside baselines and published labels. Every finished part is kept in the output folder,
+judge of TUNED, judges the human-graded pairs of 2019 with them and with the judge that ships, and sets all beside
+baselines and published labels. Every finished part is kept in the output folder,
 so a cut run goes on. It needs RELSEARCH_COLLECTIONS (default ../shared/collections) and RELSEARCH_MODELS (default
 ../shared/models).
 """
@@ -23,15 +23,12 @@ from benchmarks.folders import use_models
 from benchmarks.judge_baselines import baselines
 from benchmarks.judge_data import E5, SCALE, SEED, TEST, TRAINING, Labelled, human_of, labelled, training_halves
 from benchmarks.judge_gain import gain
-from benchmarks.judge_stacks import stacked
 from benchmarks.judge_variants import (
-    AIM,
     CONTRIBUTIONS,
     LLM,
     LLM_ALONE,
     SAMPLE_PER_QUERY,
     SHIPPED,
-    STACKS,
     TUNED,
     ZERO_SHOT,
     folder_of,
@@ -62,7 +59,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     bench = Bench(arguments.output)
     if not arguments.measure_only:
-        for name in arguments.only if arguments.only is not None else [SHIPPED, *TUNED, *STACKS, ZERO_SHOT]:
+        for name in arguments.only if arguments.only is not None else [SHIPPED, *TUNED, ZERO_SHOT]:
             bench.judged(name)
     if arguments.only is not None:
         return
@@ -97,17 +94,13 @@ class Bench:
         path = self._folder(name) / "judgments.parquet"
         if not path.is_file():
             part = self.parts.get(name, self.test)
-            if name in STACKS:
-                table = self._stacked(name)
-            else:
-                table = judge_all(self._judge(name), part.pairs, path.parent / "store")
-            table.write_parquet(path)
+            judge_all(self._judge(name), part.pairs, path.parent / "store").write_parquet(path)
         return pl.read_parquet(path)
 
     def judges(self) -> dict[str, pl.DataFrame]:
         """Return the labels of baselines, of published judges, and of every judge that is finished."""
         judges = baselines(self.train, self.dev, self.test, kept=self.kept)
-        for name in (ZERO_SHOT, SHIPPED, *TUNED, *STACKS):
+        for name in (ZERO_SHOT, SHIPPED, *TUNED):
             if (self._folder(name) / "judgments.parquet").is_file():
                 judges[name] = self.judged(name)
         return judges
@@ -142,11 +135,6 @@ class Bench:
                 output=folder,
             )
         return load_judge(folder, keep=self.kept)
-
-    def _stacked(self, name: str) -> pl.DataFrame:
-        members = {member: self._folder(member) / "judge" for member in STACKS[name]}
-        judged = {member: self.judged(member) for member in members}
-        return stacked(name, members, judged, aim=AIM, output=self._folder(name) / "judge")
 
 
 def shipped(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.judge_data import E5, MINILM
-from relsearch.config import Aim, EvidenceColumn, JudgeConfig, TuneConfig
+from relsearch.config import EvidenceColumn, JudgeConfig, TuneConfig
 
-AIM: Aim = "frequency"
 # Judges whose labels are too dear for all pairs on two cores read fewer, and their row says how many: the zero-shot one
 # so many a query, tuned LLMs, whose evidence must see a pool to know its best, the whole pools of every second query.
 SAMPLE_PER_QUERY = 40
@@ -52,7 +51,6 @@ TUNED = {
     LLM: Variant(_LLM, _LLM_LORA),
     LLM_ALONE: Variant(_LLM.model_copy(update=_NO_EVIDENCE), _LLM_LORA),
 }
-STACKS = {"stack of encoder and LLM": (ENCODER, LLM)}
 CONTRIBUTIONS = (
     ("evidence bins", "e5 cosine bins"),
     (SHIPPED, "e5 cosine bins"),
@@ -63,7 +61,6 @@ CONTRIBUTIONS = (
     (ENCODER, ENCODER_ALONE),
     (LLM, "evidence bins"),
     (LLM, LLM_ALONE),
-    ("stack of encoder and LLM", ENCODER),
 )
 
 

@@ -27,7 +27,6 @@ PARTS: dict[str, dict[str, tuple[Part, ...]]] = {
         "judge_quality": (judges.judge_quality, judges.judge_gain, judges.judge_tuning),
         "judge_anchors": (judges.judge_anchors,),
         "judge_evidence": (judges.judge_evidence,),
-        "judge_losses": (judges.judge_losses,),
         "judge_speed": (judges.judge_speed,),
         "judge_speed_avx512": (judges.judge_speed,),
     },

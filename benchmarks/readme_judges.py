@@ -92,20 +92,6 @@ def judge_evidence(figures: Figures) -> str:
     )
 
 
-def judge_losses(figures: Figures) -> str:
-    """The judge's losses on held-out queries."""
-    keys = ("log_likelihood", "auc", "within_query_auc")
-    rows = [
-        [row["loss"], f"{row['listwise_weight']:g}", *(f"{row['tuned'][key]:.3f}" for key in keys)]
-        for row in figures["table"]
-    ]
-    return section(
-        "Losses of the encoder judge, the same minutes each, on held-out training queries.",
-        table(["pointwise loss", "weight of the listwise term", "log-likelihood", "AUC", "within query"], rows),
-        figures,
-    )
-
-
 def judge_speed(figures: Figures) -> str:
     """Judging and tuning against the naive way."""
     from benchmarks.judge_speed import section as rows  # loads torch

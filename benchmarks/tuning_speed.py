@@ -18,7 +18,7 @@ from relsearch.config import JudgeConfig, TuneConfig
 from relsearch.judge import adapter
 from relsearch.judge.base import Base, Reader
 from relsearch.judge.head import OrdinalHead
-from relsearch.judge.loss import listwise_loss, pointwise_loss
+from relsearch.judge.loss import cumulative_loss, listwise_loss
 from relsearch.judge.prompt import Tokens
 from relsearch.judge.trainer import Step, TunedModel
 from relsearch.ordinal import CumulativeLink
@@ -87,9 +87,7 @@ class Ways:
         for step in self._steps:
             scores = model(step)
             levels, weights = (torch.tensor(each, device=scores.device) for each in (step.levels, step.weights))
-            loss = pointwise_loss("cumulative", scores, model.head.thresholds, levels, weights) + listwise_loss(
-                scores, levels
-            )
+            loss = cumulative_loss(scores, model.head.thresholds, levels, weights) + listwise_loss(scores, levels)
             loss.backward()
             nn.utils.clip_grad_norm_([each for each in model.parameters() if each.requires_grad], 1.0)
             optimizer.step()

@@ -68,8 +68,7 @@ class PoolConfig(Section):
 
 
 Aim = Literal["kappa", "mae", "frequency"]
-PointwiseLoss = Literal["cumulative", "cross_entropy", "cross_entropy_distance"]
-EvidenceColumn = Literal["cosine", "cosine_feedback", "cosine_contrast", "cosine_gap", "cosine_z", "cosine_rank"]
+EvidenceColumn = Literal["cosine", "cosine_feedback", "cosine_contrast", "cosine_z"]
 
 
 class EncoderConfig(Section):
@@ -125,7 +124,7 @@ class LabelConfig(Section):
     judge: str = Field(
         "tuned",
         description="tuned (by this pipeline), ready, reranker (the one that learnt from people alone, with what is "
-        "mixed in), zero-shot, remote, or the folder of a judge or stack",
+        "mixed in), zero-shot, remote, or the folder of a judge",
     )
     depth: int = Field(20, ge=1, description="how deep the pools of training queries are judged")
     held_out_per_query: int = Field(
@@ -161,7 +160,6 @@ class TuneConfig(Section):
     epochs: float = Field(1.0, gt=0)
     minutes: float = Field(30.0, gt=0)
     aim: Aim = Field("frequency", description="what the scores at which grades begin are fitted for")
-    loss: PointwiseLoss = Field("cumulative", description="of a document's grade; the order of a query's is beside it")
     listwise_weight: float = Field(1.0, ge=0)
     evaluations: int = Field(4, ge=1, description="looks at the dev queries")
     dev_pairs: int = Field(400, ge=1, description="dev pairs read at each look")

@@ -17,7 +17,7 @@ def grade(
     run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run whose pairs are graded.")],
     collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="A judgments table (.parquet), or TREC qrels.")],
-    judge: Annotated[str, typer.Option(help="ready, zero-shot, or the folder of a judge or stack.")] = "ready",
+    judge: Annotated[str, typer.Option(help="ready, zero-shot, or the folder of a judge.")] = "ready",
     depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are graded.")] = 20,
     qrels: Annotated[
         Path | None,

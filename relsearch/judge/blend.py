@@ -1,8 +1,7 @@
 """Several ordinal signals as one score: proportional odds with more than one column (McCullagh 1980).
 
-P(grade >= k) = sigmoid(w · z(columns) - threshold_k). Serves evidence columns and the members of a stack alike. A
-stack's weights are held non-negative, for every judge says "more relevant" as it grows; evidence may also count by how
-much one column exceeds another. A ridge keeps like signals apart.
+P(grade >= k) = sigmoid(w · z(columns) - threshold_k). A weight may be below 0: evidence also counts by how much one
+column exceeds another. A ridge keeps like signals apart.
 """
 
 from __future__ import annotations
@@ -31,12 +30,9 @@ class Blend(BaseModel):
     weights: tuple[float, ...]
 
     @classmethod
-    def fit(
-        cls, columns: Sequence[str], values: ArrayLike, grades: ArrayLike, scale: Scale, *, signed: bool = False
-    ) -> Blend:
+    def fit(cls, columns: Sequence[str], values: ArrayLike, grades: ArrayLike, scale: Scale) -> Blend:
         """Fit on values [n, columns] and grades [n] by penalised maximum likelihood; raise DataError on unusable input.
 
-        Weights below 0 are allowed where it is `signed`.
         A single column has weight 1: its slope is left to the cumulative link that reads the score.
         """
         matrix = np.asarray(values, dtype=np.float64)
@@ -49,7 +45,7 @@ class Blend(BaseModel):
         means, deviations = matrix.mean(axis=0), matrix.std(axis=0)
         deviations = np.where(deviations > 0, deviations, 1.0)
         weights = (
-            _weights((matrix - means) / deviations, levels, len(scale.names), signed=signed)
+            _weights((matrix - means) / deviations, levels, len(scale.names))
             if len(columns) > 1
             else [1.0] * len(columns)
         )
@@ -68,7 +64,7 @@ class Blend(BaseModel):
         return np.asarray(standard @ np.asarray(self.weights), dtype=np.float64)
 
 
-def _weights(standard: Floats, levels: NDArray[np.int64], grades: int, *, signed: bool) -> Floats:
+def _weights(standard: Floats, levels: NDArray[np.int64], grades: int) -> Floats:
     from scipy.optimize import minimize
 
     reached = (levels[:, None] > np.arange(grades - 1)).astype(np.float64)
@@ -82,5 +78,4 @@ def _weights(standard: Floats, levels: NDArray[np.int64], grades: int, *, signed
         return float(value), np.concatenate([standard.T @ slope.sum(axis=1) + 2 * _RIDGE * weights, -slope.sum(axis=0)])
 
     start = np.concatenate([np.full(size, 1 / size), np.linspace(-1, 1, grades - 1)])
-    bounds = [(None if signed else 0.0, None)] * size + [(None, None)] * (grades - 1)
-    return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x[:size], dtype=np.float64)
+    return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B").x[:size], dtype=np.float64)

@@ -15,11 +15,10 @@ from relsearch.judge.prompt import Prompt
 from relsearch.types import Scale
 
 CARD = "judge.json"
-STACK_CARD = "stack.json"
 ADAPTER = "adapter"
 HEAD = "head.safetensors"
 ANY_DTYPE = "any dtype"  # for judges that may be read on another machine than they were fitted on
-HELD_OUT = "held_out.parquet"  # the dev pairs with grade and score: what calibrations and stacks are fitted on
+HELD_OUT = "held_out.parquet"  # the dev pairs with grade and score: what calibrations are fitted on
 
 
 class JudgeCard(BaseModel):
@@ -78,16 +77,8 @@ def read_card(folder: Path) -> JudgeCard:
 
 
 def content(folder: Path) -> str:
-    """Return a short hash of the judge in a folder, or of the stack and all its members, on any machine.
-
-    Raise ArtifactError if a judge is not whole.
-    """
-    stack = folder / STACK_CARD
-    stacked = stack.is_file()
-    digest = hashlib.sha256(stack.read_bytes() if stacked else b"")
-    for card in sorted(folder.glob(f"*/{CARD}")) if stacked else [folder / CARD]:
-        digest.update(f"{card.parent.name if stacked else ''}|{read_card(card.parent).fingerprint(ANY_DTYPE)}".encode())
-    return digest.hexdigest()[:16]
+    """Return a short hash of the judge in a folder, on any machine; raise ArtifactError if it is not whole."""
+    return read_card(folder).fingerprint(ANY_DTYPE)
 
 
 def adapter_checksum(folder: Path) -> str:

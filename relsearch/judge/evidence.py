@@ -20,7 +20,6 @@ from relsearch.judge.blend import Blend
 from relsearch.types import Pair, Scale
 
 Floats = NDArray[np.float64]
-_TOP = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ class Evidence:
         """Return evidence fitted on all labelled pairs, and the score of each of them."""
         values = columns_of(pairs, encoders, names)
         columns = [name if not place else f"{name}:{place + 1}" for place in range(len(encoders)) for name in names]
-        blend = Blend.fit(columns, values, grades, scale, signed=True)
+        blend = Blend.fit(columns, values, grades, scale)
         return cls(encoders, names, blend), blend.scores(values)
 
     @property
@@ -130,22 +129,9 @@ def _pools(pairs: Sequence[Pair]) -> list[list[int]]:
     return list(rows.values())
 
 
-def _gap(pool: Similarity) -> Floats:
-    """How far each pair is below the mean of its pool's three best."""
-    return np.asarray(pool.cosine - np.sort(pool.cosine)[-_TOP:].mean())
-
-
-def _rank(pool: Similarity) -> Floats:
-    from scipy.stats import rankdata
-
-    return np.asarray(-np.log(rankdata(-pool.cosine)))
-
-
 _COLUMNS: dict[EvidenceColumn, Callable[[Similarity], Floats]] = {
     "cosine": lambda pool: pool.cosine,
     "cosine_feedback": lambda pool: pool.feedback,
     "cosine_contrast": lambda pool: pool.contrast,
-    "cosine_gap": _gap,
     "cosine_z": lambda pool: standard(pool.cosine),
-    "cosine_rank": _rank,
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from relsearch.config import Config
 from relsearch.errors import ConfigError
 from relsearch.judge.binary import BinaryJudge
-from relsearch.judge.card import STACK_CARD, content, read_card
+from relsearch.judge.card import content, read_card
 from relsearch.judge.prompt import load_prompt
 from relsearch.judge.remote import check_remote
 from relsearch.protocols import CountingJudge
@@ -53,8 +53,7 @@ def check_judge(config: Config) -> None:
         check_remote(config.remote)
     else:
         folder = _existing(judge_folder(name), name)
-        if not (folder / STACK_CARD).is_file():
-            _on_scale(read_card(folder).scale, config)
+        _on_scale(read_card(folder).scale, config)
 
 
 def judge_folder(name: str) -> Path:
@@ -78,11 +77,9 @@ def _open(config: Config, tuned: Path | None, keep: Path | None) -> CountingJudg
 
         return RemoteJudge(config.remote, config.scale)
     folder = _existing(tuned if name == TUNED else judge_folder(name), name)
-    from relsearch.judge.stack import load_stack
     from relsearch.judge.tuned import load_judge
 
-    loader = load_stack if (folder / STACK_CARD).is_file() else load_judge
-    return loader(folder, keep=keep)
+    return load_judge(folder, keep=keep)
 
 
 def _on_scale(scale: Scale, config: Config) -> bool:

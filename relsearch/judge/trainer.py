@@ -18,7 +18,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from relsearch.config import TuneConfig
 from relsearch.judge.base import Reader
 from relsearch.judge.head import OrdinalHead
-from relsearch.judge.loss import listwise_loss, pointwise_loss
+from relsearch.judge.loss import cumulative_loss, listwise_loss
 from relsearch.judge.prompt import Tokens
 
 _LOG = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class JudgeTrainer(Trainer):
         scores = model(step)
         levels = torch.tensor(step.levels, device=scores.device)
         weights = torch.tensor(step.weights, device=scores.device)
-        loss = pointwise_loss(self._config.loss, scores, self._thresholds, levels, weights)
+        loss = cumulative_loss(scores, self._thresholds, levels, weights)
         loss = loss + self._config.listwise_weight * listwise_loss(scores, levels)
         return (loss, {"scores": scores}) if return_outputs else loss
 

@@ -59,14 +59,12 @@ def tune(
     scale: Scale,
     seed: int,
     output: Path,
-    states: Path | None = None,
 ) -> TuneReport:
     """Tune on the training pairs, choose and calibrate on the dev pairs, write a judge folder to `output`.
 
-    The frozen layers' states are kept in `output` until it is whole, or for further runs in the folder `states`.
-
-    Dev pairs must be of other queries. A run that was cut goes on from its last checkpoint in `output`. Where the
-    model explains the dev grades no better than the evidence alone, its part is set to zero, and the report says so.
+    Dev pairs must be of other queries. A run that was cut goes on from its last checkpoint in `output`, where the
+    frozen layers' states are kept until it is whole. Where the model explains the dev grades no better than the
+    evidence alone, its part is set to zero, and the report says so.
     """
     _check(train_pairs, dev_pairs)
     started = time.monotonic()
@@ -77,9 +75,7 @@ def tune(
     prior = CumulativeLink.fit(known, train_grades, scale)
     steps = _steps(train_pairs, train_grades, known, setting)
     dev = _dev_set(dev_pairs, dev_grades, evidence, setting)
-    model = _model(
-        setting, prior, [*(row for step in steps for row in step.tokens), *dev.tokens], states or output / _TRUNK
-    )
+    model = _model(setting, prior, [*(row for step in steps for row in step.tokens), *dev.tokens], output / _TRUNK)
     done, tokens_per_s = _learn(model, steps, dev, prior, setting=setting, folder=output / _CHECKPOINTS)
     scores = dev.scores(model, batch_size=judge.batch_size)
     report = TuneReport(

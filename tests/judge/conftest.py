@@ -11,7 +11,6 @@ from relsearch.config import EncoderConfig, JudgeConfig, RemoteConfig, TuneConfi
 from relsearch.encoder import load_encoder
 from relsearch.judge.remote import RemoteJudge
 from relsearch.judge.report import TuneReport
-from relsearch.judge.stack import fit_stack
 from relsearch.judge.tune import tune
 from relsearch.judge.tuned import TunedJudge, load_judge
 from relsearch.judge.zero_shot import ZeroShotJudge
@@ -101,32 +100,6 @@ def tuned(
 def tuned_judge(tuned: tuple[Path, TuneReport]) -> TunedJudge:
     """The tuned judge, loaded."""
     return load_judge(tuned[0])
-
-
-@pytest.fixture(scope="session")
-def stack_folder(
-    judge_config: JudgeConfig,
-    encoder_config: JudgeConfig,
-    pairs: list[Pair],
-    grades: list[int],
-    tune_half: TuneHalf,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    """A stack of two tuned judges: a causal one that sees pairs alone, an encoder that looks at a query's others."""
-    folder = tmp_path_factory.mktemp("stack")
-    members = {"llm": folder / "first", "encoder": folder / "second"}
-    tune_half(judge_config.model_copy(update={"evidence": ("cosine",)}), members["llm"])
-    tune_half(encoder_config.model_copy(update={"evidence": ("cosine", "cosine_gap")}), members["encoder"])
-    fit_stack(
-        members,
-        {name: load_judge(member).scores(pairs) for name, member in members.items()},
-        grades,
-        [pair.query_id for pair in pairs],
-        aim="kappa",
-        seed=3,
-        output=folder / "stack",
-    )
-    return folder / "stack"
 
 
 @pytest.fixture(scope="session")

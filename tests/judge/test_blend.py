@@ -43,24 +43,14 @@ def test_the_sharper_of_two_signals_weighs_more(levels: Floats, noise: Floats, s
     assert together > max(np.corrcoef(column, levels)[0, 1] for column in (sharp, blunt))
 
 
-def test_a_column_that_points_the_wrong_way_is_left_out(levels: Floats, noise: Floats, scale: Scale) -> None:
-    """No weight is negative: a signal that falls with the grade gets 0."""
-    blend = _fit(levels + noise[:, 0], noise[:, 1] - levels, grades=levels, scale=scale)
-    assert blend.weights[1] == 0.0
-    assert blend.weights[0] > 0.0
-
-
-def test_a_signed_blend_counts_by_how_much_one_column_exceeds_another(
-    levels: Floats, noise: Floats, scale: Scale
-) -> None:
+def test_a_blend_counts_by_how_much_one_column_exceeds_another(levels: Floats, noise: Floats, scale: Scale) -> None:
     """What both share and the grades do not follow is taken off."""
     shared = 3 * noise[:, 1]
     columns = np.column_stack([levels + shared + 0.3 * noise[:, 0], shared])
-    signed = Blend.fit(("both", "shared"), columns, levels.astype(int), scale, signed=True)
-    assert signed.weights[0] > 0 > signed.weights[1]
-    bounded = Blend.fit(("both", "shared"), columns, levels.astype(int), scale)
-    found, held = (np.corrcoef(blend.scores(columns), levels)[0, 1] for blend in (signed, bounded))
-    assert found > held + 0.3
+    blend = Blend.fit(("both", "shared"), columns, levels.astype(int), scale)
+    assert blend.weights[0] > 0 > blend.weights[1]
+    found, alone = (np.corrcoef(scores, levels)[0, 1] for scores in (blend.scores(columns), columns[:, 0]))
+    assert found > alone + 0.3
 
 
 def test_units_do_not_matter(levels: Floats, noise: Floats, scale: Scale) -> None:

@@ -78,21 +78,6 @@ def test_contrast_is_likeness_to_the_best_less_likeness_to_all(encoder: Encoder,
     np.testing.assert_allclose(_column("cosine_contrast", three, encoder)[0], first, atol=1e-5)
 
 
-def test_the_gap_is_taken_from_the_three_best(encoder: Encoder, pairs: list[Pair], cosines: Floats) -> None:
-    """Within a pool the gaps are cosines shifted so that the three best have mean 0."""
-    gaps = _column("cosine_gap", pairs, encoder)
-    for pool in _pools(pairs):
-        assert np.sort(gaps[pool])[-3:].mean() == pytest.approx(0.0, abs=1e-6)
-        assert gaps[pool].min() < 0
-        np.testing.assert_allclose(gaps[pool] - gaps[pool[0]], cosines[pool] - cosines[pool[0]], atol=1e-6)
-
-
-def test_the_gap_of_a_small_pool_is_taken_from_all(encoder: Encoder, pairs: list[Pair]) -> None:
-    """A pool of one has no gap, a pool of two lies evenly about 0."""
-    assert _column("cosine_gap", pairs[:1], encoder)[0] == 0.0
-    assert _column("cosine_gap", pairs[:2], encoder).sum() == pytest.approx(0.0, abs=1e-6)
-
-
 def test_z_has_mean_zero_and_deviation_one_in_each_pool(encoder: Encoder, pairs: list[Pair]) -> None:
     """Pools of easy and of hard queries are made alike; a pool of one gets 0."""
     z = _column("cosine_z", pairs, encoder)
@@ -102,15 +87,7 @@ def test_z_has_mean_zero_and_deviation_one_in_each_pool(encoder: Encoder, pairs:
     assert _column("cosine_z", pairs[:1], encoder)[0] == 0.0
 
 
-def test_rank_follows_the_cosine(encoder: Encoder, pairs: list[Pair], cosines: Floats) -> None:
-    """The best pair of a pool has 0, the worst of ten -log 10."""
-    ranks = _column("cosine_rank", pairs, encoder)
-    for pool in _pools(pairs):
-        np.testing.assert_array_equal(np.argsort(ranks[pool]), np.argsort(cosines[pool]))
-        np.testing.assert_allclose(np.sort(ranks[pool]), np.sort(-np.log(np.arange(1, 11))))
-
-
-def test_equal_texts_share_a_rank(encoder: Encoder, pairs: list[Pair]) -> None:
+def test_equal_texts_have_equal_columns(encoder: Encoder, pairs: list[Pair]) -> None:
     """Twins in a pool are told apart by no column."""
     values = columns_of([*pairs[:4], pairs[2]], [encoder], _ALL)
     np.testing.assert_array_equal(values[2], values[4])

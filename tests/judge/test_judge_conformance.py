@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from relsearch.judge.stack import load_stack
 from relsearch.judge.tuned import load_judge
 from relsearch.judge.windows import WindowedJudge
 from relsearch.protocols import Judge
@@ -13,15 +12,13 @@ from relsearch.types import Judgment, Pair
 from tests.judge.conftest import TuneHalf, WordOverlapJudge
 
 
-@pytest.fixture(scope="module", params=["llm", "encoder", "zero-shot", "remote", "fake", "windows", "stack"])
+@pytest.fixture(scope="module", params=["llm", "encoder", "zero-shot", "remote", "fake", "windows"])
 def judge(request: pytest.FixtureRequest, tune_half: TuneHalf, tmp_path_factory: pytest.TempPathFactory) -> Judge:
     """Each judge in turn."""
     if request.param == "fake":
         return WordOverlapJudge()
     if request.param == "windows":
         return WindowedJudge(WordOverlapJudge(), characters=24, overlap=8, combine="mean")
-    if request.param == "stack":
-        return load_stack(request.getfixturevalue("stack_folder"))
     if request.param in ("zero-shot", "remote"):
         found: Judge = request.getfixturevalue("untuned_judge" if request.param == "zero-shot" else "remote_judge")
         return found

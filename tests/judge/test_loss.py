@@ -5,49 +5,34 @@ from __future__ import annotations
 import pytest
 import torch
 
-from relsearch.config import PointwiseLoss
-from relsearch.judge.loss import listwise_loss, pointwise_loss
+from relsearch.judge.loss import cumulative_loss, listwise_loss
 
 _THRESHOLDS = torch.tensor([-1.0, 0.0, 1.0])
 _LEVELS = torch.tensor([0, 1, 2, 3])
-_NAMES: tuple[PointwiseLoss, ...] = ("cumulative", "cross_entropy", "cross_entropy_distance")
 
 
-def _loss(name: PointwiseLoss, scores: list[float], weights: list[float] | None = None) -> float:
-    return float(
-        pointwise_loss(name, torch.tensor(scores), _THRESHOLDS, _LEVELS, torch.tensor(weights or [1.0] * len(scores)))
-    )
+def _loss(scores: list[float], weights: list[float] | None = None) -> float:
+    weighed = torch.tensor(weights or [1.0] * len(scores))
+    return float(cumulative_loss(torch.tensor(scores), _THRESHOLDS, _LEVELS, weighed))
 
 
-@pytest.mark.parametrize("name", _NAMES)
-def test_scores_in_the_order_of_the_grades_cost_least(name: PointwiseLoss) -> None:
+def test_scores_in_the_order_of_the_grades_cost_least() -> None:
     """Right beats level, and level beats reversed."""
-    right, level, wrong = (
-        _loss(name, scores) for scores in ([-3.0, -0.5, 0.5, 3.0], [0.0] * 4, [3.0, 0.5, -0.5, -3.0])
-    )
+    right, level, wrong = (_loss(scores) for scores in ([-3.0, -0.5, 0.5, 3.0], [0.0] * 4, [3.0, 0.5, -0.5, -3.0]))
     assert right < level < wrong
 
 
-@pytest.mark.parametrize("name", _NAMES)
-def test_weights_decide_which_documents_count(name: PointwiseLoss) -> None:
+def test_weights_decide_which_documents_count() -> None:
     """A document of weight 0 costs nothing."""
-    assert _loss(name, [50.0, -0.5, 0.5, 3.0], [0.0, 1.0, 1.0, 1.0]) == pytest.approx(
-        _loss(name, [0.0, -0.5, 0.5, 3.0], [0.0, 1.0, 1.0, 1.0])
+    assert _loss([50.0, -0.5, 0.5, 3.0], [0.0, 1.0, 1.0, 1.0]) == pytest.approx(
+        _loss([0.0, -0.5, 0.5, 3.0], [0.0, 1.0, 1.0, 1.0])
     )
 
 
-def test_distance_makes_a_far_miss_dearer_than_the_likelihood_alone() -> None:
-    """The squared distance adds most where mass stands far from the grade."""
-    near, far = [-3.0, -0.5, 0.5, 0.5], [-3.0, -0.5, 0.5, -3.0]
-    added = [_loss("cross_entropy_distance", scores) - _loss("cross_entropy", scores) for scores in (near, far)]
-    assert 0 < added[0] < added[1]
-
-
-@pytest.mark.parametrize("name", _NAMES)
-def test_extreme_scores_stay_finite(name: PointwiseLoss) -> None:
+def test_extreme_scores_stay_finite() -> None:
     """A score far beyond every threshold has a finite loss and gradient."""
     scores = torch.tensor([1e4, -1e4, 0.0, -1e4], requires_grad=True)
-    loss = pointwise_loss(name, scores, _THRESHOLDS, _LEVELS, torch.ones(4))
+    loss = cumulative_loss(scores, _THRESHOLDS, _LEVELS, torch.ones(4))
     loss.backward()
     assert torch.isfinite(loss)
     assert scores.grad is not None

@@ -11,7 +11,7 @@ import pytest
 from relsearch.config import CollectionConfig, Config, JudgeConfig, LabelConfig, TuneConfig
 from relsearch.errors import ConfigError
 from relsearch.judge.binary import BinaryJudge
-from relsearch.judge.card import STACK_CARD, read_card, write_card
+from relsearch.judge.card import read_card, write_card
 from relsearch.judge.registry import open_judge
 from relsearch.judge.report import TuneReport
 from relsearch.judge.tuned import TunedJudge
@@ -133,15 +133,3 @@ def test_another_judge_in_the_same_folder_outdates_what_was_made_with_it(
     card = read_card(folder)
     write_card(folder, card.model_copy(update={"cuts": tuple(cut + 1 for cut in card.cuts)}))
     assert stage_fingerprint(stage, config) != before
-
-
-def test_another_member_of_a_stack_outdates_its_labels(stack_folder: Path, tmp_path: Path) -> None:
-    """The content of a stack is its members' too."""
-    folder = tmp_path / "stack"
-    shutil.copytree(stack_folder, folder)
-    assert (folder / STACK_CARD).is_file()
-    config = Config(label=LabelConfig(judge=str(folder)))
-    before = stage_fingerprint("judge", config)
-    card = read_card(folder / "llm")
-    write_card(folder / "llm", card.model_copy(update={"cuts": tuple(cut + 1 for cut in card.cuts)}))
-    assert stage_fingerprint("judge", config) != before

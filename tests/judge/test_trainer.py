@@ -12,7 +12,7 @@ from peft import LoraConfig, get_peft_model
 from relsearch.config import JudgeConfig, TuneConfig
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.head import OrdinalHead
-from relsearch.judge.loss import pointwise_loss
+from relsearch.judge.loss import cumulative_loss
 from relsearch.judge.prompt import Prompt
 from relsearch.judge.trainer import Step, TunedModel, run
 from relsearch.ordinal import CumulativeLink
@@ -52,9 +52,7 @@ def steps(base: Base, pairs: list[Pair], grades: list[int]) -> list[Step]:
 def _loss(model: TunedModel, steps: list[Step]) -> float:
     with torch.no_grad():
         parts = [
-            pointwise_loss(
-                "cumulative", model(s), model.head.thresholds, torch.tensor(s.levels), torch.tensor(s.weights)
-            )
+            cumulative_loss(model(s), model.head.thresholds, torch.tensor(s.levels), torch.tensor(s.weights))
             for s in steps
         ]
     return float(torch.stack(parts).mean())

@@ -11,17 +11,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from relsearch.config import EncoderConfig, JudgeConfig, PointwiseLoss, TuneConfig
-from relsearch.encoder import load_encoder
+from relsearch.config import JudgeConfig
 from relsearch.errors import ArtifactError, ConfigError, DataError
 from relsearch.judge.card import ADAPTER, CARD, HEAD, HELD_OUT, adapter_checksum, read_card, write_card
 from relsearch.judge.evidence import columns_of
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.report import TuneReport
-from relsearch.judge.tune import tune
 from relsearch.judge.tuned import TunedJudge, load_judge
 from relsearch.ordinal import CumulativeLink
-from relsearch.types import SCALES, Pair
+from relsearch.types import Pair
 from tests.judge.conftest import TuneHalf
 
 _PRIOR = CumulativeLink(mean=0.8, deviation=0.05, slope=1.5, thresholds=(0.0, 1.0, 2.0))
@@ -76,31 +74,6 @@ def test_tuning_twice_gives_the_same_labels(
     again = load_judge(tmp_path)
     assert again.fingerprint == tuned_judge.fingerprint
     assert list(again.judge(pairs)) == list(tuned_judge.judge(pairs))
-
-
-def test_runs_may_share_the_states_of_frozen_layers(
-    pairs: list[Pair], grades: list[int], encoder_config: JudgeConfig, tiny_bert: Path, tmp_path: Path
-) -> None:
-    """In a folder of their own they outlive a run, and the next one, with another loss, computes none."""
-    encoders = [load_encoder(EncoderConfig(model=str(tiny_bert)))]
-    losses: tuple[PointwiseLoss, ...] = ("cumulative", "cross_entropy")
-    written = []
-    for loss in losses:
-        config = TuneConfig(layers=1, rank=2, evaluations=1, loss=loss)
-        data = (pairs[:20], grades[:20], pairs[20:], grades[20:])
-        tune(
-            *data,
-            judge=encoder_config,
-            tune=config,
-            encoders=encoders,
-            scale=SCALES["0-3"],
-            seed=3,
-            output=tmp_path / loss,
-            states=tmp_path / "states",
-        )
-        written.append({path: path.stat().st_mtime_ns for path in (tmp_path / "states").rglob("groups-done")})
-    assert len(written[0]) == 1
-    assert written[0] == written[1]
 
 
 def test_an_altered_adapter_is_refused(tuned: tuple[Path, TuneReport], tmp_path: Path) -> None:

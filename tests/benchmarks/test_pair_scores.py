@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.pair_scores import pair_scores
 from relsearch.config import IndexConfig
 from relsearch.errors import DataError
 from relsearch.index.embedded import build
-from relsearch.index.pair_scores import pair_scores
 from relsearch.template import DEFAULT_TEMPLATE
 from relsearch.types import Document, Query
 

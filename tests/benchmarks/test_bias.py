@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from relsearch.bias import Bias, bias, term_overlap, weighted_spearman
+from benchmarks.bias import Bias, bias, term_overlap, weighted_spearman
 from relsearch.errors import DataError
 from relsearch.tables import judgments_table
 from relsearch.types import SCALES, Judgment

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.systems import systems, variants
 from relsearch.errors import DataError
 from relsearch.evaluate import evaluate
-from relsearch.systems import systems, variants
 from relsearch.tables import candidates_table, judgments_table
 from relsearch.types import SCALES, Candidate, Judgment
 
