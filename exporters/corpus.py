@@ -8,8 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from relsearch.artifacts import checksum
-from relsearch.atomic import replace_text, replacing
+from relsearch.atomic import checksum, replace_text, replacing
 from relsearch.types import Document
 
 CORPUS = "corpus.jsonl"

@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from relsearch import __version__
-from relsearch.atomic import PARTIAL, check_replaceable, drop_partial, files_in, recover, replace_text, swap
+from relsearch.atomic import PARTIAL, check_replaceable, checksum, drop_partial, files_in, recover, replace_text, swap
 from relsearch.errors import ArtifactError
 
 MANIFEST = "manifest.json"
@@ -129,12 +129,6 @@ def building(directory: Path, stage: str, *, expected: str) -> Iterator[Building
     replace_text(partial / MANIFEST, manifest.model_dump_json(indent=1))
     swap(partial, directory)
     (directory / _FINGERPRINT).unlink()
-
-
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _short_hash(value: object) -> str:

@@ -6,6 +6,7 @@ process left is known for what it is.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -131,6 +132,12 @@ def files_in(folder: Path) -> list[str]:
     """Return the paths of all files below a folder, relative to it, sorted."""
     paths = (path for path in folder.rglob("*") if not path.is_dir() and path.name not in _SEEN_BY_DESKTOPS)
     return sorted(str(path.relative_to(folder)) for path in paths)
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _aside(path: Path, ending: str) -> Path:

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from relsearch.artifacts import checksum
-from relsearch.atomic import replace_bytes
+from relsearch.atomic import checksum, replace_bytes
 from relsearch.settings import Outside
 
 _SURE_AFTER_NS = 2_000_000_000

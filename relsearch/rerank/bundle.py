@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relsearch.atomic import check_replaceable, replace_text
+from relsearch.atomic import check_replaceable, checksum, replace_text
 from relsearch.errors import ArtifactError
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
@@ -113,7 +112,7 @@ def seal(folder: Path, manifest: AnyManifest) -> Bundle[AnyManifest]:
     """Write bundle.json with the checksums of the files that lie in the folder; return the bundle."""
     about = {MANIFEST, "README.md"}  # neither is what scores
     present = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in about)
-    complete = manifest.model_copy(update={"files": {path.name: _sha256(path) for path in present}})
+    complete = manifest.model_copy(update={"files": {path.name: checksum(path) for path in present}})
     replace_text(folder / MANIFEST, complete.model_dump_json(indent=1) + "\n")
     return Bundle(folder, complete)
 
@@ -176,10 +175,5 @@ class _Made(BaseModel):
 def _verify(path: Path, digest: str) -> None:
     if not path.is_file():
         raise ArtifactError(f"{path}: is missing; copy the whole bundle again")
-    if _sha256(path) != digest:
+    if checksum(path) != digest:
         raise ArtifactError(f"{path}: differs from its checksum in {MANIFEST}; copy the bundle again")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
