@@ -13,13 +13,14 @@ import polars as pl
 
 from relsearch.config import TrainConfig
 from relsearch.encoder import Encoder, load_encoder
+from relsearch.loading import HEAD
 from relsearch.rerank.callbacks import BEST, KeepBest
 from relsearch.rerank.card import Evaluation
 from relsearch.rerank.fit import fit
 from relsearch.rerank.lists import build_lists
 from relsearch.rerank.loss import Objective, graded
 from relsearch.rerank.prior import Prior
-from relsearch.rerank.start import HEAD, load_start
+from relsearch.rerank.start import load_start
 from relsearch.rerank.torch_scorer import load_model, residuals
 from relsearch.rerank.train import rows_of
 from relsearch.rerank.training import Texts, dev_set_of

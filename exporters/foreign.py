@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from relsearch.config import ExportConfig
-from relsearch.errors import DataError, MissingExtraError, ModelError
+from relsearch.errors import DataError, ModelError
 from relsearch.exporters.choose import ExportReport
-from relsearch.exporters.graphs import export_cross_encoder, save_tokenizer
+from relsearch.exporters.graphs import export_cross_encoder
 from relsearch.exporters.onnx import Labelled, making, ship
 from relsearch.exporters.parity import RankList, rank_lists
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Manifest, seal
@@ -20,7 +20,6 @@ from relsearch.rerank.logistic import Floats, Logistic
 from relsearch.rerank.torch_scorer import load_model, residuals
 from relsearch.template import DEFAULT_TEMPLATE, render
 from relsearch.types import Pair
-from relsearch.weights import quiet, resolve
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -43,22 +42,20 @@ def export_foreign(
     """
     if (Path(model) / CARD).is_file():
         raise ModelError(f"{model}: relsearch trained it, on a prior; `relsearch export -c` its pipeline's settings")
+    torch = load_model(model)
     labelled = Labelled(*labelled_lists(collection))
     if "mix" not in config.model_fields_set:  # measured for models that start at a cosine, not for any
         config = config.model_copy(update={"mix": 0.0})
     with making(output, config) as fp32:
         manifest = write_foreign(model, fp32, max_length=max_length)
-        torch = _Plain(load_model(Path(resolve(model)), max_length=manifest.max_length))
-        return ship(fp32, output, manifest, torch, labelled=labelled, config=config, figures={})
+        torch.tokenizer.model_max_length = manifest.max_length
+        return ship(fp32, output, manifest, _Plain(torch), labelled=labelled, config=config, figures={})
 
 
 def write_foreign(model: str, folder: Path, *, max_length: int) -> Manifest:
     """Write the fp32 bundle of any cross-encoder, not yet held against torch on texts."""
-    source = resolve(model)
-    last_layer = export_cross_encoder(source, folder / MODEL)
-    tokenizer = _tokenizer(source)
-    save_tokenizer(tokenizer.backend_tokenizer.to_str(), folder / TOKENIZER)
-    length = min(max_length, tokenizer.model_max_length, _positions(source))
+    facts = export_cross_encoder(model, folder / MODEL, tokenizer=folder / TOKENIZER)
+    length = min(max_length, facts.max_length)
     manifest = Manifest(
         variant="fp32",
         base=model,
@@ -72,7 +69,7 @@ def write_foreign(model: str, folder: Path, *, max_length: int) -> Manifest:
         pooling="none",
         prior=None,
         calibration=Logistic(),
-        figures={"last_layer": last_layer},
+        figures={"last_layer": facts.last_layer},
     )
     return seal(folder, manifest).manifest
 
@@ -103,24 +100,3 @@ class _Plain:
     def logits(self, query: str, texts: Sequence[str]) -> Floats:
         """One raw logit a text."""
         return residuals(self._model, [(query, text) for text in texts])
-
-
-def _tokenizer(source: Path | str) -> Any:
-    try:
-        from transformers import AutoTokenizer
-    except ImportError as exc:
-        raise MissingExtraError("ONNX export", "export") from exc
-    with quiet():
-        tokenizer = AutoTokenizer.from_pretrained(str(source), use_fast=True)
-    if not tokenizer.is_fast:
-        raise ModelError(f"{source}: has no tokenizer.json and none can be made of it; use another model")
-    return tokenizer
-
-
-def _positions(source: Path | str) -> int:
-    """How many tokens the model has positions for; RoBERTa's first ones are taken by its padding."""
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(str(source))
-    reserved = config.pad_token_id + 1 if "roberta" in config.model_type or config.model_type == "camembert" else 0
-    return int(getattr(config, "max_position_embeddings", 512)) - reserved

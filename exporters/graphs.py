@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.config import EncoderConfig
+from relsearch.encoder import open_embedder
 from relsearch.errors import GateError, MissingExtraError, ModelError
 from relsearch.exporters.first_token import keep_first_token
-from relsearch.weights import quiet, resolve
+from relsearch.loading import Source
+from relsearch.rerank.sessions import open_session
+from relsearch.rerank.torch_scorer import TYPES, load_model
+from relsearch.weights import quiet, reason
 
+Inputs = dict[str, NDArray[np.int64]]
 LastLayer = Literal["first token", "all tokens"]
 TOLERANCE = 1e-4  # of a logit; rounding alone gives 1e-6 to 1e-5
 
@@ -30,32 +35,39 @@ _EXPECTED = (
     "Constant folding",
     r"`torch_dtype` is deprecated",
     r"`torch\.jit\.\w+` is deprecated",  # DeBERTa scripts parts of itself
+    "Exporting aten::index operator",  # of models that look for the last token
 )
 # Two batches of other sizes than the exporter traces, padded: a size that was traced as a constant shows.
 _SHAPES = ((1, 9), (4, 30))
 
 
-def export_cross_encoder(model: Path | str, target: Path) -> LastLayer:
-    """Write the graph of a sequence-classification model, token ids to `logits` of shape [n, 1].
+@dataclass(frozen=True, slots=True)
+class CrossEncoderFacts:
+    """What a cross-encoder's graph does not say about itself."""
 
-    Return which tokens its last layer computes: the first alone where the head reads no other and the kind of the
-    model is known (BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA, DeBERTa-v2, ModernBERT), else all. Raise
-    ModelError where the model has no single score or no exporter, GateError where the graph is not the model.
+    last_layer: LastLayer
+    max_length: int
+
+
+def export_cross_encoder(model: Path | str, target: Path, *, tokenizer: Path) -> CrossEncoderFacts:
+    """Write the graph of a sequence-classification model, token ids to `logits` of shape [n, 1], and its tokenizer.
+
+    Return how much it reads, and which tokens its last layer computes: the first alone where the head reads no other
+    and the kind of the model is known (BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA, DeBERTa-v2, ModernBERT), else
+    all. Raise ModelError where the model has no single score or no exporter, GateError where the graph is not the
+    model.
     """
-    loaded = _load(model)
-    inputs = [_inputs(loaded.config, *shape) for shape in _SHAPES]
-    wanted = [_torch_logits(loaded, each) for each in inputs]
-    if keep_first_token(loaded):
-        _write(lambda folder: _export_loaded(loaded, folder), str(model), target)
-        if _difference(target, inputs, wanted) <= TOLERANCE:
-            return "first token"
-        loaded = _load(model)
-    _write(lambda folder: _export_loaded(loaded, folder), str(model), target)
-    if (off := _difference(target, inputs, wanted)) > TOLERANCE:
-        raise GateError(
-            f"{model}: its graph differs from torch by {off:.2g} (allowed {TOLERANCE:.0e}); use another base"
-        )
-    return "all tokens"
+    source = Source.find(str(model), "name another cross-encoder")
+    loaded, reader = _load(model)
+    source.check_fast(reader)
+    longest = min(reader.model_max_length, source.positions(loaded))
+    inputs = [_inputs(loaded, rows, min(tokens, longest)) for rows, tokens in _SHAPES]
+    wanted = [_torch_logits(loaded, each, typed=_gives_types(reader)) for each in inputs]
+    if not np.isfinite(np.concatenate(wanted)).all():
+        raise ModelError(f"{model}: gives logits that are NaN or infinite; name another cross-encoder")
+    last_layer = _export_checked(str(model), loaded, target, inputs, wanted)
+    save_tokenizer(reader.backend_tokenizer.to_str(), tokenizer)
+    return CrossEncoderFacts(last_layer, longest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +80,12 @@ class EncoderFacts:
 
 def export_encoder(config: EncoderConfig, target: Path, *, tokenizer: Path) -> EncoderFacts:
     """Write a sentence encoder's graph, token ids to pooled `sentence_embedding` [n, d], and its tokenizer."""
-    from sentence_transformers import SentenceTransformer
-
-    name = str(resolve(config.model))
-    model = SentenceTransformer(name)
-    _write(lambda folder: _export_named(name, folder), name, target)
+    model, folder = open_embedder(config)
+    Source(folder, f"encoder {config.model!r}", "set [encoder] model to another").check_fast(model.tokenizer)
+    _write(lambda part: _export_named(str(folder), part), config.model, target)
     save_tokenizer(model.tokenizer.backend_tokenizer.to_str(), tokenizer)
-    return EncoderFacts(max_length=int(model.max_seq_length or 512), pooling=str(model[1].pooling_mode))
+    pooling = getattr(model[1], "pooling_mode", "") if len(model) > 1 else ""
+    return EncoderFacts(max_length=int(model.max_seq_length or 512), pooling=str(pooling))
 
 
 def save_tokenizer(serialised: str, target: Path) -> None:
@@ -87,23 +98,42 @@ def save_tokenizer(serialised: str, target: Path) -> None:
     tokenizer.save(str(target))
 
 
-def _load(model: Path | str) -> Any:
-    try:
-        from transformers import AutoModelForSequenceClassification
-    except ImportError as exc:
-        raise MissingExtraError("ONNX export", "export") from exc
-    try:
-        with without_expected_warnings():
-            # Attention written out, so that a query of one token meets the mask of all.
-            loaded = AutoModelForSequenceClassification.from_pretrained(
-                str(model), attn_implementation="eager", use_safetensors=True
-            )
-    except (OSError, ValueError, KeyError) as exc:
-        reason = str(exc).splitlines()[0]
-        raise ModelError(f"{model}: cannot be exported to ONNX ({reason}); use another base") from exc
-    if loaded.config.num_labels != 1:
-        raise ModelError(f"{model}: gives {loaded.config.num_labels} labels, a reranker gives one score; use another")
-    return loaded.eval().float()
+def _export_checked(
+    name: str, loaded: Any, target: Path, inputs: Sequence[Inputs], wanted: Sequence[NDArray[np.float32]]
+) -> LastLayer:
+    """Write the graph with as little in its last layer as gives the model's logits."""
+    if keep_first_token(loaded):
+        _write(lambda folder: _export_loaded(loaded, folder), name, target)
+        if _difference(target, inputs, wanted) <= TOLERANCE:
+            return "first token"
+        loaded, _ = _load(name)
+    _write(lambda folder: _export_loaded(loaded, folder), name, target)
+    if not (off := _difference(target, inputs, wanted)) <= TOLERANCE:
+        raise GateError(
+            f"{name}: its graph differs from torch by {off:.2g} (allowed {TOLERANCE:.0e}); use another base"
+        )
+    return "all tokens"
+
+
+def _load(model: Path | str) -> tuple[Any, Any]:
+    """The model and its tokenizer; it reads one token type where the tokenizer gives one, whatever is fed."""
+    # Attention written out, so that a query of one token meets the mask of all.
+    found = load_model(model, attention="eager")
+    if len(found) > 1:
+        raise ModelError(
+            f"{model}: modules of its own make its score, which no exporter reads; name another cross-encoder"
+        )
+    loaded: Any = found[0].auto_model.cpu()
+    if not _gives_types(found.tokenizer):
+        for name, part in loaded.named_modules():
+            if name.endswith("token_type_embeddings"):
+                part.register_forward_pre_hook(lambda _, inputs: tuple(types * 0 for types in inputs))
+    return loaded, found.tokenizer
+
+
+def _gives_types(tokenizer: Any) -> bool:
+    """Whether a pair's halves differ by their token type; a bundle's own tokenizer may give types all the same."""
+    return any(tokenizer("what is it", "it is that").get(TYPES, ()))
 
 
 def _export_loaded(model: Any, folder: str) -> None:
@@ -121,40 +151,36 @@ def _export_named(name: str, folder: str) -> None:
 
 def _write(export: Callable[[str], None], name: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder, without_expected_warnings():
-        try:
-            export(folder)
-        except ImportError as exc:
-            raise MissingExtraError("ONNX export", "export") from exc
-        except (ValueError, KeyError, NotImplementedError) as exc:
-            raise ModelError(f"{name}: cannot be exported to ONNX ({exc}); use another base") from exc
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder, exporting(name):
+        export(folder)
         shutil.move(Path(folder) / "model.onnx", target)
 
 
-def _inputs(config: Any, rows: int, tokens: int) -> dict[str, NDArray[np.int64]]:
-    """Random token ids, each row padded by two tokens more than the one before it."""
+def _inputs(model: Any, rows: int, tokens: int) -> Inputs:
+    """Random token ids and types, each row padded by two tokens more than the one before it."""
     mask = (np.arange(tokens)[None] < tokens - 2 * np.arange(rows)[:, None]).astype(np.int64)
-    ids = np.random.default_rng(rows).integers(5, config.vocab_size, size=(rows, tokens)) * mask
-    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(mask)}
+    draw, known = np.random.default_rng(rows), model.get_input_embeddings().num_embeddings
+    ids = draw.integers(min(5, known - 1), known, size=(rows, tokens)) * mask
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": draw.integers(0, 2, size=ids.shape) * mask}
 
 
-def _torch_logits(model: Any, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+def _torch_logits(model: Any, inputs: Inputs, *, typed: bool) -> NDArray[np.float32]:
     import torch
 
+    # As its own tokenizer pads: a model that looks for its padding is then found to read ours otherwise.
+    padded = np.where(inputs["attention_mask"] > 0, inputs["input_ids"], model.config.pad_token_id or 0)
+    fed = {"input_ids": padded, "attention_mask": inputs["attention_mask"]}
+    fed |= {TYPES: inputs[TYPES]} if typed else {}
     with torch.inference_mode():
-        feeds = {name: torch.from_numpy(inputs[name]) for name in ("input_ids", "attention_mask")}
-        logits: NDArray[np.float32] = model(**feeds).logits.numpy()
+        logits: NDArray[np.float32] = model(**{name: torch.from_numpy(row) for name, row in fed.items()}).logits.numpy()
     return logits
 
 
-def _difference(graph: Path, inputs: list[dict[str, NDArray[np.int64]]], wanted: list[NDArray[np.float32]]) -> float:
+def _difference(graph: Path, inputs: Sequence[Inputs], wanted: Sequence[NDArray[np.float32]]) -> float:
     """The largest difference of a logit between graph and torch."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-    names = [tensor.name for tensor in session.get_inputs()]
-    found = [session.run(["logits"], {name: each[name] for name in names})[0] for each in inputs]
-    return max(float(np.abs(first - second).max()) for first, second in zip(found, wanted, strict=True))
+    session = open_session(graph, ("logits",), variant="fp32", runtime="onnxruntime", workers=1)
+    found = [session.run({name: each[name] for name in session.inputs})[0] for each in inputs]
+    return float(np.abs(np.concatenate(found) - np.concatenate(wanted)).max())
 
 
 def _ignore_traced_constants() -> None:
@@ -165,10 +191,15 @@ def _ignore_traced_constants() -> None:
 
 
 @contextmanager
-def without_expected_warnings() -> Iterator[None]:
-    """Keep back what the exporter says on every export."""
-    with quiet(), warnings.catch_warnings():
-        for message in _EXPECTED:
-            warnings.filterwarnings("ignore", message=message)
-        _ignore_traced_constants()
-        yield
+def exporting(name: str) -> Iterator[None]:
+    """Keep back what the exporter says on every export, and turn whatever it raises into a ModelError."""
+    try:
+        with quiet(), warnings.catch_warnings(), redirect_stdout(None):  # a graph that fails is printed whole
+            for message in _EXPECTED:
+                warnings.filterwarnings("ignore", message=message)
+            _ignore_traced_constants()
+            yield
+    except ImportError as exc:
+        raise MissingExtraError("ONNX export", "export") from exc
+    except Exception as exc:  # of as many kinds as there are kinds of models
+        raise ModelError(f"{name}: cannot be exported to ONNX ({reason(exc)}); use another base") from exc

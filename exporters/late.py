@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from relsearch.config import ExportConfig
 from relsearch.exporters.choose import ExportReport
-from relsearch.exporters.graphs import save_tokenizer, without_expected_warnings
+from relsearch.exporters.graphs import exporting, save_tokenizer
 from relsearch.exporters.onnx import Labelled, making, ship
 from relsearch.rerank.bundle import MODEL, TOKENIZER, LateManifest, seal
 from relsearch.rerank.card import read_card
@@ -78,7 +78,7 @@ def _write_graph(model: LateModel, target: Path) -> None:
     mask = torch.ones_like(ids)
     mask[1, 8:] = 0
     axes = {0: "rows", 1: "tokens"}
-    with without_expected_warnings(), torch.inference_mode():
+    with exporting(str(model.encoder.name_or_path)), torch.inference_mode():
         torch.onnx.export(
             _Graph(model).eval(),
             (ids, mask),

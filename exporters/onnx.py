@@ -12,7 +12,7 @@ import polars as pl
 from relsearch.atomic import scratch, swap
 from relsearch.config import ExportConfig
 from relsearch.exporters.choose import ExportReport, choose, write_half
-from relsearch.exporters.graphs import export_cross_encoder, export_encoder, save_tokenizer
+from relsearch.exporters.graphs import export_cross_encoder, export_encoder
 from relsearch.exporters.parity import LogitScorer, RankList, gate_exact, parity, rank_lists
 from relsearch.rerank.bundle import (
     ENCODER,
@@ -98,8 +98,7 @@ def ship(
 def write_fp32(model: Path, folder: Path) -> Manifest:
     """Write the fp32 bundle of a model folder, not yet held against torch."""
     card = read_card(model, Card)
-    last_layer = export_cross_encoder(model, folder / MODEL)
-    save_tokenizer((model / TOKENIZER).read_text(encoding="utf-8"), folder / TOKENIZER)
+    facts = export_cross_encoder(model, folder / MODEL, tokenizer=folder / TOKENIZER)
     encoder = export_encoder(card.encoder, folder / ENCODER, tokenizer=folder / ENCODER_TOKENIZER)
     if (folder / ENCODER_TOKENIZER).read_bytes() == (folder / TOKENIZER).read_bytes():
         (folder / ENCODER_TOKENIZER).unlink()
@@ -116,7 +115,7 @@ def write_fp32(model: Path, folder: Path) -> Manifest:
         pooling=encoder.pooling,
         prior=card.prior,
         calibration=card.calibration,
-        figures={"last_layer": last_layer},
+        figures={"last_layer": facts.last_layer},
     )
     return seal(folder, manifest).manifest
 

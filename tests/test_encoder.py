@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -78,12 +79,12 @@ def test_no_texts_give_no_rows(encoder: Encoder) -> None:
     assert encoder.cosines([]).shape == (0,)
 
 
-def test_a_broken_model_is_named(tmp_path: Path) -> None:
+def test_a_broken_model_is_named(tiny_bert: Path, tmp_path: Path) -> None:
     """A folder that cannot be loaded gives one line with the config key."""
-    (tmp_path / "config.json").write_text('{"model_type": "nonesuch"}', encoding="utf-8")
-    (tmp_path / "model.safetensors").write_bytes(b"")
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "model"))
+    (folder / "config.json").write_text('{"model_type": "nonesuch"}', encoding="utf-8")
     with pytest.raises(ModelError, match=r"set \[encoder\] model"):
-        load_encoder(EncoderConfig(model=str(tmp_path)))
+        load_encoder(EncoderConfig(model=str(folder)))
 
 
 def test_the_packaged_encoder_knows_meaning() -> None:

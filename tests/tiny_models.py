@@ -12,15 +12,12 @@ CHAT_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 def save_tiny_bert(folder: Path, texts: Sequence[str]) -> Path:
     """Write a random two-layer BERT with a WordPiece tokenizer that knows the words of the texts."""
     import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join(_wordpieces(texts)) + "\n", encoding="utf-8")
-    tokenizer = BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), model_max_length=128)
-    tokenizer.save_pretrained(folder)
+    vocabulary = save_tiny_tokenizer(folder, texts)
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(tokenizer),
+        vocab_size=vocabulary,
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
@@ -29,6 +26,17 @@ def save_tiny_bert(folder: Path, texts: Sequence[str]) -> Path:
     )
     BertModel(config).save_pretrained(folder)
     return folder
+
+
+def save_tiny_tokenizer(folder: Path, texts: Sequence[str], **options: object) -> int:
+    """Write a WordPiece tokenizer that knows the words of the texts; return how many tokens it has."""
+    from transformers import BertTokenizerFast
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.txt").write_text("\n".join(_wordpieces(texts)) + "\n", encoding="utf-8")
+    tokenizer = BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), **{"model_max_length": 128, **options})
+    tokenizer.save_pretrained(folder)
+    return len(tokenizer)
 
 
 def save_tiny_llama(folder: Path, texts: Sequence[str]) -> Path:

@@ -12,12 +12,14 @@ from torch import nn
 
 from relsearch.config import TuneConfig
 from relsearch.errors import ConfigError, MissingExtraError
+from relsearch.weights import loading
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 WEIGHTS = "adapter_model.safetensors"
 _PEFT = "adapter_config.json"
+_AGAIN = "run `relsearch tune` on this base again"
 _LISTS = {"layer", "layers", "block", "blocks", "h"}  # how architectures call the list of their layers
 
 
@@ -55,7 +57,8 @@ def _opened(base: PreTrainedModel, start: Path) -> nn.Module:
         raise ConfigError(f"[tune] start: {start} holds no LoRA adapter to go on from; leave start empty")
     from peft import PeftModel
 
-    model: nn.Module = PeftModel.from_pretrained(base, start, is_trainable=True)
+    with loading(str(start), "name a judge that was tuned on this base"):
+        model: nn.Module = PeftModel.from_pretrained(base, start, is_trainable=True)
     return model
 
 
@@ -74,16 +77,18 @@ def save(model: nn.Module, folder: Path, *, base: str) -> None:
 
 
 def merge(base: PreTrainedModel, folder: Path) -> PreTrainedModel:
-    """Return the base in float32 with what a folder holds put into its weights."""
+    """Return the base in float32 with what a folder holds put into its weights; ModelError where it is another's."""
     if not (folder / _PEFT).is_file():
-        tuned = {name: value.float() for name, value in load_file(folder / WEIGHTS).items()}
-        base.load_state_dict(tuned, strict=False)
+        with loading(str(folder / WEIGHTS), _AGAIN):
+            tuned = {name: value.float() for name, value in load_file(folder / WEIGHTS).items()}
+            base.load_state_dict(tuned, strict=False)
         return base
     try:
         from peft import PeftModel
     except ImportError as exc:
         raise MissingExtraError("a tuned judge", "train") from exc
-    merged: PreTrainedModel = PeftModel.from_pretrained(base, folder).merge_and_unload()
+    with loading(str(folder), _AGAIN):
+        merged: PreTrainedModel = PeftModel.from_pretrained(base, folder).merge_and_unload()
     return merged
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,13 +13,14 @@ import torch
 from torch import Tensor
 
 from relsearch.config import JudgeConfig
-from relsearch.errors import MissingExtraError, ModelError
+from relsearch.errors import ConfigError, MissingExtraError
 from relsearch.judge.bidirectional import EncoderReader, PairEncoder
 from relsearch.judge.causal import CausalReader
 from relsearch.judge.prompt import Prompt, PromptEncoder, Tokens
 from relsearch.judge.trunk import UpperCausalReader, UpperEncoderReader, encoder_layers
+from relsearch.loading import UNUSED, Source
 from relsearch.types import Pair, Scale
-from relsearch.weights import checksum, quiet, resolve
+from relsearch.weights import checksum
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -74,26 +76,32 @@ class Base:
 
 def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch.dtype) -> Base:
     """Load the judge's base onto the GPU if there is one, else the CPU; raise ModelError if it is none."""
-    try:
-        from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
-    except ImportError as exc:
-        raise MissingExtraError("the judge", "train") from exc
+    if find_spec("transformers") is None:
+        raise MissingExtraError("the judge", "train")
+    source = Source.find(config.base, "set [judge] base", called="judge base {!r}")
+    tokenizer = source.tokenizer()
     causal = config.family == "llm"
-    source = resolve(config.base)
-    options: dict[str, Any] = {"trust_remote_code": False}
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source, **options)
-            kind = AutoModelForCausalLM if causal else AutoModel
-            model: Any = kind.from_pretrained(source, dtype=dtype, use_safetensors=True, **options)
-    except (OSError, ValueError, KeyError) as exc:
-        reason = str(exc).splitlines()[0]
-        raise ModelError(f"judge base {config.base!r} cannot be loaded ({reason}); set [judge] base") from exc
-    weights = checksum(source) if isinstance(source, Path) else f"{source}@{model.config._commit_hash}"
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    if causal:
-        encode = PromptEncoder(tokenizer, prompt, scale=scale, config=config).encode
-        return Base(model, tokenizer, weights, "CAUSAL_LM", encode)
+    model = (
+        source.model("AutoModelForCausalLM", dtype=dtype)
+        if causal
+        else source.model("AutoModel", dtype=dtype, may_lack=UNUSED)
+    )
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+    weights = checksum(source.folder)
+    with source.loading():
+        base = Base(model, tokenizer, weights, *_read_by(tokenizer, prompt, scale, config))
+        with torch.inference_mode():
+            base.reader().features(base.encode([Pair("", "", "what is it", "it is that")]))
+    _check_length(base, source, config)
+    return base
+
+
+def _read_by(
+    tokenizer: PreTrainedTokenizerBase, prompt: Prompt, scale: Scale, config: JudgeConfig
+) -> tuple[str, Callable[[Sequence[Pair]], list[Tokens]]]:
+    """The task and the encoding of a family."""
+    if config.family == "llm":
+        return "CAUSAL_LM", PromptEncoder(tokenizer, prompt, scale=scale, config=config).encode
     pairs = PairEncoder(
         tokenizer,
         max_query_tokens=config.max_query_tokens,
@@ -101,4 +109,14 @@ def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch
         query_prefix=config.query_prefix,
         document_prefix=config.document_prefix,
     )
-    return Base(model, tokenizer, weights, "FEATURE_EXTRACTION", pairs.encode)
+    return "FEATURE_EXTRACTION", pairs.encode
+
+
+def _check_length(base: Base, source: Source, config: JudgeConfig) -> None:
+    (longest,) = base.encode([Pair("", "", "a " * config.max_query_tokens, "a " * config.max_document_tokens)])
+    needed, most = len(longest.prefix) + len(longest.rest), source.positions(base.model)
+    if needed > most:
+        raise ConfigError(
+            f"[judge] max_document_tokens {config.max_document_tokens}: with prompt and query {needed} tokens, "
+            f"{config.base} reads at most {most}; lower it"
+        )

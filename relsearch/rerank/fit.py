@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relsearch.config import TrainConfig
+from relsearch.loading import HEAD
 from relsearch.rerank.callbacks import KeepBest
 from relsearch.rerank.dev import DevEvaluator, DevSet
 from relsearch.rerank.loss import Objective, ResidualListLoss
-from relsearch.rerank.start import HEAD
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from relsearch.errors import ConfigError, ModelError
-from relsearch.weights import quiet, resolve
+from relsearch.loading import HEAD, Source
+from relsearch.rerank.torch_scorer import ready
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
     from torch import nn
-
-HEAD = r"(^|\.)(pooler|classifier|score|head|pre_classifier)\."
 
 
 def load_start(base: str, *, max_length: int, seed: int) -> CrossEncoder:
@@ -24,23 +23,23 @@ def load_start(base: str, *, max_length: int, seed: int) -> CrossEncoder:
     from sentence_transformers import CrossEncoder
     from sentence_transformers.sentence_transformer.modules import Transformer
 
+    source = Source.find(base, "set [train] base to an encoder such as BERT", called="base {!r}")
+    source.check("AutoModelForSequenceClassification", may_lack=HEAD, num_labels=1)
     torch.manual_seed(seed)  # the head of a base without pooler weights is drawn here
-    name = str(resolve(base))
-    try:
-        with quiet():
-            transformer = Transformer(
-                name,
-                transformer_task="sequence-classification",
-                model_kwargs={"use_safetensors": True},  # pickled weights are never read
-                config_kwargs={"num_labels": 1},
-                processor_kwargs={"model_max_length": max_length},
-            )
-    except (OSError, ValueError) as exc:
-        raise ModelError(f"{base}: cannot be given a ranking head ({exc}); name an encoder such as BERT") from exc
-    positions = getattr(transformer.auto_model.config, "max_position_embeddings", max_length)
-    if max_length > positions:
-        raise ConfigError(f"[train] max_length {max_length}: {base} reads at most {positions} tokens; lower it")
+    transformer = source.build(
+        lambda: Transformer(
+            str(source.folder),
+            transformer_task="sequence-classification",
+            # Pickled weights are never read; a head of another size, as a classifier has, is drawn anew.
+            model_kwargs={"use_safetensors": True, "ignore_mismatched_sizes": True},
+            config_kwargs={"num_labels": 1},
+            processor_kwargs={"model_max_length": max_length},
+        )
+    )
     model: CrossEncoder = CrossEncoder(modules=[transformer], num_labels=1)
+    if max_length > (most := source.positions(transformer.auto_model)):
+        raise ConfigError(f"[train] max_length {max_length}: {base} reads at most {most} tokens; lower it")
+    ready(model, source)
     last = _last_layer(transformer.auto_model, base)
     with torch.no_grad():
         last.weight.zero_()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from relsearch.encoder import load_encoder
+from relsearch.errors import MissingExtraError, ModelError
+from relsearch.loading import UNUSED, Source, tells_types
 from relsearch.rerank.card import Card, read_card
 from relsearch.rerank.logistic import Floats
 from relsearch.rerank.scoring import Pairs, ResidualScorer
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
     from relsearch.encoder import Encoder
+
+
+TYPES = "token_type_ids"
 
 
 class TorchScorer(ResidualScorer):
@@ -53,13 +58,50 @@ class TorchScorer(ResidualScorer):
         return residuals(self._model, pairs)
 
 
-def load_model(folder: Path, *, max_length: int) -> CrossEncoder:
-    """Load the cross-encoder of a model folder in fp32."""
-    from sentence_transformers import CrossEncoder
+def load_model(model: str | Path, *, max_length: int | None = None, attention: str | None = None) -> CrossEncoder:
+    """Load a cross-encoder with one score in fp32; raise ModelError where it is none.
 
-    model: CrossEncoder = CrossEncoder(str(folder), max_length=max_length, local_files_only=True)
-    model.eval().float()
-    return model
+    `max_length` is by default what the model reads, `attention` what transformers chooses.
+    """
+    source = Source.find(str(model), "name a cross-encoder with one score")
+    try:
+        from sentence_transformers import CrossEncoder
+    except ImportError as exc:
+        raise MissingExtraError("a cross-encoder in torch", "train") from exc
+    chosen = {"attn_implementation": attention} if attention else {}
+    loaded: CrossEncoder = source.build(
+        lambda: CrossEncoder(
+            str(source.folder),
+            max_length=max_length,
+            trust_remote_code=False,
+            local_files_only=True,
+            model_kwargs={"use_safetensors": True, "ignore_mismatched_sizes": True, **chosen},  # sizes: see check
+        )
+    )
+    if len(loaded) == 1:
+        source.check("AutoModelForSequenceClassification")
+    else:  # a body, and modules that make a score of its states
+        source.check("AutoModel", may_lack=UNUSED)
+    if loaded.num_labels != 1:
+        raise ModelError(f"{model}: gives {loaded.num_labels} labels, a reranker gives one score; {source.advice}")
+    loaded.eval().float()
+    ready(loaded, source)
+    return loaded
+
+
+def ready(model: CrossEncoder, source: Source) -> None:
+    """Let the tokenizer give what the model reads; raise ModelError where pairs cannot be scored."""
+    network: Any = model[0].auto_model
+    tokenizer = model.tokenizer
+    source.check_vocabulary(tokenizer, network)
+    for part in (network, *list(model)[1:]):
+        source.check_finite(part)
+    if tokenizer.pad_token is None:
+        raise ModelError(f"{source.name}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
+    if not tells_types(network):
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != TYPES]
+    with source.loading():
+        residuals(model, [("what is it", "it is that"), ("a", "")])
 
 
 def residuals(model: CrossEncoder, inputs: Sequence[tuple[str, str]], *, batch_size: int = 8) -> Floats:

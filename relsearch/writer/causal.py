@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 
 from relsearch.config import SynthesizeConfig
-from relsearch.errors import MissingExtraError, ModelError
+from relsearch.errors import MissingExtraError
 from relsearch.judge.fingerprint import fingerprint_of
-from relsearch.weights import checksum, fast_dtype, quiet, resolve
+from relsearch.loading import Source
+from relsearch.weights import checksum, fast_dtype, quiet
 from relsearch.writer.prompt import load_writer_prompt
 from relsearch.writer.sampling import SeededDraws
 
@@ -87,19 +89,9 @@ def clean_query(line: str) -> str | None:
 
 
 def _load(base: str) -> tuple[Any, Any, str]:
-    try:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-    except ImportError as exc:
-        raise MissingExtraError("writing queries", "train") from exc
-    source = resolve(base)
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                source, dtype=fast_dtype(), use_safetensors=True, trust_remote_code=False
-            )
-    except (OSError, ValueError, KeyError) as exc:
-        reason = str(exc).splitlines()[0]
-        raise ModelError(f"writer {base!r} cannot be loaded ({reason}); set [synthesize] base") from exc
-    weights = checksum(source) if not isinstance(source, str) else f"{source}@{model.config._commit_hash}"
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer, weights
+    if find_spec("transformers") is None:
+        raise MissingExtraError("writing queries", "train")
+    source = Source.find(base, "set [synthesize] base", called="writer {!r}")
+    tokenizer = source.tokenizer()
+    model = source.model("AutoModelForCausalLM", dtype=fast_dtype())
+    return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, checksum(source.folder)

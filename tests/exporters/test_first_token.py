@@ -13,6 +13,7 @@ import transformers
 from relsearch.errors import GateError, ModelError
 from relsearch.exporters import graphs
 from relsearch.exporters.graphs import export_cross_encoder
+from tests.tiny_models import save_tiny_tokenizer
 
 # DeBERTa and ModernBERT say so as they are imported.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.:DeprecationWarning")
@@ -48,8 +49,8 @@ MODERN = {
 }
 KINDS: dict[str, Callable[[], Any]] = {
     "bert": lambda: transformers.BertConfig(**SIZE),
-    "roberta": lambda: transformers.RobertaConfig(**SIZE),
-    "xlm-roberta": lambda: transformers.XLMRobertaConfig(**SIZE),
+    "roberta": lambda: transformers.RobertaConfig(**SIZE, type_vocab_size=1),
+    "xlm-roberta": lambda: transformers.XLMRobertaConfig(**SIZE, type_vocab_size=1),
     "electra": lambda: transformers.ElectraConfig(**SIZE, embedding_size=32),
     "deberta": lambda: transformers.DebertaV2Config(**SIZE, **DEBERTA),
     "modernbert": lambda: transformers.ModernBertConfig(**SIZE, **MODERN, classifier_pooling="cls"),
@@ -62,7 +63,8 @@ WHOLE = ("modernbert, mean", "distilbert")
 
 
 def saved(folder: Path, config: Any) -> Path:
-    """A random model of the kind, written to a folder."""
+    """A random model of the kind with a tokenizer, written to a folder."""
+    assert save_tiny_tokenizer(folder, ["a b"], model_max_length=64) <= SIZE["vocab_size"]
     torch.manual_seed(1)
     transformers.AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
     return folder
@@ -72,19 +74,22 @@ def saved(folder: Path, config: Any) -> Path:
 def test_every_kind_is_exported_exactly(kind: str, tmp_path: Path) -> None:
     """The graph's logits are torch's, which the exporter itself holds it to; only a head that reads all needs all."""
     model = saved(tmp_path / "model", KINDS[kind]())
-    last_layer = export_cross_encoder(model, tmp_path / "model.onnx")
-    assert last_layer == ("all tokens" if kind in WHOLE else "first token")
+    facts = export_cross_encoder(model, tmp_path / "model.onnx", tokenizer=tmp_path / "tokenizer.json")
+    assert facts.last_layer == ("all tokens" if kind in WHOLE else "first token")
+    assert facts.max_length == (62 if "roberta" in kind else 64)  # its first two positions are its padding's
 
 
 def test_a_graph_that_is_not_the_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any tolerance rounding alone is refused, so the comparison is made."""
     monkeypatch.setattr(graphs, "TOLERANCE", -1.0)
     with pytest.raises(GateError, match="differs from torch"):
-        export_cross_encoder(saved(tmp_path / "model", KINDS["bert"]()), tmp_path / "model.onnx")
+        export_cross_encoder(
+            saved(tmp_path / "model", KINDS["bert"]()), tmp_path / "m.onnx", tokenizer=tmp_path / "t.json"
+        )
 
 
 def test_a_model_with_several_labels_is_refused(tmp_path: Path) -> None:
     """A classifier is no reranker."""
     config = transformers.BertConfig(**{**SIZE, "num_labels": 3})
     with pytest.raises(ModelError, match="gives 3 labels"):
-        export_cross_encoder(saved(tmp_path / "model", config), tmp_path / "model.onnx")
+        export_cross_encoder(saved(tmp_path / "model", config), tmp_path / "m.onnx", tokenizer=tmp_path / "t.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,7 @@ def test_an_untrained_folder_is_refused(tiny_bert: Path, tmp_path: Path) -> None
 
 def test_a_model_of_another_kind_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
     """A base that the exporter has no recipe for is our error, naming the folder."""
-    (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}')
-    with pytest.raises(ModelError, match="cannot be exported"):
-        export_cross_encoder(tmp_path, tmp_path / "out" / "model.onnx")
+    folder = Path(shutil.copytree(tiny_llama, tmp_path / "model"))
+    (folder / "config.json").write_text('{"model_type": "no-such-model"}')
+    with pytest.raises(ModelError, match=r"model cannot be loaded \(.*no-such-model"):
+        export_cross_encoder(folder, tmp_path / "model.onnx", tokenizer=tmp_path / "tokenizer.json")

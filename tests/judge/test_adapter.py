@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from relsearch.config import JudgeConfig, TuneConfig
+from relsearch.errors import ModelError
 from relsearch.judge import adapter
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.prompt import Prompt
@@ -129,3 +130,14 @@ def test_adapters_start_alike_for_one_seed(new_base: NewBase) -> None:
     assert random_half
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not any(torch.equal(first[name], other[name]) for name in random_half)
+
+
+@_RANKS
+def test_what_was_tuned_on_another_base_is_refused(new_base: NewBase, rank: int, tmp_path: Path) -> None:
+    """Its weights have other sizes; the error names the folder."""
+    base = new_base()
+    adapter.save(_tuned(base, rank=rank), tmp_path, base="tiny")
+    sizes = {"hidden_size": 64, "intermediate_size": 32}
+    other = type(base.model)(type(base.model.config).from_dict(base.model.config.to_dict() | sizes))
+    with pytest.raises(ModelError, match=r"cannot be loaded \(.*; run `relsearch tune` on this base again"):
+        adapter.merge(other, tmp_path)

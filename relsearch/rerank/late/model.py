@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from relsearch.config import EncoderConfig
-from relsearch.errors import ConfigError, ModelError
+from relsearch.errors import ConfigError
+from relsearch.loading import UNUSED, Source
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
-from relsearch.weights import fast_dtype, quiet, resolve
+from relsearch.weights import fast_dtype, loading
 
 PROJECTION = "projection.safetensors"
 _MICRO_BATCH = 4  # texts read together, sorted by length: 1.5 x the speed of one padded batch on two cores
@@ -154,8 +155,8 @@ class LateModel(nn.Module):
         """Take projection and head weights from a folder that save_pretrained wrote."""
         from safetensors.torch import load_file
 
-        tensors = load_file(folder / PROJECTION)
-        with torch.no_grad():
+        with loading(str(folder / PROJECTION), "train again"), torch.no_grad():
+            tensors = load_file(folder / PROJECTION)
             self.projection.weight.copy_(tensors["projection"])
             self.weights.copy_(tensors["weights"])
             self.bias.copy_(tensors["bias"])
@@ -175,30 +176,24 @@ def load_late(
 
     Raises ModelError where the base cannot be loaded, ConfigError where it is too short for `max_length`.
     """
-    from transformers import AutoModel, AutoTokenizer
-
-    name = str(resolve(base))
+    source = Source.find(base, "set [encoder] model to an encoder such as BERT", called="base {!r}")
     rounded = learning and fast_dtype() is torch.bfloat16
     # On a CPU the gradient of fused attention takes three times as long in bfloat16; that of plain products a half.
-    attention = "eager" if rounded and not torch.cuda.is_available() else None
-    try:
-        with quiet():
-            model = AutoModel.from_pretrained(
-                name, use_safetensors=True, trust_remote_code=False, attn_implementation=attention
-            )
-            tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True)
-    except (OSError, ValueError, KeyError) as exc:
-        raise ModelError(
-            f"{base}: cannot be loaded ({str(exc).splitlines()[0]}); name an encoder such as BERT"
-        ) from exc
-    positions = getattr(model.config, "max_position_embeddings", max_length)
-    if max_length > positions:
-        raise ConfigError(f"[train] max_length {max_length}: {base} reads at most {positions} tokens; lower it")
-    queries = _reading(tokenizer, encoder.query_prefix, max_length)
-    documents = _reading(tokenizer, encoder.document_prefix, max_length)
-    return LateModel(
-        model.float().eval(), tokenizer, queries=queries, documents=documents, dimension=dimension, rounded=rounded
-    )
+    attention = {"attn_implementation": "eager"} if rounded and not torch.cuda.is_available() else {}
+    encoder_model = source.model("AutoModel", may_lack=UNUSED, **attention).float()
+    tokenizer = source.tokenizer(fast=True)
+    source.check_vocabulary(tokenizer, encoder_model)
+    if max_length > (most := source.positions(encoder_model)):
+        raise ConfigError(f"[train] max_length {max_length}: {base} reads at most {most} tokens; lower it")
+    with source.loading():
+        queries = _reading(tokenizer, encoder.query_prefix, max_length)
+        documents = _reading(tokenizer, encoder.document_prefix, max_length)
+        model = LateModel(
+            encoder_model, tokenizer, queries=queries, documents=documents, dimension=dimension, rounded=rounded
+        )
+        with torch.inference_mode():
+            list(model.vectors(["what is it"], documents))
+    return model
 
 
 def principal_projection(model: LateModel, texts: Sequence[str]) -> Tensor:

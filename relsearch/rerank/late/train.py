@@ -10,6 +10,7 @@ import polars as pl
 import torch
 
 from relsearch.config import EncoderConfig, TrainConfig
+from relsearch.loading import UNUSED, Source
 from relsearch.rerank.callbacks import BEST, KeepBest
 from relsearch.rerank.dev import DevSet
 from relsearch.rerank.late.card import LateCard
@@ -93,9 +94,7 @@ def train_late(
 
 def load_trained(folder: Path, like: LateModel) -> LateModel:
     """Return the model of a folder, read and headed as another one is."""
-    from transformers import AutoModel
-
-    encoder = AutoModel.from_pretrained(str(folder), use_safetensors=True).float().eval()
+    encoder = Source.find(str(folder), "train again").model("AutoModel", may_lack=UNUSED).float()
     size = like.projection.out_features
     model = LateModel(encoder, like.tokenizer, queries=like.queries, documents=like.documents, dimension=size)
     model.head = like.head
