@@ -10,7 +10,7 @@ from typing import Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relsearch.atomic import check_replaceable, checksum, replace_text
-from relsearch.errors import ArtifactError
+from relsearch.errors import ArtifactError, GateError
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.logistic import Logistic
@@ -36,7 +36,7 @@ class ManifestBase(BaseModel):
     format 1 is read as it is.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     format: Literal[1, 2] = 2
     variant: Variant
@@ -109,10 +109,19 @@ class Bundle(Generic[AnyManifest]):
 
 
 def seal(folder: Path, manifest: AnyManifest) -> Bundle[AnyManifest]:
-    """Write bundle.json with the checksums of the files that lie in the folder; return the bundle."""
+    """Write bundle.json with the checksums of the files that lie in the folder; return the bundle.
+
+    Raise GateError where a number of the manifest is NaN or infinite.
+    """
     about = {MANIFEST, "README.md"}  # neither is what scores
     present = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in about)
-    complete = manifest.model_copy(update={"files": {path.name: checksum(path) for path in present}})
+    files = {path.name: checksum(path) for path in present}
+    try:
+        complete = type(manifest).model_validate(manifest.model_dump() | {"files": files})
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        where = ".".join(str(part) for part in error["loc"])
+        raise GateError(f"{folder}: {where} is {error['input']!r} ({error['msg']}); train or export again") from exc
     replace_text(folder / MANIFEST, complete.model_dump_json(indent=1) + "\n")
     return Bundle(folder, complete)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,11 @@ from typing import Any
 from transformers import TrainerCallback
 
 from relsearch.atomic import replace_text
+from relsearch.errors import ModelError
 from relsearch.rerank.card import Evaluation
 from relsearch.rerank.dev import METRIC
 
+_LOG = logging.getLogger(__name__)
 BEST = "best"
 HISTORY = "history.json"
 
@@ -47,11 +51,21 @@ class KeepBest(TrainerCallback):
             control.should_training_stop = True
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Record the look; save the weights if it is the best so far."""
+        """Record the look; save the weights if it is the best so far.
+
+        Weights that give no numbers never do again: training ends with the best ones before them. Raise ModelError
+        where there are none.
+        """
         step = int(state.global_step)
         if any(entry.step == step for entry in self.history):
             return
         ndcg10 = float(kwargs["metrics"][f"eval_{METRIC}"])
+        if not math.isfinite(ndcg10):
+            if not self.history:
+                raise ModelError("the base gives scores that are NaN before any training; set [train] base to another")
+            _LOG.warning("training diverged by step %d; the best weights are kept, lower [train] learning_rate", step)
+            control.should_training_stop = True
+            return
         self.history.append(Evaluation(step=step, seconds=self.elapsed_s, ndcg10=ndcg10))
         if self.best.step == step:
             kwargs["model"].save_pretrained(str(self.folder / BEST), create_model_card=False)

@@ -20,7 +20,7 @@ CARD = "reranker.json"
 class Evaluation(BaseModel):
     """One look at the dev queries during training."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     step: int
     seconds: float
@@ -30,7 +30,7 @@ class Evaluation(BaseModel):
 class CardBase(BaseModel):
     """What every family stores beside its weights; `history` starts with the untrained start at step 0."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     base: str
     template: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -29,7 +30,9 @@ class DevSet:
     grades: Mapping[tuple[str, str], int]
 
     def ndcg10(self, residuals: Floats) -> float:
-        """Return NDCG@10 of prior + residual, with all graded dev documents in the ideal ranking."""
+        """Return NDCG@10 of prior + residual, with all graded dev documents in the ideal ranking; NaN where one is."""
+        if not np.isfinite(residuals).all():  # these would be ranked somehow
+            return math.nan
         qrels = [ir_measures.Qrel(query_id, doc_id, grade) for (query_id, doc_id), grade in self.grades.items()]
         scores = (self.priors + residuals).tolist()
         run = [

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.rerank.pairs import Row
-from relsearch.rerank.sessions import Variant, open_session
+from relsearch.rerank.sessions import INPUTS, Variant, open_session
 from relsearch.settings import Runtime
 
 # How fast the measured cost follows the machine: about the last ten calls count.
@@ -117,5 +117,5 @@ def feeds_of(rows: Sequence[Row], wanted: Sequence[str], *, step: int = 1) -> di
     for number, row in enumerate(rows):
         length = len(row.ids)
         ids[number, :length], types[number, :length], mask[number, :length] = row.ids, row.types, 1
-    columns = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    columns = dict(zip(INPUTS, (ids, mask, types), strict=True))
     return {name: columns[name] for name in wanted}

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from relsearch.errors import ModelError
+
 Floats = NDArray[np.float64]
 
 LOWEST_SLOPE = 0.05  # an order is never reversed, nor flattened into ties
@@ -20,17 +22,21 @@ _EDGE = 1e-15
 class Logistic(BaseModel):
     """The map x -> slope * x + intercept, read as a logit; the slope is positive."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     slope: float = Field(1.0, gt=0)
     intercept: float = 0.0
 
     @classmethod
     def fit(cls, values: ArrayLike, targets: ArrayLike, *, weights: ArrayLike | None = None) -> Logistic:
-        """Return the map of least weighted cross-entropy to targets in [0, 1], its slope at least LOWEST_SLOPE."""
+        """Return the map of least weighted cross-entropy to targets in [0, 1], its slope at least LOWEST_SLOPE.
+
+        Raise ModelError where a value is NaN or infinite.
+        """
         from scipy.optimize import minimize
 
         x = np.asarray(values, dtype=np.float64)
+        check_finite(x, "the scores that a calibration is fitted on")
         y = np.asarray(targets, dtype=np.float64)
         w = np.ones_like(x) if weights is None else np.asarray(weights, dtype=np.float64)
         found = minimize(
@@ -48,12 +54,22 @@ class Logistic(BaseModel):
         return self.slope * np.asarray(values, dtype=np.float64) + self.intercept
 
     def probabilities(self, values: ArrayLike) -> Floats:
-        """Return probabilities strictly inside (0, 1); strictly increasing, also where a sigmoid would round to 1."""
+        """Return probabilities strictly inside (0, 1); strictly increasing, also where a sigmoid would round to 1.
+
+        Raise ModelError where a value is NaN or infinite: it has no place among others.
+        """
         logits = self.logits(values)
+        check_finite(logits, "the reranker's scores")
         size = np.abs(logits)
         ordinary = 1.0 / (1.0 + np.exp(np.minimum(size, _ORDINARY)))
         smaller = ordinary / (1.0 + np.maximum(size - _ORDINARY, 0.0))
         return np.where(logits < 0, smaller, 1.0 - smaller)
+
+
+def check_finite(values: NDArray[np.floating[Any]], what: str) -> None:
+    """Raise ModelError where a value is NaN or infinite."""
+    if not np.isfinite(values).all():
+        raise ModelError(f"{what}: some are NaN or infinite, so its model is damaged; train or export it again")
 
 
 def log_odds(probabilities: ArrayLike) -> Floats:

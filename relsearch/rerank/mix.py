@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.errors import ConfigError
+from relsearch.errors import ConfigError, DataError
 from relsearch.feedback import others_mean, standard
 from relsearch.protocols import Scorer
 from relsearch.rerank.logistic import Logistic, log_odds
@@ -76,15 +76,20 @@ def mixed(
     """Return scores in (0, 1), one a candidate of one query, in which what `mix` names counts as well.
 
     Everything counts by how far it lies from the mean of this query's candidates, in standard deviations, on the
-    logits' scale: average candidates keep the reranker's score. Raise ValueError where lengths differ.
+    logits' scale: average candidates keep the reranker's score. Raise ValueError where lengths differ, DataError where
+    a first-stage score that counts is NaN.
     """
     if len(scores) != len(first_stage):
         raise ValueError(f"{len(scores)} scores for {len(first_stage)} first-stage scores")
     if mix == NOTHING or not scores:
         return list(scores)
-    logits = log_odds(scores)
+    moved = logits = log_odds(scores)
     spread = logits.std()
-    moved = logits + mix.first_stage * spread * standard(np.asarray(first_stage))
+    if mix.first_stage:
+        stage = np.asarray(first_stage, dtype=np.float64)
+        if not np.isfinite(stage).all():
+            raise DataError("a first-stage score is NaN or infinite; mend the run, or rerank with mix 0")
+        moved = logits + mix.first_stage * spread * standard(stage)
     if vectors is not None:
         rows = vectors()
         likeness = np.einsum("nh,nh->n", rows, others_mean(rows, moved))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from relsearch.encoder import MAX_CHARACTERS_PER_TOKEN
+from relsearch.errors import ArtifactError
 from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, Manifest, open_bundle_of
 from relsearch.rerank.cache import ContentCache
 from relsearch.rerank.calibrated import encodable
@@ -49,6 +50,7 @@ class OnnxScorer(ResidualScorer):
             windows=windows,
             kept_tokens=kept_documents * manifest.max_length,
         )
+        self._graph = bundle.folder / MODEL
         self._model = _engine(bundle, MODEL, "logits", workers)
         if manifest.prior is not None:
             self._texts = TextTokenizer(bundle.encoder_tokenizer, max_length=manifest.encoder_max_length)
@@ -141,7 +143,10 @@ class OnnxScorer(ResidualScorer):
 
     def _cross(self, pairs: Pairs) -> Floats:
         inputs = self._pairs.rows(pairs)
-        outputs = self._model.run([row for rows in inputs for row in rows]).reshape(-1).astype(np.float64)
+        found = self._model.run([row for rows in inputs for row in rows]).astype(np.float64)
+        if found.size != len(found):
+            raise ArtifactError(f"{self._graph}: gives {found.size // len(found)} scores a pair, not one; export again")
+        outputs = found.reshape(-1)
         starts = np.cumsum([0, *(len(rows) for rows in inputs[:-1])])
         return np.asarray(np.maximum.reduceat(outputs, starts), dtype=np.float64)
 

@@ -7,13 +7,13 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field
 
 from relsearch.errors import DataError
-from relsearch.rerank.logistic import Floats, Logistic
+from relsearch.rerank.logistic import Floats, Logistic, check_finite
 
 
 class Prior(BaseModel):
     """logit = slope * (cosine - mean) / deviation + intercept, with constants fitted on the training pairs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     mean: float
     deviation: float = Field(gt=0)
@@ -21,8 +21,12 @@ class Prior(BaseModel):
 
     @classmethod
     def fit(cls, cosines: ArrayLike, gains: ArrayLike, *, weights: ArrayLike | None = None) -> Prior:
-        """Return the prior whose probabilities come closest to the gains; raise DataError on constant cosines."""
+        """Return the prior whose probabilities come closest to the gains.
+
+        Raise DataError where the cosines are constant, ModelError where one is NaN.
+        """
         values = np.asarray(cosines, dtype=np.float64)
+        check_finite(values, "the cosines of the training pairs")
         mean, deviation = float(values.mean()), float(values.std())
         if not deviation > 0:
             raise DataError("all training pairs have the same cosine; check the texts and [encoder] model")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,8 +14,11 @@ from numpy.typing import NDArray
 
 from relsearch.errors import ArtifactError, MissingExtraError
 from relsearch.settings import Runtime
+from relsearch.weights import reason
 
 Variant = Literal["fp32", "int8", "fp16", "bf16"]
+# What a bundle can give a graph.
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 Feeds = Mapping[str, NDArray[np.int64]]
 Outputs = list[NDArray[np.float32]]
 
@@ -43,11 +47,27 @@ class Session:
 def open_session(graph: Path, outputs: Sequence[str], *, variant: Variant, runtime: Runtime, workers: int) -> Session:
     """Load a graph to be called by `workers` threads, one core each.
 
-    Raise ArtifactError where the runtime cannot load it, MissingExtraError where that is not installed.
+    Raise ArtifactError where the runtime cannot load or run it, MissingExtraError where that is not installed.
     """
     if runtime == "openvino":
         return _openvino(graph, list(outputs), variant=variant, workers=workers)
     return _onnxruntime(graph, list(outputs), variant=variant)
+
+
+@contextmanager
+def _running(graph: Path, what: str) -> Iterator[None]:
+    """Turn whatever a runtime raises into an ArtifactError: their errors share no public base."""
+    try:
+        yield
+    except Exception as exc:
+        raise ArtifactError(f"{graph}: cannot be {what} ({reason(exc)}); export again") from exc
+
+
+def _check(graph: Path, inputs: Sequence[str], outputs: Iterable[str], wanted: Sequence[str]) -> None:
+    if unknown := sorted({*inputs} - {*INPUTS}):
+        raise ArtifactError(f"{graph}: takes {unknown[0]!r}, which no bundle gives; export again")
+    if missing := sorted({*wanted} - {*outputs}):
+        raise ArtifactError(f"{graph}: gives no {missing[0]!r}; export again")
 
 
 def _onnxruntime(graph: Path, outputs: list[str], *, variant: Variant) -> Session:
@@ -60,12 +80,16 @@ def _onnxruntime(graph: Path, outputs: list[str], *, variant: Variant) -> Sessio
     options.log_severity_level = 3
     wanted = _PROVIDERS.get(variant, _CPU)
     usable = [name for name in wanted if name in onnxruntime.get_available_providers()]
-    try:
+    with _running(graph, "loaded by onnxruntime"):
         session = onnxruntime.InferenceSession(str(graph), options, providers=usable)
-    except Exception as exc:  # onnxruntime's errors share no public base
-        raise ArtifactError(f"{graph}: onnxruntime cannot load it ({exc}); export again") from exc
     inputs = tuple(tensor.name for tensor in session.get_inputs())
-    return Session(inputs, lambda feeds: list(session.run(outputs, dict(feeds))), _BATCH_TOKENS[variant])
+    _check(graph, inputs, (tensor.name for tensor in session.get_outputs()), outputs)
+
+    def run(feeds: Feeds) -> Outputs:
+        with _running(graph, "run"):
+            return list(session.run(outputs, dict(feeds)))
+
+    return Session(inputs, run, _BATCH_TOKENS[variant])
 
 
 def _openvino(graph: Path, outputs: list[str], *, variant: Variant, workers: int) -> Session:
@@ -83,20 +107,21 @@ def _openvino(graph: Path, outputs: list[str], *, variant: Variant, workers: int
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
         "ENABLE_CPU_PINNING": False,  # a core that another process uses is not waited for
     }
-    try:
+    with _running(graph, "loaded by OpenVINO"):
         model = core.compile_model(str(graph), "CPU", options)
-    except RuntimeError as exc:
-        raise ArtifactError(f"{graph}: OpenVINO cannot load it ({exc}); export again") from exc
     inputs = tuple(each.any_name for each in model.inputs)
+    _check(graph, inputs, (name for each in model.outputs for name in each.names), outputs)
     # The first call in a process is made alone: of two at once, each can wait for what the other one holds for ever
     # (OpenVINO's bindings look numpy up once, with the interpreter's lock let go).
-    model.create_infer_request().infer(dict.fromkeys(inputs, np.ones((1, _OPENVINO_STEP), dtype=np.int64)))
+    with _running(graph, "run"):
+        model.create_infer_request().infer(dict.fromkeys(inputs, np.ones((1, _OPENVINO_STEP), dtype=np.int64)))
     of_thread: Any = threading.local()  # a request serves one call at a time
 
     def run(feeds: Feeds) -> Outputs:
         if not hasattr(of_thread, "request"):
             of_thread.request = model.create_infer_request()
-        found = of_thread.request.infer(dict(feeds))
+        with _running(graph, "run"):
+            found = of_thread.request.infer(dict(feeds))
         return [np.asarray(found[name]) for name in outputs]
 
     return Session(inputs, run, _OPENVINO_BATCH_TOKENS, _OPENVINO_STEP)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import pytest
 from transformers import TrainerControl, TrainerState
 
+from relsearch.errors import ModelError
 from relsearch.rerank.callbacks import KeepBest
 
 
@@ -36,6 +39,22 @@ def test_only_better_weights_are_saved(tmp_path: Path) -> None:
         look(keep, weights, step=step, ndcg10=ndcg10)
     assert weights.saves == 2
     assert keep.best.step == 1
+
+
+def test_weights_that_give_no_numbers_end_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """NaN is no look: the best weights before it stay, and it is told."""
+    keep, weights = KeepBest(tmp_path, patience=9, minutes=1), Weights()
+    look(keep, weights, step=0, ndcg10=0.5)
+    assert look(keep, weights, step=1, ndcg10=math.nan).should_training_stop
+    assert (weights.saves, keep.best.ndcg10) == (1, 0.5)
+    assert "diverged by step 1" in caplog.text
+    assert [entry.step for entry in KeepBest(tmp_path, patience=9, minutes=1).history] == [0]
+
+
+def test_a_start_that_gives_no_numbers_is_refused(tmp_path: Path) -> None:
+    """Nothing could be kept."""
+    with pytest.raises(ModelError, match="before any training"):
+        look(KeepBest(tmp_path, patience=9, minutes=1), Weights(), step=0, ndcg10=math.nan)
 
 
 def test_patience_ends_training(tmp_path: Path) -> None:

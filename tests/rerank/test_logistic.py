@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from relsearch.errors import DataError
+from relsearch.errors import DataError, ModelError
 from relsearch.rerank.logistic import LOWEST_SLOPE, Logistic
 from relsearch.rerank.prior import Prior
 
@@ -54,6 +54,19 @@ def test_probabilities_are_the_sigmoid_in_its_usual_range() -> None:
     """The compression of extreme logits leaves ordinary ones alone."""
     logits = np.linspace(-12, 12, 41)
     assert Logistic().probabilities(logits) == pytest.approx(1 / (1 + np.exp(-logits)), rel=1e-12)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_has_no_probability_and_fits_nothing(value: float) -> None:
+    """Every comparison with NaN is false: it would be put somewhere."""
+    with pytest.raises(ModelError, match="NaN or infinite"):
+        Logistic().probabilities([0.5, value])
+    with pytest.raises(ModelError, match="a calibration is fitted on"):
+        Logistic.fit([0.5, value, 1.0], [0, 1, 0])
+    with pytest.raises(ModelError, match="cosines of the training pairs"):
+        Prior.fit([0.5, value, 1.0], [0, 1, 0])
+    with pytest.raises(ValidationError, match="finite number"):
+        Logistic(intercept=value)
 
 
 def test_a_negative_slope_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import polars as pl
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch import tables
-from relsearch.errors import DataError
+from relsearch.errors import DataError, ModelError
 from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run
 from relsearch.rerank.reranker import Reranker
@@ -35,6 +36,20 @@ def test_head_follows_the_scorer() -> None:
     run = rerank_run(run_of("a", "b"), {"q": "x"}, {"a": "s", "b": "longer"}, Reranker(LengthScorer()), depth=2)
     assert run["doc_id"].to_list() == ["b", "a"]
     assert run["rank"].to_list() == [1, 2]
+
+
+class NaNScorer:
+    """Gives no numbers."""
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """One NaN a text."""
+        return [math.nan] * len(texts)
+
+
+def test_a_score_that_is_no_number_stops_the_run() -> None:
+    """It is never written, and the query is named."""
+    with pytest.raises(ModelError, match="query 'q': the reranker gives scores that are NaN"):
+        rerank_run(run_of("a", "b"), {"q": "x"}, {"a": "s", "b": "longer"}, NaNScorer(), depth=2)
 
 
 def test_the_runs_own_scores_can_be_mixed_in() -> None:

@@ -7,13 +7,13 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field
 
 from relsearch.errors import DataError
-from relsearch.rerank.logistic import Floats
+from relsearch.rerank.logistic import Floats, check_finite
 
 
 class Standard(BaseModel):
     """x -> (x - mean) / deviation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     mean: float
     deviation: float = Field(gt=0)
@@ -21,6 +21,7 @@ class Standard(BaseModel):
     @classmethod
     def fit(cls, values: Floats, what: str) -> Standard:
         """Return the map that gives the values mean 0 and deviation 1; raise DataError where they are constant."""
+        check_finite(values, f"the {what} of the training pairs")
         deviation = float(values.std())
         if not deviation > 0:
             raise DataError(f"all training pairs have the same {what}; check the texts and [train] base")
@@ -30,7 +31,7 @@ class Standard(BaseModel):
 class LateHead(BaseModel):
     """logit = cosine_weight * standard(cosine) + maxsim_weight * standard(maxsim) + bias."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     cosine: Standard
     maxsim: Standard

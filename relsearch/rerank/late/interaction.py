@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from relsearch.rerank.logistic import check_finite
+
 Floats32 = NDArray[np.float32]
 
 # Token vectors have length 1 and more than a hundred numbers, which hardly ever pass a half: one signed byte a
@@ -35,7 +37,12 @@ class DocumentVectors(NamedTuple):
 
 
 def compress(vectors: TextVectors) -> DocumentVectors:
-    """Return the vectors as they are kept; scores are always computed from these, kept before or not."""
+    """Return the vectors as they are kept; scores are always computed from these, kept before or not.
+
+    Raise ModelError where they are NaN, which half precision would keep and a byte would hide.
+    """
+    check_finite(vectors.pooled, "the vectors of documents")
+    check_finite(vectors.tokens, "the vectors of documents")
     tokens = np.clip(np.rint(vectors.tokens / STEP), -127, 127).astype(np.int8)
     return DocumentVectors(vectors.pooled.astype(np.float16), tokens)
 
