@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,15 +12,17 @@ import numpy as np
 import polars as pl
 
 from relsearch.config import ExportConfig
-from relsearch.errors import GateError
+from relsearch.errors import ArtifactError, GateError, ModelError, RelsearchError
 from relsearch.exporters.calibration import calibration_rows
 from relsearch.exporters.cpu import cpu_flags
-from relsearch.exporters.parity import ParityReport, RankList, gate, gate_faster, parity
+from relsearch.exporters.parity import ParityReport, RankList, gate, gate_finite, parity
 from relsearch.exporters.quantize import RECIPES, Recipe, halve, quantize, quantize_static
+from relsearch.exporters.speed import Speed, gate_faster, kept_speed, measure_speed, speed_key
 from relsearch.rerank.bundle import ManifestBase, open_bundle, seal
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.sessions import Variant
 from relsearch.settings import Runtime
+from relsearch.weights import reason
 
 # Half precision rounds a logit by about a thousandth of its spread; a broken graph is off by all of it.
 _HALF_TOLERANCE = 0.05
@@ -30,8 +32,9 @@ _HALF_TOLERANCE = 0.05
 class ExportReport:
     """What shipped and why; `exact` is fp32 against torch, `tried` is fewer bits against fp32 on ONNX Runtime.
 
-    `tried` is of the recipe that shipped, or of the last one that was refused; speeds hold for a processor with
-    `cpu_flags`. `last_layer` tells which tokens the cross-encoder's last layer computes.
+    `tried` is of the recipe that shipped, or of the last one that was refused, None where that could not be written.
+    Its `speed` holds for a processor with `cpu_flags`. `last_layer` tells which tokens the cross-encoder's last layer
+    computes.
     """
 
     variant: Variant
@@ -39,15 +42,17 @@ class ExportReport:
     recipe: str
     reason: str
     exact: ParityReport
-    tried: ParityReport
+    tried: ParityReport | None
+    speed: Speed | None
     megabytes: float
     last_layer: str
     cpu_flags: tuple[str, ...]
 
-    def figures(self) -> dict[str, float | str]:
+    def figures(self) -> dict[str, float | str | None]:
         """One flat mapping for reports and bundle.json."""
-        parts = {"fp32_torch": self.exact.figures(), "tried_fp32": self.tried.figures()}
-        flat = {f"{part}_{name}": value for part, figures in parts.items() for name, value in figures.items()}
+        parts: list[tuple[str, Mapping[str, float | None]]] = [("fp32_torch", self.exact.figures())]
+        parts += [("tried_fp32", each.figures()) for each in (self.tried, self.speed) if each is not None]
+        flat = {f"{part}_{name}": value for part, figures in parts for name, value in figures.items()}
         names = ("variant", "runtime", "recipe", "reason", "megabytes", "last_layer")
         return {**{name: getattr(self, name) for name in names}, "cpu_flags": " ".join(self.cpu_flags), **flat}
 
@@ -58,6 +63,17 @@ class _Attempt:
 
     name: str
     write: Callable[[Path, Path], ManifestBase]
+
+
+@dataclass(slots=True)
+class _Tried:
+    """An attempt's manifest, how it compares, and why it may not ship: `slower`, or for another reason."""
+
+    manifest: ManifestBase | None = None
+    parity: ParityReport | None = None
+    speed: Speed | None = None
+    refusal: str | None = None
+    slower: bool = False
 
 
 def choose(
@@ -72,33 +88,56 @@ def choose(
     """Return the folder to ship, fp32 itself or one beside it, and the report; grades are from 0.
 
     Recipes are tried from the fastest to the most exact, until one passes. One that is not faster than fp32 ends
-    the search: those after it are slower.
+    the search: those after it are slower. What cannot be written, or gives NaN, does not ship, forced or not.
     """
     refusals: list[str] = []
     report = partial(ExportReport, exact=exact, last_layer=last_layer, cpu_flags=cpu_flags())
     for number, attempt in enumerate(_attempts(config.runtime, lists)):
         folder = fp32.parent / f"attempt-{number}"
-        manifest = attempt.write(fp32, folder)
-        found = parity(open_scorer(fp32), open_scorer(folder), lists, graded)
-        slower = _refusal(gate_faster, found)
-        refusal = slower or _refusal(partial(gate, config=config), found)
-        if refusal is None or config.force:
+        tried = _try(attempt, fp32, folder, lists, graded, config)
+        if tried.manifest and (tried.refusal is None or (config.force and tried.speed)):
             passed = "; ".join([*refusals, f"{attempt.name} kept quality within the gate and is faster here"])
             return folder, report(
-                variant=manifest.variant,
-                runtime=manifest.runtime,
+                variant=tried.manifest.variant,
+                runtime=tried.manifest.runtime,
                 recipe=attempt.name,
                 reason="forced by [export] force" if config.force else passed,
-                tried=found,
+                tried=tried.parity,
+                speed=tried.speed,
                 megabytes=_megabytes(folder),
             )
-        refusals.append(f"{attempt.name} was refused: {refusal}")
-        if slower:
+        refusals.append(f"{attempt.name} was refused: {tried.refusal}")
+        if tried.slower:
             break
-    reason = "; ".join(refusals)
     return fp32, report(
-        variant="fp32", runtime="onnxruntime", recipe="fp32", reason=reason, tried=found, megabytes=_megabytes(fp32)
+        variant="fp32",
+        runtime="onnxruntime",
+        recipe="fp32",
+        reason="; ".join(refusals),
+        tried=tried.parity,
+        speed=tried.speed,
+        megabytes=_megabytes(fp32),
     )
+
+
+def _try(
+    attempt: _Attempt, fp32: Path, folder: Path, lists: list[RankList], graded: pl.DataFrame, config: ExportConfig
+) -> _Tried:
+    tried = _Tried()
+    try:
+        tried.manifest = attempt.write(fp32, folder)
+        # Documents that were kept would be read at no cost the second time.
+        reference, candidate = (open_scorer(bundle, kept_documents=0) for bundle in (fp32, folder))
+        tried.parity = parity(reference, candidate, lists, graded)
+        gate_finite(tried.parity)
+        key = speed_key(open_bundle(fp32).manifest, attempt.name, lists)
+        tried.speed = kept_speed(key, lambda: measure_speed(reference, candidate, lists))
+        tried.slower = not tried.speed.faster()
+        gate_faster(tried.speed)
+        gate(tried.parity, config)
+    except (GateError, ModelError, ArtifactError) as exc:
+        tried.refusal = str(exc)
+    return tried
 
 
 def _attempts(runtime: Runtime, lists: Sequence[RankList]) -> list[_Attempt]:
@@ -150,22 +189,19 @@ def _derive(
     *,
     runtime: Runtime = "onnxruntime",
 ) -> ManifestBase:
-    """A bundle whose graphs are made from those of the fp32 bundle, with all else the same."""
+    """A bundle whose graphs are made from those of the fp32 bundle, all else the same; GateError where none can be."""
     folder.mkdir(parents=True)
     for path in sorted(fp32.glob("*.onnx")):
-        make(path, folder / path.name)
+        try:
+            make(path, folder / path.name)
+        except RelsearchError:
+            raise
+        except Exception as exc:  # the quantisers raise as they like about a graph that they do not know
+            raise GateError(f"{path.name} cannot be written as {variant} ({reason(exc)}); ship fp32") from exc
     for path in fp32.glob("*tokenizer.json"):
         shutil.copyfile(path, folder / path.name)
     kind = {"variant": variant, "runtime": runtime}
     return seal(folder, open_bundle(fp32).manifest.model_copy(update=kind)).manifest
-
-
-def _refusal(check: Callable[[ParityReport], None], report: ParityReport) -> str | None:
-    try:
-        check(report)
-    except GateError as exc:
-        return str(exc)
-    return None
 
 
 def _megabytes(folder: Path) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -41,7 +41,7 @@ class ParityReport:
     """Candidate against reference on the same lists.
 
     Differences of logits are in units of the reference logits' standard deviation; `top10_overlap` is
-    the mean number of documents in both top tens, of 10; `ms` are per 100 documents, cold.
+    the mean number of documents in both top tens, of 10. A candidate that gives NaN differs by NaN.
     """
 
     queries: int
@@ -51,17 +51,16 @@ class ParityReport:
     top10_overlap: float
     ndcg10_reference: float
     ndcg10_candidate: float
-    ms_reference: float
-    ms_candidate: float
 
     @property
     def ndcg_loss(self) -> float:
         """Relative loss of NDCG@10; negative where the candidate is better."""
         return 1 - self.ndcg10_candidate / self.ndcg10_reference if self.ndcg10_reference else 0.0
 
-    def figures(self) -> dict[str, float]:
-        """All fields and the loss, rounded for reports."""
-        return {name: round(value, 6) for name, value in {**asdict(self), "ndcg_loss": self.ndcg_loss}.items()}
+    def figures(self) -> dict[str, float | None]:
+        """All fields and the loss, rounded for reports; None for what is no number."""
+        found = {**asdict(self), "ndcg_loss": self.ndcg_loss}
+        return {name: round(value, 6) if math.isfinite(value) else None for name, value in found.items()}
 
 
 def rank_lists(pairs: Iterable[Pair], *, depth: int) -> list[RankList]:
@@ -78,33 +77,46 @@ def rank_lists(pairs: Iterable[Pair], *, depth: int) -> list[RankList]:
 def parity(
     reference: LogitScorer, candidate: LogitScorer, lists: Sequence[RankList], qrels: pl.DataFrame
 ) -> ParityReport:
-    """Score every list with both, in turn, and compare; `qrels` has query_id, doc_id and grade from 0."""
+    """Score every list with both, and compare; `qrels` has query_id, doc_id and grade from 0.
+
+    Raise DataError where there are no lists, GateError where the reference itself gives NaN.
+    """
     if not lists:
         raise DataError("parity: no lists to compare on; label some dev queries")
-    (first, first_s), (second, second_s) = _timed((reference, candidate), lists)
-    flat = np.concatenate(first)
-    differences = np.abs(np.concatenate(second) - flat) / (float(flat.std()) or 1.0)
+    first, second = ([scorer.logits(part.query, part.texts) for part in lists] for scorer in (reference, candidate))
+    flat, other = np.concatenate(first), np.concatenate(second)
+    if not np.isfinite(flat).all():
+        raise GateError(
+            "the model gives logits that are NaN or infinite; its weights are damaged, train or fetch it again"
+        )
+    differences = np.abs(other - flat) / (float(flat.std()) or 1.0)
+    comparable = bool(np.isfinite(other).all())
     return ParityReport(
         queries=len(lists),
         pairs=len(flat),
-        max_difference=float(differences.max()),
-        mean_difference=float(differences.mean()),
+        max_difference=float(differences.max()) if comparable else math.nan,
+        mean_difference=float(differences.mean()) if comparable else math.nan,
         top10_overlap=float(np.mean([_overlap(*both) for both in zip(lists, first, second, strict=True)])),
         ndcg10_reference=_ndcg10(lists, first, qrels),
-        ndcg10_candidate=_ndcg10(lists, second, qrels),
-        ms_reference=first_s * 1e5 / len(flat),
-        ms_candidate=second_s * 1e5 / len(flat),
+        ndcg10_candidate=_ndcg10(lists, second, qrels) if comparable else math.nan,
     )
+
+
+def gate_finite(report: ParityReport) -> None:
+    """Raise GateError where the candidate gave NaN or an infinite logit."""
+    if not math.isfinite(report.max_difference):
+        raise GateError("it gives logits that are NaN or infinite; ship fp32")
 
 
 def gate(report: ParityReport, config: ExportConfig) -> None:
     """Raise GateError saying what to do where the candidate loses more than the config allows."""
-    if report.ndcg_loss > config.max_ndcg_loss:
+    # Written so that NaN, for which every comparison is false, fails.
+    if not report.ndcg_loss <= config.max_ndcg_loss:
         raise GateError(
             f"NDCG@10 falls from {report.ndcg10_reference:.4f} to {report.ndcg10_candidate:.4f} "
             f"({report.ndcg_loss:.2%}; allowed {config.max_ndcg_loss:.2%}); ship fp32 or raise [export] max_ndcg_loss"
         )
-    if report.top10_overlap < config.min_top10_overlap:
+    if not report.top10_overlap >= config.min_top10_overlap:
         raise GateError(
             f"top tens share {report.top10_overlap:.2f} documents (needed {config.min_top10_overlap:.2f}); "
             "ship fp32 or lower [export] min_top10_overlap"
@@ -113,34 +125,12 @@ def gate(report: ParityReport, config: ExportConfig) -> None:
 
 def gate_exact(report: ParityReport, *, tolerance: float = 1e-3) -> None:
     """Raise GateError where an fp32 export is not the model it was made of."""
-    if report.max_difference > tolerance:
+    if not report.max_difference <= tolerance:
+        off = f"differs from torch by {report.max_difference:.2g} standard deviations (allowed {tolerance:.0e})"
         raise GateError(
-            f"the fp32 graph differs from torch by {report.max_difference:.2g} standard deviations "
-            f"(allowed {tolerance:.0e}); export with the pinned versions: pip install 'relsearch[export]'"
+            f"the fp32 graph {off if math.isfinite(report.max_difference) else 'gives NaN where torch gives numbers'}; "
+            "export with the pinned versions: pip install 'relsearch[export]', or another model"
         )
-
-
-def gate_faster(report: ParityReport, *, margin: float = 1.1) -> None:
-    """Raise GateError where the candidate is not `margin` times as fast as the reference on this machine."""
-    if report.ms_candidate * margin > report.ms_reference:
-        raise GateError(
-            f"{report.ms_candidate:.0f} ms per 100 documents against {report.ms_reference:.0f} ms: not faster on this "
-            f"machine by {margin - 1:.0%}; ship fp32, or export where the bundle will run"
-        )
-
-
-def _timed(scorers: Sequence[LogitScorer], lists: Sequence[RankList]) -> list[tuple[list[NDArray[np.float64]], float]]:
-    """The logits and the seconds of each scorer, list by list in turn: a slow minute hits all alike."""
-    scores: list[list[NDArray[np.float64]]] = [[] for _ in scorers]
-    seconds = [0.0 for _ in scorers]
-    for scorer in scorers:
-        scorer.logits("warm up", ["the first call allocates"])
-    for part in lists:
-        for place, scorer in enumerate(scorers):
-            started = time.perf_counter()
-            scores[place].append(scorer.logits(part.query, part.texts))
-            seconds[place] += time.perf_counter() - started
-    return list(zip(scores, seconds, strict=True))
 
 
 def _overlap(part: RankList, first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

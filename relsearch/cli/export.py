@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, app
 from relsearch.settings import Runtime
+
+if TYPE_CHECKING:
+    from relsearch.exporters.choose import ExportReport
 
 
 @app.command()
@@ -44,16 +47,15 @@ def export(
         gate = gate.model_copy(update={"runtime": runtime})
     source = load_collection(collection)
     report = export_foreign(model, output, collection=source, config=gate, max_length=max_length)
-    figures = report.figures()
-    typer.echo(json.dumps(figures, indent=1) if as_json else _brief(figures, output))
+    typer.echo(json.dumps(report.figures(), indent=1) if as_json else _brief(report, output))
 
 
-def _brief(figures: dict[str, float | str], output: Path) -> str:
+def _brief(report: ExportReport, output: Path) -> str:
+    said = f"{output}: {report.recipe}, {report.megabytes} MB, last layer: {report.last_layer}\n{report.reason}"
+    if report.tried is None or report.speed is None:
+        return said
     return (
-        f"{output}: {figures['recipe']}, {figures['megabytes']} MB, last layer: {figures['last_layer']}\n"
-        f"{figures['reason']}\n"
-        f"fewer bits against fp32: {figures['tried_fp32_ms_candidate']:.0f} against "
-        f"{figures['tried_fp32_ms_reference']:.0f} ms per 100 documents, "
-        f"NDCG@10 loss {figures['tried_fp32_ndcg_loss']:.2%}, "
-        f"top-10 overlap {figures['tried_fp32_top10_overlap']:.1f} ({figures['cpu_flags']})"
+        f"{said}\nfewer bits against fp32: {report.speed.ms_candidate:.0f} against {report.speed.ms_reference:.0f} ms "
+        f"per 100 documents, NDCG@10 loss {report.tried.ndcg_loss:.2%}, "
+        f"top-10 overlap {report.tried.top10_overlap:.1f} ({' '.join(report.cpu_flags)})"
     )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from relsearch.rerank.torch_scorer import TorchScorer
     from relsearch.rerank.training import Texts, TrainReport
 
+_MOST_KEPT = 20_000  # documents of late interaction, whose vectors take 13 kB each
+
 
 def train(
     examples: pl.DataFrame,
@@ -94,7 +96,9 @@ def scorer_of(
     from relsearch.rerank.onnx_scorer import OnnxScorer
 
     if isinstance(opened.manifest, LateManifest):
-        return LateOnnxScorer(Bundle(opened.folder, opened.manifest), workers=workers, vectors=vectors)
+        late = Bundle(opened.folder, opened.manifest)
+        kept = min(kept_documents, _MOST_KEPT)
+        return LateOnnxScorer(late, workers=workers, vectors=vectors, kept_documents=kept)
     if vectors is not None:
         raise ConfigError(f"{opened.folder}: a cross-encoder reads query and document together; leave out --vectors")
     if not isinstance(opened.manifest, Manifest):

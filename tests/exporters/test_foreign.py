@@ -82,6 +82,7 @@ def test_it_is_held_to_the_gate_and_written_in_half_precision_too(
         str(foreign), tmp_path / "b", collection=collection, config=ExportConfig(half=True), max_length=64
     )
     assert report.exact.max_difference < 1e-3
+    assert report.tried is not None
     assert report.tried.pairs == 40
     assert (report.recipe == "fp32") == (report.variant == "fp32")
     manifest = open_bundle(tmp_path / "b").manifest

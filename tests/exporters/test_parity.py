@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from relsearch.config import ExportConfig
 from relsearch.errors import DataError, GateError
-from relsearch.exporters.parity import ParityReport, gate, gate_exact, gate_faster, parity, rank_lists
+from relsearch.exporters.parity import ParityReport, gate, gate_exact, gate_finite, parity, rank_lists
 from relsearch.types import Pair
 
 
@@ -31,7 +32,7 @@ class NumberScorer:
 
 PAIRS = [Pair("q", f"d{number:02}", "query", str(number)) for number in range(20)]
 QRELS = pl.DataFrame({"query_id": ["q", "q"], "doc_id": ["d19", "d05"], "grade": [3, 1]})
-REPORT = ParityReport(2, 100, 0.0, 0.0, 10.0, 0.5, 0.5, 100.0, 50.0)
+REPORT = ParityReport(2, 100, 0.0, 0.0, 10.0, 0.5, 0.5)
 
 
 def test_a_scorer_equals_itself() -> None:
@@ -82,11 +83,27 @@ def test_the_gate_stops_other_top_tens() -> None:
         gate(replace(REPORT, top10_overlap=8.9), ExportConfig())
 
 
-def test_a_slower_variant_is_stopped() -> None:
-    """What is not faster on this machine is not chosen."""
-    gate_faster(REPORT)
-    with pytest.raises(GateError, match="not faster on this machine"):
-        gate_faster(replace(REPORT, ms_candidate=101.0))
+def test_no_gate_lets_nan_pass() -> None:
+    """Every comparison with NaN is false, so each gate asks for what it needs, not for what it refuses."""
+    nan = math.nan
+    with pytest.raises(GateError, match="gives NaN where torch gives numbers"):
+        gate_exact(replace(REPORT, max_difference=nan))
+    with pytest.raises(GateError, match="NaN or infinite"):
+        gate_finite(replace(REPORT, max_difference=nan))
+    for broken in (replace(REPORT, ndcg10_candidate=nan), replace(REPORT, top10_overlap=nan)):
+        with pytest.raises(GateError):
+            gate(broken, ExportConfig())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_logits_that_are_no_numbers_are_seen(value: float) -> None:
+    """Of the candidate they are in the report; a reference that gives them is refused at once."""
+    lists, broken = rank_lists(PAIRS, depth=50), NumberScorer(shifted="19", shift=value)
+    report = parity(NumberScorer(), broken, lists, QRELS)
+    assert math.isnan(report.max_difference)
+    assert report.figures()["ndcg_loss"] is None
+    with pytest.raises(GateError, match="its weights are damaged"):
+        parity(broken, NumberScorer(), lists, QRELS)
 
 
 def test_an_inexact_fp32_is_stopped() -> None:

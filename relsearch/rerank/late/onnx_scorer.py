@@ -28,12 +28,23 @@ class LateOnnxScorer(LateScorer):
     """A bundle's encoder on one session shared by `workers` threads; `vectors` opens the precomputed documents."""
 
     def __init__(
-        self, bundle: Bundle[LateManifest], *, workers: int | None = None, vectors: OpenStore | None = None
+        self,
+        bundle: Bundle[LateManifest],
+        *,
+        workers: int | None = None,
+        vectors: OpenStore | None = None,
+        kept_documents: int = 20_000,
     ) -> None:
         manifest = bundle.manifest
         facts = StoreFacts(encoder=manifest.files[MODEL], pooled=manifest.pooled, tokens=manifest.dimension)
         store = vectors(facts) if vectors else None
-        super().__init__(template=manifest.template, head=manifest.head, calibration=manifest.calibration, store=store)
+        super().__init__(
+            template=manifest.template,
+            head=manifest.head,
+            calibration=manifest.calibration,
+            store=store,
+            kept_documents=kept_documents,
+        )
         self.manifest = manifest
         self._texts = {
             reading: TextTokenizer(bundle.folder / TOKENIZER, max_length=reading.max_length)

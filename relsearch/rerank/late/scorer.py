@@ -15,7 +15,7 @@ from relsearch.rerank.late.interaction import DocumentVectors, TextVectors, comp
 from relsearch.rerank.late.store import VectorStore
 from relsearch.rerank.logistic import Floats, Logistic
 
-_KEPT_BYTES = 256_000_000  # of document vectors: about 20,000 passages of 100 tokens
+_BYTES_A_DOCUMENT = 12_800  # of vectors of a passage of 100 tokens
 
 
 class LateScorer(CalibratedScorer):
@@ -26,12 +26,20 @@ class LateScorer(CalibratedScorer):
     """
 
     def __init__(
-        self, *, template: str, head: LateHead, calibration: Logistic, store: VectorStore | None = None
+        self,
+        *,
+        template: str,
+        head: LateHead,
+        calibration: Logistic,
+        store: VectorStore | None = None,
+        kept_documents: int = 20_000,
     ) -> None:
         super().__init__(template=template, calibration=calibration)
         self.head = head
         self.store = store
-        self._kept: ContentCache[DocumentVectors] = ContentCache(_KEPT_BYTES, size=lambda each: each.nbytes)
+        self._kept: ContentCache[DocumentVectors] = ContentCache(
+            kept_documents * _BYTES_A_DOCUMENT, size=lambda each: each.nbytes
+        )
 
     def logits_many(self, requests: Sequence[Request]) -> list[Floats]:
         """Return the raw logits of each query's texts."""
