@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 
 from relsearch.config import IndexConfig
 from relsearch.errors import ArtifactError, ConfigError
+from relsearch.index.tokenise import unspaced_tokens, without_unspaced
 from relsearch.template import render
 from relsearch.types import Candidate, Document, Query
 
+_LOG = logging.getLogger(__name__)
 NAME = "embedded"
 _IDS = "doc_ids.json"
 _SETTINGS = "settings.json"
@@ -64,11 +67,14 @@ def open_index(directory: Path) -> EmbeddedSearcher:
 
 
 def analyser(language: str) -> Callable[[str], list[str]]:
-    """Return text → terms; for other languages than English: lower case and that language's Snowball stemmer."""
+    """Return text → terms; for other languages than English: lower case and that language's Snowball stemmer.
+
+    In any language, what is written without spaces and emoji are tokenised as `relsearch.index.tokenise` does.
+    """
     import Stemmer
 
     if language == "standard":
-        return lambda text: _TOKEN.findall(text.casefold())
+        return lambda text: [*_words(text.casefold()), *unspaced_tokens(text.casefold())]
     try:
         stemmer = Stemmer.Stemmer("porter" if language == "english" else language)
     except KeyError as exc:
@@ -77,10 +83,16 @@ def analyser(language: str) -> Callable[[str], list[str]]:
     stop_words = _LUCENE_STOP_WORDS if language == "english" else frozenset()
 
     def analyse(text: str) -> list[str]:
-        words = (_POSSESSIVE.sub("", word) for word in _TOKEN.findall(text.casefold()))
-        return [str(stem) for stem in stemmer.stemWords([word for word in words if word not in stop_words])]
+        folded = text.casefold()
+        words = (_POSSESSIVE.sub("", word) for word in _words(folded))
+        stems = stemmer.stemWords([word for word in words if word not in stop_words])
+        return [*map(str, stems), *unspaced_tokens(folded)]
 
     return analyse
+
+
+def _words(folded: str) -> list[str]:
+    return _TOKEN.findall(without_unspaced(folded))
 
 
 class EmbeddedSearcher:
@@ -96,14 +108,24 @@ class EmbeddedSearcher:
         self._analyse = analyser(language)
 
     def search(self, queries: Sequence[Query], k: int) -> Iterator[Candidate]:
-        """Yield the documents that share a word with the query, best first."""
+        """Yield the documents that share a word with the query, best first; warn of queries that hold no word."""
+        wordless: list[str] = []
         for query in queries:
-            known = [word for word in self._analyse(query.text) if word in self._retriever.vocab_dict]
+            words = self._analyse(query.text)
+            if not words:
+                wordless.append(query.query_id)
+            known = [word for word in words if word in self._retriever.vocab_dict]
             if not known:
                 continue
             scores = self._retriever.get_scores(known)
             for rank, row in enumerate(self._best(scores, k), 1):
                 yield Candidate(query.query_id, str(self._ids[row]), float(scores[row]), rank, NAME)
+        if wordless:
+            _LOG.warning(
+                "embedded: %d queries have nothing but stop words or signs, and find nothing; the first is %r",
+                len(wordless),
+                wordless[0],
+            )
 
     def _best(self, scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
         """Return the rows of the k best positive scores, ties in the order of ids."""
