@@ -15,11 +15,15 @@ def balanced_steps(
 ) -> list[tuple[int, ...]]:
     """Return steps of at most `size` rows of one query each, in seeded order; together at most `max_pairs` rows.
 
-    Every query gives an equal share while it has rows, and within it every grade does.
+    Every query gives an equal share while it has rows, and within it every grade does. Where that is less than two
+    rows a query, which are the fewest that can be ordered, some queries are drawn to give two each. A query of one row
+    gives none.
     """
     rng = random.Random(seed)  # noqa: S311 - a seeded sample, not a secret
-    by_query = _by_query(pairs)
-    dealt = [_by_grade_in_turn(rows, grades, rng) for _, rows in sorted(by_query.items())]
+    several = [rows for _, rows in sorted(_by_query(pairs).items()) if len(rows) > 1]
+    dealt = [_by_grade_in_turn(rows, grades, rng) for rows in several]
+    if max_pairs < 2 * len(dealt):
+        dealt = rng.sample(dealt, max_pairs // 2)
     shares = _shares([len(rows) for rows in dealt], max_pairs)
     steps = [step for rows, share in zip(dealt, shares, strict=True) for step in _split(rows[:share], size)]
     rng.shuffle(steps)

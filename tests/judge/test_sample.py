@@ -41,6 +41,25 @@ def test_steps_are_balanced_over_queries_and_grades() -> None:
     }
 
 
+@given(_LABELS, st.integers(2, 8), st.integers(2, 50))
+def test_as_many_rows_are_learnt_from_as_may_be(labels: list[tuple[int, int]], size: int, max_pairs: int) -> None:
+    """Wherever a query has two labelled documents, there is a step, however few rows are allowed."""
+    pairs, grades = _pairs(labels)
+    several = [count for count in Counter(query for query, _ in labels).values() if count > 1]
+    steps = balanced_steps(pairs, grades, size=size, max_pairs=max_pairs, seed=1)
+    assert bool(steps) == bool(several)
+    if size >= max_pairs:  # no step is cut to one row, which is left
+        assert sum(map(len, steps)) >= min(sum(several), max_pairs) - len(several)
+
+
+def test_more_queries_than_rows_are_no_reason_to_learn_nothing() -> None:
+    """40 rows of 100 queries of 30 labels are 20 queries of two, the best grade among them."""
+    pairs, grades = _pairs([(query, doc % 4) for query in range(100) for doc in range(30)])
+    steps = balanced_steps(pairs, grades, size=16, max_pairs=40, seed=1)
+    assert [len(step) for step in steps] == [2] * 20
+    assert {tuple(sorted(grades[row] for row in step)) for step in steps} == {(2, 3)}
+
+
 def test_the_seed_decides_the_steps() -> None:
     """Same seed, same steps; another seed, others."""
     pairs, grades = _pairs([(n % 3, n % 4) for n in range(60)])
