@@ -49,7 +49,7 @@ def main() -> None:
         write_fp32(arguments.model, Path(work) / "fp32")
         write_int8(Path(work) / "fp32", Path(work) / "int8")
         first, second = (Reranker.open(bundle) for bundle in (SHIPPED, Path(work) / "int8"))
-        queries, texts = texts_of(bm25, load_collection(str(folder)), first.render)
+        queries, texts = texts_of(bm25, load_collection(str(folder)), first.template)
         for reranker in (first, second):
             reranker.prepare(list(texts.values()))
         ways: dict[str, Way] = {ALONE: first.score_pool, EVERY: second.score_pool}

@@ -69,7 +69,7 @@ def compression_loss(bundle: Path, collection: str) -> dict[str, Any]:
     source, qrels = load_collection(str(folder)), read_qrels(folder / "qrels.tsv", None)
     run = read_run(folder / "runs" / "bm25.trec").filter(pl.col("query_id").is_in(qrels["query_id"].unique().implode()))
     kept = LateOnnxScorer.open(bundle)
-    queries, texts = texts_of(run, source, kept.render)
+    queries, texts = texts_of(run, source, kept.template)
     figures = {}
     for name, scorer in (("ndcg10", kept), ("ndcg10_uncompressed", Uncompressed(kept))):
         reranked = rerank_run(run, queries, texts, Reranker(scorer), depth=100)

@@ -56,7 +56,7 @@ def _measure(name: str, bundle: Path, vectors: Path) -> Any:
     qrels = read_qrels(COLLECTIONS / name / QRELS.get(name, "qrels.tsv"), None)
     bm25 = _first_stage(name, collection, set(qrels["query_id"]))
     scorer = open_scorer(bundle, kept_documents=bm25["doc_id"].n_unique())
-    queries, texts = texts_of(bm25, collection, scorer.render)
+    queries, texts = texts_of(bm25, collection, scorer.manifest.template)
     pairs = [Pair(q, d, queries[q], texts[d]) for q, d in bm25.select("query_id", "doc_id").iter_rows()]
     cosines = load_encoder(encoder, keep=vectors).cosines(pairs)
     runs = {

@@ -9,6 +9,9 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from relsearch.atomic import checksum, replace_text, replacing
+from relsearch.errors import DataError
+from relsearch.ids import id_fault, shown
+from relsearch.text_files import encodable
 from relsearch.types import Document
 
 CORPUS = "corpus.jsonl"
@@ -25,9 +28,16 @@ def write_corpus(documents: Iterable[Document], folder: Path) -> None:
     path = folder / CORPUS
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as stream:
         for document in documents:
-            row = {"_id": document.doc_id, **document.fields}
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            stream.write(encodable(json.dumps(_row(document), ensure_ascii=False)) + "\n")
     replace_text(folder / _MADE, _Made(sha256=checksum(path)).model_dump_json() + "\n")
+
+
+def _row(document: Document) -> dict[str, str]:
+    if fault := id_fault(document.doc_id):
+        raise DataError(f"document id {shown(document.doc_id)} {fault}")
+    if "_id" in document.fields:
+        raise DataError(f"document {document.doc_id!r} has a field called _id, which names the id; --field NAME=_id")
+    return {"_id": document.doc_id, **document.fields}
 
 
 def is_made(path: Path) -> bool:

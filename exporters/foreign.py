@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from relsearch.config import ExportConfig
+from relsearch.corpus import Collection, texts_of
 from relsearch.errors import DataError, ModelError
 from relsearch.exporters.choose import ExportReport
 from relsearch.exporters.graphs import export_cross_encoder
@@ -18,13 +19,12 @@ from relsearch.rerank.bundle import MODEL, TOKENIZER, Manifest, seal
 from relsearch.rerank.card import CARD
 from relsearch.rerank.logistic import Floats, Logistic
 from relsearch.rerank.torch_scorer import load_model, residuals
-from relsearch.template import DEFAULT_TEMPLATE, render
+from relsearch.template import DEFAULT_TEMPLATE
 from relsearch.types import Pair
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
-    from relsearch.corpus import Collection
 
 # Parity needs documents in an order worth keeping, not all: these take a minute or two to score.
 _QUERIES, _DEPTH = 40, 30
@@ -82,9 +82,7 @@ def labelled_lists(collection: Collection) -> tuple[list[RankList], pl.DataFrame
     graded = pl.DataFrame(rows, schema={"query_id": pl.String, "doc_id": pl.String, "grade": pl.Int64}, orient="row")
     relevant = graded.filter(pl.col("grade") > 0)["query_id"].unique().sort().to_list()[:_QUERIES]
     graded = graded.filter(pl.col("query_id").is_in(relevant))
-    wanted = set(graded["doc_id"])
-    texts = {doc.doc_id: render(doc.fields, DEFAULT_TEMPLATE) for doc in collection.documents() if doc.doc_id in wanted}
-    queries = {query.query_id: query.text for query in collection.queries()}
+    queries, texts = texts_of(graded, collection, DEFAULT_TEMPLATE)
     pairs = [Pair(q, d, queries[q], texts[d]) for q, d, _ in graded.iter_rows() if q in queries and d in texts]
     if not pairs:
         raise DataError("export: the collection has no labelled document with its text; name one with qrels")

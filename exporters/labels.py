@@ -10,35 +10,35 @@ from pathlib import Path
 
 import polars as pl
 
-from relsearch.atomic import replace_text
-
-_COLUMNS = ("query_id", "doc_id", "grade")
+from relsearch.errors import DataError
+from relsearch.exporters.trec import graded
+from relsearch.text_files import write_text
 
 
 def write_beir_qrels(judgments: pl.DataFrame, path: Path) -> None:
     """Write BEIR's qrels: a header, then query id, document id, grade."""
-    rows: list[Sequence[object]] = [["query-id", "corpus-id", "score"], *_graded(judgments).iter_rows()]
-    replace_text(path, _delimited(rows, "\t"))
+    rows: list[Sequence[object]] = [["query-id", "corpus-id", "score"], *graded(judgments).iter_rows()]
+    write_text(path, _delimited(rows, "\t"))
 
 
 def write_quepid(judgments: pl.DataFrame, queries: Mapping[str, str], path: Path) -> None:
     """Write Quepid's basic CSV: query text, document id, rating."""
     rows: list[Sequence[object]] = [["query", "docid", "rating"]]
-    rows += [[queries[query_id], doc_id, grade] for query_id, doc_id, grade in _graded(judgments).iter_rows()]
-    replace_text(path, _delimited(rows, ","))
+    rows += [[_text(queries, query_id), doc_id, grade] for query_id, doc_id, grade in graded(judgments).iter_rows()]
+    write_text(path, _delimited(rows, ","))
 
 
 def write_opensearch(judgments: pl.DataFrame, queries: Mapping[str, str], path: Path, *, name: str) -> None:
     """Write an OpenSearch Search Relevance import body: a judgment list, ratings as strings."""
     ratings = [
         {
-            "query": queries[query_id],
+            "query": _text(queries, query_id),
             "ratings": [{"docId": doc_id, "rating": str(float(grade))} for doc_id, grade in rows],
         }
         for query_id, rows in _by_query(judgments)
     ]
     body = {"name": name, "description": "written by relsearch", "type": "IMPORT_JUDGMENT", "judgmentRatings": ratings}
-    replace_text(path, json.dumps(body, ensure_ascii=False, indent=1))
+    write_text(path, json.dumps(body, ensure_ascii=False, indent=1))
 
 
 def write_rank_eval(judgments: pl.DataFrame, queries: Mapping[str, str], path: Path, *, index: str, field: str) -> None:
@@ -46,21 +46,23 @@ def write_rank_eval(judgments: pl.DataFrame, queries: Mapping[str, str], path: P
     requests = [
         {
             "id": query_id,
-            "request": {"query": {"match": {field: queries[query_id]}}},
+            "request": {"query": {"match": {field: _text(queries, query_id)}}},
             "ratings": [{"_index": index, "_id": doc_id, "rating": grade} for doc_id, grade in rows],
         }
         for query_id, rows in _by_query(judgments)
     ]
     body = {"requests": requests, "metric": {"dcg": {"k": 10, "normalize": True}}}
-    replace_text(path, json.dumps(body, ensure_ascii=False, indent=1))
+    write_text(path, json.dumps(body, ensure_ascii=False, indent=1))
 
 
-def _graded(judgments: pl.DataFrame) -> pl.DataFrame:
-    return judgments.drop_nulls("grade").select(_COLUMNS)
+def _text(queries: Mapping[str, str], query_id: str) -> str:
+    if query_id not in queries:
+        raise DataError(f"query {query_id!r} is labelled but has no text; give the queries that were judged")
+    return queries[query_id]
 
 
 def _by_query(judgments: pl.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
-    groups = _graded(judgments).group_by("query_id", maintain_order=True)
+    groups = graded(judgments).group_by("query_id", maintain_order=True)
     return [(str(query_id), list(rows.select("doc_id", "grade").iter_rows())) for (query_id,), rows in groups]
 
 

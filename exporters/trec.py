@@ -1,4 +1,4 @@
-"""Write TREC runs and qrels."""
+"""Write TREC runs and qrels that every reader takes; what no such file can hold is refused."""
 
 from __future__ import annotations
 
@@ -6,23 +6,50 @@ from pathlib import Path
 
 import polars as pl
 
-from relsearch.atomic import replace_text
 from relsearch.errors import DataError
-from relsearch.trec import lines
+from relsearch.ids import id_fault, shown
+from relsearch.text_files import lines, write_text
+
+_PAIR = ["query_id", "doc_id"]
 
 
 def write_run(run: pl.DataFrame, path: Path, *, tag: str) -> None:
     """Write a candidates table as a TREC run, best first; scores keep full precision."""
-    replace_text(path, run_text(run, tag=tag))
+    write_text(path, run_text(run, tag=tag))
 
 
 def run_text(run: pl.DataFrame, *, tag: str) -> str:
-    """Return a candidates table as the text of a TREC run; raise DataError where an id would break its columns."""
-    broken = [each for each in pl.concat([run["query_id"], run["doc_id"]]).unique() if len(each.split()) != 1]
-    if broken:
-        raise DataError(f"id {min(broken)!r} is empty or has white space, which no TREC run can hold; rename it")
+    """Return a candidates table as the text of a TREC run.
+
+    Raise DataError where the tag or an id would break its columns, a score is not finite, or a document stands twice.
+    """
+    check_tag(tag)
+    check_ids(run)
+    if run.select(_PAIR).is_duplicated().any():
+        query_id, doc_id = run.filter(run.select(_PAIR).is_duplicated()).select(_PAIR).row(0)
+        raise DataError(f"run: document {doc_id!r} appears twice for query {query_id!r}")
+    unordered = run.filter(~pl.col("score").is_finite())
+    if not unordered.is_empty():
+        query_id, doc_id, score = unordered.select(*_PAIR, "score").row(0)
+        raise DataError(
+            f"run: query {query_id!r}, document {doc_id!r}: score {score} is not finite, which orders nothing"
+        )
     rows = run.select("query_id", "doc_id", "rank", "score").iter_rows()
     return "".join(f"{query_id} Q0 {doc_id} {rank} {score!r} {tag}\n" for query_id, doc_id, rank, score in rows)
+
+
+def check_tag(tag: str) -> None:
+    """Raise DataError where a name is none for a run."""
+    if fault := id_fault(tag):
+        raise DataError(f"run tag {shown(tag)} {fault}")
+
+
+def check_ids(table: pl.DataFrame) -> None:
+    """Raise DataError for a query or document id that a TREC file cannot hold."""
+    for kind, column in (("query", "query_id"), ("document", "doc_id")):
+        for text in table[column].unique(maintain_order=True):
+            if fault := id_fault(text):
+                raise DataError(f"{kind} id {shown(text)} {fault}")
 
 
 def is_run_of(path: Path, tag: str) -> bool:
@@ -35,5 +62,16 @@ def is_run_of(path: Path, tag: str) -> bool:
 
 def write_qrels(judgments: pl.DataFrame, path: Path) -> None:
     """Write a judgments table as TREC qrels, without missing labels."""
-    rows = judgments.drop_nulls("grade").select("query_id", "doc_id", "grade").iter_rows()
-    replace_text(path, "".join(f"{query_id} 0 {doc_id} {grade}\n" for query_id, doc_id, grade in rows))
+    rows = graded(judgments).iter_rows()
+    write_text(path, "".join(f"{query_id} 0 {doc_id} {grade}\n" for query_id, doc_id, grade in rows))
+
+
+def graded(judgments: pl.DataFrame) -> pl.DataFrame:
+    """Return query_id, doc_id and grade of the labels that are there; raise DataError where a pair has two grades."""
+    labels = judgments.drop_nulls("grade").select(*_PAIR, "grade")
+    check_ids(labels)
+    twice = labels.unique(maintain_order=True).select(_PAIR).is_duplicated()
+    if twice.any():
+        query_id, doc_id = labels.unique(maintain_order=True).filter(twice).select(_PAIR).row(0)
+        raise DataError(f"labels: document {doc_id!r} of query {query_id!r} has two different grades; keep one")
+    return labels

@@ -12,10 +12,11 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from relsearch.errors import ConfigError
+from relsearch.errors import ConfigError, DataError
 from relsearch.hits import engine_scores, hit_documents
+from relsearch.text_files import parse_json, read_text
 from relsearch.types import Candidate, Document, Query
-from relsearch.wire import Server
+from relsearch.wire import DOC_ID, Server
 
 PLACEHOLDER = "{{query}}"
 _LOOKED_UP_AT_ONCE = 500
@@ -48,7 +49,8 @@ def fetch(
     counts once, where it is highest. Raise SearchEngineError where the server refuses, ConfigError where no hit has
     text in the fields.
     """
-    wanted = {"track_total_hits": False, "_source": [*names.values(), "fields"]}  # relsearch's own indices: `fields`
+    kept = ["fields", DOC_ID]  # of relsearch's own indices
+    wanted = {"track_total_hits": False, "_source": [*names.values(), *kept]}
     path = f"/{quote(index, safe=',*')}/_search"
     documents: dict[str, Document] = {}
     candidates: list[Candidate] = []
@@ -81,11 +83,12 @@ def body_from(path: Path) -> SearchBody:
     Raise ConfigError where the file is no such body.
     """
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise ConfigError(f"{path}: cannot be read ({exc.strerror}); check --body") from exc
-    except ValueError as exc:
-        raise ConfigError(f"{path}: not JSON: {exc}") from exc
+        body = parse_json(read_text(path, "check --body"))
+        json.dumps(_filled(body, ""), ensure_ascii=False, allow_nan=False).encode("utf-8")  # as it will be sent
+    except DataError as exc:
+        raise ConfigError(str(exc)) from exc
+    except (ValueError, RecursionError) as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
     if not isinstance(body, dict) or "query" not in body:
         raise ConfigError(f'{path}: not a search body; write {{"query": {{"match": {{"title": "{PLACEHOLDER}"}}}}}}')
     if not any(PLACEHOLDER in text for text in _texts(body["query"])):

@@ -7,7 +7,7 @@ RELSEARCH_JUDGE_API_KEY.
 from __future__ import annotations
 
 import difflib
-import tomllib
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -20,6 +20,7 @@ from relsearch.settings import ModelName, Outside, PromptName, Section
 from relsearch.settings import OptimizeConfig as OptimizeConfig
 from relsearch.settings import SynthesizeConfig as SynthesizeConfig
 from relsearch.template import DEFAULT_TEMPLATE
+from relsearch.text_files import read_toml
 from relsearch.types import SCALES, Scale
 
 
@@ -252,11 +253,10 @@ def parse_scale(text: str) -> Scale:
     """Return a named scale, or a custom one written `lowest-highest:relevant`, e.g. `0-4:3`."""
     if text in SCALES:
         return SCALES[text]
-    span, _, relevant = text.partition(":")
-    lowest, _, highest = span.partition("-")
-    if not (lowest.isdigit() and highest.isdigit() and relevant.isdigit()):
+    found = re.fullmatch("([0-9]{1,4})-([0-9]{1,4}):([0-9]{1,4})", text)
+    if not found:
         raise ConfigError(f"scale {text!r}: use {', '.join(SCALES)} or lowest-highest:relevant, e.g. 0-4:3")
-    low, high, cut = int(lowest), int(highest), int(relevant)
+    low, high, cut = map(int, found.groups())
     if not low < cut <= high or high > 9:
         raise ConfigError(f"scale {text!r}: needs lowest < relevant <= highest <= 9")
     return Scale(low, tuple(f"grade {grade}" for grade in range(low, high + 1)), cut)
@@ -264,23 +264,21 @@ def parse_scale(text: str) -> Scale:
 
 def load_config(path: Path) -> Config:
     """Read a relsearch.toml; raise ConfigError naming file, key and the nearest known key."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise ConfigError(f"{path}: cannot be read ({exc.strerror}); write one or pass -c FILE") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path}: not valid TOML: {exc}") from exc
+    raw = read_toml(path, "write one or pass -c FILE")
     try:
         config = Config.model_validate(raw)
         parse_scale(config.collection.scale)
     except ValidationError as exc:
-        error = exc.errors()[0]
-        raise ConfigError(
-            f"{path}: {explain(Config, [str(part) for part in error['loc']], error['type'], error['msg'])}"
-        ) from exc
+        raise ConfigError(f"{path}: {first_fault(Config, exc)}") from exc
     except ConfigError as exc:
         raise ConfigError(f"{path}: [collection] {exc}") from exc
     return config
+
+
+def first_fault(root: type[BaseModel], exc: ValidationError) -> str:
+    """Return what is wrong at the first key that a model refuses."""
+    error = exc.errors()[0]
+    return explain(root, [str(part) for part in error["loc"]], error["type"], error["msg"])
 
 
 def explain(root: type[BaseModel], location: list[str], kind: str, message: str) -> str:

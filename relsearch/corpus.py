@@ -1,8 +1,8 @@
 """Collections: documents, queries and human labels from where people keep them.
 
 demo              the packaged demo
-FOLDER, beir:FOLDER   corpus.jsonl, queries.jsonl and qrels.tsv (TREC) or qrels/*.tsv (BEIR); .gz too
-trec:FOLDER       corpus.jsonl, topics.tsv or topics.txt, qrels.txt or qrels.tsv; .gz too
+FOLDER, beir:FOLDER   corpus.jsonl, queries.jsonl, all of qrels.tsv, qrels.txt (TREC) and qrels/*.tsv (BEIR); .gz too
+trec:FOLDER       corpus.jsonl, topics.tsv or topics.txt, qrels.txt and qrels.tsv; .gz too
 ir_datasets:ID    anything the ir-datasets package knows (extra `datasets`)
 """
 
@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator
 from importlib.resources import as_file, files
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from relsearch.errors import DataError, MissingExtraError
-from relsearch.trec import fail, json_lines, lines, read_qrels, read_topics
+from relsearch.data_sets import IrDatasetsCollection
+from relsearch.errors import DataError
+from relsearch.field_texts import field_texts
+from relsearch.ids import id_fault, shown
+from relsearch.template import render, template_fields
+from relsearch.text_files import fail, json_lines
+from relsearch.trec import beir_labels, once, read_topics, trec_labels
 from relsearch.types import Document, Judgment, Query
 
 if TYPE_CHECKING:
@@ -24,13 +30,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _QRELS = ("qrels.tsv", "qrels.txt")
+_BEIR_QRELS = "qrels"
 
 
 class Collection(Protocol):
     """Documents are streamed; queries without any label are the unlabelled ones."""
 
-    def documents(self) -> Iterator[Document]:
-        """Yield every document once."""
+    def documents(self, read: Container[str] = ()) -> Iterator[Document]:
+        """Yield every document once, with the fields that are text, numbers or lists of texts.
+
+        Others are left out, but for those that `read` names, which raise DataError.
+        """
         ...
 
     def queries(self) -> list[Query]:
@@ -62,15 +72,14 @@ def load_collection(source: str) -> Collection:
     return FolderCollection(Path(rest if kind == "beir" and colon else source), trec=False)
 
 
-def texts_of(
-    run: pl.DataFrame, collection: Collection, render: Callable[[Mapping[str, str]], str]
-) -> tuple[dict[str, str], dict[str, str]]:
+def texts_of(run: pl.DataFrame, collection: Collection, template: str) -> tuple[dict[str, str], dict[str, str]]:
     """Return the texts of the collection's queries, and of those documents that the run names, by id.
 
     What the collection lacks is absent; documents are read as a stream, so only the run's are held in memory.
     """
     wanted = set(run["doc_id"])
-    documents = {doc.doc_id: render(doc.fields) for doc in collection.documents() if doc.doc_id in wanted}
+    found = (doc for doc in collection.documents(template_fields(template)) if doc.doc_id in wanted)
+    documents = {doc.doc_id: render(doc.fields, template) for doc in found}
     return {query.query_id: query.text for query in collection.queries()}, documents
 
 
@@ -78,19 +87,16 @@ class FolderCollection:
     """A folder in BEIR's layout, or with TREC topics and qrels."""
 
     def __init__(self, folder: Path, *, trec: bool) -> None:
-        if not folder.is_dir():
-            raise DataError(f"{folder}: no such folder; name a collection folder, demo or ir_datasets:ID")
+        _names_in(folder)
         self._folder = folder
         self._trec = trec
 
-    def documents(self) -> Iterator[Document]:
+    def documents(self, read: Container[str] = ()) -> Iterator[Document]:
         """Yield the lines of corpus.jsonl."""
         path = self._find("corpus.jsonl")
         seen: set[str] = set()
         for number, row in json_lines(path, "an object with _id"):
-            doc_id = _id(path, number, row, seen)
-            fields = {name: _text(path, number, name, value) for name, value in row.items() if name != "metadata"}
-            yield Document(doc_id, {name: text for name, text in fields.items() if text})
+            yield Document(_id(path, number, row, seen), field_texts(f"{path}:{number}", row, read))
 
     def queries(self) -> list[Query]:
         """Return the lines of queries.jsonl, or the TREC topics."""
@@ -99,7 +105,7 @@ class FolderCollection:
         path = self._find("queries.jsonl")
         seen: set[str] = set()
         return [
-            Query(_id(path, number, row, seen), _text(path, number, "text", row.get("text", "")))
+            Query(_id(path, number, row, seen), field_texts(f"{path}:{number}", row, ["text"]).get("text", ""))
             for number, row in json_lines(path, "an object with _id")
         ]
 
@@ -108,34 +114,43 @@ class FolderCollection:
         return bool(self._beir_files() or self._present(*_QRELS))
 
     def qrels(self) -> list[Judgment]:
-        """Return the labels of every qrels file in the folder."""
-        if beir := self._beir_files():
-            return [judgment for path in beir for judgment in _beir_qrels(path)]
-        return _judgments(self._find(*_QRELS))
+        """Return the labels of every qrels file in the folder; raise DataError where two of them disagree."""
+        trec, beir = self._present(*_QRELS), self._beir_files()
+        if not trec and not beir:
+            raise DataError(f"{self._folder}: has no {', '.join(_QRELS)} or {_BEIR_QRELS}/*.tsv")
+        return once(chain(*(trec_labels(path, None) for path in trec), *map(beir_labels, beir)))
 
     def sources(self) -> list[Path | str]:
         """Return the files that are read."""
         queries = ("topics.tsv", "topics.txt") if self._trec else ("queries.jsonl",)
-        return [self._find("corpus.jsonl"), self._find(*queries), *(self._beir_files() or self._present(*_QRELS)[:1])]
+        return [self._find("corpus.jsonl"), self._find(*queries), *self._present(*_QRELS), *self._beir_files()]
 
     def _beir_files(self) -> list[Path]:
-        return [] if self._trec else sorted((self._folder / "qrels").glob("*.tsv*"))
+        folder = self._folder / _BEIR_QRELS
+        if self._trec or not folder.is_dir():
+            return []
+        return sorted(folder / name for name in _names_in(folder) if name.endswith((".tsv", ".tsv.gz")))
 
     def _find(self, *names: str) -> Path:
-        for path in self._present(*names):
-            return path
-        raise DataError(f"{self._folder}: has no {' or '.join(names)}")
+        present = self._present(*names)
+        if not present:
+            raise DataError(f"{self._folder}: has no {' or '.join(names)}")
+        if len(present) > 1:
+            raise DataError(f"{self._folder}: has both {present[0].name} and {present[1].name}; keep one of them")
+        return present[0]
 
     def _present(self, *names: str) -> list[Path]:
-        paths = (self._folder / f"{name}{ending}" for name in names for ending in ("", ".gz"))
-        return [path for path in paths if path.is_file()]
+        there = _names_in(self._folder)
+        return [
+            self._folder / f"{name}{ending}" for name in names for ending in ("", ".gz") if f"{name}{ending}" in there
+        ]
 
 
 class DemoCollection:
     """The running interpreter's own documentation, with packaged queries and grades."""
 
-    def documents(self) -> Iterator[Document]:
-        """Yield the standard library's documentation."""
+    def documents(self, read: Container[str] = ()) -> Iterator[Document]:
+        """Yield the standard library's documentation, all of it text."""
         from relsearch.demo.documents import stdlib_documents
 
         return stdlib_documents()
@@ -158,7 +173,7 @@ class DemoCollection:
         """Return the packaged grades of documents that exist on this interpreter."""
         present = {document.doc_id for document in self.documents()}
         with as_file(files("relsearch.demo") / "qrels.tsv") as path:
-            judgments = _judgments(path)
+            judgments = once(trec_labels(path, None))
         kept = [judgment for judgment in judgments if judgment.doc_id in present]
         if len(kept) < len(judgments):
             log.info("demo: %d grades of documents that this Python does not have", len(judgments) - len(kept))
@@ -220,22 +235,26 @@ def _beir_qrels(path: Path) -> Iterator[Judgment]:
         if len(parts) != 3 or not parts[2].strip().lstrip("-").isdigit():
             fail(path, number, "a BEIR qrels line is: query id, tab, document id, tab, whole number")
         yield Judgment(parts[0], parts[1], max(int(parts[2]), 0), "human")
+def _names_in(folder: Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        raise DataError(f"{folder}: no such folder; name a collection folder, demo or ir_datasets:ID") from None
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        raise DataError(
+            f"{folder}: cannot be read ({reason}); name a collection folder, demo or ir_datasets:ID"
+        ) from exc
 
 
 def _id(path: Path, number: int, row: dict[str, object], seen: set[str]) -> str:
     """Take the id out of the row."""
     value = row.pop("_id", None)
-    if not isinstance(value, str | int) or isinstance(value, bool) or not str(value):
-        fail(path, number, f"_id is {value!r}; every line needs a non-empty string _id")
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        fail(path, number, f"_id is {shown(value)}; every line needs a non-empty string _id")
+    if fault := id_fault(str(value)):
+        fail(path, number, f"_id {shown(value)} {fault}")
     if str(value) in seen:
-        fail(path, number, f"_id {value!r} appears twice")
+        fail(path, number, f"_id {shown(value)} appears twice")
     seen.add(str(value))
     return str(value)
-
-
-def _text(path: Path, number: int, name: str, value: object) -> str:
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return " ".join(value)
-    if isinstance(value, bool) or not isinstance(value, str | int | float | None):
-        fail(path, number, f"field {name!r} is a {type(value).__name__}; expected text, a number or a list of texts")
-    return "" if value is None else str(value)

@@ -15,7 +15,10 @@ from __future__ import annotations
 
 
 class RelsearchError(Exception):
-    """Base of all errors that the command line shows as one line."""
+    """Base of all errors that the command line shows as one line, whatever a file name or an id in it holds."""
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().splitlines())
 
 
 class DataError(RelsearchError):

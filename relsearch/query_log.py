@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
@@ -14,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from relsearch.errors import DataError
+from relsearch.ids import shown
 from relsearch.pool import normalised
-from relsearch.trec import fail, json_lines, lines
+from relsearch.text_files import csv_rows, fail, json_lines
 
 MAX_CHARACTERS = 200  # longer texts are pasted documents, not queries
 _EMAIL_LIKE = re.compile(r"\S@\S+\.\w")
+_MOST_DIGITS = 15
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -112,15 +113,12 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _delimited(path: Path, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    at = 0
-
-    def texts() -> Iterator[str]:
-        nonlocal at
-        for at, text in lines(path):  # noqa: B007 - read below, beside the row that the line completes
-            yield text + "\n"
-
-    for row in csv.DictReader(texts(), delimiter=delimiter):
-        yield at, row
+    rows = csv_rows(path, delimiter)
+    _, header = next(rows, (1, []))
+    for number, cells in rows:
+        if len(cells) > len(header):
+            fail(path, number, f"{len(cells)} cells, the header has {len(header)}; quote cells with separators")
+        yield number, dict(zip(header, cells, strict=False))
 
 
 def _query_text(path: Path, number: int, row: Mapping[str, Any], key: str) -> str:
@@ -138,6 +136,6 @@ def _count(path: Path, number: int, row: Mapping[str, Any], key: str) -> int:
     if value is None or value == "":
         return 1
     digits = str(value).strip()
-    if isinstance(value, bool | float) or not digits.isdecimal():
-        fail(path, number, f"{key!r} is {value!r}; a count is a whole number")
+    if isinstance(value, bool | float) or not digits.isdecimal() or len(digits) > _MOST_DIGITS:
+        fail(path, number, f"{key!r} is {shown(value)}; a count is a whole number")
     return int(digits)

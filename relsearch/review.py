@@ -16,7 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from relsearch.errors import DataError
-from relsearch.trec import fail, lines, read_qrels
+from relsearch.text_files import fail, lines
+from relsearch.trec import columns, read_qrels
 from relsearch.types import Scale
 
 _PAIR = ["query_id", "doc_id"]
@@ -56,8 +57,6 @@ def merge(labels: pl.DataFrame, qrels: Path, scale: Scale, *, source: Path, over
     Lines that are there stay as they are, new ones follow. Raise DataError naming both places where a pair has
     another grade there, unless it may be overwritten.
     """
-    if qrels.suffix == ".gz":
-        raise DataError(f"{qrels}: cannot be added to; gunzip it first")
     new = {(query, doc): grade for query, doc, grade in labels.select(*_PAIR, "grade").iter_rows()}
     old = _known(qrels, scale)
     changed = {pair: grade for pair, grade in new.items() if old.get(pair, grade) != grade}
@@ -80,7 +79,7 @@ def _known(qrels: Path, scale: Scale) -> dict[_Pair, int]:
 
 def _kept(qrels: Path, changed: Mapping[_Pair, int]) -> Iterator[str]:
     for _, line in lines(qrels) if qrels.exists() else ():
-        query, iteration, doc, _ = line.split()
+        query, iteration, doc, _ = columns(line)
         yield f"{query} {iteration} {doc} {changed[query, doc]}" if (query, doc) in changed else line
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.errors import DataError
+from relsearch.ids import id_fault, shown
 from relsearch.tables import judgments_table
-from relsearch.trec import fail
+from relsearch.text_files import csv_rows, fail
 from relsearch.types import Judgment, Scale
 
 COLUMNS = ("query_id", "doc_id", "query", "passage", "grade", "judged_grade", "uncertainty", "rank")
@@ -26,7 +27,7 @@ _SIGN = "[=+\\-@＝＋－＠]"
 # After ";" too: where the decimal sign is a comma, spreadsheets split cells there.
 _RUNS = re.compile(rf"(^|;\s*)(?={_SIGN})")
 _SAFE_ID = re.compile(rf"0|[1-9]\d{{0,14}}|(?!{_SIGN})[^\d'].*")
-_GRADE = re.compile(r"(\d+)(?:\.0*)?")  # "2.0" is what a table library makes of 2 in a column with empty cells
+_GRADE = re.compile(r"(\d{1,9})(?:\.0*)?")  # "2.0" is what a table library makes of 2 in a column with empty cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,22 +103,26 @@ def _cell(text: str, limit: int) -> str:
 
 
 def _guarded_id(text: str) -> str:
-    if not text or re.search(r"\s", text):
-        raise DataError(f"id {text!r} is empty or holds white space, which TREC qrels cannot keep; rename it")
+    if fault := id_fault(text):
+        raise DataError(f"id {shown(text)} {fault}")
     return text if _SAFE_ID.fullmatch(text) else f"'{text}"
 
 
 def _id(path: Path, line: int, cell: str) -> str:
     text = cell.strip().removeprefix("'")
-    if not text or re.search(r"\s", text):
-        fail(path, line, f"id {text!r} is empty or holds white space, which TREC qrels cannot keep")
+    if fault := id_fault(text):
+        fail(path, line, f"id {shown(text)} {fault}")
     return text
 
 
 def _grade(path: Path, line: int, text: str, scale: Scale) -> int:
     found = _GRADE.fullmatch(text)
     if not found or int(found[1]) not in scale.grades:
-        fail(path, line, f"grade {text!r} is not one of {', '.join(map(str, scale.grades))}; correct it or set --scale")
+        fail(
+            path,
+            line,
+            f"grade {shown(text)} is not one of {', '.join(map(str, scale.grades))}; correct it or set --scale",
+        )
     return int(found[1])
 
 
@@ -127,37 +132,20 @@ def _name(pair: tuple[str, str]) -> str:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows that are not blank, each with the number of its first line."""
-    text = _content(path)
-    head = text.partition("\n")[0]
-    separator = next((sign for sign in ",;\t" if sign in head), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check_header(path, header)
-        line = reader.line_num + 1
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                if len(cells) != len(header):
-                    fail(path, line, f"{len(cells)} cells, the header has {len(header)}; quote cells with separators")
-                yield line, dict(zip(header, cells, strict=True))
-            line = reader.line_num + 1
-    except csv.Error as exc:
-        fail(path, reader.line_num, f"not CSV: {exc}")
+    rows = csv_rows(path, ",;\t")
+    line, cells = next(rows, (1, []))
+    header = [name.strip() for name in cells]
+    _check_header(path, line, header)
+    for line, cells in rows:
+        if len(cells) != len(header):
+            fail(path, line, f"{len(cells)} cells, the header has {len(header)}; quote cells with separators")
+        yield line, dict(zip(header, cells, strict=True))
 
 
-def _content(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as exc:
-        raise DataError(f"{path}: cannot be read ({exc.strerror}); check the path") from exc
-    except UnicodeDecodeError as exc:
-        raise DataError(f"{path}: not UTF-8 ({exc.reason}); save it as CSV UTF-8") from exc
-
-
-def _check_header(path: Path, header: list[str]) -> None:
+def _check_header(path: Path, line: int, header: list[str]) -> None:
     for name in header:
         if name not in COLUMNS or header.count(name) > 1:
-            fail(path, 1, f"column {name!r} is unknown or there twice; keep the header: {','.join(COLUMNS)}")
+            fail(path, line, f"column {name!r} is unknown or there twice; keep the header: {','.join(COLUMNS)}")
     for name in _NEEDED:
         if name not in header:
-            fail(path, 1, f"no column {name!r}; keep the header: {','.join(COLUMNS)}")
+            fail(path, line, f"no column {name!r}; keep the header: {','.join(COLUMNS)}")

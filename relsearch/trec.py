@@ -1,50 +1,35 @@
-"""Read TREC runs, qrels and topics, plain or gzipped; a broken line says file, line and reason."""
+"""Read TREC runs, qrels and topics, and BEIR's qrels; a broken line says file, line and reason."""
 
 from __future__ import annotations
 
-import gzip
-import json
+import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NamedTuple
 
 import polars as pl
 
-from relsearch.errors import DataError
+from relsearch.ids import id_fault, shown
 from relsearch.tables import CANDIDATES, judgments_table
+from relsearch.text_files import csv_rows, fail, lines
 from relsearch.types import Judgment, Query, Scale
 
-
-def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the numbered non-blank lines of a UTF-8 file, gunzipped where its name ends in .gz."""
-    opener: Callable[..., object] = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8") as file:  # type: ignore[attr-defined]
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, line.rstrip("\r\n")
-    except OSError as exc:
-        raise DataError(f"{path}: cannot be read ({exc.strerror or exc}); check the path") from exc
-    except UnicodeDecodeError as exc:
-        raise DataError(f"{path}: not UTF-8 ({exc.reason}); convert it with iconv") from exc
+# trec_eval's white space; str.split() splits at more signs, which make no columns elsewhere.
+_COLUMN = re.compile(r"[^ \t\f\v]+")
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_LARGEST_GRADE = 2**31 - 1  # tables hold grades in 32 bits
+_BEIR_HEADER = ["query-id", "corpus-id", "score"]
 
 
-def json_lines(path: Path, expected: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the numbered JSON objects of a file of one a line; `expected` ends the error about another value."""
-    for number, line in lines(path):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as exc:
-            fail(path, number, f"not JSON: {exc.msg} at column {exc.colno}")
-        if not isinstance(row, dict):
-            fail(path, number, f"a {type(row).__name__}, expected {expected}")
-        yield number, row
+class Label(NamedTuple):
+    """One line of qrels, and where it stands."""
 
-
-def fail(path: Path, number: int, reason: str) -> NoReturn:
-    """Raise DataError for a line of a file."""
-    raise DataError(f"{path}:{number}: {reason}")
+    path: Path
+    line: int
+    query_id: str
+    doc_id: str
+    grade: int
 
 
 def read_run(path: Path) -> pl.DataFrame:
@@ -52,10 +37,11 @@ def read_run(path: Path) -> pl.DataFrame:
     rows = []
     seen: set[tuple[str, str]] = set()
     for number, line in lines(path):
-        parts = line.split()
+        parts = columns(line)
         if len(parts) != 6:
             fail(path, number, f"{len(parts)} columns; a run line is: query Q0 document rank score tag")
         query_id, _, doc_id, rank, score, tag = parts
+        _check_ids(path, number, query_id, doc_id)
         if (query_id, doc_id) in seen:
             fail(path, number, f"document {doc_id!r} appears twice for query {query_id!r}")
         seen.add((query_id, doc_id))
@@ -77,62 +63,112 @@ def read_qrels(path: Path, scale: Scale | None) -> pl.DataFrame:
     Grades below the scale's lowest (TREC's -1 and -2: spam, not judged relevant) count as the lowest, as
     trec_eval takes them for not relevant; without a scale, negative grades become 0.
     """
-    judgments: dict[tuple[str, str], Judgment] = {}
+    return judgments_table(once(trec_labels(path, scale)))
+
+
+def trec_labels(path: Path, scale: Scale | None) -> Iterator[Label]:
+    """Yield the labels of TREC qrels, with grades as read_qrels takes them."""
     for number, line in lines(path):
-        parts = line.split()
+        parts = columns(line)
         if len(parts) != 4:
             fail(path, number, f"{len(parts)} columns; a qrels line is: query 0 document grade")
-        query_id, _, doc_id, text = parts
-        grade = _grade(path, number, text, scale)
-        if judgments.setdefault((query_id, doc_id), Judgment(query_id, doc_id, grade, "human")).grade != grade:
-            fail(path, number, f"document {doc_id!r} of query {query_id!r} has two different grades")
-    return judgments_table(judgments.values())
+        query_id, _, doc_id, grade = parts
+        _check_ids(path, number, query_id, doc_id)
+        yield Label(path, number, query_id, doc_id, _grade(path, number, grade, scale))
+
+
+def beir_labels(path: Path) -> Iterator[Label]:
+    """Yield the labels of BEIR's qrels: query, document, grade between tabs, under a header or not."""
+    for number, cells in csv_rows(path, "\t"):
+        if number == 1 and cells[-1] == _BEIR_HEADER[-1]:
+            continue
+        if len(cells) != len(_BEIR_HEADER):
+            fail(path, number, "a BEIR qrels line is: query id, tab, document id, tab, whole number")
+        query_id, doc_id, grade = cells
+        _check_ids(path, number, query_id, doc_id)
+        yield Label(path, number, query_id, doc_id, _grade(path, number, grade.strip(), None))
+
+
+def once(labels: Iterable[Label]) -> list[Judgment]:
+    """Return each pair's label once; raise DataError naming both places where two have different grades."""
+    first: dict[tuple[str, str], Label] = {}
+    for label in labels:
+        known = first.setdefault((label.query_id, label.doc_id), label)
+        if known.grade != label.grade:
+            where = f"line {known.line}" if known.path == label.path else f"{known.path}:{known.line}"
+            reason = f"has two different grades, {label.grade} here and {known.grade} in {where}; keep one"
+            fail(label.path, label.line, f"document {label.doc_id!r} of query {label.query_id!r} {reason}")
+    return [Judgment(label.query_id, label.doc_id, label.grade, "human") for label in first.values()]
+
+
+def columns(line: str) -> list[str]:
+    """Return the columns of a line of a run or of qrels."""
+    return _COLUMN.findall(line)
 
 
 def read_topics(path: Path) -> list[Query]:
     """Return queries from lines `id<TAB>text`, or from TREC `<top>` blocks (number and title)."""
     numbered = list(lines(path))
     if numbered and numbered[0][1].lstrip().lower().startswith("<top>"):
-        return list(_topic_blocks(path, "\n".join(line for _, line in numbered)))
-    queries = []
+        found = _topic_blocks(path, numbered)
+    else:
+        found = _topic_lines(path, numbered)
+    queries: dict[str, Query] = {}
+    for number, query in found:
+        if fault := id_fault(query.query_id):
+            fail(path, number, f"query id {shown(query.query_id)} {fault}")
+        if query.query_id in queries:
+            fail(path, number, f"query id {query.query_id!r} appears twice")
+        queries[query.query_id] = query
+    return list(queries.values())
+
+
+def _topic_lines(path: Path, numbered: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Query]]:
     for number, line in numbered:
         query_id, tab, text = line.partition("\t")
         if not tab or not query_id.strip() or not text.strip():
             fail(path, number, "a topics line is: query id, tab, text")
-        queries.append(Query(query_id.strip(), text.strip()))
-    return queries
+        yield number, Query(query_id.strip(), text.strip())
 
 
-def _topic_blocks(path: Path, text: str) -> Iterator[Query]:
-    for number, block in enumerate(re.findall(r"<top>(.*?)</top>", text, re.DOTALL | re.IGNORECASE), 1):
-        query_id = re.search(r"<num>\s*(?:Number:)?\s*([^\s<]+)", block, re.IGNORECASE)
-        title = re.search(r"<title>\s*(?:Topic:)?\s*([^<]+)", block, re.IGNORECASE)
+def _topic_blocks(path: Path, numbered: list[tuple[int, str]]) -> Iterator[tuple[int, Query]]:
+    """Each topic with the number of the line that its block begins in."""
+    text = "\n".join(line for _, line in numbered)
+    for block in re.finditer(r"<top>(.*?)</top>", text, re.DOTALL | re.IGNORECASE):
+        number = numbered[text.count("\n", 0, block.start())][0]
+        query_id = re.search(r"<num>\s*(?:Number:)?\s*([^\s<]+)", block[1], re.IGNORECASE)
+        title = re.search(r"<title>\s*(?:Topic:)?\s*([^<]+)", block[1], re.IGNORECASE)
         if query_id is None or title is None:
-            raise DataError(f"{path}: topic {number} has no <num> or no <title>")
-        yield Query(query_id.group(1), " ".join(title.group(1).split()))
+            fail(path, number, "this topic has no <num> or no <title>")
+        yield number, Query(query_id[1], " ".join(title[1].split()))
+
+
+def _check_ids(path: Path, number: int, query_id: str, doc_id: str) -> None:
+    for kind, text in (("query", query_id), ("document", doc_id)):
+        if fault := id_fault(text):
+            fail(path, number, f"{kind} id {shown(text)} {fault}")
 
 
 def _grade(path: Path, number: int, text: str, scale: Scale | None) -> int:
-    try:
-        grade = int(text)
-    except ValueError:
-        fail(path, number, f"grade {text!r} is not a whole number")
-    if scale is None:
-        return max(grade, 0)
-    if grade > scale.highest:
-        fail(
-            path,
-            number,
-            f"grade {grade} is outside scale {scale.lowest}-{scale.highest}; set [collection] scale or --scale",
-        )
-    return max(grade, scale.lowest)
+    if not _WHOLE.fullmatch(text):
+        fail(path, number, f"grade {shown(text)} is not a whole number")
+    highest = _LARGEST_GRADE if scale is None else scale.highest
+    # The length first: Python turns no text of thousands of digits into a number.
+    if len(text) > 20 or int(text) > highest:
+        if scale is None:
+            fail(path, number, f"grade {shown(text)} is too large for a grade")
+        span = f"{scale.lowest}-{scale.highest}"
+        fail(path, number, f"grade {text} is outside scale {span}; set [collection] scale or --scale")
+    return max(int(text), 0 if scale is None else scale.lowest)
 
 
 def _number(path: Path, number: int, name: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        fail(path, number, f"{name} {text!r} is not a number")
-    if value != value or value in (float("inf"), float("-inf")):
-        fail(path, number, f"{name} {text!r} is not finite")
+        value = None
+    if value is None or "_" in text or not text.isascii():  # which Python reads, and no other tool
+        fail(path, number, f"{name} {shown(text)} is not a number")
+    if not math.isfinite(value):
+        fail(path, number, f"{name} {shown(text)} is not finite")
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,9 @@ from relsearch.errors import SearchEngineError
 Json = Mapping[str, Any]
 # What an index that relsearch made searches; elsewhere there is no such field, and it matches nothing.
 CONTENTS = "contents"
-_SHOWN = 500  # characters of what a server said
+# The keyword field of an index that relsearch made, which orders equal scores.
+DOC_ID = "doc_id"
+_SHOWN = 500  # characters of what a server, or its client, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,29 @@ class Server:
     bulk: Callable[[Iterable[dict[str, Any]]], Iterator[tuple[bool, Any]]]
 
     def ask(self, method: str, path: str, body: Json | None = None) -> dict[str, Any]:
-        """Return the body of a reply; raise SearchEngineError where the server refuses."""
+        """Return the body of a reply; raise SearchEngineError where the server refuses, or lacks the key looked for."""
         reply = self.send(method, path, body)
+        what = f"{self.name} at {self.url}: {method} {path.partition('?')[0]}"
         if not reply.ok:
-            what = f"{method} {path.partition('?')[0]}"
-            raise SearchEngineError(f"{self.name} at {self.url}: {what}: status {reply.status}: {reply.reason}")
-        return reply.body
+            raise SearchEngineError(f"{what}: status {reply.status}: {reply.reason}")
+        return _Answer(what, reply.body)
+
+
+class _Answer(dict[str, Any]):
+    """A body whose absent keys say which server gave it: it may be none of a search engine."""
+
+    def __init__(self, what: str, body: Mapping[str, Any]) -> None:
+        super().__init__(body)
+        self._what = what
+
+    def __missing__(self, key: str) -> Any:
+        raise SearchEngineError(f"{self._what}: the answer has no {key!r}; is this a search engine?")
+
+
+def client_reason(exc: Exception) -> str:
+    """Return what a client's error says in one line: of an unreachable server, only what the system said."""
+    system = re.findall(r"\[Errno -?\d+\] ([\w ]+)", str(exc))
+    return system[-1] if system else " ".join(str(exc).split())[:_SHOWN]
 
 
 def match_body(text: str, paths: Iterable[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from relsearch import tables
 from relsearch.errors import DataError
 from relsearch.review import merge, pick
 from relsearch.sheet import COLUMNS, read_csv, to_csv
+from relsearch.stages.review import import_review
 from relsearch.tables import candidates_table, judgments_table
 from relsearch.trec import read_qrels
 from relsearch.types import SCALES, Candidate, Judgment
@@ -227,7 +229,7 @@ def test_what_spreadsheets_make_of_a_csv_is_read(tmp_path: Path) -> None:
     assert found.labels.select("query_id", "doc_id", "grade", "source", "line").rows() == [("007", "-1", 2, "human", 2)]
     assert found.skipped == 1
     path.write_bytes("query_id,doc_id,grade\nqu\xe9,d,1\n".encode("cp1252"))
-    with pytest.raises(DataError, match="save it as CSV UTF-8"):
+    with pytest.raises(DataError, match=r"review\.csv:2: not UTF-8; save it as UTF-8 \(spreadsheets: as CSV UTF-8\)"):
         read_csv(path, SCALE)
 
 
@@ -250,8 +252,15 @@ def test_two_people_who_differ_are_an_error_unless_one_may_win(tmp_path: Path) -
     with pytest.raises(DataError, match=r"review\.csv:3: query 'q1', document 'a': grade 3, but .*human\.qrels has 1"):
         merge(labels, qrels, SCALE, source=source)
     assert merge(labels, qrels, SCALE, source=source, overwrite=True).text == "q1 0 a 3\nq1 0 b 2\n"
-    with pytest.raises(DataError, match="gunzip it first"):
-        merge(labels, tmp_path / "human.qrels.gz", SCALE, source=source)
+
+
+def test_gzipped_qrels_are_added_to(tmp_path: Path) -> None:
+    """What is read is written the same way."""
+    qrels = tmp_path / "human.qrels.gz"
+    qrels.write_bytes(gzip.compress(b"q1 0 a 1\n"))
+    source = filled(tmp_path / "review.csv", "q1,b,2")
+    assert import_review(source, qrels, judgments=None, scale=SCALE, overwrite=False)["added"] == 1
+    assert gzip.decompress(qrels.read_bytes()) == b"q1 0 a 1\nq1 0 b 2\n"
 
 
 def _relsearch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

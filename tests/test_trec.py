@@ -54,8 +54,8 @@ def test_a_run_is_ordered_by_score_then_rank_then_document(tmp_path: Path) -> No
 
 
 def test_gzipped_files_are_read(tmp_path: Path) -> None:
-    """A file whose name ends in .gz is gunzipped."""
-    path = tmp_path / "run.gz"
+    """Whatever its name is."""
+    path = tmp_path / "run"
     path.write_bytes(gzip.compress(b"q Q0 a 1 1.0 t\n"))
     assert read_run(path).height == 1
 
@@ -67,6 +67,9 @@ def test_gzipped_files_are_read(tmp_path: Path) -> None:
         ("q Q0 a 1 x t\n", r"file\.txt:1: score 'x' is not a number"),
         ("q Q0 a 1 nan t\n", r"file\.txt:1: score 'nan' is not finite"),
         ("q Q0 a 1 2 t\nq Q0 a 2 1 t\n", r"file\.txt:2: document 'a' appears twice"),
+        ("q Q0 a 1 1_0 t\n", r"file\.txt:1: score '1_0' is not a number"),
+        ("q Q0 a\u00a0b 1 1 t\n", r"file\.txt:1: document id 'a\\xa0b' holds white space \(U\+00A0\)"),
+        ("q Q0 a 1 1 t\n\ufeffq Q0 b 1 1 t\n", r"file\.txt:2: query id '\\ufeffq' holds a control character"),
     ],
 )
 def test_a_broken_run_line_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -80,7 +83,12 @@ def test_a_broken_run_line_is_named(tmp_path: Path, text: str, message: str) -> 
     [
         ("q 0 a 5\n", r"file\.txt:1: grade 5 is outside scale 0-3; set \[collection\] scale"),
         ("q 0 a high\n", r"file\.txt:1: grade 'high' is not a whole number"),
-        ("q 0 a 1\nq 0 a 2\n", r"file\.txt:2: document 'a' of query 'q' has two different grades"),
+        (
+            "q 0 a 1\nq 0 a 2\n",
+            r"file\.txt:2: document 'a' of query 'q' has two different grades, 2 here and 1 in line 1",
+        ),
+        ("q 0 a 1_0\n", r"file\.txt:1: grade '1_0' is not a whole number"),
+        ("q 0 a ²\n", r"file\.txt:1: grade '²' is not a whole number"),
         ("q a 1\n", r"file\.txt:1: 3 columns"),
     ],
 )
@@ -88,6 +96,18 @@ def test_a_broken_qrels_line_is_named(tmp_path: Path, text: str, message: str) -
     """File, line and reason stand in the error."""
     with pytest.raises(DataError, match=message):
         read_qrels(_write(tmp_path, text), SCALES["0-3"])
+
+
+@pytest.mark.parametrize("grade", ["4294967296", "18446744073709551616", "9" * 5000])
+def test_a_grade_that_no_table_holds_is_named(tmp_path: Path, grade: str) -> None:
+    """Beyond 32 bits, beyond 64, and beyond what Python reads."""
+    with pytest.raises(DataError, match=r"file\.txt:1: grade '\d+.*' is too large for a grade"):
+        read_qrels(_write(tmp_path, f"q 0 a {grade}\n"), None)
+
+
+def test_the_same_grade_twice_counts_once(tmp_path: Path) -> None:
+    """Files that were joined repeat lines."""
+    assert read_qrels(_write(tmp_path, "q 0 a 1\nq 0 a 1\n"), None).height == 1
 
 
 def test_negative_grades_count_as_the_lowest(tmp_path: Path) -> None:
@@ -102,6 +122,10 @@ def test_topics_of_both_kinds_are_read(tmp_path: Path) -> None:
     assert read_topics(_write(tmp_path, block)) == [Query("7", "green tea")]
     with pytest.raises(DataError, match=r"file\.txt:1: a topics line is"):
         read_topics(_write(tmp_path, "7 green tea\n"))
+    with pytest.raises(DataError, match=r"file\.txt:2: query id '7' appears twice"):
+        read_topics(_write(tmp_path, "7\tgreen tea\n7\ttea\n"))
+    with pytest.raises(DataError, match=r"file\.txt:2: this topic has no <num> or no <title>"):
+        read_topics(_write(tmp_path, "\n<top>\n<title>x</top>\n"))
 
 
 def test_a_missing_or_binary_file_is_one_error(tmp_path: Path) -> None:
@@ -123,6 +147,6 @@ def test_an_id_that_breaks_a_run_is_refused(tmp_path: Path, row: tuple[str, str]
     """White space in an id would shift the columns of whoever reads the run."""
     query_id, doc_id = row
     run = candidates_table([Candidate(query_id, doc_id, 1.0, 1, "tag")])
-    with pytest.raises(DataError, match="white space, which no TREC run can hold"):
+    with pytest.raises(DataError, match=r"id .* (is empty|holds white space)"):
         write_run(run, tmp_path / "run.trec", tag="tag")
     assert not (tmp_path / "run.trec").exists()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from relsearch.cli.app import EngineOption, FieldOption, JsonOption, UrlOption, app, parse_fields
-from relsearch.template import DEFAULT_TEMPLATE
+from relsearch.template import DEFAULT_TEMPLATE, template_fields
 
 
 @app.command()
@@ -43,7 +43,7 @@ def ingest(
     if show:
         typer.echo(json.dumps(ingest_body(config, template), indent=1))
         return
-    documents = load_collection(source).documents()
+    documents = load_collection(source).documents(template_fields(template))
     loaded = load(documents, open_server(engine, url), index=config, template=template, replace=replace)
     counts = {"index": index, "written": loaded.written, "present": loaded.present}
     brief = f"{index}: {loaded.written} documents written, {loaded.present} were there"
@@ -126,13 +126,13 @@ def queries(
 
     relsearch queries searches.csv --min-count 3 --drop-personal -o my-collection/queries.jsonl
     """
-    from relsearch.atomic import replace_text
     from relsearch.outputs import check_output
     from relsearch.query_log import is_query_log, read_query_log
+    from relsearch.text_files import write_text
 
     check_output(output, inputs=[log], ours=is_query_log)
     read = read_query_log(log, text_key=text_key, count_key=count_key, min_count=min_count, drop_personal=drop_personal)
-    replace_text(output, read.to_jsonl())
+    write_text(output, read.to_jsonl())
     counts = {"output": str(output), "rows": read.rows, "queries": len(read.queries), "dropped": dict(read.dropped)}
     brief = "".join(f", {count} {reason}" for reason, count in read.dropped.items())
     typer.echo(json.dumps(counts) if as_json else f"{output}: {len(read.queries)} queries of {read.rows} rows{brief}")

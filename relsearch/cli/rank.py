@@ -45,13 +45,14 @@ def rerank(
     With --then, a second bundle reranks what the first one puts at the head; its mix weighs the first one's scores.
     """
     from relsearch.corpus import load_collection, texts_of
-    from relsearch.exporters.trec import is_run_of, run_text, write_run
+    from relsearch.exporters.trec import check_tag, is_run_of, run_text, write_run
     from relsearch.index.vectors import open_vectors
     from relsearch.outputs import check_output
     from relsearch.rerank.rank import rerank_run, rerank_run_within
     from relsearch.rerank.reranker import Reranker
     from relsearch.trec import read_run
 
+    check_tag(tag)
     if output:
         check_output(output, inputs=[run_file], ours=partial(is_run_of, tag=tag))
     source = load_collection(collection)
@@ -61,7 +62,7 @@ def rerank(
     reranker = reranker.with_weights(mix=mix, feedback=feedback)
     if then:
         reranker = reranker.with_second(Reranker.open(then), then_window)
-    queries, texts = texts_of(first, source, reranker.render)
+    queries, texts = texts_of(first, source, reranker.template)
     if budget_ms is None:
         run = rerank_run(first, queries, texts, reranker, depth=depth)
     else:

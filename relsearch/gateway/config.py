@@ -8,7 +8,6 @@ budget_ms = 500                   # what reranking may add to a search
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,10 +15,11 @@ from typing import Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
-from relsearch.config import explain
+from relsearch.config import first_fault
 from relsearch.errors import ConfigError
 from relsearch.settings import Section
 from relsearch.template import template_fields
+from relsearch.text_files import read_toml
 
 Clause = Literal[
     "match",
@@ -88,12 +88,7 @@ class GatewayConfig(Section):
 
 def load_gateway_config(path: Path) -> GatewayConfig:
     """Read a gateway.toml; raise ConfigError naming file, key and the nearest known key."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise ConfigError(f"{path}: cannot be read ({exc.strerror}); write one or leave --config out") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path}: not valid TOML: {exc}") from exc
+    raw = read_toml(path, "write one or leave --config out")
     sections = raw.get("index", {})
     if set(raw) - {"index"} or not isinstance(sections, dict):
         raise ConfigError(f"{path}: holds more than [index.NAME] sections; see relsearch gateway --help")
@@ -104,6 +99,4 @@ def _rules(path: Path, name: str, section: object) -> Rules:
     try:
         return TypeAdapter(Rules).validate_python(section)
     except ValidationError as exc:
-        error = exc.errors()[0]
-        reason = explain(Rules, [str(part) for part in error["loc"]], error["type"], error["msg"])
-        raise ConfigError(f"{path}: [index.{name}] {reason}") from exc
+        raise ConfigError(f"{path}: [index.{name}] {first_fault(Rules, exc)}") from exc

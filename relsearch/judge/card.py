@@ -65,7 +65,7 @@ def read_card(folder: Path) -> JudgeCard:
     """Read a judge folder's card; raise ArtifactError if it is absent, altered, or not the adapter's."""
     path = folder / CARD
     try:
-        card = JudgeCard.model_validate_json(path.read_text(encoding="utf-8"))
+        card = JudgeCard.model_validate_json(path.read_bytes())
     except OSError as exc:
         raise ArtifactError(f"{path}: no tuned judge here; run `relsearch tune`") from exc
     except ValidationError as exc:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from relsearch.config import JudgeConfig
+from relsearch.config import JudgeConfig, first_fault
 from relsearch.errors import ConfigError
+from relsearch.text_files import encodable, prompt_toml
 from relsearch.types import Pair, Scale
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ class ChatPrompt:
 
     def message(self, pair: Pair) -> tuple[str, bool]:
         """Return the message of a pair, and whether its query or text was cut."""
-        query, document = _sendable(pair.query[: self._limit]), _sendable(pair.text[: self._limit])
+        query, document = encodable(pair.query[: self._limit]), encodable(pair.text[: self._limit])
         text = self._before.replace("{query}", query) + document + self._after.replace("{query}", query)
         return text, max(len(pair.query), len(pair.text)) > self._limit
 
@@ -119,14 +118,11 @@ def bounded(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int
 
 def load_prompt(name: str) -> Prompt:
     """Load a packaged prompt by name or any by path (`*.toml`); raise ConfigError if it cannot be used."""
-    path = Path(name) if name.endswith(".toml") else None
+    keys = prompt_toml(name, resources.files("relsearch.judge") / "prompts")
     try:
-        raw = path.read_text("utf-8") if path else _packaged(name)
-        prompt = Prompt.model_validate(tomllib.loads(raw))
-    except OSError as exc:
-        raise ConfigError(f"prompt {name!r}: no such prompt; packaged ones are {', '.join(_names())}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as exc:
-        raise ConfigError(f"prompt {name!r}: {str(exc).splitlines()[0]}; see the packaged prompts") from exc
+        prompt = Prompt.model_validate(keys)
+    except ValidationError as exc:
+        raise ConfigError(f"prompt {name!r}: {first_fault(Prompt, exc)}; see the packaged prompts") from exc
     _check(name, prompt.text)
     return prompt
 
@@ -137,20 +133,6 @@ def _check(name: str, text: str) -> None:
         raise ConfigError(f"prompt {name!r}: unknown placeholder {{{min(unknown)}}}")
     if text.count("{document}") != 1 or "{query}" not in text.split("{document}")[0]:
         raise ConfigError(f"prompt {name!r}: needs {{query}} and, after it, {{document}} exactly once")
-
-
-def _sendable(text: str) -> str:
-    # A lone surrogate has no UTF-8 form; "?" stands for it.
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _packaged(name: str) -> str:
-    return resources.files("relsearch.judge").joinpath("prompts", f"{name}.toml").read_text("utf-8")
-
-
-def _names() -> list[str]:
-    folder = resources.files("relsearch.judge").joinpath("prompts")
-    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
 
 
 def _interleave(parts: list[list[int]], query: list[int]) -> list[int]:

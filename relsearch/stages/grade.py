@@ -17,7 +17,6 @@ from relsearch.exporters.trec import write_qrels
 from relsearch.judge.registry import open_judge
 from relsearch.judge.store import judge_all
 from relsearch.outputs import check_output
-from relsearch.template import render
 from relsearch.trec import read_qrels, read_run
 from relsearch.types import Pair
 
@@ -55,7 +54,7 @@ def _graded(output: Path, *, store: Path) -> bool:
 
 def _pairs(first: pl.DataFrame, config: Config) -> list[Pair]:
     source = load_collection(config.collection.source)
-    queries, texts = texts_of(first, source, partial(render, template=config.collection.template))
+    queries, texts = texts_of(first, source, config.collection.template)
     for name, known, asked in (("query", queries, first["query_id"]), ("document", texts, first["doc_id"])):
         if absent := set(asked) - known.keys():
             raise DataError(f"{name} {min(absent)!r} is in the run but not in {config.collection.source}")

@@ -13,6 +13,7 @@ from relsearch.index.vectors import open_vectors
 from relsearch.rerank.bundle import Bundle, LateManifest, open_bundle
 from relsearch.rerank.calibrated import encodable
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+from relsearch.template import template_fields
 
 
 def precompute(collection: str, bundle: Path, vectors: Path | str) -> dict[str, int | float]:
@@ -34,5 +35,7 @@ def precompute(collection: str, bundle: Path, vectors: Path | str) -> dict[str, 
 
 def _texts(collection: str, scorer: LateOnnxScorer) -> Iterator[str]:
     source = load_collection(collection)
-    for document in tqdm(source.documents(), desc="read documents", unit="doc", delay=2.0, disable=None):
+    for document in tqdm(
+        source.documents(template_fields(scorer.template)), desc="read documents", unit="doc", delay=2.0, disable=None
+    ):
         yield encodable(scorer.render(document.fields))

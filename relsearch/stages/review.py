@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from relsearch import tables
-from relsearch.atomic import replace_text
 from relsearch.corpus import Collection, load_collection, texts_of
 from relsearch.errors import DataError
 from relsearch.review import merge, pick
 from relsearch.sheet import read_csv, to_csv
-from relsearch.template import render
+from relsearch.text_files import write_text
 from relsearch.trec import read_qrels, read_run
 from relsearch.types import Scale
 
@@ -36,10 +34,10 @@ def export_review(
     source = load_collection(collection)
     human = _human(source, qrels)
     picked = pick(_judgments(judgments), human=human, pool=_pool(run) if run else None, count=count)
-    queries, documents = texts_of(picked, source, partial(render, template=template))
+    queries, documents = texts_of(picked, source, template)
     text = to_csv(picked, queries, documents, characters=characters, show_judged=show_judged)
     if output:
-        replace_text(output, text)
+        write_text(output, text)
     return text
 
 
@@ -49,7 +47,7 @@ def import_review(
     """Write the graded rows into the qrels, all or none; return how many labels were added, changed and so on."""
     found = read_csv(filled, scale, judged=_judgments(judgments) if judgments else None)
     merged = merge(found.labels, qrels, scale, source=filled, overwrite=overwrite)
-    replace_text(qrels, merged.text)
+    write_text(qrels, merged.text)
     return {
         "added": merged.added,
         "changed": merged.changed,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from relsearch.config import first_fault
 from relsearch.errors import ConfigError
 from relsearch.judge.prompt import bounded, opening
+from relsearch.text_files import prompt_toml
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -56,19 +56,13 @@ class WriterPrompt(BaseModel):
 
 def load_writer_prompt(name: str) -> WriterPrompt:
     """Load a packaged prompt by name or any by path (`*.toml`); raise ConfigError if it cannot be used."""
+    keys = prompt_toml(name, resources.files("relsearch.writer") / "prompts")
     try:
-        raw = Path(name).read_text("utf-8") if name.endswith(".toml") else _packaged(name)
-        prompt = WriterPrompt.model_validate(tomllib.loads(raw))
-    except OSError as exc:
-        raise ConfigError(f"[synthesize] prompt {name!r}: no such prompt; use queries or a .toml file") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as exc:
-        reason = " ".join(str(exc).split())
+        prompt = WriterPrompt.model_validate(keys)
+    except ValidationError as exc:
+        reason = first_fault(WriterPrompt, exc)
         raise ConfigError(f"[synthesize] prompt {name!r}: {reason}; see the packaged one") from exc
     before, _, after = prompt.shot.partition("{document}")
     if "{query}" in before or after.count("{query}") != 1 or "{document}" in after:
         raise ConfigError(f"[synthesize] prompt {name!r}: shot needs {{document}} and, after it, {{query}}, each once")
     return prompt
-
-
-def _packaged(name: str) -> str:
-    return resources.files("relsearch.writer").joinpath("prompts", f"{name}.toml").read_text("utf-8")

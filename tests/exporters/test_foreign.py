@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ class Labelled:
         self._queries = queries
         self._labels = labels
 
-    def documents(self) -> Iterator[Document]:
+    def documents(self, read: Container[str] = ()) -> Iterator[Document]:
         """Every document."""
         yield from self._documents
 

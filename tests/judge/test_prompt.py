@@ -118,7 +118,7 @@ def test_a_text_cannot_end_the_turn(tokenizer: PreTrainedTokenizerBase) -> None:
         ('text = "{document} {query}"', "after it"),
         ('text = "{query} {document} {grade}"', "unknown placeholder {grade}"),
         ("text = 3", "see the packaged prompts"),
-        ("text", "see the packaged prompts"),
+        ("text", "not valid TOML"),
     ],
 )
 def test_a_bad_prompt_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
