@@ -35,6 +35,40 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         tables.read(tmp_path / "absent.parquet", tables.JUDGMENTS)
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("grade", [1.5], "column 'grade' holds numbers that are not whole"),
+        ("grade", [2**40], "column 'grade' holds Int64; expected Int32"),
+        ("grade", ["high"], "column 'grade' holds String; expected Int32"),
+        ("doc_id", [None], "column 'doc_id' has 1 rows without a value"),
+        ("doc_id", [1.0], "column 'doc_id' holds Float64; expected text"),
+        ("probabilities", ["x"], "column 'probabilities' holds String; expected List"),
+    ],
+)
+def test_a_foreign_table_loses_nothing_in_silence(
+    tmp_path: Path, column: str, values: list[object], message: str
+) -> None:
+    """A column of another kind is named, not rounded."""
+    table = tables.judgments_table([Judgment("q", "d", 1, "human")])
+    table.with_columns(pl.Series(column, values)).write_parquet(tmp_path / "j.parquet")
+    with pytest.raises(DataError, match=rf"j\.parquet: {message}"):
+        tables.read(tmp_path / "j.parquet", tables.JUDGMENTS)
+
+
+def test_what_is_no_parquet_is_one_line(tmp_path: Path) -> None:
+    """A text file of that name, an empty one, one that was cut, a folder of tables."""
+    path = tmp_path / "j.parquet"
+    tables.judgments_table([Judgment("q", "d", 1, "human")]).write_parquet(path)
+    whole = path.read_bytes()
+    for data in (b"query_id,doc_id\n", b"", whole[:-20], whole[:40] + b"x" * 40 + whole[80:]):
+        path.write_bytes(data)
+        with pytest.raises(DataError, match=r"j\.parquet: no Parquet file, or a broken one"):
+            tables.read(path, tables.JUDGMENTS)
+    with pytest.raises(DataError, match="no such table"):
+        tables.read(tmp_path, tables.JUDGMENTS)
+
+
 def test_rows_become_records() -> None:
     """Queries and documents come back as the nouns; empty fields are left out."""
     queries = pl.DataFrame({"query_id": ["q"], "text": ["tea"], "split": ["train"]})

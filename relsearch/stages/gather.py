@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Set
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +18,7 @@ from relsearch.index.registry import build_searcher, open_searcher
 from relsearch.pool import split, union
 from relsearch.stages.context import Context
 from relsearch.template import template_fields
+from relsearch.text_files import csv_rows, fail
 from relsearch.trec import read_run
 from relsearch.types import Scale
 from relsearch.unjudged import with_assumed
@@ -32,11 +33,16 @@ def collect(context: Context, work: Building) -> None:
     config = context.config
     collection = load_collection(config.collection.source)
     documents = _write_documents(collection, work.directory / "documents.parquet", config.collection.template)
-    human = _of_present(tables.judgments_table(collection.qrels()), set(documents["doc_id"]))
-    _check_grades(human, config.scale, config.collection.scale)
     queries = pl.DataFrame(
-        [(q.query_id, q.text) for q in collection.queries()], schema=["query_id", "text"], orient="row"
+        [(q.query_id, q.text) for q in collection.queries()],
+        schema={"query_id": pl.String, "text": pl.String},
+        orient="row",
     )
+    if queries.is_empty():
+        raise DataError("the collection has no queries")
+    human = _of_present(tables.judgments_table(collection.qrels()), "doc_id", set(documents["doc_id"]))
+    human = _of_present(human, "query_id", set(queries["query_id"]))
+    _check_grades(human, config.scale, config.collection.scale)
     if config.collection.splits is None:
         shares = {"dev_share": config.pool.dev_share, "test_share": config.pool.test_share}
         queries = split(queries, labelled=set(human["query_id"]), seed=config.seed, **shares)
@@ -98,38 +104,36 @@ def _searchers(context: Context) -> tuple[str, ...]:
 
 def _write_documents(collection: Collection, path: Path, template: str) -> pl.DataFrame:
     # A documents table has one column per field; fields differ between documents, so chunks are united by name.
+    documents = iter(collection.documents(template_fields(template)))
     chunks: list[pl.DataFrame] = []
-    rows: list[dict[str, str]] = []
-    for document in collection.documents():
-        rows.append({"doc_id": document.doc_id, **document.fields})
-        if len(rows) == _CHUNK:
-            chunks.append(_chunk(rows))
-            rows = []
-    if rows:
-        chunks.append(_chunk(rows))
+    while chunk := list(islice(documents, _CHUNK)):
+        chunks.append(tables.documents_table(chunk))
     if not chunks:
         raise DataError("the collection has no documents")
     table = pl.concat(chunks, how="diagonal")
-    _check_template(set(table.columns) - {"doc_id"}, template)
+    _check_template(tables.field_names(table), template)
     tables.write(table, path, tables.DOCUMENTS)
     return table
 
 
-def _chunk(rows: list[dict[str, str]]) -> pl.DataFrame:
-    names = sorted({name for row in rows for name in row})
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String))
-
-
-def _of_present(human: pl.DataFrame, doc_ids: Set[str]) -> pl.DataFrame:
-    """The labels of documents that there are: an index forgets what people labelled."""
-    absent = sorted(set(human["doc_id"]) - doc_ids)
+def _of_present(human: pl.DataFrame, column: str, present: Set[str]) -> pl.DataFrame:
+    """The labels of queries, or documents, that there are: an index forgets what people labelled."""
+    kind = {"query_id": "queries", "doc_id": "documents"}[column]
+    labelled = set(human[column])
+    absent = sorted(labelled - present)
+    if absent and len(absent) == len(labelled):
+        raise DataError(
+            f"qrels: none of the {len(labelled)} labelled {kind} is in the collection, the first {absent[0]!r}; "
+            "give qrels of this collection, or its own ids"
+        )
     if absent:
         _LOG.warning(
-            "qrels: %d labelled documents are not in the collection, the first %r; their labels are left out",
+            "qrels: %d labelled %s are not in the collection, the first %r; their labels are left out",
             len(absent),
+            kind,
             absent[0],
         )
-    return human.filter(~pl.col("doc_id").is_in(absent))
+    return human.filter(~pl.col(column).is_in(absent))
 
 
 def _check_template(present: set[str], template: str) -> None:
@@ -160,17 +164,15 @@ def _check_grades(human: pl.DataFrame, scale: Scale, name: str) -> None:
 
 
 def _given_splits(queries: pl.DataFrame, path: Path) -> pl.DataFrame:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file, delimiter="\t"))
-    except OSError as exc:
-        raise ConfigError(f"{path}: cannot be read ({exc.strerror}); check [collection] splits") from exc
-    for number, row in enumerate(rows, 1):
+    found: dict[str, tuple[int, str]] = {}
+    for number, row in csv_rows(path, "\t"):
         if len(row) != 2 or row[1] not in SPLITS:
-            raise DataError(f"{path}:{number}: expected query id, tab, one of {', '.join(SPLITS)}")
-    table = pl.DataFrame(rows, schema=["query_id", "split"], orient="row")
-    joined = queries.join(table, on="query_id", how="left")
-    missing = joined.filter(pl.col("split").is_null())
-    if missing.height:
-        raise DataError(f"{path}: no split for query {missing['query_id'][0]!r}")
-    return joined
+            fail(path, number, f"expected query id, tab, one of {', '.join(SPLITS)}")
+        first, name = found.setdefault(row[0], (number, row[1]))
+        if name != row[1]:
+            fail(path, number, f"query {row[0]!r} is in {row[1]!r} here and in {name!r} in line {first}; keep one")
+    for query_id in queries["query_id"]:
+        if query_id not in found:
+            raise DataError(f"{path}: no split for query {query_id!r}")
+    names = [found[query_id][1] for query_id in queries["query_id"]]
+    return queries.with_columns(split=pl.Series(names, dtype=pl.String))
