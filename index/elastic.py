@@ -10,7 +10,7 @@ from relsearch.config import IndexConfig
 from relsearch.errors import ConfigError, MissingExtraError, SearchEngineError
 from relsearch.index import rest
 from relsearch.types import Document
-from relsearch.wire import Json, Reply, Server, as_object
+from relsearch.wire import Json, Reply, Server, as_object, client_reason
 
 NAME = "elasticsearch"
 
@@ -89,6 +89,7 @@ def one_line_errors(url: str) -> Iterator[None]:
 
     try:
         yield
-    except (ApiError, TransportError) as exc:
-        reason = str(exc).splitlines()[0]
-        raise SearchEngineError(f"elasticsearch at {url}: {reason}; check [index] url (--url) and name") from exc
+    except (ApiError, TransportError, RecursionError) as exc:
+        raise SearchEngineError(
+            f"elasticsearch at {url}: {client_reason(exc)}; check [index] url (--url) and name"
+        ) from exc

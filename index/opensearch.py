@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from relsearch.config import IndexConfig
-from relsearch.errors import MissingExtraError, SearchEngineError
+from relsearch.errors import ConfigError, MissingExtraError, SearchEngineError
 from relsearch.index import rest
 from relsearch.types import Document
-from relsearch.wire import Json, Reply, Server, as_object
+from relsearch.wire import Json, Reply, Server, as_object, client_reason
 
 NAME = "opensearch"
 
@@ -76,7 +76,11 @@ def connect(url: str) -> Any:
     except ImportError as exc:
         raise MissingExtraError(NAME, "elasticsearch") from exc
     headers = {"Authorization": f"ApiKey {rest.api_key()}"} if rest.api_key() else None
-    return OpenSearch(url, headers=headers, timeout=rest.TIMEOUT_S, retry_on_timeout=True, max_retries=3)
+    rest.check_url(NAME, url)
+    try:
+        return OpenSearch(url, headers=headers, timeout=rest.TIMEOUT_S, retry_on_timeout=True, max_retries=3)
+    except ValueError as exc:
+        raise ConfigError(f"opensearch at {url!r}: {exc}; write http://HOST:PORT") from exc
 
 
 @contextmanager
@@ -86,6 +90,7 @@ def one_line_errors(url: str) -> Iterator[None]:
 
     try:
         yield
-    except OpenSearchException as exc:
-        reason = str(exc).splitlines()[0]
-        raise SearchEngineError(f"opensearch at {url}: {reason}; check [index] url (--url) and name") from exc
+    except (OpenSearchException, RecursionError) as exc:
+        raise SearchEngineError(
+            f"opensearch at {url}: {client_reason(exc)}; check [index] url (--url) and name"
+        ) from exc

@@ -118,7 +118,8 @@ def server_at(url: str) -> Server:
     """Return a running engine of either kind, told apart by what it says of itself."""
     # This client asks for no proof of what it talks to.
     about = open_server("opensearch", url).ask("GET", "/")
-    kind = about.get("version", {}).get("distribution", "elasticsearch")
+    version = about["version"]
+    kind = version.get("distribution", "elasticsearch") if isinstance(version, dict) else "elasticsearch"
     return open_server(kind, url)
 
 

@@ -7,14 +7,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlsplit
 
 from relsearch.config import IndexConfig
 from relsearch.errors import ConfigError, SearchEngineError
+from relsearch.ids import shown
 from relsearch.template import render
 from relsearch.types import Candidate, Document, Query
-from relsearch.wire import CONTENTS
+from relsearch.wire import CONTENTS, DOC_ID
 
-DOC_ID = "doc_id"
 LANGUAGES = ("dutch", "english", "french", "german", "italian", "portuguese", "spanish", "standard")
 TIMEOUT_S = 60
 # A refused document (429: the engine's queue is full) is sent again after 0.5 s, 1 s, 2 s … for 1.5 minutes in all.
@@ -59,8 +60,25 @@ def index_body(index: IndexConfig) -> dict[str, Any]:
     return body
 
 
+def check_url(name: str, url: str) -> None:
+    """Raise ConfigError for what is no URL of a server."""
+    try:
+        parts = urlsplit(url)
+        known = (
+            parts.scheme in ("http", "https") and parts.hostname and parts.hostname.encode("idna") and parts.port != 0
+        )
+    except ValueError:  # no IPv6 address, no port number, no host name
+        known = False
+    if not known:
+        raise ConfigError(f"{name} at {shown(url)}: no URL of a server; write http://HOST:PORT")
+
+
 def check_replaceable(mapping: Mapping[str, Any], name: str) -> None:
     """Raise SearchEngineError where an existing index was not made by relsearch."""
+    if not mapping or not all(
+        isinstance(each, dict) and isinstance(each.get("mappings"), dict) for each in mapping.values()
+    ):
+        raise SearchEngineError(f"index {name!r}: the answer is none of a search engine; check the URL")
     if any(each["mappings"].get("_meta", {}).get("made_by") != MARK["made_by"] for each in mapping.values()):
         raise SearchEngineError(f"index {name!r} exists and was not made by relsearch; set [index] name to another")
 

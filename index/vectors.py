@@ -89,7 +89,7 @@ class VectorIndex:
         found: dict[str, DocumentVectors] = {}
         for keys in _batches(texts):
             for document in self._get(keys, source=_FIELD):
-                found[keys[document["_id"]]] = self._vectors(document["_source"][_FIELD])
+                found[keys[document["_id"]]] = self._vectors(document.get("_source", {}).get(_FIELD))
         return found
 
     def add(self, texts: Iterable[str], read: Read) -> int:
@@ -114,13 +114,13 @@ class VectorIndex:
         )
         return rest.count_progress(self._server.bulk(actions), self.name)
 
-    def _vectors(self, packed: str) -> DocumentVectors:
+    def _vectors(self, packed: Any) -> DocumentVectors:
         try:
             raw = base64.b64decode(packed, validate=True)
             cut = 2 * self.facts.pooled
             tokens = np.frombuffer(raw, np.int8, offset=cut).reshape(-1, self.facts.tokens)
             return DocumentVectors(np.frombuffer(raw, np.float16, count=self.facts.pooled), tokens)
-        except ValueError as exc:
+        except (TypeError, ValueError) as exc:
             raise ArtifactError(f"{self._where}: damaged; delete it, and precompute anew") from exc
 
     def _agree(self, mapping: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from relsearch.types import Document
+from relsearch.wire import DOC_ID
 
 
 def source_fields(source: Mapping[str, Any], names: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -13,10 +14,10 @@ def source_fields(source: Mapping[str, Any], names: Mapping[str, str] | None = N
 
     `names` gives each field's path in the source, dotted where objects nest; without it every top-level value
     that is text, a number or a list of them is a field. An index that relsearch made keeps a document's own
-    fields in an object called `fields`, which is looked into first.
+    fields in an object called `fields`, beside its id; that is looked into first.
     """
     kept = source.get("fields")
-    inner = kept if isinstance(kept, Mapping) else source
+    inner = kept if isinstance(kept, Mapping) and DOC_ID in source else source
     if names is None:
         found = {name: _text(value) for name, value in inner.items()}
     else:
@@ -27,7 +28,7 @@ def source_fields(source: Mapping[str, Any], names: Mapping[str, str] | None = N
 def hit_documents(hits: Iterable[Mapping[str, Any]], names: Mapping[str, str] | None = None) -> Iterator[Document]:
     """Yield the documents of those hits that have text; `names` as source_fields takes it."""
     for hit in hits:
-        if fields := source_fields(hit["_source"], names):
+        if fields := source_fields(hit.get("_source", {}), names):
             yield Document(hit["_id"], fields)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from relsearch.errors import ConfigError
+from relsearch.errors import ConfigError, SearchEngineError
 from relsearch.hits import engine_scores, source_fields
 from relsearch.rerank.bundle import bundle_folder
 from relsearch.rerank.reranker import Reranker
@@ -145,7 +145,7 @@ class _Plan:
 
     def scores(self, hits: Sequence[Mapping[str, Any]], stop: Event) -> list[float]:
         """Return one score for each hit in the window; raise where the reranker gives anything else."""
-        texts = [self.reranker.render(source_fields(hit["_source"], self.names)) for hit in hits[: self.window]]
+        texts = [self.reranker.render(source_fields(hit.get("_source", {}), self.names)) for hit in hits[: self.window]]
         if texts and not any(texts):
             raise ConfigError(f"no hit has a field that the bundle reads: {', '.join(self.names.values())}; set fields")
 
@@ -167,7 +167,7 @@ class _Plan:
         known: list[float | None] = [*(scores or [])]
         known += [None] * (len(hits) - len(known))
         ranked = [
-            Hit(hit["_id"], hit["_index"], score, rank, engine_score, hit["_source"])
+            Hit(hit["_id"], hit["_index"], score, rank, engine_score, hit.get("_source", {}))
             for rank, (hit, score, engine_score) in enumerate(zip(hits, known, engine_scores(hits), strict=True), 1)
         ]
         ranked.sort(key=lambda hit: (hit.score is None, -(hit.score or 0.0), hit.engine_rank))
@@ -203,7 +203,10 @@ def _names(fields: Fields, wanted: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def _hits(response: Any) -> list[Mapping[str, Any]]:
-    found: list[Mapping[str, Any]] = response["hits"]["hits"]
+    try:
+        found: list[Mapping[str, Any]] = response["hits"]["hits"]
+    except (KeyError, TypeError) as exc:
+        raise SearchEngineError("the answer to the search has no hits; is this a search engine?") from exc
     return found
 
 

@@ -52,15 +52,23 @@ DEFAULT_CONFIG = Path("relsearch.toml")
 
 
 def main() -> None:
-    """Run the command line; relsearch's own errors become one line on stderr and exit status 1."""
+    """Run the command line; relsearch's own errors become one line on stderr and exit status 1.
+
+    So does a file or folder that the system does not let be written.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         app()
-    except RelsearchError as exc:
+    except (RelsearchError, OSError) as exc:
         if logging.getLogger().isEnabledFor(logging.INFO):
             raise
-        typer.echo(f"relsearch: {exc}", err=True)
+        typer.echo(f"relsearch: {_said(exc) if isinstance(exc, OSError) else exc}", err=True)
         raise SystemExit(1) from None
+
+
+def _said(exc: OSError) -> str:
+    where = f"{exc.filename2 or exc.filename}: " if exc.filename else ""
+    return f"{where}{exc.strerror or exc}; check that the place exists, may be written to and has room"
 
 
 def _version(wanted: bool) -> None:
@@ -82,6 +90,9 @@ def options(
     if verbose:
         logging.getLogger().setLevel(logging.INFO)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # else one line a request
+    else:
+        for client in ("elastic_transport", "opensearch"):  # else a traceback a try; the error comes as one line
+            logging.getLogger(client).setLevel(logging.ERROR)
 
 
 def parse_fields(fields: list[str] | None) -> dict[str, str] | None:
