@@ -184,57 +184,6 @@ class DemoCollection:
         return [sys.version]
 
 
-class IrDatasetsCollection:
-    """A data set of the ir-datasets package."""
-
-    def __init__(self, name: str) -> None:
-        try:
-            import ir_datasets
-        except ImportError as exc:
-            raise MissingExtraError(f"ir_datasets:{name}", "datasets") from exc
-        try:
-            self._name, self._dataset = name, ir_datasets.load(name)
-        except KeyError as exc:
-            raise DataError(f"ir_datasets:{name}: no such data set; see ir-datasets.com for the names") from exc
-
-    def documents(self) -> Iterator[Document]:
-        """Yield the data set's documents, every text field of their tuples by its name."""
-        for row in self._dataset.docs_iter():
-            values = {name: value for name, value in row._asdict().items() if name != "doc_id"}
-            fields = {name: value for name, value in values.items() if isinstance(value, str) and value}
-            yield Document(str(row.doc_id), fields)
-
-    def queries(self) -> list[Query]:
-        """Return the data set's queries by their default text."""
-        return [Query(str(query.query_id), query.default_text()) for query in self._dataset.queries_iter()]
-
-    def has_qrels(self) -> bool:
-        """Tell whether the data set has labels."""
-        return bool(self._dataset.has_qrels())
-
-    def qrels(self) -> list[Judgment]:
-        """Return the data set's labels; negative grades count as 0."""
-        rows: Iterable[Any] = self._dataset.qrels_iter()
-        return [Judgment(str(row.query_id), str(row.doc_id), max(int(row.relevance), 0), "human") for row in rows]
-
-    def sources(self) -> list[Path | str]:
-        """Return the data set's name, which stands for one content."""
-        return [self._name]
-
-
-def _judgments(path: Path) -> list[Judgment]:
-    rows = read_qrels(path, None).select("query_id", "doc_id", "grade").iter_rows()
-    return [Judgment(query_id, doc_id, grade, "human") for query_id, doc_id, grade in rows]
-
-
-def _beir_qrels(path: Path) -> Iterator[Judgment]:
-    for number, line in lines(path):
-        parts = line.split("\t")
-        if number == 1 and parts[-1] == "score":
-            continue
-        if len(parts) != 3 or not parts[2].strip().lstrip("-").isdigit():
-            fail(path, number, "a BEIR qrels line is: query id, tab, document id, tab, whole number")
-        yield Judgment(parts[0], parts[1], max(int(parts[2]), 0), "human")
 def _names_in(folder: Path) -> set[str]:
     try:
         return {path.name for path in folder.iterdir()}

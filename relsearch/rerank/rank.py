@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import polars as pl
 
 from relsearch import tables
-from relsearch.errors import ConfigError, DataError, ModelError
+from relsearch.errors import ConfigError, DataError
 from relsearch.protocols import Scorer
 from relsearch.rerank.deadline import Reranked, falling
 from relsearch.rerank.reranker import Reranker
@@ -115,8 +114,6 @@ def _rerank(
     best_first, scores = order(
         queries[query_id], [documents[doc_id] for doc_id in head], candidates["score"][:depth].to_list()
     )
-    if not all(map(math.isfinite, scores)):
-        raise ModelError(f"run: query {query_id!r}: the reranker gives scores that are NaN or infinite; use another")
     placed = [(head[place], score) for place, score in zip(best_first, scores, strict=True)]
     placed += zip(tail, falling(min(scores, default=1.0), len(tail)), strict=True)
     for rank, (doc_id, score) in enumerate(placed, start=1):

@@ -22,7 +22,7 @@ from relsearch.template import DEFAULT_TEMPLATE
 from relsearch.types import Query
 from relsearch.wire import Server
 from tests.http_server import running
-from tests.test_searching import Bundle
+from tests.test_searching import reranker
 
 DEAD = "http://127.0.0.1:9"
 ENGINES = ["elasticsearch", "opensearch"]
@@ -72,7 +72,7 @@ def _fetch(server: Server) -> object:
 
 def _search(server: Server) -> object:
     with connected(server.name, server.url) as client:
-        return search(client, "d", "tea", bundle=Bundle())
+        return search(client, "d", "tea", bundle=reranker())
 
 
 CALLS: dict[str, Callable[[Server], object]] = {
