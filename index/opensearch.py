@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from relsearch.config import IndexConfig
-from relsearch.errors import ConfigError, MissingExtraError, SearchEngineError
+from relsearch.errors import ConfigError, MissingExtraError, SearchEngineError, client_reason
 from relsearch.index import rest
 from relsearch.types import Document
-from relsearch.wire import Json, Reply, Server, as_object, client_reason
+from relsearch.wire import Json, Reply, Server, as_object
 
 NAME = "opensearch"
 

@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from relsearch.errors import DataError, MissingExtraError, RelsearchError
+from relsearch.errors import DataError, MissingExtraError, RelsearchError, client_reason
 from relsearch.field_texts import field_texts
 from relsearch.ids import id_fault, shown
 from relsearch.text_files import encodable
 from relsearch.trec import Label, once
 from relsearch.types import Document, Judgment, Query
-from relsearch.wire import client_reason
 
 
 class IrDatasetsCollection:

@@ -13,6 +13,10 @@ RelsearchError
 
 from __future__ import annotations
 
+import re
+
+_SHOWN = 500  # characters of what another library said
+
 
 class RelsearchError(Exception):
     """Base of all errors that the command line shows as one line, whatever a file name or an id in it holds."""
@@ -54,3 +58,9 @@ class RemoteError(RelsearchError):
 
 class GateError(RelsearchError):
     """A quality gate failed; what it guards was not produced."""
+
+
+def client_reason(exc: Exception) -> str:
+    """Return what a client's error says in one line: of an unreachable server, only what the system said."""
+    system = re.findall(r"\[Errno -?\d+\] ([\w ]+)", str(exc))
+    return system[-1] if system else " ".join(str(exc).split())[:_SHOWN]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,12 +72,6 @@ class _Answer(dict[str, Any]):
 
     def __missing__(self, key: str) -> Any:
         raise SearchEngineError(f"{self._what}: the answer has no {key!r}; is this a search engine?")
-
-
-def client_reason(exc: Exception) -> str:
-    """Return what a client's error says in one line: of an unreachable server, only what the system said."""
-    system = re.findall(r"\[Errno -?\d+\] ([\w ]+)", str(exc))
-    return system[-1] if system else " ".join(str(exc).split())[:_SHOWN]
 
 
 def match_body(text: str, paths: Iterable[str]) -> dict[str, Any]:
