@@ -31,10 +31,10 @@ from benchmarks.record import record
 from relsearch import augment as policy
 from relsearch.config import Config, EncoderConfig
 from relsearch.encoder import load_encoder
-from relsearch.evaluate import query_values
 from relsearch.judge.registry import open_judge
 from relsearch.judge.store import judge_all
 from relsearch.pipeline import run_verb
+from relsearch.query_values import query_values
 from relsearch.rerank.families import open_model
 from relsearch.rerank.rank import rerank_run
 from relsearch.rerank.reranker import Reranker

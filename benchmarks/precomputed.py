@@ -15,7 +15,7 @@ from benchmarks.folders import COLLECTIONS
 from benchmarks.rerank_ways import NAIVE, Floats, Way, sentence_transformers
 from benchmarks.rounds import faster, interleaved
 from relsearch.corpus import load_collection, texts_of
-from relsearch.evaluate import query_values
+from relsearch.query_values import query_values
 from relsearch.rerank.calibrated import Request
 from relsearch.rerank.late.folder import VectorFolder
 from relsearch.rerank.late.interaction import TextVectors

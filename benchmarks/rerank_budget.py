@@ -18,7 +18,7 @@ import polars as pl
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
 from relsearch.corpus import load_collection
-from relsearch.evaluate import query_values
+from relsearch.query_values import query_values
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.rank import rerank_run_within
 from relsearch.rerank.reranker import Reranker

@@ -7,21 +7,23 @@ RELSEARCH_JUDGE_API_KEY.
 from __future__ import annotations
 
 import difflib
-import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from relsearch.errors import ConfigError
+from relsearch.measures import default_measures, parse_measures
+from relsearch.scale import parse_scale as parse_scale
 from relsearch.settings import AugmentConfig as AugmentConfig
+from relsearch.settings import EvaluateConfig as EvaluateConfig
 from relsearch.settings import ExportConfig as ExportConfig
 from relsearch.settings import ModelName, Outside, PromptName, Section
 from relsearch.settings import OptimizeConfig as OptimizeConfig
 from relsearch.settings import SynthesizeConfig as SynthesizeConfig
 from relsearch.template import DEFAULT_TEMPLATE
 from relsearch.text_files import read_toml
-from relsearch.types import SCALES, Scale
+from relsearch.types import LARGEST_SEED, Scale
 
 
 class CollectionConfig(Section):
@@ -189,17 +191,10 @@ class TrainConfig(Section):
     encoder: EncoderConfig | None = Field(None, description="another encoder for the reranker's start")
 
 
-class EvaluateConfig(Section):
-    """Measures, in ir-measures notation; the first one is what gates look at."""
-
-    measures: tuple[str, ...] = ("nDCG@10", "RR(rel=2)@10", "R(rel=2)@50")
-    resamples: int = Field(2000, ge=100)
-
-
 class Config(Section):
     """A whole relsearch.toml."""
 
-    seed: int = 13
+    seed: int = Field(13, ge=0, le=LARGEST_SEED)
     output: Path = Path("runs/relsearch")
     collection: CollectionConfig = CollectionConfig()
     index: IndexConfig = IndexConfig()
@@ -248,30 +243,25 @@ class Config(Section):
         """The collection's relevance scale."""
         return parse_scale(self.collection.scale)
 
-
-def parse_scale(text: str) -> Scale:
-    """Return a named scale, or a custom one written `lowest-highest:relevant`, e.g. `0-4:3`."""
-    if text in SCALES:
-        return SCALES[text]
-    found = re.fullmatch("([0-9]{1,4})-([0-9]{1,4}):([0-9]{1,4})", text)
-    if not found:
-        raise ConfigError(f"scale {text!r}: use {', '.join(SCALES)} or lowest-highest:relevant, e.g. 0-4:3")
-    low, high, cut = map(int, found.groups())
-    if not low < cut <= high or high > 9:
-        raise ConfigError(f"scale {text!r}: needs lowest < relevant <= highest <= 9")
-    return Scale(low, tuple(f"grade {grade}" for grade in range(low, high + 1)), cut)
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures of [evaluate]; by default those of the scale by which such pools tell rerankers apart."""
+        return self.evaluate.measures or default_measures(self.scale.level, depth=self.pool.depth)
 
 
 def load_config(path: Path) -> Config:
     """Read a relsearch.toml; raise ConfigError naming file, key and the nearest known key."""
     raw = read_toml(path, "write one or pass -c FILE")
+    section = "collection"
     try:
         config = Config.model_validate(raw)
         parse_scale(config.collection.scale)
+        section = "evaluate"
+        parse_measures(config.evaluate.measures)
     except ValidationError as exc:
         raise ConfigError(f"{path}: {first_fault(Config, exc)}") from exc
     except ConfigError as exc:
-        raise ConfigError(f"{path}: [collection] {exc}") from exc
+        raise ConfigError(f"{path}: [{section}] {exc}") from exc
     return config
 
 

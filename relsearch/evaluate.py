@@ -1,13 +1,14 @@
 """Measure runs against human labels: means with bootstrap intervals, and paired tests against the first run.
 
-Every judged query counts: one that a run does not answer scores 0, as in trec_eval -c. Intervals are 95 % BCa
-bootstrap intervals over queries (Efron 1987). Differences are tested by the paired randomisation test
-(Smucker et al. 2007), beside Student's t; Holm's correction covers all runs compared on a measure.
+Every judged query counts: one that a run does not answer scores 0, as in trec_eval -c. A measure that credits none of
+the labels is not defined, nor is an interval or a test on a single query.
+
+Intervals are 95 % BCa bootstrap intervals over queries (Efron 1987). Differences are tested by the paired
+randomisation test (Smucker et al. 2007), beside Student's t; Holm's correction covers all runs compared on a measure.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,16 +17,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from relsearch.errors import ConfigError, DataError
-from relsearch.show import table
+from relsearch.bootstrap import or_none
+from relsearch.errors import DataError
+from relsearch.query_values import from_zero, query_values, uncredited
+from relsearch.randomisation import randomisation_p
+from relsearch.show import interval, number, table
 
 Floats = NDArray[np.float64]
-_PERMUTATIONS = 9999
+_BATCH = 2**19  # values of resamples that are held at once: some 20 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean with its 95 % interval."""
+    """A mean with its 95 % interval; nan where one is not defined."""
 
     mean: float
     low: float
@@ -44,17 +48,21 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Per run and measure: the estimate, the comparison with the first run, and the value of each query."""
+    """Per run and measure: the estimate, the comparison with the first run, and the value of each query.
+
+    `notes` say what a reader must know of the figures, one line each.
+    """
 
     query_ids: tuple[str, ...]
     estimates: Mapping[str, Mapping[str, Estimate]]
     comparisons: Mapping[str, Mapping[str, Comparison]]
     per_query: Mapping[str, Mapping[str, Floats]]
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return estimates and comparisons as JSON values."""
+        """Return estimates and comparisons as JSON values, with null for what is not defined."""
         runs = {
-            run: {measure: {"mean": e.mean, "low": e.low, "high": e.high} for measure, e in measures.items()}
+            run: {measure: _estimate_json(each, "mean") for measure, each in measures.items()}
             for run, measures in self.estimates.items()
         }
         tests = {
@@ -71,28 +79,45 @@ class Evaluation:
         rows = []
         for run, measures in self.estimates.items():
             estimate = measures[measure]
-            row = [run, f"{estimate.mean:.3f}", f"{estimate.low:.3f} - {estimate.high:.3f}", "", "", ""]
+            row = [run, number(estimate.mean), interval(estimate.low, estimate.high), "", "", ""]
             if run in self.comparisons:
                 each = self.comparisons[run][measure]
                 difference = each.difference
                 row[3:] = [
-                    f"{difference.mean:+.3f}",
-                    f"{difference.low:+.3f} - {difference.high:+.3f}",
-                    f"{each.p_holm:.4f}",
+                    number(difference.mean, "+.3f"),
+                    interval(difference.low, difference.high, "+.3f"),
+                    number(each.p_holm, ".4f"),
                 ]
             rows.append(row)
-        return table([f"{measure}, n={len(self.query_ids)}", "mean", "95 % CI", "diff", "95 % CI", "p (Holm)"], rows)
+        name = f"{' '.join(measure.split())}, n={len(self.query_ids)}"
+        return table([name, "mean", "95 % CI", "diff", "95 % CI", "p (Holm)"], rows)
 
 
 def evaluate(
-    qrels: pl.DataFrame, runs: Mapping[str, pl.DataFrame], *, measures: Sequence[str], resamples: int, seed: int
+    qrels: pl.DataFrame,
+    runs: Mapping[str, pl.DataFrame],
+    *,
+    measures: Sequence[str],
+    resamples: int,
+    seed: int,
+    lowest: int = 0,
 ) -> Evaluation:
-    """Measure each run on every query of the qrels that has a label and compare it with the first run."""
-    qrels = qrels.drop_nulls("grade")
-    if qrels.is_empty() or not runs:
+    """Measure each run on every query of the qrels that has a label and compare it with the first run.
+
+    Grades count from `lowest`, the scale's. Raise DataError where nothing can be measured: no measure credits any of
+    the labels, or a run answers none of the queries.
+    """
+    labels = from_zero(qrels, lowest)
+    if labels.is_empty() or not runs:
         raise DataError("nothing to evaluate: the qrels or the list of runs is empty")
-    query_ids = tuple(sorted(set(qrels["query_id"])))
-    per_query = {name: query_values(qrels, run, measures) for name, run in runs.items()}
+    undefined = uncredited(labels, measures)
+    if len(undefined) == len(set(measures)):
+        raise DataError("; ".join(undefined.values()))
+    notes = list(undefined.values())
+    per_query = {}
+    for name in runs:  # each is looked up once, and let go before the next: a mapping may read them from files
+        per_query[name], remarks = _measured(name, runs[name], labels, measures)
+        notes += remarks
     estimates = {
         name: {measure: estimate(values, resamples=resamples, seed=seed) for measure, values in by_measure.items()}
         for name, by_measure in per_query.items()
@@ -102,25 +127,8 @@ def evaluate(
         values = {name: by_measure[measure] for name, by_measure in per_query.items()}
         for name, each in _compare(values, resamples=resamples, seed=seed).items():
             comparisons[name][measure] = each
-    return Evaluation(query_ids, estimates, comparisons, per_query)
-
-
-def query_values(qrels: pl.DataFrame, run: pl.DataFrame, measures: Sequence[str]) -> dict[str, Floats]:
-    """Return each measure's value of every query of the qrels, in the order of query ids; 0 where the run has none."""
-    import ir_measures
-
-    parsed = {text: _parse(text) for text in measures}
-    query_ids = sorted(set(qrels["query_id"]))
-    labels = [ir_measures.Qrel(*row) for row in qrels.select("query_id", "doc_id", "grade").iter_rows()]
-    scored = [
-        ir_measures.ScoredDoc(*row) for row in run.select("query_id", "doc_id", pl.col("rank") * -1.0).iter_rows()
-    ]
-    place = {query_id: row for row, query_id in enumerate(query_ids)}
-    names = {measure: text for text, measure in parsed.items()}
-    values = {text: np.zeros(len(query_ids)) for text in parsed}
-    for metric in ir_measures.iter_calc(list(parsed.values()), labels, scored):
-        values[names[metric.measure]][place[metric.query_id]] = metric.value
-    return values
+    query_ids = tuple(sorted(set(labels["query_id"])))
+    return Evaluation(query_ids, estimates, comparisons, per_query, tuple(notes))
 
 
 def refuse_judge_labels(qrels: pl.DataFrame, *, allow: bool) -> None:
@@ -135,11 +143,38 @@ def estimate(values: Floats, *, resamples: int, seed: int) -> Estimate:
     from scipy.stats import bootstrap
 
     mean = float(values.mean())
-    if len(values) < 2 or np.ptp(values) == 0:
+    if len(values) < 2 or np.isnan(mean):
+        return Estimate(mean, np.nan, np.nan)
+    if np.ptp(values) == 0:
         return Estimate(mean, mean, mean)
-    rng = np.random.default_rng(seed)
-    found = bootstrap((values,), np.mean, n_resamples=resamples, method="BCa", rng=rng, vectorized=True)
+    found = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=resamples,
+        batch=max(1, _BATCH // len(values)),
+        method="BCa",
+        rng=np.random.default_rng(seed),
+        vectorized=True,
+    )
     return Estimate(mean, float(found.confidence_interval.low), float(found.confidence_interval.high))
+
+
+def _measured(
+    name: str, run: pl.DataFrame, labels: pl.DataFrame, measures: Sequence[str]
+) -> tuple[dict[str, Floats], list[str]]:
+    """The run's values, and what its zeros are due to; raise DataError where all are, since it answers no query."""
+    queries = set(labels["query_id"])
+    unanswered = len(queries - set(run["query_id"].unique()))
+    if unanswered == len(queries):
+        raise DataError(
+            f"run {name}: none of the {len(queries)} labelled queries is in it; check that both are of one collection"
+        )
+    notes = []
+    if unanswered:
+        notes.append(f"{name}: no document for {unanswered} of {len(queries)} queries, which count as 0")
+    if not run["doc_id"].is_in(labels["doc_id"].implode()).any():
+        notes.append(f"{name}: none of its documents has a label; check that both are of one collection")
+    return query_values(labels, run, measures), notes
 
 
 def _compare(values: Mapping[str, Floats], *, resamples: int, seed: int) -> dict[str, Comparison]:
@@ -154,45 +189,29 @@ def _compare(values: Mapping[str, Floats], *, resamples: int, seed: int) -> dict
 
 
 def _test(differences: Floats, *, seed: int) -> tuple[float, float]:
-    from scipy.stats import permutation_test, ttest_1samp
+    from scipy.stats import ttest_1samp
 
+    if len(differences) < 2 or np.isnan(differences).any():
+        return np.nan, np.nan
     if not np.any(differences):
         return 1.0, 1.0
-    rng = np.random.default_rng(seed)
-    found = permutation_test(
-        (differences,), np.mean, permutation_type="samples", n_resamples=_PERMUTATIONS, rng=rng, vectorized=True
-    )
     t = float(ttest_1samp(differences, 0).pvalue) if np.ptp(differences) > 0 else 0.0
-    return float(found.pvalue), t
+    return randomisation_p(differences, alternative="two-sided", seed=seed), t
 
 
 def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    corrected: dict[str, float] = {}
+    corrected: dict[str, float] = {}  # where one is nan all are: the runs share the queries
     highest = 0.0
     for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
-        highest = max(highest, min(1.0, p_values[name] * (len(p_values) - place)))
+        highest = float(np.maximum(highest, np.minimum(1.0, p_values[name] * (len(p_values) - place))))
         corrected[name] = highest
     return corrected
 
 
-def _parse(text: str) -> Any:
-    import ir_measures
-
-    try:
-        return ir_measures.parse_measure(text)
-    except (NameError, ValueError, SyntaxError) as exc:
-        known = [*map(str, ir_measures.measures.registry), "nDCG@10", "RR@10", "P@10", "R@100", "AP"]
-        near = difflib.get_close_matches(text, known, n=1, cutoff=0.3)
-        hint = f"did you mean {near[0]!r}?" if near else "write it as ir-measures does, e.g. nDCG@10"
-        raise ConfigError(f"measure {text!r} is not known; {hint}") from exc
+def _estimate_json(each: Estimate, name: str) -> dict[str, float | None]:
+    return {name: or_none(each.mean), "low": or_none(each.low), "high": or_none(each.high)}
 
 
-def _comparison_json(each: Comparison) -> dict[str, float]:
-    return {
-        "difference": each.difference.mean,
-        "low": each.difference.low,
-        "high": each.difference.high,
-        "p_randomisation": each.p_randomisation,
-        "p_t": each.p_t,
-        "p_holm": each.p_holm,
-    }
+def _comparison_json(each: Comparison) -> dict[str, float | None]:
+    tests = {name: or_none(getattr(each, name)) for name in ("p_randomisation", "p_t", "p_holm")}
+    return {**_estimate_json(each.difference, "difference"), **tests}

@@ -96,7 +96,7 @@ def rounds(
     for number in range(1, most + 1):
         judged, examples, ndcg10 = one(number)
         yield Round(number, judged, examples, ndcg10, ndcg10 - best)
-        if not judged or ndcg10 - best < min_gain:
+        if not judged or not ndcg10 - best >= min_gain:
             return
         best = ndcg10
 

@@ -1,4 +1,4 @@
-"""Sections of relsearch.toml on training data and shipping: what is synthesised, augmented, searched for, exported."""
+"""Sections of relsearch.toml on training data, shipping and measuring: what is synthesised, searched for, exported."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from relsearch.types import MOST_RESAMPLES
 
 Runtime = Literal["onnxruntime", "openvino"]
 Policy = Literal["fill", "relabel", "unlabelled", "synthetic"]
@@ -116,7 +118,18 @@ class ExportConfig(Section):
         "all stages; report: without an error; off: it ships",
     )
     guard_margin: float = Field(0.0, ge=0, description="dev NDCG@10 by which each baseline must be beaten")
-    guard_p: float = Field(0.1, gt=0, le=1, description="one-sided p of the paired test, at most")
+    guard_p: float = Field(0.1, ge=0.001, le=1, description="one-sided p of the paired test, at most")
     shipped: Annotated[Path | None, Outside()] = Field(
         None, description="bundle in production, or ready; by default the last exported here, which no table shows"
     )
+
+
+class EvaluateConfig(Section):
+    """Measures, in ir-measures notation with levels of grades from 0; the first one is what gates look at."""
+
+    measures: tuple[str, ...] = Field(
+        (),
+        description="by default nDCG@10, RR@10 and R@50 of what the scale calls relevant, without recall where pools "
+        "are no deeper",
+    )
+    resamples: int = Field(2000, ge=100, le=MOST_RESAMPLES)

@@ -121,8 +121,8 @@ def candidates_table(candidates: Iterable[Candidate]) -> pl.DataFrame:
 
 def judgments_table(judgments: Iterable[Judgment]) -> pl.DataFrame:
     """Collect judgments into a table."""
-    rows = [{name: getattr(judgment, name) for name in JUDGMENTS} for judgment in judgments]
-    return pl.DataFrame(rows, schema=dict(JUDGMENTS))
+    rows = list(judgments)
+    return pl.DataFrame({name: [getattr(row, name) for row in rows] for name in JUDGMENTS}, schema=dict(JUDGMENTS))
 
 
 def first_per_query(table: pl.DataFrame, count: int) -> pl.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,17 @@ _COLUMN = re.compile(r"[^ \t\f\v]+")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _LARGEST_GRADE = 2**31 - 1  # tables hold grades in 32 bits
 _BEIR_HEADER = ["query-id", "corpus-id", "score"]
+# Lines that are Python objects at once, and queries that are sorted at once: of a whole run each takes hundreds of MB.
+_BLOCK, _QUERIES = 20_000, 500
+# Query and tag are by their number: as text they take as much as the rest.
+_RUN = {
+    "line": pl.UInt32,
+    "query": pl.UInt32,
+    "tag": pl.UInt32,
+    "doc_id": pl.String,
+    "rank": pl.Float64,
+    "score": pl.Float64,
+}
 
 
 class Label(NamedTuple):
@@ -34,27 +45,56 @@ class Label(NamedTuple):
 
 def read_run(path: Path) -> pl.DataFrame:
     """Return a run as a candidates table: score descending, then the file's rank, then doc_id; ranks anew from 1."""
-    rows = []
-    seen: set[tuple[str, str]] = set()
+    queries: dict[str, int] = {}
+    tags: dict[str, int] = {}
+    blocks, rows = [], []
     for number, line in lines(path):
         parts = columns(line)
         if len(parts) != 6:
             fail(path, number, f"{len(parts)} columns; a run line is: query Q0 document rank score tag")
         query_id, _, doc_id, rank, score, tag = parts
         _check_ids(path, number, query_id, doc_id)
-        if (query_id, doc_id) in seen:
-            fail(path, number, f"document {doc_id!r} appears twice for query {query_id!r}")
-        seen.add((query_id, doc_id))
-        rows.append((query_id, doc_id, _number(path, number, "rank", rank), _number(path, number, "score", score), tag))
-    schema = ["query_id", "doc_id", "rank", "score", "searcher"]
-    table = pl.DataFrame(rows, schema=schema, orient="row", schema_overrides={"rank": pl.Float64, "score": pl.Float64})
-    order = pl.DataFrame({"query_id": table["query_id"].unique(maintain_order=True)}).with_row_index("turn")
+        numbers = _number(path, number, "rank", rank), _number(path, number, "score", score)
+        places = queries.setdefault(query_id, len(queries)), tags.setdefault(tag, len(tags))
+        rows.append((number, *places, doc_id, *numbers))
+        if len(rows) == _BLOCK:
+            blocks.append(pl.DataFrame(rows, schema=_RUN, orient="row"))
+            rows = []
+    table = pl.concat([*blocks, pl.DataFrame(rows, schema=_RUN, orient="row")])
+    names = pl.Series(list(queries), dtype=pl.String), pl.Series(list(tags), dtype=pl.String)
+    query, starts = pl.col("query"), range(0, max(len(queries), 1), _QUERIES)
+    parts_of = (table.filter((query >= start) & (query < start + _QUERIES)) for start in starts)
+    return pl.concat([_in_order(path, part, *names) for part in parts_of])
+
+
+def _in_order(path: Path, part: pl.DataFrame, queries: pl.Series, tags: pl.Series) -> pl.DataFrame:
+    named = part.with_columns(query_id=queries.gather(part["query"]), searcher=tags.gather(part["tag"]))
+    counts = named.group_by("query").agg(pl.len(), documents=pl.col("doc_id").n_unique())
+    if (counts["documents"] < counts["len"]).any():
+        again = named.filter(~pl.col("doc_id").is_first_distinct().over("query"))
+        number, query_id, doc_id = again.select("line", "query_id", "doc_id").row(0)
+        fail(path, number, f"document {doc_id!r} appears twice for query {query_id!r}")
     return (
-        table.join(order, on="query_id")
-        .sort("turn", "score", "rank", "doc_id", descending=[False, True, False, False])
-        .with_columns(rank=pl.int_range(1, pl.len() + 1).over("query_id"))
+        named.sort("query", "score", "rank", "doc_id", descending=[False, True, False, False])
+        .with_columns(rank=pl.int_range(1, pl.len() + 1).over("query"))
         .select(pl.col(name).cast(kind) for name, kind in CANDIDATES.items())
     )
+
+
+class Runs(Mapping[str, pl.DataFrame]):
+    """The runs of files by name, each read when it is looked up, so that one is in memory at a time."""
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self._paths = paths
+
+    def __getitem__(self, name: str) -> pl.DataFrame:
+        return read_run(self._paths[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
 def read_qrels(path: Path, scale: Scale | None) -> pl.DataFrame:

@@ -8,6 +8,9 @@ from typing import Literal
 
 LabelSource = Literal["human", "judge", "assumed"]
 
+LARGEST_SEED = 2**32 - 1  # NumPy's old generator, which transformers seeds, takes no larger one
+MOST_RESAMPLES = 10_000  # of 8,000 queries, 640 MB of draws
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -83,6 +86,11 @@ class Scale:
     def highest(self) -> int:
         """The best grade."""
         return self.lowest + len(self.names) - 1
+
+    @property
+    def level(self) -> int:
+        """The binary cut-off on grades that count from 0, as measures take it."""
+        return self.relevant - self.lowest
 
     def gain(self, grade: float) -> float:
         """The grade as a gain in [0, 1], linear on the scale."""

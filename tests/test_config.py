@@ -36,6 +36,13 @@ def test_an_empty_file_is_the_default_config(tmp_path: Path) -> None:
         ('[augment]\npolicies = ["relabel"]', r"set \[label\] human_irrelevant = true"),
         ('[augment]\npolicies = ["fil"]', r"augment.policies.*'fill'"),
         ("[augment.weights]\nfil = 0.1", r"augment.weights.fil.*'fill'"),
+        ('[collection]\nscale = "²-3:2"', r"\[collection\] scale '²-3:2': use 0-3, 1-4, binary"),
+        ('[evaluate]\nmeasures = ["nDCG@10", "P@0"]', r"\[evaluate\] measure 'P@0': 0 as @ is not from 1"),
+        ('[evaluate]\nmeasures = ["ndcg_10"]', r"\[evaluate\] measure 'ndcg_10' is not known.*did you mean 'nDCG@10'"),
+        ("[evaluate]\nresamples = 1000000000", r"evaluate.resamples: Input should be less than or equal to 10000"),
+        ("seed = -1", r"seed: Input should be greater than or equal to 0"),
+        ("seed = 4294967296", r"seed: Input should be less than or equal to 4294967295"),
+        ("[export]\nguard_p = 1e-9", r"export.guard_p: Input should be greater than or equal to 0.001"),
         ('[collection]\nscale = "0-x"', r"\[collection\] scale '0-x': use 0-3, 1-4, binary"),
     ],
 )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import bootstrap
 
 from relsearch.errors import ConfigError, DataError
-from relsearch.evaluate import Evaluation, evaluate, refuse_judge_labels
+from relsearch.evaluate import Evaluation, estimate, evaluate, refuse_judge_labels
+from relsearch.exporters.trec import write_run
 from relsearch.tables import candidates_table, judgments_table
-from relsearch.trec import read_qrels, read_run
+from relsearch.trec import Runs, read_qrels, read_run
 from relsearch.types import Candidate, Judgment
 
 QRELS = judgments_table(Judgment(f"q{n}", "good", 1, "human") for n in range(20))
@@ -25,7 +30,7 @@ def _run(*, good_at: int, queries: int = 20) -> pl.DataFrame:
     return candidates_table(rows)
 
 
-def _evaluate(runs: dict[str, pl.DataFrame], measure: str = "RR@10") -> Evaluation:
+def _evaluate(runs: Mapping[str, pl.DataFrame], measure: str = "RR@10") -> Evaluation:
     return evaluate(QRELS, runs, measures=[measure], resamples=500, seed=1)
 
 
@@ -93,3 +98,87 @@ def test_nothing_to_evaluate_is_an_error() -> None:
     """Empty qrels are refused rather than averaged."""
     with pytest.raises(DataError, match="nothing to evaluate"):
         evaluate(QRELS.clear(), {"first": _run(good_at=1)}, measures=["RR@10"], resamples=500, seed=1)
+
+
+def test_a_single_query_has_means_alone() -> None:
+    """One run or two: no interval, no test, and nothing crashes."""
+    qrels = QRELS.filter(pl.col("query_id") == "q0")
+    runs = {"first": _run(good_at=2), "better": _run(good_at=1)}
+    for names in (["first"], ["first", "better"]):
+        found = evaluate(qrels, {name: runs[name] for name in names}, measures=["RR@10"], resamples=500, seed=1)
+        as_json = found.to_json()
+        assert as_json["runs"]["first"]["RR@10"] == {"mean": 0.5, "low": None, "high": None}
+        assert json.loads(json.dumps(as_json, allow_nan=False)) == as_json
+        assert [line.split() for line in found.to_table().splitlines()[2:]] == [
+            ["first", "0.500", "-"],
+            ["better", "1.000", "-", "+0.500", "-", "-"],
+        ][: len(names)]
+    assert set(as_json["against_first"]["better"]["RR@10"].values()) == {0.5, None}
+
+
+def test_a_level_that_no_label_reaches_is_a_dash() -> None:
+    """The other measures stand; the note says why this one does not."""
+    runs = {"first": _run(good_at=2), "better": _run(good_at=1)}
+    found = evaluate(QRELS, runs, measures=["RR(rel=2)@10", "RR@10"], resamples=500, seed=1)
+    as_json = found.to_json()
+    assert as_json["runs"]["better"]["RR(rel=2)@10"] == {"mean": None, "low": None, "high": None}
+    assert set(as_json["against_first"]["better"]["RR(rel=2)@10"].values()) == {None}
+    assert as_json["runs"]["better"]["RR@10"]["mean"] == 1
+    assert found.to_table().splitlines()[3].split() == ["better", "-", "-", "-", "-", "-"]
+    (note,) = found.notes
+    assert note.startswith("RR(rel=2)@10 is not defined: no label reaches a grade that it credits, the highest is 1")
+
+
+@pytest.mark.parametrize(
+    ("grade", "measures", "lowest", "message"),
+    [
+        (1, ["RR(rel=2)@10"], 0, "no label reaches a grade"),
+        (0, ["nDCG@10", "RR@10"], 0, "no document is relevant"),
+        (1, ["nDCG@10", "RR@10"], 1, "no document is relevant"),
+    ],
+)
+def test_where_no_measure_is_defined_nothing_is_measured(
+    grade: int, measures: list[str], lowest: int, message: str
+) -> None:
+    """Labels without a relevant one are an error, not a table of zeros."""
+    qrels = QRELS.with_columns(grade=pl.lit(grade, dtype=pl.Int32))
+    with pytest.raises(DataError, match=message):
+        evaluate(qrels, {"first": _run(good_at=1)}, measures=measures, resamples=500, seed=1, lowest=lowest)
+
+
+@pytest.mark.parametrize(
+    "run", [_run(good_at=1).clear(), _run(good_at=1).with_columns(query_id="x" + pl.col("query_id"))]
+)
+def test_a_run_that_answers_no_query_is_refused(run: pl.DataFrame) -> None:
+    """An empty run, or one of another collection, beside one that does."""
+    with pytest.raises(DataError, match="run other: none of the 20 labelled queries is in it"):
+        _evaluate({"first": _run(good_at=1), "other": run})
+
+
+def test_notes_say_what_zeros_are_due_to() -> None:
+    """Queries without a document, and documents that nobody labelled."""
+    strange = _run(good_at=1).with_columns(doc_id="x" + pl.col("doc_id"))
+    found = _evaluate({"half": _run(good_at=1, queries=10), "strange": strange})
+    assert [note.split(";")[0] for note in found.notes] == [
+        "half: no document for 10 of 20 queries, which count as 0",
+        "strange: none of its documents has a label",
+    ]
+    assert _evaluate({"all": _run(good_at=1)}).notes == ()
+
+
+def test_runs_are_read_one_at_a_time(tmp_path: Path) -> None:
+    """A mapping of files gives the figures of loaded runs."""
+    runs = {"first": _run(good_at=2), "better": _run(good_at=1)}
+    for name, run in runs.items():
+        write_run(run, tmp_path / f"{name}.trec", tag=name)
+    assert _evaluate(Runs({name: tmp_path / f"{name}.trec" for name in runs})).to_json() == _evaluate(runs).to_json()
+
+
+def test_intervals_do_not_depend_on_batches() -> None:
+    """3,000 queries are resampled in batches; SciPy does all at once."""
+    values = np.random.default_rng(1).random(3000)
+    found = estimate(values, resamples=200, seed=7)
+    whole = bootstrap(
+        (values,), np.mean, n_resamples=200, method="BCa", rng=np.random.default_rng(7), vectorized=True
+    ).confidence_interval
+    assert (found.low, found.high) == (whole.low, whole.high)

@@ -126,10 +126,11 @@ def test_the_best_settings_are_written_as_a_user_writes_them(tmp_path: Path) -> 
         ([(9, 0.55), (9, 0.551), (9, 0.65)], 2),
         ([(9, 0.40), (9, 0.60)], 1),
         ([(0, 0.50), (9, 0.60)], 1),
+        ([(9, 0.55), (9, float("nan")), (9, 0.65)], 2),
     ],
 )
 def test_rounds_end_when_they_stop_paying(outcomes: list[tuple[int, float]], made: int) -> None:
-    """A round that adds too little, loses, or has nothing new to judge is the last."""
+    """A round that adds too little, loses, has no measure, or nothing new to judge is the last."""
 
     def one(number: int) -> tuple[int, int, float]:
         judged, ndcg10 = outcomes[number - 1]

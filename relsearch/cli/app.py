@@ -14,6 +14,7 @@ import typer
 
 from relsearch import __version__
 from relsearch.errors import RelsearchError
+from relsearch.types import LARGEST_SEED, MOST_RESAMPLES
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,7 +26,8 @@ app = typer.Typer(
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The relsearch.toml to follow.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of the bootstrap.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of what is drawn at random.")]
+ResamplesOption = Annotated[int, typer.Option(min=100, max=MOST_RESAMPLES, help="Bootstrap resamples.")]
 UrlOption = Annotated[str, typer.Option(help="The search server, e.g. http://127.0.0.1:9200.")]
 EngineOption = Annotated[str, typer.Option(help="What the server is: elasticsearch or opensearch.")]
 MixOption = Annotated[

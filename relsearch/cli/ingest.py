@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import EngineOption, FieldOption, JsonOption, UrlOption, app, parse_fields
+from relsearch.cli.app import EngineOption, FieldOption, JsonOption, SeedOption, UrlOption, app, parse_fields
 from relsearch.template import DEFAULT_TEMPLATE, template_fields
 
 
@@ -92,7 +92,7 @@ def sample(
     index: Annotated[str, typer.Option(help="The index, alias or pattern to draw from.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The collection folder to write corpus.jsonl in.")],
     size: Annotated[int, typer.Option("--size", "-n", min=1, help="How many documents.")] = 1000,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same documents.")] = 13,
+    seed: SeedOption = 13,
     field: FieldOption = None,
     engine: EngineOption = "elasticsearch",
     as_json: JsonOption = False,

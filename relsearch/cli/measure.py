@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relsearch.cli.app import JsonOption, SeedOption, app, print_result
+from relsearch.cli.app import JsonOption, ResamplesOption, SeedOption, app, print_result
+from relsearch.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
     from relsearch.types import Scale
+
+_SCALES = "0-3, 1-4, binary or lowest-highest:relevant"
 
 
 @app.command()
@@ -21,25 +24,48 @@ def evaluate(
     qrels: Annotated[Path, typer.Argument(help="TREC qrels, or a judgments table (.parquet).")],
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="TREC runs; tests are against the first.")],
     measure: Annotated[
-        list[str] | None, typer.Option("--measure", "-m", help="In ir-measures notation; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--measure", "-m", help="In ir-measures notation, levels counted from the scale's lowest; repeatable."
+        ),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(help=f"{_SCALES}; default: from 0, relevant from 2, or from 1 where no grade is higher."),
     ] = None,
     judge_labels: Annotated[bool, typer.Option("--judge-labels", help="Allow labels that a judge gave.")] = False,
-    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 2000,
+    resamples: ResamplesOption = 2000,
     seed: SeedOption = 13,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure runs with confidence intervals, and test each against the first."""
-    from relsearch.config import EvaluateConfig
+    """Measure runs with confidence intervals, and test each against the first.
+
+    Values are trec_eval's: a run is ordered by its scores, in single precision, and where they tie by document id, the
+    last first; its ranks do not count. A labelled query that a run lacks counts 0.
+    """
     from relsearch.evaluate import evaluate as evaluate_runs
     from relsearch.evaluate import refuse_judge_labels
-    from relsearch.trec import read_run
+    from relsearch.measures import default_measures, parse_measures
+    from relsearch.query_values import inferred_level
+    from relsearch.scale import parse_scale
+    from relsearch.trec import Runs
 
-    labels = _labels(qrels, None)
+    parse_measures(measure or [])
+    parsed = parse_scale(scale) if scale is not None else None
+    labels = _labels(qrels, parsed)
     refuse_judge_labels(labels, allow=judge_labels)
-    measures = tuple(measure) if measure else EvaluateConfig().measures
-    loaded = {_unique_name(path, runs): read_run(path) for path in runs}
-    result = evaluate_runs(labels, loaded, measures=measures, resamples=resamples, seed=seed)
+    level = parsed.level if parsed else inferred_level(labels)
+    result = evaluate_runs(
+        labels,
+        Runs(_named(runs)),
+        measures=measure or default_measures(level),
+        resamples=resamples,
+        seed=seed,
+        lowest=parsed.lowest if parsed else 0,
+    )
     print_result(result, as_json=as_json)
+    for note in result.notes:
+        typer.echo(note, err=True)
     if judge_labels:
         typer.echo("measured on labels of which some or all come from a judge, not from people", err=True)
 
@@ -48,25 +74,27 @@ def evaluate(
 def agree(
     qrels: Annotated[Path, typer.Argument(help="TREC qrels file with human labels.")],
     judged: Annotated[Path, typer.Argument(help="The labels to hold against them: TREC qrels or a judgments table.")],
-    scale: Annotated[str, typer.Option(help="0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
+    scale: Annotated[str, typer.Option(help=f"{_SCALES}.")] = "0-3",
     plot: Annotated[Path | None, typer.Option(help="Write a reliability diagram (SVG) to this file.")] = None,
-    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 2000,
+    resamples: ResamplesOption = 2000,
     seed: SeedOption = 13,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how far judge labels agree with human ones, and how reliable their probabilities are."""
     from relsearch.agreement import agreement
     from relsearch.atomic import replace_text
-    from relsearch.config import parse_scale
     from relsearch.diagram import is_diagram
     from relsearch.outputs import check_output
     from relsearch.reliability import has_probabilities, reliability
+    from relsearch.scale import parse_scale
 
     if plot is not None:
         check_output(plot, inputs=[qrels, judged], ours=is_diagram)
     parsed = parse_scale(scale)
     human, labels = _labels(qrels, parsed), _labels(judged, parsed)
     found = agreement(human, labels, parsed, resamples=resamples, seed=seed)
+    for note in found.notes:
+        typer.echo(note, err=True)
     if plot is None and not has_probabilities(labels):
         print_result(found, as_json=as_json)
         return
@@ -81,8 +109,20 @@ def _labels(path: Path, scale: Scale | None) -> pl.DataFrame:
     from relsearch import tables
     from relsearch.trec import read_qrels
 
-    return tables.read(path, tables.JUDGMENTS) if path.suffix == ".parquet" else read_qrels(path, scale)
+    if path.suffix != ".parquet":
+        return read_qrels(path, scale)
+    labels = tables.read(path, tables.JUDGMENTS)
+    grades = labels["grade"].drop_nulls()
+    if scale and (outside := sorted(set(grades) - set(scale.grades))):
+        raise DataError(f"{path}: grade {outside[0]} is outside scale {scale.lowest}-{scale.highest}; pass --scale")
+    return labels
 
 
-def _unique_name(path: Path, paths: list[Path]) -> str:
-    return path.stem if [other.stem for other in paths].count(path.stem) == 1 else str(path)
+def _named(paths: list[Path]) -> dict[str, Path]:
+    """The runs by name: the file's, or its path where two files share a name."""
+    names = [path.stem for path in paths]
+    named = {str(path) if names.count(path.stem) > 1 else path.stem: path for path in paths}
+    if len(named) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise typer.BadParameter(f"run {twice} is given twice")
+    return named

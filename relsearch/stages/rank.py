@@ -89,16 +89,18 @@ def evaluate(context: Context, work: Building) -> None:
     measure = partial(
         evaluate_runs,
         qrels,
-        measures=config.evaluate.measures,
+        measures=config.measures,
         resamples=config.evaluate.resamples,
         seed=config.seed,
+        lowest=config.scale.lowest,
     )
     against = {
         baseline: measure({name: runs[name] for name in names[place:]}) for place, baseline in enumerate(names[:-1])
     }
     result = against[FIRST_STAGE]
     tests = {baseline: each.to_json()["against_first"] for baseline, each in against.items()}
-    work.figures |= {"result": result.to_json(), "table": result.to_table(), "against": tests}
+    text = "\n".join([result.to_table(), *result.notes])
+    work.figures |= {"result": result.to_json(), "table": text, "against": tests}
 
 
 def _train(context: Context, work: Building, arm: str) -> None:

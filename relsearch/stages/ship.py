@@ -49,10 +49,11 @@ def held_to_guard(context: Context, bundle: Path) -> Verdict:
         context.human.filter(pl.col("query_id").is_in(dev)),
         bundle_run(context, first, bundle),
         against,
-        measure=config.evaluate.measures[0],
+        measure=config.measures[0],
         margin=config.export.guard_margin,
         max_p=config.export.guard_p,
         seed=config.seed,
+        lowest=config.scale.lowest,
     )
 
 
