@@ -17,9 +17,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from relsearch.agreement import common_pairs
-from relsearch.bootstrap import Figure, query_draws
+from relsearch.bootstrap import Figure, figures_json, figures_table, query_draws
 from relsearch.errors import DataError
-from relsearch.show import table
 from relsearch.types import Scale
 
 Floats = NDArray[np.float64]
@@ -38,20 +37,19 @@ class Bias:
     human_length: Figure | None
     human_term_overlap: Figure | None
 
-    def figures(self) -> dict[str, Figure]:
-        """Return the figures that exist by their name."""
-        found = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in found.items() if isinstance(value, Figure)}
+    def figures(self) -> dict[str, Figure | None]:
+        """Return the figures by their name."""
+        names = ("length", "term_overlap", "human_length", "human_term_overlap")
+        return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        figures = {name: figure.to_json() for name, figure in self.figures().items()}
-        return {"pairs": self.pairs, "queries": self.queries, **figures}
+        """Return everything as JSON values, with null for what is not defined."""
+        return {"pairs": self.pairs, "queries": self.queries, **figures_json(self.figures())}
 
     def to_table(self) -> str:
         """Return the figures as text."""
-        rows = [[name, f"{f.value:+.3f}", f"{f.low:+.3f} - {f.high:+.3f}"] for name, f in self.figures().items()]
-        return table([f"{self.pairs} pairs, {self.queries} queries", "Spearman", "95 % CI"], rows)
+        headers = [f"{self.pairs} pairs, {self.queries} queries", "Spearman", "95 % CI"]
+        return figures_table(self.figures(), headers, "+.3f")
 
 
 def bias(

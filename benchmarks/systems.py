@@ -8,7 +8,7 @@ tau tells judges apart on one set of systems, not across sets.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -17,11 +17,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from relsearch.agreement import common_pairs
-from relsearch.bootstrap import Figure, query_draws
+from relsearch.bootstrap import Figure, figures_json, or_none, query_draws
 from relsearch.errors import DataError
-from relsearch.evaluate import query_values
 from relsearch.pool import union
-from relsearch.show import table
+from relsearch.query_values import query_values
+from relsearch.show import interval, number, table
 from relsearch.tables import CANDIDATES
 from relsearch.types import Scale
 
@@ -36,7 +36,10 @@ _NOISE_RANKS = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Systems:
-    """Mean NDCG@10 of each system under human and judged labels; tau is None where one side ties all systems."""
+    """Mean NDCG@10 of each system under human and judged labels, nan where these call nothing relevant.
+
+    Tau is None where one side ties all systems.
+    """
 
     queries: int
     human: Mapping[str, float]
@@ -44,14 +47,16 @@ class Systems:
     tau: Figure | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return asdict(self)
+        """Return everything as JSON values, with null for what is not defined."""
+        sides = {"human": self.human, "judged": self.judged}
+        means = {side: {name: or_none(mean) for name, mean in values.items()} for side, values in sides.items()}
+        return {"queries": self.queries, **means, **figures_json({"tau": self.tau})}
 
     def to_table(self) -> str:
         """Return the systems as text, best by human labels first."""
         order = sorted(self.human, key=lambda name: (-self.human[name], name))
-        rows = [[name, f"{self.human[name]:.3f}", f"{self.judged[name]:.3f}"] for name in order]
-        tau = f"{self.tau.value:.3f}, 95 % CI {self.tau.low:.3f} - {self.tau.high:.3f}" if self.tau else "undefined"
+        rows = [[name, number(self.human[name]), number(self.judged[name])] for name in order]
+        tau = f"{self.tau.value:.3f}, 95 % CI {interval(self.tau.low, self.tau.high)}" if self.tau else "undefined"
         found = table([f"{_MEASURE}, n={self.queries}", "human labels", "judge labels"], rows)
         return f"{found}\n\nKendall's tau {tau}"
 
@@ -69,8 +74,8 @@ def systems(
     if len(runs) < 2:
         raise DataError(f"{len(runs)} runs to rank; give at least two")
     both = common_pairs(human, judged, scale)
-    by_human = _values(both.select("query_id", "doc_id", "grade"), runs)
-    by_judge = _values(both.select("query_id", "doc_id", pl.col("judged").alias("grade")), runs)
+    by_human = _values(both.select("query_id", "doc_id", "grade"), runs, scale)
+    by_judge = _values(both.select("query_id", "doc_id", pl.col("judged").alias("grade")), runs, scale)
     queries = by_human.shape[1]
     draws = query_draws(queries, resamples=resamples, seed=seed) / queries
     resampled = [_tau(one, other) for one, other in zip(draws @ by_human.T, draws @ by_judge.T, strict=True)]
@@ -93,16 +98,16 @@ def variants(runs: Mapping[str, pl.DataFrame], *, seed: int) -> dict[str, pl.Dat
         f"{one}+{other}": union([runs[one], runs[other]], depth=_FUSION_DEPTH) for one, other in combinations(runs, 2)
     }
     degraded = {}
-    for number, (name, run) in enumerate(runs.items()):
-        rng = np.random.default_rng([seed, number])
-        worse, how = (_shuffled, "shuffled") if number % 2 == 0 else (_noisy, "noisy")
+    for turn, (name, run) in enumerate(runs.items()):
+        rng = np.random.default_rng([seed, turn])
+        worse, how = (_shuffled, "shuffled") if turn % 2 == 0 else (_noisy, "noisy")
         degraded[f"{name}~{how}"] = worse(run, rng)
     return {**runs, **fused, **degraded}
 
 
-def _values(qrels: pl.DataFrame, runs: Mapping[str, pl.DataFrame]) -> Floats:
+def _values(qrels: pl.DataFrame, runs: Mapping[str, pl.DataFrame], scale: Scale) -> Floats:
     """NDCG@10, shape [runs, queries]."""
-    return np.stack([query_values(qrels, run, [_MEASURE])[_MEASURE] for run in runs.values()])
+    return np.stack([query_values(qrels, run, [_MEASURE], lowest=scale.lowest)[_MEASURE] for run in runs.values()])
 
 
 def _tau(one: Floats, other: Floats) -> float:

@@ -3,11 +3,14 @@
 Each figure comes with a 95 % percentile interval from a bootstrap over *queries*, since pairs of one query
 are not independent. Every figure but AUC is a function of the confusion matrix, so a resample only sums the
 queries' matrices. Krippendorff's ordinal alpha follows Krippendorff (2011) for two raters without gaps.
+
+A figure that the labels cannot tell is None: kappa where people gave one grade alone, which chance explains whatever
+the judge says; alpha on a single pair or where one grade alone occurs; AUC where all pairs are relevant, or none is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from relsearch.bootstrap import Figure, query_draws
+from relsearch.bootstrap import Figure, figures_json, figures_table, query_draws
 from relsearch.errors import DataError
 from relsearch.show import table
 from relsearch.types import Scale
@@ -23,18 +26,33 @@ from relsearch.types import Scale
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 _PAIR = ["query_id", "doc_id"]
+_FIGURES = (
+    "kappa",
+    "kappa_binary",
+    "kappa_quadratic",
+    "alpha_ordinal",
+    "mae",
+    "accuracy",
+    "majority_accuracy",
+    "over_rating",
+    "auc",
+    "auc_within_query",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """All figures; `confusion` has human grades as rows and judged grades as columns, lowest first."""
+    """All figures, None where one is not defined, and notes on why.
+
+    `confusion` has human grades as rows and judged grades as columns, lowest first.
+    """
 
     pairs: int
     queries: int
-    kappa: Figure
-    kappa_binary: Figure
-    kappa_quadratic: Figure
-    alpha_ordinal: Figure
+    kappa: Figure | None
+    kappa_binary: Figure | None
+    kappa_quadratic: Figure | None
+    alpha_ordinal: Figure | None
     mae: Figure
     accuracy: Figure
     majority_accuracy: Figure
@@ -43,27 +61,25 @@ class Agreement:
     auc_within_query: Figure | None
     grades: tuple[int, ...]
     confusion: tuple[tuple[int, ...], ...]
+    notes: tuple[str, ...] = ()
 
-    def figures(self) -> dict[str, Figure]:
-        """Return the figures that exist by their name."""
-        found = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in found.items() if isinstance(value, Figure)}
+    def figures(self) -> dict[str, Figure | None]:
+        """Return the figures by their name."""
+        return {name: getattr(self, name) for name in _FIGURES}
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        values = {name: figure.to_json() for name, figure in self.figures().items()}
+        """Return everything but the notes as JSON values, with null for what is not defined."""
         return {
             "pairs": self.pairs,
             "queries": self.queries,
-            **values,
+            **figures_json(self.figures()),
             "grades": list(self.grades),
             "confusion": [list(row) for row in self.confusion],
         }
 
     def to_table(self) -> str:
         """Return the figures and the confusion matrix as text."""
-        rows = [[name, f"{f.value:.3f}", f"{f.low:.3f} - {f.high:.3f}"] for name, f in self.figures().items()]
-        figures = table([f"{self.pairs} pairs, {self.queries} queries", "value", "95 % CI"], rows)
+        figures = figures_table(self.figures(), [f"{self.pairs} pairs, {self.queries} queries", "value", "95 % CI"])
         grades = [str(grade) for grade in self.grades]
         counts = [[grade, *map(str, row)] for grade, row in zip(grades, self.confusion, strict=True)]
         return f"{figures}\n\n{table(['human / judge', *grades], counts)}"
@@ -82,16 +98,19 @@ def agreement(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resamp
     def figure(statistic: Callable[[Matrix], Floats]) -> Figure:
         return Figure.of(float(statistic(total[None])[0]), statistic(resampled))
 
-    cutoff = scale.relevant - scale.lowest
+    def defined(statistic: Callable[[Matrix], Floats]) -> Figure | None:
+        return Figure.defined(float(statistic(total[None])[0]), statistic(resampled))
+
+    cutoff = scale.level
     scores = None if both["expected"].null_count() else both["expected"].to_numpy()
     relevant = levels[:, 0] >= cutoff
     return Agreement(
         pairs=both.height,
         queries=len(matrices),
-        kappa=figure(lambda m: kappa(m, _disagreement(m, power=0))),
-        kappa_binary=figure(lambda m: kappa(_binary(m, cutoff), _disagreement(_binary(m, cutoff), power=0))),
-        kappa_quadratic=figure(lambda m: kappa(m, _disagreement(m, power=2))),
-        alpha_ordinal=figure(alpha_ordinal),
+        kappa=defined(lambda m: kappa(m, _disagreement(m, power=0))),
+        kappa_binary=defined(lambda m: kappa(_binary(m, cutoff), _disagreement(_binary(m, cutoff), power=0))),
+        kappa_quadratic=defined(lambda m: kappa(m, _disagreement(m, power=2))),
+        alpha_ordinal=defined(alpha_ordinal),
         mae=figure(lambda m: (m * _disagreement(m, power=1)).sum((1, 2)) / m.sum((1, 2))),
         accuracy=figure(lambda m: np.trace(m, axis1=1, axis2=2) / m.sum((1, 2))),
         majority_accuracy=figure(lambda m: m.sum(2).max(1) / m.sum((1, 2))),
@@ -100,6 +119,7 @@ def agreement(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resamp
         auc_within_query=None if scores is None else _within_figure(scores, relevant, query_of, draws),
         grades=scale.grades,
         confusion=tuple(tuple(int(count) for count in row) for row in total),
+        notes=tuple(_notes(levels[:, 0], len(matrices), scale)),
     )
 
 
@@ -118,18 +138,17 @@ def common_pairs(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale) -> pl.
 
 
 def kappa(matrices: Matrix, disagreement: Matrix) -> Floats:
-    """Return Cohen's (weighted) kappa of each confusion matrix, shape [n]; 0 where chance agreement is total."""
+    """Return Cohen's (weighted) kappa of each confusion matrix, shape [n]; nan where its rows have one grade alone."""
     rows, columns, total = matrices.sum(2), matrices.sum(1), matrices.sum((1, 2))
+    told = (rows > 0).sum(1) > 1
     expected = rows[:, :, None] * columns[:, None, :] / total[:, None, None]
     observed_loss = (matrices * disagreement).sum((1, 2))
     expected_loss = (expected * disagreement).sum((1, 2))
-    possible = expected_loss > 0
-    found = 1 - observed_loss / np.where(possible, expected_loss, 1)
-    return np.asarray(np.where(possible, found, 0.0), dtype=np.float64)
+    return np.asarray(np.where(told, 1 - observed_loss / np.where(told, expected_loss, 1), np.nan), dtype=np.float64)
 
 
 def alpha_ordinal(matrices: Matrix) -> Floats:
-    """Return Krippendorff's ordinal alpha of each confusion matrix, shape [n]; 1 where only one grade occurs."""
+    """Return Krippendorff's ordinal alpha of each confusion matrix, shape [n]; nan on one pair or one grade alone."""
     coincidences = matrices + matrices.transpose(0, 2, 1)
     margins = coincidences.sum(2)
     total = margins.sum(1)
@@ -139,9 +158,8 @@ def alpha_ordinal(matrices: Matrix) -> Floats:
     distance = np.square(span)
     observed = (coincidences * distance).sum((1, 2))
     expected = (margins[:, :, None] * margins[:, None, :] * distance).sum((1, 2)) / (total - 1)
-    possible = expected > 0
-    found = 1 - observed / np.where(possible, expected, 1)
-    return np.asarray(np.where(possible, found, 1.0), dtype=np.float64)
+    told = (expected > 0) & (total > 2)
+    return np.asarray(np.where(told, 1 - observed / np.where(told, expected, 1), np.nan), dtype=np.float64)
 
 
 def _disagreement(matrices: Matrix, *, power: int) -> Matrix:
@@ -163,6 +181,21 @@ def _matrices(levels: NDArray[np.int64], query_of: NDArray[np.int64], grades: in
     counts = np.zeros((int(query_of.max()) + 1, grades, grades))
     np.add.at(counts, (query_of, levels[:, 0], levels[:, 1]), 1)
     return counts
+
+
+def _notes(human: NDArray[np.int64], queries: int, scale: Scale) -> Iterator[str]:
+    """What is not defined, and why."""
+    if human.max() < scale.level:
+        yield (
+            f"no human label reaches grade {scale.relevant}, from which the scale {scale.lowest}-{scale.highest} calls "
+            "documents relevant: kappa_binary and AUC are not defined; if another grade is meant, pass --scale"
+        )
+    elif human.min() >= scale.level:
+        yield "every human label is of a relevant document: kappa_binary and AUC are not defined"
+    if human.min() == human.max():
+        yield f"every human label is of grade {human[0] + scale.lowest}: no kappa is defined"
+    if queries == 1:
+        yield "all pairs are of one query: there are no intervals"
 
 
 def _check_scale(both: pl.DataFrame, scale: Scale) -> None:

@@ -19,8 +19,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import get_args
 
+import numpy as np
 import polars as pl
 
+from relsearch.bootstrap import Figure
 from relsearch.config import AugmentConfig
 from relsearch.errors import DataError, GateError
 from relsearch.settings import Policy
@@ -38,16 +40,25 @@ SOURCES: Mapping[Policy, str] = {
 }
 
 
-def gate_judge(kappa: float, *, low: float, force: bool) -> None:
-    """Refuse judge labels that are no better than answering one grade to everything.
+def gate_judge(kappa: Figure | None, *, force: bool) -> None:
+    """Refuse judge labels that are no better than answering one grade to everything, or not known to be.
 
-    `kappa` is Cohen's kappa on held-out human pairs and `low` the lower end of its confidence interval;
-    answering the majority class to everything has a kappa of 0 by definition.
+    `kappa` is Cohen's kappa on held-out human pairs, None where these cannot tell it; answering the majority class to
+    everything has a kappa of 0 by definition.
     """
-    if not force and not low > 0:
+    if force:
+        return
+    if kappa is None or np.isnan(kappa.low):
+        reason = "those labels are all of one grade" if kappa is None else "they are of a single query"
+        raise GateError(
+            "augment: held-out human labels cannot tell whether the judge is better than the majority class: "
+            f"{reason}; label more queries, or set [augment] force = true"
+        )
+    if not kappa.low > 0:
         raise GateError(
             f"augment: the judge agrees with held-out human labels no better than the majority class "
-            f"(kappa {kappa:.3f}, 95 % CI from {low:.3f}); tune it on more labels, or set [augment] force = true"
+            f"(kappa {kappa.value:.3f}, 95 % CI from {kappa.low:.3f}); tune it on more labels, or set [augment] "
+            "force = true"
         )
 
 

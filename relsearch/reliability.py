@@ -15,13 +15,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from relsearch.agreement import common_pairs
-from relsearch.bootstrap import Figure, query_draws
+from relsearch.bootstrap import Figure, figures_json, figures_table, query_draws
 from relsearch.diagram import reliability_svg
 from relsearch.errors import DataError
-from relsearch.show import table
+from relsearch.show import number, table
 from relsearch.types import Scale
 
 Floats = NDArray[np.float64]
+_FIGURES = ("ece_relevant", "ece_confidence", "share_within_one_above_90")
 _BINS = 10  # so the last one holds the confidences of at least 0.9
 
 
@@ -41,26 +42,33 @@ class Bin:
 class Reliability:
     """Bins of confidence, and the figures that sum them up.
 
-    `ece_relevant` is of P(grade >= relevant), `ece_confidence` of the confidence in the very grade.
-    `share_within_one_above_90` is of the pairs with a confidence of at least 0.9, `pairs_above_90` of them.
+    `ece_relevant` is of P(grade >= relevant), None where no pair is relevant or all are, `ece_confidence` of the
+    confidence in the very grade. `share_within_one_above_90` is of the pairs with a confidence of at least 0.9,
+    `pairs_above_90` of them.
     """
 
     pairs: int
     queries: int
     bins: tuple[Bin, ...]
-    ece_relevant: Figure
+    ece_relevant: Figure | None
     ece_confidence: Figure
     pairs_above_90: int
     share_within_one_above_90: Figure | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return asdict(self)
+        """Return everything as JSON values, with null for what is not defined."""
+        return {
+            "pairs": self.pairs,
+            "queries": self.queries,
+            "bins": [asdict(each) for each in self.bins],
+            "pairs_above_90": self.pairs_above_90,
+            **figures_json({name: getattr(self, name) for name in _FIGURES}),
+        }
 
     def to_table(self) -> str:
         """Return the bins and the figures as text."""
         rows = [
-            [f"{b.low:.1f} - {b.high:.1f}", str(b.pairs), _share(b.confidence), _share(b.exact), _share(b.within_one)]
+            [f"{b.low:.1f} - {b.high:.1f}", str(b.pairs), number(b.confidence), number(b.exact), number(b.within_one)]
             for b in self.bins
         ]
         bins = table(["confidence", "pairs", "mean", "exactly right", "within one grade"], rows)
@@ -69,11 +77,8 @@ class Reliability:
             "ECE of confidence": self.ece_confidence,
             f"within one, above 0.9 ({self.pairs_above_90} pairs)": self.share_within_one_above_90,
         }
-        found = [
-            [name, f"{f.value:.3f}", f"{f.low:.3f} - {f.high:.3f}"] if f else [name, "-", ""]
-            for name, f in named.items()
-        ]
-        return f"{bins}\n\n{table([f'{self.pairs} pairs, {self.queries} queries', 'value', '95 % CI'], found)}"
+        figures = figures_table(named, [f"{self.pairs} pairs, {self.queries} queries", "value", "95 % CI"])
+        return f"{bins}\n\n{figures}"
 
     def to_svg(self) -> str:
         """Return the reliability diagram."""
@@ -99,17 +104,17 @@ def reliability(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resa
     probabilities = _distributions(both, scale)
     query_of, confidence = both["query"].to_numpy(), both["confidence"].to_numpy()
     gap = (both["judged"] - both["grade"]).abs().to_numpy()
-    relevant = probabilities[:, scale.relevant - scale.lowest :].sum(axis=1)
+    probability, relevant = probabilities[:, scale.level :].sum(axis=1), both["grade"].to_numpy() >= scale.relevant
     said = _sums(query_of, confidence, [confidence, gap == 0, gap <= 1])
-    binary = _sums(query_of, relevant, [relevant, both["grade"].to_numpy() >= scale.relevant])
+    binary = _sums(query_of, probability, [probability, relevant])
     draws = query_draws(len(said), resamples=resamples, seed=seed).astype(np.float64)
     above = said[:, -1][:, [0, 3]]
     return Reliability(
         pairs=both.height,
         queries=len(said),
         bins=tuple(_bin(number, row) for number, row in enumerate(said.sum(axis=0))),
-        ece_relevant=Figure.of(float(_error(binary.sum(axis=0))), _error(np.tensordot(draws, binary, axes=1))),
-        ece_confidence=Figure.of(float(_error(said.sum(axis=0))), _error(np.tensordot(draws, said, axes=1))),
+        ece_relevant=None if relevant.all() or not relevant.any() else _ece(binary, draws),
+        ece_confidence=_ece(said, draws),
         pairs_above_90=int(above[:, 0].sum()),
         share_within_one_above_90=Figure.defined(float(_ratio(above.sum(axis=0))), _ratio(draws @ above)),
     )
@@ -137,6 +142,10 @@ def _bin(number: int, sums: Floats) -> Bin:
     return Bin(number / _BINS, (number + 1) / _BINS, int(pairs), confidence, exact, near)
 
 
+def _ece(sums: Floats, draws: Floats) -> Figure:
+    return Figure.of(float(_error(sums.sum(axis=0))), _error(np.tensordot(draws, sums, axes=1)))
+
+
 def _error(sums: Floats) -> Floats:
     """The expected calibration error of [..., bins, (pairs, said, true, …)]."""
     gaps = np.abs(sums[..., 1] - sums[..., 2]).sum(axis=-1)
@@ -147,7 +156,3 @@ def _ratio(sums: Floats) -> Floats:
     """The share true of [..., (pairs, true)]; nan without pairs."""
     pairs = sums[..., 0]
     return np.asarray(np.where(pairs > 0, sums[..., 1] / np.maximum(pairs, 1), np.nan), dtype=np.float64)
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

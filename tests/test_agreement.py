@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import krippendorff
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from relsearch.agreement import Agreement, agreement
+from relsearch.bootstrap import Figure
 from relsearch.errors import DataError
 from relsearch.tables import judgments_table
 from relsearch.trec import read_qrels
@@ -37,11 +39,13 @@ def test_figures_equal_the_reference_implementations(grades: list[tuple[int, int
     """Kappa, quadratic kappa and ordinal alpha equal scikit-learn's and krippendorff's."""
     human, judged = np.array(grades).T
     found = _agreement(grades)
-    if len(set(human)) > 1 or len(set(judged)) > 1:
+    assert (found.kappa is None) == (found.kappa_quadratic is None) == (len(set(human)) == 1)
+    if found.kappa and found.kappa_quadratic:
         assert found.kappa.value == pytest.approx(cohen_kappa_score(human, judged), abs=1e-12)
         quadratic = cohen_kappa_score(human, judged, labels=SCALE.grades, weights="quadratic")
         assert found.kappa_quadratic.value == pytest.approx(quadratic, abs=1e-12)
-    if len({*human, *judged}) > 1:
+    assert (found.alpha_ordinal is None) == (len({*human, *judged}) == 1)
+    if found.alpha_ordinal:
         alpha = krippendorff.alpha(np.stack([human, judged]), level_of_measurement="ordinal")
         assert found.alpha_ordinal.value == pytest.approx(alpha, abs=1e-9)
     assert found.mae.value == pytest.approx(np.abs(human - judged).mean())
@@ -73,6 +77,8 @@ def test_published_labels_give_the_published_kappas(
     human = read_qrels(collections / year / "qrels.tsv", SCALE)
     judged = read_qrels(collections / year / f"llm_{labels}_umbrela.tsv", SCALE)
     found = agreement(human, judged, SCALE, resamples=500, seed=1)
+    assert found.kappa is not None
+    assert found.kappa_binary is not None
     assert (found.kappa.value, found.kappa_binary.value) == pytest.approx((kappa, binary), abs=5e-4)
     assert found.kappa.low < found.kappa.value < found.kappa.high
 
@@ -82,9 +88,9 @@ def test_perfect_and_constant_judges() -> None:
     human = [0, 1, 2, 3, 0, 3]
     perfect = _agreement([(grade, grade) for grade in human], [float(grade) for grade in human])
     constant = _agreement([(grade, 1) for grade in human])
-    assert perfect.auc is not None
-    assert (perfect.kappa.value, perfect.alpha_ordinal.value, perfect.mae.value, perfect.auc.value) == (1, 1, 0, 1)
-    assert constant.kappa.value == 0
+    figures = perfect.to_json()
+    assert [figures[name]["value"] for name in ("kappa", "alpha_ordinal", "mae", "auc")] == [1, 1, 0, 1]
+    assert constant.kappa == Figure(0, 0, 0)
     assert constant.auc is None
     assert sum(map(sum, constant.confusion)) == len(human)
 
@@ -115,3 +121,37 @@ def test_where_all_pairs_are_relevant_there_is_no_auc() -> None:
     assert found.auc is None
     assert found.auc_within_query is None
     assert found.mae.value == pytest.approx(2 / 3)
+
+
+KAPPAS = {"kappa", "kappa_binary", "kappa_quadratic"}
+AUCS = {"auc", "auc_within_query"}
+
+
+@pytest.mark.parametrize(
+    ("grades", "undefined", "note"),
+    [
+        ([(0, 2)], {*KAPPAS, "alpha_ordinal"}, "every human label is of grade 0"),
+        ([(3, 3)] * 6, {*KAPPAS, "alpha_ordinal"}, "every human label is of grade 3"),
+        ([(3, 3), (3, 0)] * 6, KAPPAS, "every human label is of a relevant document"),
+        ([(0, 0), (1, 1)] * 6, {"kappa_binary"}, "no human label reaches grade 2"),
+        ([(2, 0), (3, 1)] * 6, {"kappa_binary"}, "every human label is of a relevant document"),
+    ],
+)
+def test_what_the_labels_cannot_tell_is_not_defined(
+    grades: list[tuple[int, int]], undefined: set[str], note: str
+) -> None:
+    """A dash in the table and null in JSON, not 0 or 1, and a note that says why."""
+    found = _agreement(grades, [float(judged) for _, judged in grades])
+    as_json = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert {name for name, figure in as_json.items() if figure is None} == undefined | AUCS
+    rows = [line.split() for line in found.to_table().splitlines()]
+    assert {row[0] for row in rows if row[1:] == ["-", "-"]} == undefined | AUCS
+    assert any(line.startswith(note) for line in found.notes)
+
+
+def test_one_query_has_values_without_intervals() -> None:
+    """Its pairs say nothing of other queries."""
+    labels = judgments_table(Judgment("q", f"d{grade}", grade, "human") for grade in SCALE.grades)
+    found = agreement(labels, labels, SCALE, resamples=200, seed=1)
+    assert found.to_json()["kappa"] == {"value": 1.0, "low": None, "high": None}
+    assert found.notes == ("all pairs are of one query: there are no intervals",)

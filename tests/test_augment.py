@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from relsearch.augment import augment, gate_judge
+from relsearch.bootstrap import Figure
 from relsearch.config import AugmentConfig
 from relsearch.errors import DataError, GateError
 from relsearch.tables import judgments_table
@@ -172,14 +173,24 @@ def test_irrelevant_labels_are_held_to_the_relevant_ones() -> None:
     assert table.filter(pl.col("source") != "human").select("query_id", "doc_id").rows() == [("q1", "d"), ("q2", "d")]
 
 
-@pytest.mark.parametrize(("kappa", "low"), [(0.0, -0.1), (0.1, -0.01), (-0.2, -0.3), (0.0, float("nan"))])
+@pytest.mark.parametrize(("kappa", "low"), [(0.0, -0.1), (0.1, -0.01), (-0.2, -0.3), (0.1, 0.0)])
 def test_a_judge_no_better_than_the_majority_is_refused(kappa: float, low: float) -> None:
     """The gate stands on the lower end of the interval, and force by name opens it."""
-    with pytest.raises(GateError, match="majority class"):
-        gate_judge(kappa, low=low, force=False)
-    gate_judge(kappa, low=low, force=True)
+    with pytest.raises(GateError, match="no better than the majority class"):
+        gate_judge(Figure(kappa, low, 0.5), force=False)
+    gate_judge(Figure(kappa, low, 0.5), force=True)
+
+
+@pytest.mark.parametrize(
+    ("kappa", "reason"), [(None, "all of one grade"), (Figure(0.4, float("nan"), float("nan")), "of a single query")]
+)
+def test_a_kappa_that_is_not_defined_is_no_pass(kappa: Figure | None, reason: str) -> None:
+    """The gate says that it cannot tell, and why."""
+    with pytest.raises(GateError, match=f"cannot tell whether the judge is better.*{reason}"):
+        gate_judge(kappa, force=False)
+    gate_judge(kappa, force=True)
 
 
 def test_a_judge_better_than_the_majority_passes() -> None:
     """A kappa whose interval lies above the majority's passes."""
-    gate_judge(0.2, low=0.1, force=False)
+    gate_judge(Figure(0.2, 0.1, 0.3), force=False)

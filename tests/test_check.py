@@ -68,13 +68,14 @@ def test_a_users_file_in_a_later_stages_folder_stops_the_first(tmp_path: Path) -
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["export"]
 
 
-def _limits(folder: Path, texts: list[str], *, stages: list[str], **pool: Any) -> list[str]:
+def _limits(folder: Path, texts: list[str], *, stages: list[str], force: bool = False, **pool: Any) -> list[str]:
     """What is said of a collection of one document and so many labelled queries."""
     (folder / "corpus.jsonl").write_text('{"_id": "d1", "text": "tea"}\n')
     queries = [json.dumps({"_id": f"q{number}", "text": text}) for number, text in enumerate(texts)]
     (folder / "queries.jsonl").write_text("\n".join(queries))
     (folder / "qrels.tsv").write_text("".join(f"q{number} 0 d1 3\n" for number in range(len(texts))))
-    config = Config.model_validate({"output": folder / "out", "collection": {"source": str(folder)}, "pool": pool})
+    settings = {"collection": {"source": str(folder)}, "pool": pool, "augment": {"force": force}}
+    config = Config.model_validate({"output": folder / "out", **settings})
     list(run_verb("collect", config))
     return check_labels(Context(config), stages)
 
@@ -100,6 +101,14 @@ def test_labels_that_nothing_can_be_trained_on_are_refused(tmp_path: Path) -> No
     with pytest.raises(DataError, match="takes a training query to learn from and a dev query") as refused:
         _limits(tmp_path, ["tea", "coffee"], stages=ALL)
     assert "--bundle ready" in str(refused.value)
+
+
+def test_a_judge_that_no_label_can_be_held_to_is_refused_before_it_judges(tmp_path: Path) -> None:
+    """One dev query has no interval of kappa; by name its labels are taken all the same."""
+    texts = ["tea", "coffee", "water", "milk"]
+    with pytest.raises(DataError, match=r"a single dev query cannot tell .* \[augment\] force = true"):
+        _limits(tmp_path, texts, stages=[*ALL, "augment"], near_duplicate=1)
+    assert len(_limits(tmp_path, texts, stages=[*ALL, "augment"], near_duplicate=1, force=True)) == 2
 
 
 def test_enough_labels_have_no_limits(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
-"""The guard: a clear win passes; a tie, a loss and a gain within the margin do not; the refusal says what to do."""
+"""The guard: a clear win passes; a tie, a loss and a gain within the margin do not; few queries cannot tell."""
 
 from __future__ import annotations
+
+import json
 
 import polars as pl
 import pytest
 
 from relsearch.errors import DataError
-from relsearch.guard import Verdict, hold
+from relsearch.guard import Verdict, hold, queries_needed
 from relsearch.tables import candidates_table, judgments_table
 from relsearch.types import Candidate, Judgment
 
@@ -24,8 +26,11 @@ def _run(place: int, *, lost: tuple[str, ...] = ()) -> pl.DataFrame:
     return candidates_table(rows)
 
 
-def _hold(new: pl.DataFrame, *, margin: float = 0.0, max_p: float = 0.05, **baselines: pl.DataFrame) -> Verdict:
-    return hold(QRELS, new, baselines, measure="nDCG@10", margin=margin, max_p=max_p, seed=1)
+def _hold(
+    new: pl.DataFrame, *, margin: float = 0.0, max_p: float = 0.05, queries: int = 12, **baselines: pl.DataFrame
+) -> Verdict:
+    qrels = QRELS.filter(pl.col("query_id").is_in(QUERIES[:queries]))
+    return hold(qrels, new, baselines, measure="nDCG@10", margin=margin, max_p=max_p, seed=1)
 
 
 def test_a_clear_win_passes() -> None:
@@ -72,3 +77,49 @@ def test_without_dev_labels_nothing_is_held() -> None:
     """No label, no verdict."""
     with pytest.raises(DataError, match="dev_share"):
         hold(QRELS.clear(), _run(1), {"bm25": _run(2)}, measure="nDCG@10", margin=0, max_p=0.1, seed=1)
+
+
+@pytest.mark.parametrize(("max_p", "needed"), [(0.1, 4), (0.125, 3), (0.05, 5), (0.5, 1), (1.0, 1), (0.001, 10)])
+def test_the_queries_that_p_takes(max_p: float, needed: int) -> None:
+    """The smallest n with 1 / 2^n at most p; with one less even a clear win cannot be told, with as many it passes."""
+    assert queries_needed(max_p) == needed
+    assert _hold(_run(1), max_p=max_p, queries=needed, bm25=_run(3)).passed
+    if needed > 1:
+        verdict = _hold(_run(1), max_p=max_p, queries=needed - 1, bm25=_run(3))
+        assert [duel.outcome for duel in verdict.duels] == ["cannot tell"]
+        assert not verdict.passed
+
+
+def test_too_few_queries_are_named() -> None:
+    """How many there are, how many it takes, and what to do; a loss is no loss either."""
+    for place in (1, 5):
+        verdict = _hold(_run(place), max_p=0.1, queries=3, bm25=_run(3), cosine=_run(2))
+        assert verdict.refusal == (
+            "export: 3 dev queries cannot tell whether the new reranker beats (nDCG@10) bm25, cosine: [export] guard_p "
+            "takes 4 on which either ranks a relevant document, and these are 3; label more queries, "
+            'rerank with --bundle ready, which needs no labels, or set [export] guard = "off" to ship it anyway'
+        )
+    assert verdict.to_table().splitlines()[2].endswith("cannot tell")
+
+
+def test_queries_without_a_relevant_candidate_tell_nothing() -> None:
+    """Where neither run has the document, twelve queries are as few as none, and so are labels of nothing relevant."""
+    lost = _run(1).filter(pl.col("doc_id") != "best")
+    assert [duel.outcome for duel in _hold(lost, bm25=lost).duels] == ["cannot tell"]
+    found = pl.concat([_run(1).filter(pl.col("query_id").is_in(QUERIES[:3])), lost]).unique(["query_id", "doc_id"])
+    assert [(duel.telling, duel.outcome) for duel in _hold(found, bm25=lost).duels] == [(3, "cannot tell")]
+    irrelevant = QRELS.with_columns(grade=pl.lit(1, dtype=pl.Int32))
+    verdict = hold(irrelevant, _run(1), {"bm25": _run(3)}, measure="nDCG@10", margin=0, max_p=0.1, seed=1, lowest=1)
+    assert not verdict.passed
+    assert json.loads(json.dumps(verdict.to_json(), allow_nan=False))["duels"] == [
+        {"baseline": "bm25", "new": None, "old": None, "difference": None, "p": None, "telling": 0}
+        | {"outcome": "cannot tell"}
+    ]
+    assert verdict.to_table().splitlines()[2].split() == ["bm25", "-", "-", "-", "-", "cannot", "tell"]
+
+
+def test_a_reranker_whose_scores_are_not_numbers_is_no_winner() -> None:
+    """They have no order to hold."""
+    broken = _run(1).with_columns(score=pl.lit(float("nan")))
+    with pytest.raises(DataError, match="has the score nan"):
+        _hold(broken, bm25=_run(3))

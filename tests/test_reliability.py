@@ -43,6 +43,7 @@ def _calibrated(pairs: int) -> tuple[np.ndarray, np.ndarray]:
 def test_a_judge_that_knows_its_doubts_is_calibrated() -> None:
     """Grades drawn from the judge's own distributions leave errors near zero in every well-filled bin."""
     found = _found(*_calibrated(6000))
+    assert found.ece_relevant is not None
     assert found.ece_relevant.value < 0.02
     assert found.ece_confidence.value < 0.02
     for each in found.bins:
@@ -55,6 +56,7 @@ def test_a_judge_that_boasts_is_not() -> None:
     probabilities = np.tile([0.97, 0.01, 0.01, 0.01], (60, 1))
     found = _found(np.array([0, 3] * 30), probabilities)
     assert found.ece_confidence.value == pytest.approx(0.47)
+    assert found.ece_relevant is not None
     assert found.ece_relevant.value == pytest.approx(0.48)
     assert found.pairs_above_90 == 60
     assert found.share_within_one_above_90 is not None
@@ -67,7 +69,17 @@ def test_without_sure_pairs_there_is_no_share_of_them() -> None:
     """A judge that is never 0.9 sure has no such figure, and the table says so."""
     found = _found(np.arange(40) % 4, np.tile([0.4, 0.3, 0.2, 0.1], (40, 1)))
     assert found.share_within_one_above_90 is None
-    assert found.to_table().splitlines()[-1].split() == ["within", "one,", "above", "0.9", "(0", "pairs)", "-"]
+    assert found.to_table().splitlines()[-1].split() == ["within", "one,", "above", "0.9", "(0", "pairs)", "-", "-"]
+    assert found.to_json()["share_within_one_above_90"] is None
+
+
+@pytest.mark.parametrize("grade", [1, 2])
+def test_labels_on_one_side_do_not_tell_the_error_of_relevance(grade: int) -> None:
+    """Where no pair is relevant, perhaps since the scale is another one, or all are, the figure is a dash."""
+    found = _found(np.full(40, grade), np.tile([0.4, 0.3, 0.2, 0.1], (40, 1)))
+    assert found.ece_relevant is None
+    assert found.to_json()["ece_relevant"] is None
+    assert found.to_table().splitlines()[-3].split() == ["ECE", "of", "P(relevant)", "-", "-"]
 
 
 def test_every_pair_is_in_one_bin_and_the_table_is_narrow() -> None:

@@ -115,6 +115,7 @@ def _below(values: Floats, levels: Indices, queries: Indices, places: Floats, sc
     counts = np.zeros((int(queries.max()) + 1, len(places) + 1, len(scale.names)))
     np.add.at(counts, (queries, np.searchsorted(places, values, side="right"), levels), 1)
     draws = query_draws(len(counts), resamples=_RESAMPLES, seed=seed).astype(np.float64)
+    draws = draws if len(draws) else np.ones((1, 1))  # a single query is not resampled
     below = np.tensordot(draws, np.cumsum(counts, axis=1), axes=1)
     return np.asarray(below / below[:, -1].sum(axis=1)[:, None, None], dtype=np.float64)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -22,8 +21,8 @@ class Quality:
     """
 
     log_likelihood: float
-    kappa: float
-    kappa_binary: float
+    kappa: float | None
+    kappa_binary: float | None
     auc: float | None
     within_query_auc: float | None
 
@@ -34,21 +33,24 @@ class Quality:
 
 def quality(scores: ArrayLike, grades: Sequence[int], query_ids: Sequence[str], scale: Scale) -> Quality:
     """Measure the scores against human grades of the same pairs."""
-    from sklearn.metrics import cohen_kappa_score
-
     values, human = np.asarray(scores, dtype=np.float64), np.asarray(grades, dtype=np.int64)
     rows = CumulativeLink.fit(values, human, scale).probabilities(values)
     chosen = rows[np.arange(len(human)), human - scale.lowest]
     judged = cut(values, matching_cuts(values, human, scale), scale)
     relevant = human >= scale.relevant
-    with warnings.catch_warnings():
-        # One grade on both sides has no kappa: scikit-learn warns and returns nan, which counts as none here.
-        warnings.simplefilter("ignore")
-        kappa = float(np.nan_to_num(cohen_kappa_score(human, judged)))
-        binary = float(np.nan_to_num(cohen_kappa_score(relevant, judged >= scale.relevant)))
     return Quality(
-        float(np.log(chosen).mean()), kappa, binary, _auc(values, relevant), _within(values, relevant, query_ids)
+        log_likelihood=float(np.log(chosen).mean()),
+        kappa=_kappa(human, judged),
+        kappa_binary=_kappa(relevant, judged >= scale.relevant),
+        auc=_auc(values, relevant),
+        within_query_auc=_within(values, relevant, query_ids),
     )
+
+
+def _kappa(human: NDArray[np.generic], judged: NDArray[np.generic]) -> float | None:
+    from sklearn.metrics import cohen_kappa_score
+
+    return float(cohen_kappa_score(human, judged)) if len(np.unique(human)) > 1 else None
 
 
 def _within(values: NDArray[np.float64], relevant: NDArray[np.bool_], query_ids: Sequence[str]) -> float | None:

@@ -158,7 +158,7 @@ def _merged(folder: Path, card: JudgeCard) -> Base:
 
 
 def _check_probe(folder: Path, card: JudgeCard, found: Sequence[float]) -> None:
-    gap = max(abs(mine - theirs) for mine, theirs in zip(found, card.probe, strict=True))
+    gap = float(np.max([abs(mine - theirs) for mine, theirs in zip(found, card.probe, strict=True)]))
     if not gap <= TOLERANCE:
         raise ArtifactError(
             f"{folder}: tuned on other weights of {card.judge.base} (probe scores differ by {gap:.2f}); "

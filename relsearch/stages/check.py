@@ -63,6 +63,15 @@ def check_labels(context: Context, stages: Collection[str]) -> list[str]:
         )
     if "evaluate" in stages and not test:
         raise DataError(f"{held}; label a test query, raise [pool] test_share, or set it to 0 to measure nothing")
+    if (
+        "augment" in stages
+        and not config.augment.force
+        and len(context.split("dev") & set(context.human["query_id"])) < 2
+    ):
+        raise DataError(
+            f"{held}; a single dev query cannot tell whether the judge is better than the majority class: label more "
+            "queries, raise [pool] dev_share, or take the judge's labels as they are with [augment] force = true"
+        )
     limits = []
     needed = queries_needed(config.export.guard_p)
     if "export" in stages and config.export.guard != "off" and len(dev) < needed:

@@ -95,14 +95,15 @@ def agree(context: Context, work: Building) -> None:
     for split in ("dev", "test"):
         if context.split(split):
             result = _agreement(context, split)
-            work.figures |= {f"kappa_{split}": result.kappa.value, split: result.to_json(), "table": result.to_table()}
+            kappa = result.kappa.value if result.kappa else None
+            text = "\n".join([result.to_table(), *result.notes])
+            work.figures |= {f"kappa_{split}": kappa, split: result.to_json(), "table": text}
 
 
 def augment(context: Context, work: Building) -> None:
     """Join human and judged labels of training queries, unless the judge fails its gate on dev queries."""
     config = context.config
-    kappa = _agreement(context, "dev").kappa
-    policy.gate_judge(kappa.value, low=kappa.low, force=config.augment.force)
+    policy.gate_judge(_agreement(context, "dev").kappa, force=config.augment.force)
     written, labels = synthetic(context)
     examples = policy.augment(
         context.labels,

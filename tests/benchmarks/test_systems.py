@@ -62,11 +62,19 @@ def test_a_judge_that_turns_grades_round_turns_the_ranking_round() -> None:
 
 
 def test_a_judge_that_calls_nothing_relevant_ranks_nothing() -> None:
-    """With every system at 0 there is no tau, and the table says so."""
+    """NDCG is not defined on such labels, nor is tau, and the table says so."""
     found = systems(RUNS, _human(), _regraded(pl.lit(0)), SCALE, resamples=100, seed=1)
     assert found.tau is None
-    assert set(found.judged.values()) == {0.0}
+    assert set(found.to_json()["judged"].values()) == {None}
+    assert found.to_table().splitlines()[2].split()[-1] == "-"
     assert found.to_table().endswith("undefined")
+
+
+def test_grades_count_from_the_scales_lowest() -> None:
+    """Grades 1 to 4 rank the systems as the same labels from 0 do."""
+    higher = _human().with_columns(pl.col("grade") + 1)
+    found = systems(RUNS, higher, higher, SCALES["1-4"], resamples=100, seed=1)
+    assert found.human == systems(RUNS, _human(), _human(), SCALE, resamples=100, seed=1).human
 
 
 def test_only_pairs_with_both_labels_count() -> None:

@@ -354,7 +354,7 @@ def test_the_guard_keeps_what_ships(config: Path, tmp_path: Path) -> None:
     changed = _copied(config, tmp_path)
     export = tmp_path / "out" / "export"
     before = _files(export / "bundle")
-    _change(changed, 'guard = "off"', 'guard = "off"\nguard_margin = 1.0')
+    _change(changed, 'guard = "off"', 'guard = "off"\nguard_margin = 1.0\nguard_p = 0.5')
     for old, guard in (("off", "refuse"), ("refuse", "report")):
         _change(changed, f'guard = "{old}"', f'guard = "{guard}"')
         command = [sys.executable, "-c", "from relsearch.cli import main; main()", "export", "-c", str(changed)]
