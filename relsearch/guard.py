@@ -45,12 +45,18 @@ class Duel:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All duels, on so many queries, by one measure; it takes `needed` telling ones to show a gain."""
+    """All duels, on so many queries of a kind, by one measure; it takes `needed` telling ones to show a gain."""
 
     measure: str
     queries: int
+    kind: str
     needed: int
     duels: tuple[Duel, ...]
+
+    @property
+    def told(self) -> bool:
+        """Whether there were enough telling queries for every duel."""
+        return all(duel.outcome != "cannot tell" for duel in self.duels)
 
     @property
     def passed(self) -> bool:
@@ -66,7 +72,7 @@ class Verdict:
             if duel.outcome == "not beaten"
         )
         if lost:
-            on = f"on {self.queries} dev queries the new reranker does not beat"
+            on = f"on {self.queries} {self.kind} queries the new reranker does not beat"
             found = f"{on} ({self.measure}) {lost}; label more queries, train longer"
         else:
             found = f"{self._untold}; label more queries"
@@ -81,8 +87,8 @@ class Verdict:
         names = ", ".join(duel.baseline for duel in untold)
         telling = min((duel.telling for duel in untold), default=0)
         return (
-            f"{self.queries} dev queries cannot tell whether the new reranker beats ({self.measure}) {names}: [export] "
-            f"guard_p takes {self.needed} on which either ranks a relevant document, and these are {telling}"
+            f"{self.queries} {self.kind} queries cannot tell whether the new reranker beats ({self.measure}) {names}: "
+            f"[export] guard_p takes {self.needed} on which either ranks a relevant document, and these are {telling}"
         )
 
     def to_json(self) -> JsonValue:
@@ -90,6 +96,7 @@ class Verdict:
         return {
             "measure": self.measure,
             "queries": self.queries,
+            "kind": self.kind,
             "queries_needed": self.needed,
             "passed": self.passed,
             "duels": [_duel_json(duel) for duel in self.duels],
@@ -108,7 +115,7 @@ class Verdict:
             ]
             for duel in self.duels
         ]
-        return table([f"{self.measure}, n={self.queries} dev", "new", "baseline", "diff", "p", "verdict"], rows)
+        return table([f"{self.measure}, n={self.queries} {self.kind}", "new", "baseline", "diff", "p", "verdict"], rows)
 
 
 def queries_needed(max_p: float) -> int:
@@ -126,10 +133,11 @@ def hold(
     max_p: float,
     seed: int,
     lowest: int = 0,
+    kind: str = "dev",
 ) -> Verdict:
     """Hold a new run against each baseline on every query of the qrels; a query that a run lacks counts 0.
 
-    Grades count from `lowest`, the scale's.
+    Grades count from `lowest`, the scale's; `kind` says which queries these are.
     """
     labels = from_zero(qrels, lowest)
     if labels.is_empty():
@@ -146,7 +154,7 @@ def hold(
         if telling < needed:
             outcome = "cannot tell"
         duels.append(Duel(name, float(ours.mean()), float(theirs.mean()), difference, p, telling, outcome))
-    return Verdict(measure, len(ours), needed, tuple(duels))
+    return Verdict(measure, len(ours), kind, needed, tuple(duels))
 
 
 def _duel_json(duel: Duel) -> dict[str, JsonValue]:

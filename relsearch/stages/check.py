@@ -14,7 +14,7 @@ from relsearch.index.registry import check_searcher
 from relsearch.judge.registry import REMOTE, RERANKER, TUNED, check_judge, judge_content
 from relsearch.rerank.bundle import open_bundle
 from relsearch.stages.context import Context
-from relsearch.stages.folds import answerable
+from relsearch.stages.folds import answerable, folds_need
 from relsearch.template import template_fields
 from relsearch.weights import check_model
 
@@ -76,7 +76,7 @@ def check_labels(context: Context, stages: Collection[str]) -> list[str]:
     needed = queries_needed(config.export.guard_p)
     if "export" in stages and config.export.guard != "off" and len(dev) < needed:
         both = len(train | dev)
-        if both < needed:
+        if both < folds_need(config.export.guard_p):
             how = f"nor do the {both} training and dev queries together: the guard cannot tell, and nothing ships"
         else:
             how = f"so the guard trains again on folds of the {both} training and dev queries"

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from relsearch import tables
+from relsearch.guard import queries_needed
 from relsearch.rerank.card import CARD
 from relsearch.rerank.families import open_model
 from relsearch.rerank.mix import Mix
@@ -17,7 +18,13 @@ from relsearch.rerank.reranker import Reranker
 from relsearch.stages.context import Context
 from relsearch.stages.training import arm_examples, human_examples, train_on
 
+FOLDED = ("human", "augmented")  # the arms whose training is known before it begins
 _FOLDS = 5
+
+
+def folds_need(max_p: float) -> int:
+    """Return how many queries folds take: enough to reach the p, and one to learn from, to stop by and to rank."""
+    return max(queries_needed(max_p), 3)
 
 
 def answerable(context: Context, *splits: str) -> set[str]:

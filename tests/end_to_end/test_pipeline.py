@@ -367,6 +367,19 @@ def test_the_guard_keeps_what_ships(config: Path, tmp_path: Path) -> None:
     assert figures["shipped"] == "previous"
 
 
+def test_folds_tell_where_dev_queries_are_too_few(config: Path, tmp_path: Path) -> None:
+    """Two dev queries cannot show a gain; six that folds held out can, and no fold's model is left."""
+    changed = _copied(config, tmp_path)
+    _change(changed, 'guard = "off"', 'guard = "report"')
+    _change(changed, "[optimize]\nenabled = true", "[optimize]\nenabled = false")
+    (result,) = run_verb("export", load_config(changed))
+    guard = result.figures["guard"]
+    assert isinstance(guard, dict)
+    assert (guard["kind"], guard["queries"]) == ("cross-validated", 6)
+    assert "n=6 cross-validated" in str(result.figures["table"])
+    assert not (tmp_path / "out" / "export" / "folds").exists()
+
+
 def test_the_ready_reranker_ships_where_a_new_one_does_not_beat_it(config: Path, tmp_path: Path) -> None:
     """`[export] shipped = "ready"` holds new ones to it, keeps it where they lose, and shows it in the last table."""
     changed = _copied(config, tmp_path)
