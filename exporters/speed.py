@@ -24,7 +24,7 @@ MARGIN = 1.1
 # With six rounds their least and their greatest ratio hold the median with 97 %; with 20, the sixth from either end.
 _ROUNDS, _MOST_ROUNDS = 6, 20
 _SECONDS = 30.0  # after which no further round begins
-_DOCUMENTS = 100  # a round: a second or two
+_DOCUMENTS = 50  # a round: about a second
 _CONFIDENCE = 0.95
 _RUNTIMES = ("onnxruntime", "openvino", "onnx", "nncf")
 _LOG = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ def _version(package: str) -> str | None:
 
 
 def _first(lists: Sequence[RankList]) -> list[RankList]:
-    """The first lists that have some hundred documents together."""
+    """The first lists that have some fifty documents together."""
     ends = np.cumsum([len(part.texts) for part in lists])
     return list(lists[: int(np.searchsorted(ends, _DOCUMENTS)) + 1])
 
