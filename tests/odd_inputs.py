@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections import Counter
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
 
 from relsearch.errors import RelsearchError
 
-# How many inputs a test tries; a benchmark raises it.
-ODD = settings(
-    max_examples=int(os.environ.get("RELSEARCH_ODD_INPUTS", "100")),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+# How many inputs a test tries; a benchmark raises it, and reads what came of them.
+INPUTS = int(os.environ.get("RELSEARCH_ODD_INPUTS", "100"))
+TALLY = Counter({"tried": 0, "tracebacks": 0, "files_changed": 0})
 _SIGNS = (
     *("", " ", "\t", "\n", "\r", "\r\n", "\x00", "\x0b", "\x1c", "\x1f", "\x7f", "\x85", "\xa0", "\u2028", "\ufeff"),
     *("'", '"', '""', "\\", ",", ";", "#", "=1+1", "{", "}", "[", "]", "{}", "null", "true", "<top>", "*", "../x"),
@@ -29,14 +30,64 @@ _LONG = {"deep": "[" * 2000, "digits": "9" * 5000, "cell": "x" * 140_000}
 NASTY = st.sampled_from(_SIGNS) | st.sampled_from([*_LONG]).map(_LONG.__getitem__)
 
 
-def answers(call: Callable[[], object]) -> bool:
-    """Whether a call gives a result; False where it raises one of our errors, whose message is one line."""
+class FileChangedError(AssertionError):
+    """A file that was there before is another now, or gone."""
+
+
+def odd(
+    *strategies: st.SearchStrategy[Any], share: float = 1, **named: st.SearchStrategy[Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that runs a test on `share` of INPUTS drawn inputs, and counts them in TALLY."""
+    limits = settings(
+        max_examples=max(2, round(share * INPUTS)),
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    return lambda test: limits(given(*strategies, **named)(_counted(test)))
+
+
+def _counted(test: Callable[..., None]) -> Callable[..., None]:
+    @wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            test(*args, **kwargs)
+        except UnsatisfiedAssumption:  # hypothesis draws again
+            raise
+        except Exception as exc:
+            TALLY["files_changed" if isinstance(exc, FileChangedError) else "tracebacks"] += 1
+            TALLY["tried"] += 1
+            raise
+        TALLY["tried"] += 1
+
+    return run
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Every file below a folder, by its path."""
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def check_unchanged(before: dict[Path, bytes]) -> None:
+    """Raise FileChangedError where a file does not hold what it held."""
+    for path, data in before.items():
+        if not path.is_file() or path.read_bytes() != data:
+            raise FileChangedError(f"{path} {'changed' if path.exists() else 'is gone'}")
+
+
+def answers(call: Callable[[], object], folder: Path | None = None) -> bool:
+    """Whether a call gives a result; False where it raises one of our errors, whose message is one line.
+
+    Either way the folder's files are what they were.
+    """
+    before = contents(folder) if folder else {}
     try:
         call()
     except RelsearchError as exc:
         if len(str(exc).splitlines()) != 1:
             raise AssertionError(f"not one line: {exc!r}") from exc
         return False
+    finally:
+        check_unchanged(before)
     return True
 
 

@@ -7,14 +7,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch.config import CollectionConfig, Config
 from relsearch.corpus import load_collection
 from relsearch.pipeline import run_verb
 from relsearch.query_log import is_query_log, read_query_log
-from tests.odd_inputs import ODD, answers, odd_files, odd_ids
+from tests.odd_inputs import answers, odd, odd_files, odd_ids
 
 CORPUS = (
     '{"_id": "d1", "title": "Tea", "text": "Green \\u00e9", "year": 1999, "tags": ["a", "b"], "meta": {"a": [1.5]}}\n'
@@ -35,35 +34,31 @@ JSON = st.recursive(
 NAMES = st.sampled_from(["_id", "doc_id", "doc_id_", "query_id", "text", "title", "metadata", "fields", ""])
 
 
-@ODD
-@given(odd_files(CORPUS))
+@odd(odd_files(CORPUS))
 def test_corpora(tmp_path: Path, data: bytes) -> None:
     """As plain text or gzip under either name."""
     (tmp_path / "corpus.jsonl").write_bytes(data)
-    answers(lambda: list(load_collection(str(tmp_path)).documents(["title", "text"])))
+    answers(lambda: list(load_collection(str(tmp_path)).documents(["title", "text"])), tmp_path)
 
 
-@ODD
-@given(odd_files(QUERIES))
+@odd(odd_files(QUERIES))
 def test_queries(tmp_path: Path, data: bytes) -> None:
     """And whether a file is queries that relsearch wrote."""
     (tmp_path / "queries.jsonl").write_bytes(data)
-    answers(lambda: load_collection(str(tmp_path)).queries())
+    answers(lambda: load_collection(str(tmp_path)).queries(), tmp_path)
     is_query_log(tmp_path / "queries.jsonl")
 
 
 @pytest.mark.parametrize("name", LOG)
-@ODD
-@given(data=st.data())
+@odd(data=st.data())
 def test_logs(tmp_path: Path, name: str, data: st.DataObject) -> None:
     """In each format."""
     path = tmp_path / name
     path.write_bytes(data.draw(odd_files(LOG[name])))
-    answers(lambda: read_query_log(path).to_jsonl().encode())
+    answers(lambda: read_query_log(path).to_jsonl().encode(), tmp_path)
 
 
-@ODD
-@given(
+@odd(
     st.lists(st.dictionaries(NAMES | odd_ids(), JSON, max_size=4), max_size=3),
     odd_files(SPLITS),
     odd_ids(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch.config import load_config, parse_scale
@@ -15,7 +14,7 @@ from relsearch.index.rest import check_url
 from relsearch.judge.prompt import load_prompt
 from relsearch.template import render, template_fields
 from relsearch.writer.prompt import load_writer_prompt
-from tests.odd_inputs import ODD, answers, odd_files, odd_ids
+from tests.odd_inputs import answers, odd, odd_files, odd_ids
 
 CONFIG = """seed = 7
 [collection]
@@ -52,26 +51,23 @@ READERS = {
 
 
 @pytest.mark.parametrize("name", READERS)
-@ODD
-@given(data=st.data())
+@odd(data=st.data())
 def test_files(tmp_path: Path, name: str, data: st.DataObject) -> None:
     """TOML of a pipeline, a gateway, a judge and a writer; JSON of a search."""
     valid, read = READERS[name]
     path = tmp_path / "file.toml"
     path.write_bytes(data.draw(odd_files(valid)))
-    answers(lambda: read(path))
+    answers(lambda: read(path), tmp_path)
 
 
-@ODD
-@given(odd_ids() | st.text("{}:!.[]ab", max_size=8), st.dictionaries(odd_ids(), odd_ids(), max_size=3))
+@odd(odd_ids() | st.text("{}:!.[]ab", max_size=8), st.dictionaries(odd_ids(), odd_ids(), max_size=3))
 def test_templates(template: str, fields: dict[str, str]) -> None:
     """What a template reads, it renders."""
     if answers(lambda: template_fields(template)):
         render(fields, template)
 
 
-@ODD
-@given(odd_ids() | st.from_regex(r"\A\d{1,3}-\d{1,3}:\d{1,3}\Z"))
+@odd(odd_ids() | st.from_regex(r"\A\d{1,3}-\d{1,3}:\d{1,3}\Z"))
 def test_scales(text: str) -> None:
     """The relevant grade is on the scale."""
     if answers(lambda: parse_scale(text)):
@@ -79,15 +75,13 @@ def test_scales(text: str) -> None:
         assert scale.relevant in scale.grades
 
 
-@ODD
-@given(odd_ids() | URLS | odd_ids().map(lambda text: f"http://{text}:9200"))
+@odd(odd_ids() | URLS | odd_ids().map(lambda text: f"http://{text}:9200"))
 def test_urls(url: str) -> None:
     """Of search servers."""
     answers(lambda: check_url("opensearch", url))
 
 
-@ODD
-@given(odd_ids())
+@odd(odd_ids())
 def test_prompts_by_name(name: str) -> None:
     """Names and paths that are none."""
     answers(lambda: load_prompt(name))

@@ -6,13 +6,12 @@ from io import BytesIO
 from pathlib import Path
 
 import polars as pl
-from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch import tables
 from relsearch.sheet import read_csv
 from relsearch.types import SCALES, Judgment
-from tests.odd_inputs import ODD, answers, odd_bytes, odd_files
+from tests.odd_inputs import answers, odd, odd_bytes, odd_files
 
 SHEET = 'query_id,doc_id,query,passage,grade\nq1,d1,tea,"two\nlines",2\nq1,\'007,tea,Green,\nq2,d1,sea,Tides,0.0\n'
 JUDGED = tables.judgments_table(
@@ -36,33 +35,30 @@ def _parquet(table: pl.DataFrame) -> bytes:
     return stream.getvalue()
 
 
-@ODD
-@given(odd_files(SHEET))
+@odd(odd_files(SHEET))
 def test_sheets(tmp_path: Path, data: bytes) -> None:
     """Grades stay on the scale."""
     path = tmp_path / "review.csv"
     path.write_bytes(data)
-    if answers(lambda: read_csv(path, SCALES["0-3"])):
+    if answers(lambda: read_csv(path, SCALES["0-3"]), tmp_path):
         assert read_csv(path, SCALES["0-3"]).labels["grade"].is_in([0, 1, 2, 3]).all()
 
 
-@ODD
-@given(odd_bytes(_parquet(JUDGED)))
+@odd(odd_bytes(_parquet(JUDGED)))
 def test_broken_tables(tmp_path: Path, data: bytes) -> None:
     """Whatever bytes of a Parquet file changed."""
     path = tmp_path / "judgments.parquet"
     path.write_bytes(data)
-    answers(lambda: tables.read(path, tables.JUDGMENTS))
+    answers(lambda: tables.read(path, tables.JUDGMENTS), tmp_path)
 
 
-@ODD
-@given(st.fixed_dictionaries(dict.fromkeys(tables.JUDGMENTS, COLUMNS)), st.sets(st.sampled_from([*tables.JUDGMENTS])))
+@odd(st.fixed_dictionaries(dict.fromkeys(tables.JUDGMENTS, COLUMNS)), st.sets(st.sampled_from([*tables.JUDGMENTS])))
 def test_foreign_tables(tmp_path: Path, columns: dict[str, list[object]], absent: set[str]) -> None:
     """Columns of any type, some of them absent: what is read has the types of the schema."""
     path = tmp_path / "judgments.parquet"
     kept = {name: values for name, values in columns.items() if name not in absent or len(absent) > 2}
     pl.DataFrame(kept, strict=False).write_parquet(path)
-    if answers(lambda: tables.read(path, tables.JUDGMENTS)):
+    if answers(lambda: tables.read(path, tables.JUDGMENTS), tmp_path):
         table = tables.read(path, tables.JUDGMENTS)
         assert dict(table.schema) == dict(tables.JUDGMENTS)
         assert table["doc_id"].null_count() == 0

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given
-
 from relsearch.trec import beir_labels, once, read_qrels, read_run, read_topics
 from relsearch.types import SCALES
-from tests.odd_inputs import ODD, answers, odd_files
+from tests.odd_inputs import answers, odd, odd_files
 
 RUN = "q1 Q0 d1 1 2.5 bm25\nq1 Q0 d2 2 1.5 bm25\nq2\tQ0\td1\t1\t-3e-2\tbm25\n"
 QRELS = "q1 0 d1 2\nq1 0 d2 0\n\nq2\t0\td1\t-1\n"
@@ -23,38 +21,34 @@ def _file(folder: Path, data: bytes) -> Path:
     return path
 
 
-@ODD
-@given(odd_files(RUN))
+@odd(odd_files(RUN))
 def test_runs(tmp_path: Path, data: bytes) -> None:
     """Scores are finite and ranks count from 1, whatever the file held."""
     path = _file(tmp_path, data)
-    if answers(lambda: read_run(path)):
+    if answers(lambda: read_run(path), tmp_path):
         run = read_run(path)
         assert run["score"].is_finite().all()
         assert run.select("query_id", "doc_id").is_duplicated().sum() == 0
 
 
-@ODD
-@given(odd_files(QRELS))
+@odd(odd_files(QRELS))
 def test_qrels(tmp_path: Path, data: bytes) -> None:
     """With a scale and without one."""
     path = _file(tmp_path, data)
-    if answers(lambda: read_qrels(path, None)):
+    if answers(lambda: read_qrels(path, None), tmp_path):
         assert (read_qrels(path, None)["grade"] >= 0).all()
-    answers(lambda: read_qrels(path, SCALES["1-4"]))
+    answers(lambda: read_qrels(path, SCALES["1-4"]), tmp_path)
 
 
-@ODD
-@given(odd_files(BEIR))
+@odd(odd_files(BEIR))
 def test_beir_qrels(tmp_path: Path, data: bytes) -> None:
     """No pair twice."""
     path = _file(tmp_path, data)
-    answers(lambda: once(beir_labels(path)))
+    answers(lambda: once(beir_labels(path)), tmp_path)
 
 
-@ODD
-@given(odd_files(TOPICS) | odd_files(BLOCKS))
+@odd(odd_files(TOPICS) | odd_files(BLOCKS))
 def test_topics(tmp_path: Path, data: bytes) -> None:
     """Of both kinds."""
     path = _file(tmp_path, data)
-    answers(lambda: read_topics(path))
+    answers(lambda: read_topics(path), tmp_path)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch import tables
@@ -25,7 +24,7 @@ from relsearch.tables import candidates_table, judgments_table
 from relsearch.text_files import csv_rows, encodable
 from relsearch.trec import read_qrels, read_run
 from relsearch.types import SCALES, Candidate, Document, Judgment
-from tests.odd_inputs import ODD, answers, odd_ids
+from tests.odd_inputs import answers, odd, odd_ids
 
 SCALE = SCALES["0-3"]
 SCORES = st.floats() | st.floats(-1e6, 1e6)
@@ -56,8 +55,7 @@ def _plain(text: str) -> str:
     return encodable(text).replace("\0", "").replace("\ufeff", "")[:100]
 
 
-@ODD
-@given(st.dictionaries(odd_ids(), SCORES, min_size=1, max_size=4), odd_ids(), odd_ids(), NAMES)
+@odd(st.dictionaries(odd_ids(), SCORES, min_size=1, max_size=4), odd_ids(), odd_ids(), NAMES)
 def test_runs(tmp_path: Path, scores: dict[str, float], query_id: str, tag: str, name: str) -> None:
     """Ids, ranks and scores to the last bit."""
     best_first = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
@@ -72,8 +70,7 @@ def test_runs(tmp_path: Path, scores: dict[str, float], query_id: str, tag: str,
         assert read_run(tmp_path / name).equals(run)
 
 
-@ODD
-@given(GRADES, NAMES)
+@odd(GRADES, NAMES)
 def test_qrels(tmp_path: Path, grades: dict[tuple[str, str], int], name: str) -> None:
     """TREC's, and BEIR's in a collection."""
     try:
@@ -91,8 +88,7 @@ def test_qrels(tmp_path: Path, grades: dict[tuple[str, str], int], name: str) ->
         assert judgments_table(load_collection(str(tmp_path)).qrels()).equals(labels)
 
 
-@ODD
-@given(GRADES, odd_ids(), NAMES)
+@odd(GRADES, odd_ids(), NAMES)
 def test_review_sheets(tmp_path: Path, grades: dict[tuple[str, str], int], text: str, name: str) -> None:
     """Filled in by whoever opens them in a spreadsheet."""
     queries, documents = ({pair[place]: text for pair in grades} for place in (0, 1))
@@ -114,8 +110,7 @@ def test_review_sheets(tmp_path: Path, grades: dict[tuple[str, str], int], text:
     assert [*read_csv(path, SCALE).labels.select("query_id", "doc_id").iter_rows()] == pairs
 
 
-@ODD
-@given(st.dictionaries(odd_ids(), FIELDS, min_size=1, max_size=3))
+@odd(st.dictionaries(odd_ids(), FIELDS, min_size=1, max_size=3))
 def test_corpora(tmp_path: Path, documents: dict[str, dict[str, str]]) -> None:
     """Fields of any name and text: what is no UTF-8 becomes question marks, and empty ones go."""
     given = [Document(doc_id, fields) for doc_id, fields in documents.items()]
@@ -126,8 +121,7 @@ def test_corpora(tmp_path: Path, documents: dict[str, dict[str, str]]) -> None:
         assert list(load_collection(str(tmp_path)).documents()) == expected
 
 
-@ODD
-@given(st.dictionaries(odd_ids().filter(_usable), FIELDS.map(_kept), min_size=1, max_size=3))
+@odd(st.dictionaries(odd_ids().filter(_usable), FIELDS.map(_kept), min_size=1, max_size=3))
 def test_tables_of_documents(tmp_path: Path, documents: dict[str, dict[str, str]]) -> None:
     """A field called doc_id, or anything, stays what it is."""
     given = [Document(doc_id, fields) for doc_id, fields in documents.items()]
@@ -137,8 +131,7 @@ def test_tables_of_documents(tmp_path: Path, documents: dict[str, dict[str, str]
     assert list(tables.documents_of(tables.read(tmp_path / "documents.parquet", tables.DOCUMENTS))) == given
 
 
-@ODD
-@given(st.dictionaries(odd_ids().filter(_usable), odd_ids().map(encodable), max_size=4))
+@odd(st.dictionaries(odd_ids().filter(_usable), odd_ids().map(encodable), max_size=4))
 def test_queries_of_a_log(tmp_path: Path, texts: dict[str, str]) -> None:
     """As a collection reads them."""
     log = QueryLog(tuple(LoggedQuery(query_id, text, 1) for query_id, text in texts.items()), len(texts), {})
@@ -146,8 +139,7 @@ def test_queries_of_a_log(tmp_path: Path, texts: dict[str, str]) -> None:
     assert {query.query_id: query.text for query in load_collection(str(tmp_path)).queries()} == texts
 
 
-@ODD
-@given(st.lists(st.lists(odd_ids().map(_plain), min_size=2, max_size=3), max_size=4))
+@odd(st.lists(st.lists(odd_ids().map(_plain), min_size=2, max_size=3), max_size=4))
 def test_rows_of_csv(tmp_path: Path, rows: list[list[str]]) -> None:
     """Cells with separators, quotes and line ends in them."""
     with (tmp_path / "file.csv").open("w", encoding="utf-8", newline="") as stream:
