@@ -26,8 +26,13 @@ _SEEN_BY_DESKTOPS = {".DS_Store", "Thumbs.db"}  # made by looking at a folder
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write a file to, which takes the place of `path` when the block ends well, and goes otherwise."""
+    """Yield a path to write a file to, which takes the place of `path` when the block ends well, and goes otherwise.
+
+    Raise ArtifactError where `path` is a folder, a pipe or a device, which a rename would put out of the way.
+    """
     path = path.resolve()  # through a link, whose target is what is meant
+    if path.exists() and not path.is_file():
+        raise ArtifactError(f"{path}: is no file; name a file to write")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _aside(path, PARTIAL)
     try:

@@ -46,6 +46,15 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_text() == "new"
 
 
+def test_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
+    """As /dev/null would be, by whoever may rename in its folder."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ArtifactError, match="pipe: is no file"):
+        replace_text(tmp_path / "pipe", "new")
+    assert (tmp_path / "pipe").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
 def test_swapping_leaves_the_new_folder_alone(tmp_path: Path) -> None:
     """Nothing of the old folder is mixed into the new one."""
     for name in ("new", "old"):
