@@ -50,6 +50,7 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.serve_soak
 	$(BIN)/python -m benchmarks.gateway_overhead
 	$(BIN)/python -m benchmarks.servers
+	$(BIN)/python -m benchmarks.odd_inputs
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m cogapp -r $(TABLES)
 

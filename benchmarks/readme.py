@@ -57,5 +57,6 @@ PARTS: dict[str, dict[str, tuple[Part, ...]]] = {
         "gateway_overhead": (serving.gateway_overhead,),
         "servers": (serving.servers,),
     },
+    "Odd inputs": {"odd_inputs": (serving.odd_inputs,)},
     "Size": {"footprint": (serving.footprint,)},
 }
