@@ -16,10 +16,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from relsearch.agreement import common_pairs
-from relsearch.bootstrap import Figure, figures_json, figures_table, query_draws
-from relsearch.errors import DataError
-from relsearch.types import Scale
+from relsearch.core.errors import DataError
+from relsearch.core.types import Scale
+from relsearch.measure.agreement import common_pairs
+from relsearch.stats.bootstrap import Figure, figures_json, figures_table, query_draws
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]

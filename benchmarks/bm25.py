@@ -17,14 +17,14 @@ import polars as pl
 
 from benchmarks.folders import COLLECTIONS, SERVERS
 from benchmarks.record import record
-from relsearch.config import EncoderConfig, IndexConfig
-from relsearch.corpus import FolderCollection
-from relsearch.errors import RelsearchError
-from relsearch.evaluate import evaluate
+from relsearch.core.config import EncoderConfig, IndexConfig
+from relsearch.core.errors import RelsearchError
+from relsearch.core.tables import candidates_table
+from relsearch.core.text_table import table
+from relsearch.data.collection import FolderCollection
+from relsearch.data.trec import read_qrels
 from relsearch.index.registry import build_searcher
-from relsearch.show import table
-from relsearch.tables import candidates_table
-from relsearch.trec import read_qrels
+from relsearch.measure.evaluate import evaluate
 
 ENGINES = ("embedded", "lucene", "elasticsearch", "opensearch")
 # Each collection's qrels, the reference NDCG@10 of its README, and the k1 and b of the table.

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from relsearch.config import TrainConfig
-from relsearch.encoder import Encoder, load_encoder
-from relsearch.loading import HEAD
+from relsearch.core.config import TrainConfig
+from relsearch.core.types import Pair
+from relsearch.encoders.encoder import Encoder, load_encoder
+from relsearch.encoders.loading import HEAD
+from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.training import human_examples
 from relsearch.rerank.callbacks import BEST, KeepBest
 from relsearch.rerank.card import Evaluation
 from relsearch.rerank.fit import fit
@@ -24,9 +27,6 @@ from relsearch.rerank.start import load_start
 from relsearch.rerank.torch_scorer import load_model, residuals
 from relsearch.rerank.train import rows_of
 from relsearch.rerank.training import Texts, dev_set_of
-from relsearch.stages.context import Context
-from relsearch.stages.training import human_examples
-from relsearch.types import Pair
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -132,7 +132,7 @@ def _mean_pooled(config: TrainConfig) -> CrossEncoder:
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from torch import nn
 
-    from relsearch.weights import resolve
+    from relsearch.encoders.model_source import resolve
 
     body = Transformer(
         str(resolve(config.base)), model_kwargs={"use_safetensors": True}, max_seq_length=config.max_length

@@ -20,14 +20,14 @@ import polars as pl
 from benchmarks.chain_trec_dl import SEED, TEST
 from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import record
-from relsearch.corpus import load_collection, texts_of
-from relsearch.evaluate import evaluate
+from relsearch.core.tables import CANDIDATES
+from relsearch.data.collection import load_collection, texts_of
+from relsearch.data.trec import read_qrels, read_run
 from relsearch.exporters.choose import write_int8
 from relsearch.exporters.onnx import write_fp32
+from relsearch.measure.evaluate import evaluate
 from relsearch.rerank.bundle import SHIPPED
 from relsearch.rerank.reranker import Reranker
-from relsearch.tables import CANDIDATES
-from relsearch.trec import read_qrels, read_run
 
 MEASURE, DEPTH = "nDCG@10", 100
 ALONE, EVERY = "ready reranker alone", "cross-encoder alone"

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from benchmarks.folders import COLLECTIONS, MODELS
 from benchmarks.record import record
-from relsearch.artifacts import read_manifest
-from relsearch.config import Config
-from relsearch.pipeline import run_all
+from relsearch.core.config import Config
+from relsearch.pipeline.artifacts import read_manifest
+from relsearch.pipeline.order import run_all
 
 TRAINING = ("trec-dl-2021", "llmjudge-dev")
 UNLABELLED = "trec-dl-2022-unlabelled"

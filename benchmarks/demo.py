@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import record
-from relsearch.artifacts import read_manifest
-from relsearch.config import load_config
-from relsearch.pipeline import run_all
+from relsearch.core.config import load_config
+from relsearch.pipeline.artifacts import read_manifest
+from relsearch.pipeline.order import run_all
 
 ARMS = {"bm25": "bm25", "cosine": "cosine", "human_only": "human_reranker", "augmented": "augmented_reranker"}
 
@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, help="where artefacts go; default: runs/demo")
     arguments = parser.parse_args()
-    with as_file(files("relsearch.demo") / "relsearch.toml") as path:
+    with as_file(files("relsearch.data.demo") / "relsearch.toml") as path:
         config = load_config(path)
     if arguments.output:
         config = config.model_copy(update={"output": arguments.output})

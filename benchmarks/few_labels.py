@@ -28,21 +28,21 @@ from scipy import stats
 from benchmarks.chain_trec_dl import E5, SEED, TEST, UNLABELLED, chain_config, gather
 from benchmarks.folders import use_models
 from benchmarks.record import record
-from relsearch import augment as policy
-from relsearch.config import Config, EncoderConfig
-from relsearch.encoder import load_encoder
+from relsearch.core.config import Config, EncoderConfig
+from relsearch.core.text_table import table
+from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.registry import open_judge
 from relsearch.judge.store import judge_all
-from relsearch.pipeline import run_verb
-from relsearch.query_values import query_values
+from relsearch.labels import augment as policy
+from relsearch.measure.query_values import query_values
+from relsearch.pipeline.order import run_verb
+from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.judges import reranker_judge
+from relsearch.pipeline.stages.runs import reorder
+from relsearch.pipeline.stages.training import train_on
 from relsearch.rerank.families import open_model
 from relsearch.rerank.rank import rerank_run
 from relsearch.rerank.reranker import Reranker
-from relsearch.show import table
-from relsearch.stages.context import Context
-from relsearch.stages.judges import reranker_judge
-from relsearch.stages.runs import reorder
-from relsearch.stages.training import train_on
 
 STUDENTS = {"minilm": EncoderConfig(), "e5": EncoderConfig.model_validate(E5)}
 MEASURE = "nDCG@10"

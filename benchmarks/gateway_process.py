@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Sequence
 
-from relsearch.gateway.app import Gateway
-from relsearch.gateway.config import GatewayConfig
-from relsearch.gateway.proxy import Upstream
-from relsearch.gateway.ranking import Ranking, Scorers
-from relsearch.gateway.scoring import ScoringThreads
-from relsearch.gateway.server import serve
+from relsearch.live.gateway.app import Gateway
+from relsearch.live.gateway.config import GatewayConfig
+from relsearch.live.gateway.proxy import Upstream
+from relsearch.live.gateway.ranking import Ranking, Scorers
+from relsearch.live.gateway.scoring import ScoringThreads
+from relsearch.live.gateway.server import serve
 from relsearch.rerank.reranker import Reranker
 
 FAULTS = ("none", "raises", "hangs", "slow")

@@ -24,11 +24,11 @@ from benchmarks.judge_gain import gain
 from benchmarks.judge_quality import Bench
 from benchmarks.judge_variants import SHIPPED
 from benchmarks.record import record
-from relsearch.agreement import agreement
-from relsearch.anchor import Vectors, anchor
-from relsearch.encoder import vectors_by_id
-from relsearch.review import pick
-from relsearch.show import table
+from relsearch.core.text_table import table
+from relsearch.encoders.encoder import vectors_by_id
+from relsearch.labels.query_calibration import Vectors, anchor
+from relsearch.labels.review import pick
+from relsearch.measure.agreement import agreement
 
 GRADES = (1, 2, 3, 5, 10)
 DRAWS = 5

@@ -11,7 +11,7 @@ from benchmarks import judge_measures as measures
 from benchmarks.folders import COLLECTIONS
 from benchmarks.judge_data import E5, MINILM, SCALE, TEST, TRAINING, Labelled, human_of, labelled
 from benchmarks.judge_variants import EVIDENCE
-from relsearch.encoder import load_encoder
+from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.evidence import Evidence
 
 

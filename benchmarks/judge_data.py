@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from benchmarks.folders import COLLECTIONS
-from relsearch.config import EncoderConfig
-from relsearch.corpus import FolderCollection
-from relsearch.template import render
-from relsearch.trec import read_qrels
-from relsearch.types import SCALES, Pair
+from relsearch.core.config import EncoderConfig
+from relsearch.core.template import render
+from relsearch.core.types import SCALES, Pair
+from relsearch.data.collection import FolderCollection
+from relsearch.data.trec import read_qrels
 
 TRAINING, TEST = ("trec-dl-2021", "llmjudge-dev"), "trec-dl-2019"
 SCALE, SEED = SCALES["0-3"], 13

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from relsearch.agreement import common_pairs
-from relsearch.bootstrap import query_draws
-from relsearch.types import Scale
+from relsearch.core.types import Scale
+from relsearch.measure.agreement import common_pairs
+from relsearch.stats.bootstrap import query_draws
 
 _PAIR = ["query_id", "doc_id"]
 _RESAMPLES = 500

@@ -18,15 +18,15 @@ from benchmarks.bias import bias
 from benchmarks.folders import COLLECTIONS
 from benchmarks.pair_scores import pair_scores
 from benchmarks.systems import systems, variants
-from relsearch.agreement import agreement
-from relsearch.bootstrap import Figure
-from relsearch.corpus import FolderCollection
-from relsearch.ordinal import CumulativeLink, cut, matching_cuts
-from relsearch.reliability import has_probabilities, reliability
-from relsearch.tables import judgments_table
-from relsearch.template import render
-from relsearch.trec import read_qrels, read_run
-from relsearch.types import Judgment, Scale
+from relsearch.core.tables import judgments_table
+from relsearch.core.template import render
+from relsearch.core.types import Judgment, Scale
+from relsearch.data.collection import FolderCollection
+from relsearch.data.trec import read_qrels, read_run
+from relsearch.measure.agreement import agreement
+from relsearch.measure.reliability import has_probabilities, reliability
+from relsearch.stats.bootstrap import Figure
+from relsearch.stats.ordinal import CumulativeLink, cut, matching_cuts
 
 PUBLISHED = {"GPT-4": "gpt4", "DeepSeek-V3": "deepseekv3", "Llama-3-8B": "llama3-8b"}
 

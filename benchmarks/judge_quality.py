@@ -34,9 +34,10 @@ from benchmarks.judge_variants import (
     folder_of,
 )
 from benchmarks.record import RESULTS, record
-from relsearch.atomic import replace_text
-from relsearch.config import JudgeConfig
-from relsearch.encoder import load_encoder
+from relsearch.core.atomic import replace_text
+from relsearch.core.config import JudgeConfig
+from relsearch.core.protocols import Judge
+from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.card import CARD
 from relsearch.judge.registry import READY, judge_folder
 from relsearch.judge.sample import natural_sample
@@ -44,8 +45,7 @@ from relsearch.judge.store import judge_all
 from relsearch.judge.tune import tune
 from relsearch.judge.tuned import load_judge
 from relsearch.judge.zero_shot import ZeroShotJudge
-from relsearch.protocols import Judge
-from relsearch.reliability import reliability
+from relsearch.measure.reliability import reliability
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.errors import ModelError
+from relsearch.core.errors import ModelError
 
 BINARY = "e5-small-q4.bin"
 Weights = NDArray[np.float32]

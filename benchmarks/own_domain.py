@@ -29,12 +29,19 @@ from benchmarks.bm25 import DEPTH
 from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.own_collections import ENGLISH, OWN, SEED, STEPS, own_domain_config
 from benchmarks.record import record
-from relsearch import augment as policy
-from relsearch.encoder import load_encoder
-from relsearch.evaluate import Evaluation, evaluate
+from relsearch.core.protocols import Scorer
+from relsearch.core.tables import CANDIDATES, read, write
+from relsearch.core.types import Pair
+from relsearch.data.trec import read_qrels
+from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.store import judge_all
-from relsearch.pipeline import run_verb
-from relsearch.protocols import Scorer
+from relsearch.labels import augment as policy
+from relsearch.measure.evaluate import Evaluation, evaluate
+from relsearch.pipeline.order import run_verb
+from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.judges import reranker_judge
+from relsearch.pipeline.stages.runs import reorder
+from relsearch.pipeline.stages.training import train_on
 from relsearch.rerank.bundle import SHIPPED
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.scorer import LateScorer
@@ -42,13 +49,6 @@ from relsearch.rerank.late.torch_scorer import LateTorchScorer
 from relsearch.rerank.mix import NOTHING, Mix
 from relsearch.rerank.rank import rerank_run
 from relsearch.rerank.reranker import Reranker
-from relsearch.stages.context import Context
-from relsearch.stages.judges import reranker_judge
-from relsearch.stages.runs import reorder
-from relsearch.stages.training import train_on
-from relsearch.tables import CANDIDATES, read, write
-from relsearch.trec import read_qrels
-from relsearch.types import Pair
 
 MEASURE = "nDCG@10"
 MIXES = {"": NOTHING, "_mixed": Mix(0.2), "_shipped": Mix(0.2, 0.3)}

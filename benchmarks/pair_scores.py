@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.config import IndexConfig
-from relsearch.errors import DataError
+from relsearch.core.config import IndexConfig
+from relsearch.core.errors import DataError
+from relsearch.core.template import DEFAULT_TEMPLATE, render
+from relsearch.core.types import Document, Query
 from relsearch.index.embedded import analyser
-from relsearch.template import DEFAULT_TEMPLATE, render
-from relsearch.types import Document, Query
 
 
 def pair_scores(

@@ -14,15 +14,15 @@ import polars as pl
 from benchmarks.folders import COLLECTIONS
 from benchmarks.rerank_ways import NAIVE, Floats, Way, sentence_transformers
 from benchmarks.rounds import faster, interleaved
-from relsearch.corpus import load_collection, texts_of
-from relsearch.query_values import query_values
+from relsearch.data.collection import load_collection, texts_of
+from relsearch.data.trec import read_qrels, read_run
+from relsearch.measure.query_values import query_values
 from relsearch.rerank.calibrated import Request
 from relsearch.rerank.late.folder import VectorFolder
 from relsearch.rerank.late.interaction import TextVectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.rank import rerank_run
 from relsearch.rerank.reranker import Reranker
-from relsearch.trec import read_qrels, read_run
 
 PRECOMPUTED, COLD = "late interaction, documents precomputed", "late interaction, documents read now"
 

@@ -18,9 +18,9 @@ import polars as pl
 from benchmarks.chain_trec_dl import chain_config
 from relsearch.exporters.late import export_late
 from relsearch.exporters.onnx import Labelled
+from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.training import human_examples, train_on
 from relsearch.rerank.bundle import MANIFEST, MODEL, SHIPPED, TOKENIZER, open_bundle, seal
-from relsearch.stages.context import Context
-from relsearch.stages.training import human_examples, train_on
 
 FILES = (MODEL, TOKENIZER)
 MIX = 0.2  # of 0.1, 0.2 and 0.3 the best for the untrained cosine on trec-dl-2021

@@ -17,13 +17,13 @@ import polars as pl
 
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
-from relsearch.corpus import load_collection
-from relsearch.query_values import query_values
+from relsearch.core.text_table import table
+from relsearch.data.collection import load_collection
+from relsearch.data.trec import read_run
+from relsearch.measure.query_values import query_values
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.rank import rerank_run_within
 from relsearch.rerank.reranker import Reranker
-from relsearch.show import table
-from relsearch.trec import read_run
 
 TEST = "trec-dl-2019"
 _QRELS = {"query_id": pl.String, "doc_id": pl.String, "grade": pl.Int64}

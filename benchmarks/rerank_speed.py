@@ -36,7 +36,8 @@ from benchmarks.rerank_ways import (
 )
 from benchmarks.roofline import operations, peak_gops
 from benchmarks.rounds import Spread, faster, interleaved
-from relsearch.corpus import load_collection
+from relsearch.core.text_table import table
+from relsearch.data.collection import load_collection
 from relsearch.exporters.foreign import labelled_lists
 from relsearch.exporters.onnx import write_fp32
 from relsearch.exporters.parity import parity
@@ -45,7 +46,6 @@ from relsearch.rerank.engine import available_cores
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.onnx_scorer import OnnxScorer
 from relsearch.rerank.tokens import PairTokenizer
-from relsearch.show import table
 
 SEED = 13
 QUERY = "how do plants survive a long cold winter"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.corpus import load_collection
+from relsearch.data.collection import load_collection
 from relsearch.exporters.choose import write_bfloat, write_int8, write_static
 from relsearch.exporters.foreign import labelled_lists, write_foreign
 from relsearch.rerank.calibrated import Request

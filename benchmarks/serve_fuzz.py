@@ -19,9 +19,9 @@ from typing import Any
 import httpx
 
 from benchmarks.record import record
+from relsearch.live.service.app import create_app
+from relsearch.live.service.settings import read_settings
 from relsearch.rerank.reranker import Reranker
-from relsearch.serve.app import create_app
-from relsearch.serve.settings import read_settings
 
 SEED = 20
 ALLOWED = {200, 400, 404, 405, 413, 422, 429}

@@ -27,9 +27,9 @@ import httpx
 
 from benchmarks.load import Requests, closed, offered
 from benchmarks.record import amend, record, recorded
-from relsearch.corpus import load_collection
-from relsearch.show import table
-from relsearch.template import render
+from relsearch.core.template import render
+from relsearch.core.text_table import table
+from relsearch.data.collection import load_collection
 
 SEED = 31
 CLIENTS = (1, 8)

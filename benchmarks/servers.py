@@ -12,8 +12,8 @@ import urllib.request
 
 from benchmarks.engines import NAMES, engine, started
 from benchmarks.record import record
-from tests.gateway.calls import replies
-from tests.gateway.same import differences
+from tests.live.gateway.calls import replies
+from tests.live.gateway.same import differences
 
 
 def main() -> None:

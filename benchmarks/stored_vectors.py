@@ -19,10 +19,10 @@ import numpy as np
 from benchmarks.engines import NAMES, engine
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
-from relsearch.corpus import load_collection
+from relsearch.core.text_table import table
+from relsearch.data.collection import load_collection
 from relsearch.index.vectors import open_vectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
-from relsearch.show import table
 
 CANDIDATES = 100
 READ, FOLDER = "read now", "folder"

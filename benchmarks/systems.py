@@ -16,14 +16,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from relsearch.agreement import common_pairs
-from relsearch.bootstrap import Figure, figures_json, or_none, query_draws
-from relsearch.errors import DataError
-from relsearch.pool import union
-from relsearch.query_values import query_values
-from relsearch.show import interval, number, table
-from relsearch.tables import CANDIDATES
-from relsearch.types import Scale
+from relsearch.core.errors import DataError
+from relsearch.core.tables import CANDIDATES
+from relsearch.core.text_table import interval, number, table
+from relsearch.core.types import Scale
+from relsearch.data.pool import union
+from relsearch.measure.agreement import common_pairs
+from relsearch.measure.query_values import query_values
+from relsearch.stats.bootstrap import Figure, figures_json, or_none, query_draws
 
 Floats = NDArray[np.float64]
 _MEASURE = "nDCG@10"

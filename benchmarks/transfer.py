@@ -19,19 +19,19 @@ from benchmarks.bm25 import DEPTH, QRELS
 from benchmarks.chain_trec_dl import E5, TEST
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
-from relsearch.config import EncoderConfig, IndexConfig
-from relsearch.corpus import FolderCollection, texts_of
-from relsearch.encoder import load_encoder
-from relsearch.evaluate import evaluate
+from relsearch.core.config import EncoderConfig, IndexConfig
+from relsearch.core.tables import candidates_table
+from relsearch.core.types import Pair
+from relsearch.data.collection import FolderCollection, texts_of
+from relsearch.data.trec import read_qrels, read_run
+from relsearch.encoders.encoder import load_encoder
 from relsearch.index.registry import build_searcher
+from relsearch.measure.evaluate import evaluate
+from relsearch.pipeline.stages.runs import reorder
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run
 from relsearch.rerank.reranker import Reranker
-from relsearch.stages.runs import reorder
-from relsearch.tables import candidates_table
-from relsearch.trec import read_qrels, read_run
-from relsearch.types import Pair
 
 MEASURE, SEED = "nDCG@10", 13
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from relsearch import augment as policy
-from relsearch.config import Config
-from relsearch.pipeline import run_verb
-from relsearch.stages.context import Context
-from relsearch.stages.label import synthetic
+from relsearch.core.config import Config
+from relsearch.labels import augment as policy
+from relsearch.pipeline.order import run_verb
+from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.label import synthetic
 
 DOCUMENTS = 150
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from relsearch.errors import ConfigError, SearchEngineError
+from relsearch.core.errors import ConfigError, SearchEngineError
 
 KEY_VARIABLE = "RELSEARCH_API_KEY"
 # What is sent where the service needs no key: the engines insist on one.

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from relsearch.config import ExportConfig
-from relsearch.errors import ArtifactError, GateError, ModelError, RelsearchError
+from relsearch.core.config import ExportConfig
+from relsearch.core.errors import ArtifactError, GateError, ModelError, RelsearchError
+from relsearch.core.settings import Runtime
+from relsearch.encoders.model_source import reason
 from relsearch.exporters.calibration import calibration_rows
 from relsearch.exporters.cpu import cpu_flags
 from relsearch.exporters.parity import ParityReport, RankList, gate, gate_finite, parity
@@ -21,8 +23,6 @@ from relsearch.exporters.speed import Speed, gate_faster, kept_speed, measure_sp
 from relsearch.rerank.bundle import ManifestBase, open_bundle, seal
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.sessions import Variant
-from relsearch.settings import Runtime
-from relsearch.weights import reason
 
 # Half precision rounds a logit by about a thousandth of its spread; a broken graph is off by all of it.
 _HALF_TOLERANCE = 0.05

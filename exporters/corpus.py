@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from relsearch.atomic import checksum, replace_text, replacing
-from relsearch.errors import DataError
-from relsearch.ids import id_fault, shown
-from relsearch.text_files import encodable
-from relsearch.types import Document
+from relsearch.core.atomic import checksum, replace_text, replacing
+from relsearch.core.errors import DataError
+from relsearch.core.ids import id_fault, shown
+from relsearch.core.text_files import encodable
+from relsearch.core.types import Document
 
 CORPUS = "corpus.jsonl"
 _MADE = "corpus.made.json"

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from relsearch.errors import ConfigError, SearchEngineError
+from relsearch.core.errors import ConfigError, SearchEngineError
 from relsearch.exporters import attached
 from relsearch.exporters.attached import Attached, Request
-from relsearch.wire import Json, Server
+from relsearch.index.http import Json, Server
 
 SERVICES = ("hugging_face", "custom", "cohere")
 _PATHS = {"hugging_face": "/rerank", "custom": "/v2/rerank", "cohere": "/v2/rerank"}

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from relsearch.config import ExportConfig
-from relsearch.corpus import Collection, texts_of
-from relsearch.errors import DataError, ModelError
+from relsearch.core.config import ExportConfig
+from relsearch.core.errors import DataError, ModelError
+from relsearch.core.template import DEFAULT_TEMPLATE
+from relsearch.core.types import Pair
+from relsearch.data.collection import Collection, texts_of
 from relsearch.exporters.choose import ExportReport
 from relsearch.exporters.graphs import export_cross_encoder
 from relsearch.exporters.onnx import Labelled, making, ship
@@ -19,8 +21,6 @@ from relsearch.rerank.bundle import MODEL, TOKENIZER, Manifest, seal
 from relsearch.rerank.card import CARD
 from relsearch.rerank.logistic import Floats, Logistic
 from relsearch.rerank.torch_scorer import load_model, residuals
-from relsearch.template import DEFAULT_TEMPLATE
-from relsearch.types import Pair
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder

@@ -14,14 +14,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.config import EncoderConfig
-from relsearch.encoder import open_embedder
-from relsearch.errors import GateError, MissingExtraError, ModelError
+from relsearch.core.config import EncoderConfig
+from relsearch.core.errors import GateError, MissingExtraError, ModelError
+from relsearch.encoders.encoder import open_embedder
+from relsearch.encoders.loading import Source
+from relsearch.encoders.model_source import quiet, reason
 from relsearch.exporters.first_token import keep_first_token
-from relsearch.loading import Source
 from relsearch.rerank.sessions import open_session
 from relsearch.rerank.torch_scorer import TYPES, load_model
-from relsearch.weights import quiet, reason
 
 Inputs = dict[str, NDArray[np.int64]]
 LastLayer = Literal["first token", "all tokens"]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from relsearch.errors import DataError
+from relsearch.core.errors import DataError
+from relsearch.core.text_files import write_text
 from relsearch.exporters.trec import graded
-from relsearch.text_files import write_text
 
 
 def write_beir_qrels(judgments: pl.DataFrame, path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from relsearch.config import ExportConfig
+from relsearch.core.config import ExportConfig
 from relsearch.exporters.choose import ExportReport
 from relsearch.exporters.graphs import exporting, save_tokenizer
 from relsearch.exporters.onnx import Labelled, making, ship

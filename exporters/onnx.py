@@ -9,8 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from relsearch.atomic import scratch, swap
-from relsearch.config import ExportConfig
+from relsearch.core.atomic import scratch, swap
+from relsearch.core.config import ExportConfig
+from relsearch.core.types import Pair, Scale
 from relsearch.exporters.choose import ExportReport, choose, write_half
 from relsearch.exporters.graphs import export_cross_encoder, export_encoder
 from relsearch.exporters.parity import LogitScorer, RankList, gate_exact, parity, rank_lists
@@ -27,7 +28,6 @@ from relsearch.rerank.bundle import (
 from relsearch.rerank.card import Card, read_card
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.torch_scorer import TorchScorer
-from relsearch.types import Pair, Scale
 
 _DEPTH = 50  # documents a query in the parity lists: enough to reorder a top ten, seconds to score
 # A wrong graph shows on the first text; the gate on quality needs every list, this one does not.

@@ -8,10 +8,10 @@ import re
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from relsearch.errors import ConfigError, SearchEngineError
+from relsearch.core.errors import ConfigError, SearchEngineError
 from relsearch.exporters import attached
 from relsearch.exporters.attached import Attached, Request
-from relsearch.wire import Server
+from relsearch.index.http import Server
 
 _ML = "/_plugins/_ml"
 _REGEX = "plugins.ml_commons.trusted_connector_endpoints_regex"

@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from relsearch.config import ExportConfig
-from relsearch.errors import DataError, GateError
-from relsearch.types import Pair
+from relsearch.core.config import ExportConfig
+from relsearch.core.errors import DataError, GateError
+from relsearch.core.types import Pair
 
 
 class LogitScorer(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relsearch.errors import MissingExtraError
+from relsearch.core.errors import MissingExtraError
 from relsearch.exporters.cpu import cpu_flags, saturates
 from relsearch.rerank.engine import feeds_of
 from relsearch.rerank.pairs import Row

@@ -12,13 +12,13 @@ from importlib import metadata
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from relsearch.atomic import replace_text
-from relsearch.errors import GateError
+from relsearch.core.atomic import replace_text
+from relsearch.core.errors import GateError
+from relsearch.encoders.model_source import cache_folder
 from relsearch.exporters.cpu import cpu_flags, cpu_name
 from relsearch.exporters.parity import LogitScorer, RankList
 from relsearch.rerank.bundle import ManifestBase
 from relsearch.rerank.engine import available_cores
-from relsearch.weights import cache_folder
 
 MARGIN = 1.1
 # With six rounds their least and their greatest ratio hold the median with 97 %; with 20, the sixth from either end.

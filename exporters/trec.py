@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from relsearch.errors import DataError
-from relsearch.ids import id_fault, shown
-from relsearch.text_files import lines, write_text
+from relsearch.core.errors import DataError
+from relsearch.core.ids import id_fault, shown
+from relsearch.core.text_files import lines, write_text
 
 _PAIR = ["query_id", "doc_id"]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.config import EncoderConfig
-from relsearch.encoder import Encoder, load_encoder
-from relsearch.errors import ArtifactError, DataError
-from relsearch.template import render
-from relsearch.types import Candidate, Document, Query
+from relsearch.core.config import EncoderConfig
+from relsearch.core.errors import ArtifactError, DataError
+from relsearch.core.template import render
+from relsearch.core.types import Candidate, Document, Query
+from relsearch.encoders.encoder import Encoder, load_encoder
 
 NAME = "dense"
 _IDS = "doc_ids.json"

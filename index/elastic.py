@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from relsearch.config import IndexConfig
-from relsearch.errors import ConfigError, MissingExtraError, SearchEngineError, client_reason
+from relsearch.core.config import IndexConfig
+from relsearch.core.errors import ConfigError, MissingExtraError, SearchEngineError, client_reason
+from relsearch.core.types import Document
 from relsearch.index import rest
-from relsearch.types import Document
-from relsearch.wire import Json, Reply, Server, as_object
+from relsearch.index.http import Json, Reply, Server, as_object
 
 NAME = "elasticsearch"
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.config import IndexConfig
-from relsearch.errors import ArtifactError, ConfigError
+from relsearch.core.config import IndexConfig
+from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.template import render
+from relsearch.core.types import Candidate, Document, Query
 from relsearch.index.tokenise import unspaced_tokens, without_unspaced
-from relsearch.template import render
-from relsearch.types import Candidate, Document, Query
 
 _LOG = logging.getLogger(__name__)
 NAME = "embedded"

@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from relsearch.errors import ConfigError, DataError
-from relsearch.hits import engine_scores, hit_documents
-from relsearch.text_files import parse_json, read_text
-from relsearch.types import Candidate, Document, Query
-from relsearch.wire import DOC_ID, Server
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.text_files import parse_json, read_text
+from relsearch.core.types import Candidate, Document, Query
+from relsearch.index.hits import engine_scores, hit_documents
+from relsearch.index.http import DOC_ID, Server
 
 PLACEHOLDER = "{{query}}"
 _LOOKED_UP_AT_ONCE = 500

@@ -8,11 +8,11 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from relsearch.config import IndexConfig
-from relsearch.errors import SearchEngineError
+from relsearch.core.config import IndexConfig
+from relsearch.core.errors import SearchEngineError
+from relsearch.core.types import Document
 from relsearch.index import rest
-from relsearch.types import Document
-from relsearch.wire import Server
+from relsearch.index.http import Server
 
 _LOOKED_UP_AT_ONCE = 500
 _NOT_FOUND = 404

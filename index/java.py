@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from relsearch.errors import MissingExtraError, SearchEngineError
+from relsearch.core.errors import MissingExtraError, SearchEngineError
 
 _OLDEST = 21
 _MODULE = "jdk.incubator.vector"

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from relsearch.config import IndexConfig
-from relsearch.errors import ArtifactError, ConfigError
+from relsearch.core.config import IndexConfig
+from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.template import render
+from relsearch.core.types import Candidate, Document, Query
 from relsearch.index.java import cast_to, java_class, lucene_class
-from relsearch.template import render
-from relsearch.types import Candidate, Document, Query
 
 NAME = "lucene"
 ANALYZERS = {

@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from relsearch.config import EncoderConfig, IndexConfig
-from relsearch.errors import ConfigError, MissingExtraError
-from relsearch.protocols import Searcher
-from relsearch.template import DEFAULT_TEMPLATE
-from relsearch.types import Document
-from relsearch.wire import Server
+from relsearch.core.config import EncoderConfig, IndexConfig
+from relsearch.core.errors import ConfigError, MissingExtraError
+from relsearch.core.protocols import Searcher
+from relsearch.core.template import DEFAULT_TEMPLATE
+from relsearch.core.types import Document
+from relsearch.index.http import Server
 
 SERVERS = ("elasticsearch", "opensearch")
 _CLIENTS = {"elasticsearch": "elasticsearch", "opensearch": "opensearchpy"}

@@ -9,12 +9,12 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
-from relsearch.config import IndexConfig
-from relsearch.errors import ConfigError, SearchEngineError
-from relsearch.ids import shown
-from relsearch.template import render
-from relsearch.types import Candidate, Document, Query
-from relsearch.wire import CONTENTS, DOC_ID
+from relsearch.core.config import IndexConfig
+from relsearch.core.errors import ConfigError, SearchEngineError
+from relsearch.core.ids import shown
+from relsearch.core.template import render
+from relsearch.core.types import Candidate, Document, Query
+from relsearch.index.http import CONTENTS, DOC_ID
 
 LANGUAGES = ("dutch", "english", "french", "german", "italian", "portuguese", "spanish", "standard")
 TIMEOUT_S = 60

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-from relsearch.hits import hit_documents
-from relsearch.types import Document
-from relsearch.wire import Server
+from relsearch.core.types import Document
+from relsearch.index.hits import hit_documents
+from relsearch.index.http import Server
 
 _PAGE = 500
 _KEEP_ALIVE = "2m"

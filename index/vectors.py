@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from relsearch.errors import ArtifactError, ConfigError, SearchEngineError
+from relsearch.core.errors import ArtifactError, ConfigError, SearchEngineError
 from relsearch.index import rest
+from relsearch.index.http import Server
 from relsearch.index.registry import server_at
 from relsearch.rerank.cache import text_key
 from relsearch.rerank.late.folder import META, VectorFolder
 from relsearch.rerank.late.interaction import DocumentVectors
 from relsearch.rerank.late.store import BATCH, OpenStore, Read, StoreFacts, VectorStore
-from relsearch.wire import Server
 
 _FIELD = "vectors"
 _NOT_FOUND = 404

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from relsearch.searching import search, search_async
+    from relsearch.live.searching import search, search_async
 
 __version__ = "0.1.0"
 __all__ = ["search", "search_async"]
@@ -14,7 +14,7 @@ __all__ = ["search", "search_async"]
 def __getattr__(name: str) -> object:
     """Import what searches only when it is asked for: `import relsearch` stays light."""
     if name in __all__:
-        from relsearch import searching
+        from relsearch.live import searching
 
         return getattr(searching, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

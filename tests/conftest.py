@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.types import Document, Query
+from relsearch.core.types import Document, Query
 from tests.tiny_models import save_tiny_bert, save_tiny_llama
 
 REPOSITORY = Path(__file__).resolve().parent.parent

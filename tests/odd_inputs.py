@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import UnsatisfiedAssumption
 
-from relsearch.errors import RelsearchError
+from relsearch.core.errors import RelsearchError
 
 # How many inputs a test tries; a benchmark raises it, and reads what came of them.
 INPUTS = int(os.environ.get("RELSEARCH_ODD_INPUTS", "100"))

@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 from hypothesis import strategies as st
 from typer.main import get_command
 
-from relsearch import tables
 from relsearch.cli import app
-from relsearch.errors import RelsearchError
+from relsearch.core import tables
+from relsearch.core.errors import RelsearchError
+from relsearch.core.types import Judgment
 from relsearch.rerank.bundle import SHIPPED
-from relsearch.types import Judgment
 from tests.odd_inputs import NASTY, check_unchanged, contents, odd_bytes, odd_text
 
 CORPUS = (

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from relsearch import tables
 from relsearch.cli import app
-from relsearch.types import Judgment
+from relsearch.core import tables
+from relsearch.core.types import Judgment
 from tests.conftest import REPOSITORY
 
 VERBS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]

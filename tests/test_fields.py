@@ -9,12 +9,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from relsearch.artifacts import building
-from relsearch.config import CollectionConfig, Config
-from relsearch.errors import ConfigError
-from relsearch.stages.context import Context
-from relsearch.stages.gather import collect
-from relsearch.template import DEFAULT_TEMPLATE
+from relsearch.core.config import CollectionConfig, Config
+from relsearch.core.errors import ConfigError
+from relsearch.core.template import DEFAULT_TEMPLATE
+from relsearch.pipeline.artifacts import building
+from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.gather import collect
 
 WHOLE = {"title": "Tides", "url": "sea.org/tides", "meta": "By the sea", "body": "The moon pulls."}
 ROWS = [{"_id": "whole", **WHOLE}, {"_id": "bare", "body": "Only a body."}]

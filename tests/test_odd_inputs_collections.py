@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from relsearch.config import CollectionConfig, Config
-from relsearch.corpus import load_collection
-from relsearch.pipeline import run_verb
-from relsearch.query_log import is_query_log, read_query_log
+from relsearch.core.config import CollectionConfig, Config
+from relsearch.data.collection import load_collection
+from relsearch.data.query_log import is_query_log, read_query_log
+from relsearch.pipeline.order import run_verb
 from tests.odd_inputs import answers, odd, odd_files, odd_ids
 
 CORPUS = (

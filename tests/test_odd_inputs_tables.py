@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 from hypothesis import strategies as st
 
-from relsearch import tables
-from relsearch.sheet import read_csv
-from relsearch.types import SCALES, Judgment
+from relsearch.core import tables
+from relsearch.core.types import SCALES, Judgment
+from relsearch.labels.csv_form import read_csv
 from tests.odd_inputs import answers, odd, odd_bytes, odd_files
 
 SHEET = 'query_id,doc_id,query,passage,grade\nq1,d1,tea,"two\nlines",2\nq1,\'007,tea,Green,\nq2,d1,sea,Tides,0.0\n'

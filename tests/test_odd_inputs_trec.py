@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from relsearch.trec import beir_labels, once, read_qrels, read_run, read_topics
-from relsearch.types import SCALES
+from relsearch.core.types import SCALES
+from relsearch.data.trec import beir_labels, once, read_qrels, read_run, read_topics
 from tests.odd_inputs import answers, odd, odd_files
 
 RUN = "q1 Q0 d1 1 2.5 bm25\nq1 Q0 d2 2 1.5 bm25\nq2\tQ0\td1\t1\t-3e-2\tbm25\n"

@@ -11,19 +11,19 @@ import polars as pl
 import pytest
 from hypothesis import strategies as st
 
-from relsearch import tables
-from relsearch.corpus import load_collection
-from relsearch.errors import DataError
+from relsearch.core import tables
+from relsearch.core.errors import DataError
+from relsearch.core.ids import id_fault
+from relsearch.core.tables import candidates_table, judgments_table
+from relsearch.core.text_files import csv_rows, encodable
+from relsearch.core.types import SCALES, Candidate, Document, Judgment
+from relsearch.data.collection import load_collection
+from relsearch.data.query_log import LoggedQuery, QueryLog
+from relsearch.data.trec import read_qrels, read_run
 from relsearch.exporters.corpus import write_corpus
 from relsearch.exporters.labels import write_beir_qrels, write_quepid
 from relsearch.exporters.trec import write_qrels, write_run
-from relsearch.ids import id_fault
-from relsearch.query_log import LoggedQuery, QueryLog
-from relsearch.sheet import read_csv, to_csv
-from relsearch.tables import candidates_table, judgments_table
-from relsearch.text_files import csv_rows, encodable
-from relsearch.trec import read_qrels, read_run
-from relsearch.types import SCALES, Candidate, Document, Judgment
+from relsearch.labels.csv_form import read_csv, to_csv
 from tests.odd_inputs import answers, odd, odd_ids
 
 SCALE = SCALES["0-3"]

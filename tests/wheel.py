@@ -14,7 +14,7 @@ import relsearch.cli, relsearch.index, relsearch.exporters, relsearch.rerank.onn
 heavy = {"torch", "transformers", "sentence_transformers"} & set(sys.modules)
 assert not heavy, heavy
 assert "site-packages" in relsearch.index.__file__, relsearch.index.__file__
-from relsearch.corpus import load_collection
+from relsearch.data.collection import load_collection
 assert len(load_collection("demo").queries()) > 200
 """
 

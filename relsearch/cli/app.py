@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from relsearch import __version__
-from relsearch.errors import RelsearchError
-from relsearch.types import LARGEST_SEED, MOST_RESAMPLES
+from relsearch.core.errors import RelsearchError
+from relsearch.core.types import LARGEST_SEED, MOST_RESAMPLES
 
 app = typer.Typer(
     no_args_is_help=True,

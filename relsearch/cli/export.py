@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, app
-from relsearch.settings import Runtime
+from relsearch.core.settings import Runtime
 
 if TYPE_CHECKING:
     from relsearch.exporters.choose import ExportReport
@@ -28,18 +28,18 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Export to ONNX bundles, held to the parity gate: both rerankers of the pipeline, or any cross-encoder."""
-    from relsearch.config import ExportConfig, load_config
+    from relsearch.core.config import ExportConfig, load_config
 
     if model is None:
         from relsearch.cli.stages import show_stages
-        from relsearch.pipeline import run_verb
+        from relsearch.pipeline.order import run_verb
 
         settings = load_config(config)
         show_stages(run_verb("export", settings), settings, as_json=as_json)
         return
     if output is None:
         raise typer.BadParameter("--model needs --output, the bundle folder to write")
-    from relsearch.corpus import load_collection
+    from relsearch.data.collection import load_collection
     from relsearch.exporters.foreign import export_foreign
 
     gate = load_config(config).export if config.is_file() else ExportConfig()

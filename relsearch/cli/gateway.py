@@ -48,18 +48,18 @@ def gateway(
     carry in the header X-Relsearch-Key (the engine never sees it), or --insecure. SSL_CERT_FILE names the authority
     of an https engine.
     """
-    from relsearch.errors import MissingExtraError
+    from relsearch.core.errors import MissingExtraError
 
     try:
-        from relsearch.gateway.app import Gateway
+        from relsearch.live.gateway.app import Gateway
     except ImportError as exc:
         raise MissingExtraError("the gateway", "gateway") from exc
     import asyncio
 
-    from relsearch.gateway.config import GatewayConfig, load_gateway_config
-    from relsearch.gateway.proxy import Upstream
-    from relsearch.gateway.ranking import Ranking
-    from relsearch.gateway.server import check_address, gateway_key, open_scorers, serve
+    from relsearch.live.gateway.config import GatewayConfig, load_gateway_config
+    from relsearch.live.gateway.proxy import Upstream
+    from relsearch.live.gateway.ranking import Ranking
+    from relsearch.live.gateway.server import check_address, gateway_key, open_scorers, serve
 
     key = gateway_key()
     check_address(host, key=key, insecure=insecure)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from relsearch.cli.app import JsonOption, ResamplesOption, SeedOption, app, print_result
-from relsearch.errors import DataError
+from relsearch.core.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from relsearch.types import Scale
+    from relsearch.core.types import Scale
 
 _SCALES = "0-3, 1-4, binary or lowest-highest:relevant"
 
@@ -43,12 +43,12 @@ def evaluate(
     Values are trec_eval's: a run is ordered by its scores, in single precision, and where they tie by document id, the
     last first; its ranks do not count. A labelled query that a run lacks counts 0.
     """
-    from relsearch.evaluate import evaluate as evaluate_runs
-    from relsearch.evaluate import refuse_judge_labels
-    from relsearch.measures import default_measures, parse_measures
-    from relsearch.query_values import inferred_level
-    from relsearch.scale import parse_scale
-    from relsearch.trec import Runs
+    from relsearch.core.measures import default_measures, parse_measures
+    from relsearch.core.scale import parse_scale
+    from relsearch.data.trec import Runs
+    from relsearch.measure.evaluate import evaluate as evaluate_runs
+    from relsearch.measure.evaluate import refuse_judge_labels
+    from relsearch.measure.query_values import inferred_level
 
     parse_measures(measure or [])
     parsed = parse_scale(scale) if scale is not None else None
@@ -81,12 +81,12 @@ def agree(
     as_json: JsonOption = False,
 ) -> None:
     """Measure how far judge labels agree with human ones, and how reliable their probabilities are."""
-    from relsearch.agreement import agreement
-    from relsearch.atomic import replace_text
-    from relsearch.diagram import is_diagram
-    from relsearch.outputs import check_output
-    from relsearch.reliability import has_probabilities, reliability
-    from relsearch.scale import parse_scale
+    from relsearch.core.atomic import replace_text
+    from relsearch.core.outputs import check_output
+    from relsearch.core.scale import parse_scale
+    from relsearch.measure.agreement import agreement
+    from relsearch.measure.plot import is_diagram
+    from relsearch.measure.reliability import has_probabilities, reliability
 
     if plot is not None:
         check_output(plot, inputs=[qrels, judged], ours=is_diagram)
@@ -106,8 +106,8 @@ def agree(
 
 
 def _labels(path: Path, scale: Scale | None) -> pl.DataFrame:
-    from relsearch import tables
-    from relsearch.trec import read_qrels
+    from relsearch.core import tables
+    from relsearch.data.trec import read_qrels
 
     if path.suffix != ".parquet":
         return read_qrels(path, scale)

@@ -24,7 +24,7 @@ from relsearch.cli.app import (
 )
 
 if TYPE_CHECKING:
-    from relsearch.searching import Found, Hit
+    from relsearch.live.searching import Found, Hit
 
 _LONGEST_ID = 24  # keeps room for text within 80 columns
 
@@ -57,7 +57,7 @@ def search(
     order is shown and stderr says why.
     """
     from relsearch.index.registry import connected
-    from relsearch.searching import search as search_live
+    from relsearch.live.searching import search as search_live
 
     fields = parse_fields(field)
     with connected(engine, url) as client:
@@ -83,14 +83,14 @@ def search(
 
 def found_table(found: Found) -> str:
     """Return both ranks of each hit side by side, within 80 columns."""
-    from relsearch.show import table
+    from relsearch.core.text_table import table
 
     rows = [_row(rank, hit) for rank, hit in enumerate(found.hits, 1)]
     return table(["rank", "BM25", "P(rel)", "document", "text"], rows) if rows else "nothing found"
 
 
 def _row(rank: int, hit: Hit) -> list[str]:
-    from relsearch.hits import source_fields
+    from relsearch.index.hits import source_fields
 
     text = " ".join(" ".join(source_fields(hit.source).values()).split())
     shown = hit.doc_id if len(hit.doc_id) <= _LONGEST_ID else hit.doc_id[: _LONGEST_ID - 1] + "…"

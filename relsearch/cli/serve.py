@@ -53,11 +53,11 @@ def serve(
     at /docs. Set RELSEARCH_API_KEY to ask clients for a key; any address but this machine's own needs one. Every
     option can be a variable instead: RELSEARCH_PORT=9000. SIGTERM ends the service after its last answer.
     """
-    from relsearch.errors import MissingExtraError
+    from relsearch.core.errors import MissingExtraError
 
     try:
-        from relsearch.serve.settings import read_settings
-        from relsearch.serve.worker import run
+        from relsearch.live.service.settings import read_settings
+        from relsearch.live.service.worker import run
     except ModuleNotFoundError as exc:
         raise MissingExtraError("the service", "serve") from exc
     run(

@@ -13,8 +13,8 @@ import typer
 from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, app
 
 if TYPE_CHECKING:
-    from relsearch.config import Config
-    from relsearch.pipeline import StageResult
+    from relsearch.core.config import Config
+    from relsearch.pipeline.order import StageResult
 
 _BRIEF_WIDTH = 44  # keeps the table of stages within 80 columns
 
@@ -36,8 +36,8 @@ class Verb(Enum):
 @app.command()
 def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Run every stage that is not up to date and print one table."""
-    from relsearch.config import load_config
-    from relsearch.pipeline import run_all
+    from relsearch.core.config import load_config
+    from relsearch.pipeline.order import run_all
 
     settings = load_config(config)
     show_stages(run_all(settings), settings, as_json=as_json)
@@ -46,8 +46,8 @@ def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> N
 def _add_stage_command(verb: Verb) -> None:
     @app.command(verb.name, help=f"{verb.value} Needs the stages before it to be up to date.")
     def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-        from relsearch.config import load_config
-        from relsearch.pipeline import run_verb
+        from relsearch.core.config import load_config
+        from relsearch.pipeline.order import run_verb
 
         settings = load_config(config)
         show_stages(run_verb(verb.name, settings), settings, as_json=as_json)
@@ -59,7 +59,7 @@ for _verb in Verb:
 
 def show_stages(results: Iterable[StageResult], config: Config, *, as_json: bool) -> None:
     """Print a line as each stage ends, and the table of all, or their JSON; raise GateError as check_guard does."""
-    from relsearch.pipeline import check_guard
+    from relsearch.pipeline.order import check_guard
 
     collected = []
     for result in results:
@@ -73,7 +73,7 @@ def show_stages(results: Iterable[StageResult], config: Config, *, as_json: bool
 
 
 def _show_tables(collected: Sequence[StageResult]) -> None:
-    from relsearch.show import table
+    from relsearch.core.text_table import table
 
     rows = [[r.name, r.status, f"{r.seconds:.0f}", _brief(r.figures)] for r in collected]
     typer.echo(table(["stage", "status", "s", "figures"], rows))

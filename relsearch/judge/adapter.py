@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from relsearch.config import TuneConfig
-from relsearch.errors import ConfigError, MissingExtraError
-from relsearch.weights import loading
+from relsearch.core.config import TuneConfig
+from relsearch.core.errors import ConfigError, MissingExtraError
+from relsearch.encoders.model_source import loading
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

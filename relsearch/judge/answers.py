@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from relsearch.types import Scale
+from relsearch.core.types import Scale
 
 Mode = Literal["logprobs", "schema", "plain"]
 Distribution = tuple[float, ...]  # one probability a grade, lowest grade first

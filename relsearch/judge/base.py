@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from relsearch.config import JudgeConfig
-from relsearch.errors import ConfigError, MissingExtraError
+from relsearch.core.config import JudgeConfig
+from relsearch.core.errors import ConfigError, MissingExtraError
+from relsearch.core.types import Pair, Scale
+from relsearch.encoders.loading import UNUSED, Source
+from relsearch.encoders.model_source import checksum
 from relsearch.judge.bidirectional import EncoderReader, PairEncoder
 from relsearch.judge.causal import CausalReader
 from relsearch.judge.prompt import Prompt, PromptEncoder, Tokens
 from relsearch.judge.trunk import UpperCausalReader, UpperEncoderReader, encoder_layers
-from relsearch.loading import UNUSED, Source
-from relsearch.types import Pair, Scale
-from relsearch.weights import checksum
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from relsearch.core.types import Pair
 from relsearch.judge.pooling import mean, normed, pooled
 from relsearch.judge.prompt import Tokens, bounded
-from relsearch.types import Pair
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

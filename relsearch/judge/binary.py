@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from relsearch.core.protocols import CountingJudge
+from relsearch.core.types import Judgment, Pair, Scale
 from relsearch.judge.fingerprint import fingerprint_of
-from relsearch.protocols import CountingJudge
-from relsearch.types import Judgment, Pair, Scale
 
 
 class BinaryJudge:

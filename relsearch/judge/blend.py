@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 
-from relsearch.errors import DataError
-from relsearch.types import Scale
+from relsearch.core.errors import DataError
+from relsearch.core.types import Scale
 
 Floats = NDArray[np.float64]
 _RIDGE = 1e-3

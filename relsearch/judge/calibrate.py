@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from relsearch.bootstrap import query_draws
-from relsearch.config import Aim
-from relsearch.errors import DataError
-from relsearch.ordinal import matching_cuts
-from relsearch.types import Scale
+from relsearch.core.config import Aim
+from relsearch.core.errors import DataError
+from relsearch.core.types import Scale
+from relsearch.stats.bootstrap import query_draws
+from relsearch.stats.ordinal import matching_cuts
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from relsearch.atomic import replace_text
-from relsearch.config import EncoderConfig, JudgeConfig
-from relsearch.errors import ArtifactError
+from relsearch.core.atomic import replace_text
+from relsearch.core.config import EncoderConfig, JudgeConfig
+from relsearch.core.errors import ArtifactError
+from relsearch.core.types import Scale
 from relsearch.judge.blend import Blend
 from relsearch.judge.prompt import Prompt
-from relsearch.types import Scale
 
 CARD = "judge.json"
 ADAPTER = "adapter"

@@ -10,15 +10,15 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from relsearch.config import Aim
+from relsearch.core.config import Aim
+from relsearch.core.types import Pair, Scale
 from relsearch.judge.calibrate import fit_cuts
 from relsearch.judge.prompt import Tokens
 from relsearch.judge.quality import Quality, quality
 from relsearch.judge.reader import read_all
 from relsearch.judge.sample import natural_sample
 from relsearch.judge.trainer import TunedModel
-from relsearch.ordinal import CumulativeLink
-from relsearch.types import Pair, Scale
+from relsearch.stats.ordinal import CumulativeLink
 
 Scores = NDArray[np.float64]
 

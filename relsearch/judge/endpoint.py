@@ -16,8 +16,8 @@ from threading import Lock
 
 from pydantic import JsonValue, ValidationError
 
-from relsearch.config import RemoteConfig
-from relsearch.errors import ConfigError, MissingExtraError, RemoteError
+from relsearch.core.config import RemoteConfig
+from relsearch.core.errors import ConfigError, MissingExtraError, RemoteError
 from relsearch.judge.answers import Reply
 from relsearch.judge.usage import Meter, Usage
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.config import EncoderConfig, EvidenceColumn
-from relsearch.encoder import Encoder
-from relsearch.feedback import others_mean, standard
+from relsearch.core.config import EncoderConfig, EvidenceColumn
+from relsearch.core.types import Pair, Scale
+from relsearch.encoders.encoder import Encoder
+from relsearch.encoders.prf import others_mean, standard
 from relsearch.judge.blend import Blend
-from relsearch.types import Pair, Scale
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 class Similarity:
     """How alike queries and texts are by one encoder, shape [pairs] each.
 
-    `feedback` is the cosine with the query moved towards the pool's best, 0.5 each (relsearch.feedback). `contrast` is
+    `feedback` is the cosine with the query moved towards the pool's best, 0.5 each (encoders/prf.py). `contrast` is
     how much more like the pool's best a text is than like the pool in the mean; 0 for one alone.
     """
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from relsearch.types import Judgment, Pair, Scale
+from relsearch.core.types import Judgment, Pair, Scale
 
 Decision = tuple[NDArray[np.int64], NDArray[np.float64]]  # grades [n], distributions [n, grades]
 # Pairs that are sorted together: enough for whole queries to share their prefix, few enough to hold in memory.

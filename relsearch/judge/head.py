@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from relsearch.ordinal import CumulativeLink
+from relsearch.stats.ordinal import CumulativeLink
 
 
 class OrdinalHead(nn.Module):

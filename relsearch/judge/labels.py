@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from relsearch.errors import ModelError
-from relsearch.types import Scale
+from relsearch.core.errors import ModelError
+from relsearch.core.types import Scale
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

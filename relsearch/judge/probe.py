@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from relsearch.core.types import Pair
 from relsearch.judge.base import Base
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.reader import read_all
-from relsearch.types import Pair
 
 # Half precision moves a score by under 0.01; another base by far more than its own spread.
 TOLERANCE = 0.05

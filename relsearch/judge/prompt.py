@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from relsearch.config import JudgeConfig, first_fault
-from relsearch.errors import ConfigError
-from relsearch.text_files import encodable, prompt_toml
-from relsearch.types import Pair, Scale
+from relsearch.core.config import JudgeConfig, first_fault
+from relsearch.core.errors import ConfigError
+from relsearch.core.text_files import encodable, prompt_toml
+from relsearch.core.types import Pair, Scale
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from relsearch.ordinal import CumulativeLink, cut, matching_cuts
-from relsearch.types import Scale
+from relsearch.core.types import Scale
+from relsearch.stats.ordinal import CumulativeLink, cut, matching_cuts
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from relsearch.config import Config
-from relsearch.errors import ConfigError
+from relsearch.core.config import Config
+from relsearch.core.errors import ConfigError
+from relsearch.core.protocols import CountingJudge
+from relsearch.core.types import Scale
+from relsearch.encoders.model_source import check_model
 from relsearch.judge.binary import BinaryJudge
 from relsearch.judge.card import content, read_card
 from relsearch.judge.prompt import load_prompt
 from relsearch.judge.remote import check_remote
-from relsearch.protocols import CountingJudge
-from relsearch.types import Scale
-from relsearch.weights import check_model
 
 _TITLE_LINE = "{title}\n"
 READY, TUNED, ZERO_SHOT, REMOTE, RERANKER = "ready", "tuned", "zero-shot", "remote", "reranker"

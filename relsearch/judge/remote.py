@@ -13,15 +13,15 @@ from typing import TypeVar
 import numpy as np
 from tqdm import tqdm
 
-from relsearch.config import RemoteConfig
-from relsearch.errors import ConfigError
+from relsearch.core.config import RemoteConfig
+from relsearch.core.errors import ConfigError
+from relsearch.core.types import Judgment, Pair, Scale
 from relsearch.judge.answers import Distribution, Mode, distribution, request_options
 from relsearch.judge.endpoint import Ask, Body, Endpoint, RequestRefusedError
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.grading import BAR_DELAY_S
 from relsearch.judge.prompt import ChatPrompt, load_prompt
 from relsearch.judge.usage import Meter, Usage
-from relsearch.types import Judgment, Pair, Scale
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

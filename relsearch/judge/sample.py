@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import chain, zip_longest
 
-from relsearch.types import Pair
+from relsearch.core.types import Pair
 
 
 def balanced_steps(

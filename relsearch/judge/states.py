@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from relsearch.atomic import replace_text
+from relsearch.core.atomic import replace_text
 
 _DONE = "groups-done"
 _BAR_DELAY_S = 2.0

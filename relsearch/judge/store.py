@@ -16,11 +16,11 @@ from typing import Any
 
 import polars as pl
 
-from relsearch.atomic import alone, replacing
-from relsearch.errors import ArtifactError, DataError
-from relsearch.protocols import Judge
-from relsearch.tables import JUDGMENTS, judgments_table
-from relsearch.types import Judgment, Pair
+from relsearch.core.atomic import alone, replacing
+from relsearch.core.errors import ArtifactError, DataError
+from relsearch.core.protocols import Judge
+from relsearch.core.tables import JUDGMENTS, judgments_table
+from relsearch.core.types import Judgment, Pair
 
 PART_PAIRS = 256
 _KEY = "key"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
-from relsearch.config import TuneConfig
+from relsearch.core.config import TuneConfig
 from relsearch.judge.base import Reader
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.loss import cumulative_loss, listwise_loss

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from relsearch.config import JudgeConfig, TuneConfig
-from relsearch.encoder import Encoder
-from relsearch.errors import ConfigError, DataError
+from relsearch.core.config import JudgeConfig, TuneConfig
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.types import Pair, Scale
+from relsearch.encoders.encoder import Encoder
+from relsearch.encoders.model_source import fast_dtype
 from relsearch.judge import adapter
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.card import ADAPTER, HEAD, HELD_OUT, JudgeCard, adapter_checksum, read_card, write_card
@@ -26,9 +28,7 @@ from relsearch.judge.registry import judge_folder
 from relsearch.judge.report import TuneReport
 from relsearch.judge.sample import balanced_steps, grade_weights, natural_sample
 from relsearch.judge.trainer import Step, TunedModel, run
-from relsearch.ordinal import CumulativeLink
-from relsearch.types import Pair, Scale
-from relsearch.weights import fast_dtype
+from relsearch.stats.ordinal import CumulativeLink
 
 _LOG = logging.getLogger(__name__)
 _CHECKPOINTS = "checkpoints"

@@ -13,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from relsearch.config import EncoderConfig
-from relsearch.encoder import Encoder, load_encoder
-from relsearch.errors import ArtifactError
+from relsearch.core.config import EncoderConfig
+from relsearch.core.errors import ArtifactError
+from relsearch.core.types import Judgment, Pair, Scale
+from relsearch.encoders.encoder import Encoder, load_encoder
+from relsearch.encoders.model_source import fast_dtype
 from relsearch.judge import adapter
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.card import ADAPTER, HEAD, JudgeCard, read_card
@@ -24,9 +26,7 @@ from relsearch.judge.grading import Decision, judgments
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.probe import TOLERANCE, probe
 from relsearch.judge.reader import read_all
-from relsearch.ordinal import CumulativeLink, cut
-from relsearch.types import Judgment, Pair, Scale
-from relsearch.weights import fast_dtype
+from relsearch.stats.ordinal import CumulativeLink, cut
 
 _LOG = logging.getLogger(__name__)
 

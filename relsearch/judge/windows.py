@@ -16,10 +16,10 @@ from typing import Literal
 
 import numpy as np
 
-from relsearch.errors import ConfigError, DataError
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.protocols import Judge
+from relsearch.core.types import Judgment, Pair, Scale
 from relsearch.judge.fingerprint import fingerprint_of
-from relsearch.protocols import Judge
-from relsearch.types import Judgment, Pair, Scale
 
 Combine = Literal["max", "mean"]
 _LOG = logging.getLogger(__name__)

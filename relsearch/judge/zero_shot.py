@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 
-from relsearch.config import JudgeConfig
+from relsearch.core.config import JudgeConfig
+from relsearch.core.types import Judgment, Pair, Scale
+from relsearch.encoders.model_source import fast_dtype
 from relsearch.judge.base import load_base
 from relsearch.judge.causal import CausalReader
 from relsearch.judge.fingerprint import fingerprint_of
@@ -14,8 +16,6 @@ from relsearch.judge.grading import Decision, judgments
 from relsearch.judge.labels import label_tokens
 from relsearch.judge.prompt import Tokens, load_prompt
 from relsearch.judge.reader import read_all
-from relsearch.types import Judgment, Pair, Scale
-from relsearch.weights import fast_dtype
 
 
 class ZeroShotJudge:

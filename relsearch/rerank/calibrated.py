@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+from relsearch.core.template import render
 from relsearch.rerank.logistic import Floats, Logistic
-from relsearch.template import render
 
 Request = tuple[str, Sequence[str]]
 

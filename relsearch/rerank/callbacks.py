@@ -11,8 +11,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from relsearch.atomic import replace_text
-from relsearch.errors import ModelError
+from relsearch.core.atomic import replace_text
+from relsearch.core.errors import ModelError
 from relsearch.rerank.card import Evaluation
 from relsearch.rerank.dev import METRIC
 

@@ -8,9 +8,9 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relsearch.atomic import replace_text
-from relsearch.config import EncoderConfig
-from relsearch.errors import ArtifactError
+from relsearch.core.atomic import replace_text
+from relsearch.core.config import EncoderConfig
+from relsearch.core.errors import ArtifactError
 from relsearch.rerank.logistic import Logistic
 from relsearch.rerank.prior import Prior
 

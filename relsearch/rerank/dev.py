@@ -14,9 +14,9 @@ from sentence_transformers import CrossEncoder
 from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.base.model import BaseModel
 
+from relsearch.core.types import Pair, Scale
 from relsearch.rerank.logistic import Floats
 from relsearch.rerank.torch_scorer import residuals
-from relsearch.types import Pair, Scale
 
 METRIC = "dev_ndcg10"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from relsearch.core.settings import Runtime
 from relsearch.rerank.pairs import Row
 from relsearch.rerank.sessions import INPUTS, Variant, open_session
-from relsearch.settings import Runtime
 
 # How fast the measured cost follows the machine: about the last ten calls count.
 _MEMORY = 0.1

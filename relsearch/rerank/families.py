@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relsearch.config import EncoderConfig, TrainConfig
-from relsearch.errors import ConfigError
+from relsearch.core.config import EncoderConfig, TrainConfig
+from relsearch.core.errors import ConfigError
+from relsearch.core.types import Scale
 from relsearch.rerank.bundle import Bundle, LateManifest, Manifest, ManifestBase, open_bundle
 from relsearch.rerank.card import Card, CardBase, family_of, read_card
 from relsearch.rerank.late.store import OpenStore
-from relsearch.types import Scale
 
 if TYPE_CHECKING:
     import polars as pl

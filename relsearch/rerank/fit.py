@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relsearch.config import TrainConfig
-from relsearch.loading import HEAD
+from relsearch.core.config import TrainConfig
+from relsearch.encoders.loading import HEAD
 from relsearch.rerank.callbacks import KeepBest
 from relsearch.rerank.dev import DevEvaluator, DevSet
 from relsearch.rerank.loss import Objective, ResidualListLoss

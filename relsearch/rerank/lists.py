@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
-from relsearch.errors import DataError
+from relsearch.core.errors import DataError
 
 _T = TypeVar("_T")
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from relsearch.errors import ModelError
+from relsearch.core.errors import ModelError
 
 Floats = NDArray[np.float64]
 

@@ -10,9 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.errors import ConfigError, DataError
-from relsearch.feedback import others_mean, standard
-from relsearch.protocols import Scorer
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.protocols import Scorer
+from relsearch.encoders.prf import others_mean, standard
 from relsearch.rerank.logistic import Logistic, log_odds
 
 Vectors = NDArray[np.floating[Any]]
@@ -32,7 +32,7 @@ class Mix:
     """How much each counts, in standard deviations of a query's own logits; raise ConfigError for no weight.
 
     `first_stage` weighs the search's own scores: words that match exactly are evidence that an encoder blurs.
-    `feedback` weighs how like a candidate is to those that score best (relsearch.feedback).
+    `feedback` weighs how like a candidate is to those that score best (relsearch.encoders.prf).
     """
 
     first_stage: float = 0.0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from relsearch.encoder import MAX_CHARACTERS_PER_TOKEN
-from relsearch.errors import ArtifactError
+from relsearch.core.errors import ArtifactError
+from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, Manifest, open_bundle_of
 from relsearch.rerank.cache import ContentCache
 from relsearch.rerank.calibrated import encodable

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field
 
-from relsearch.errors import DataError
+from relsearch.core.errors import DataError
 from relsearch.rerank.logistic import Floats, Logistic, check_finite
 
 

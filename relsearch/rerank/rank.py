@@ -7,9 +7,9 @@ from typing import Protocol, runtime_checkable
 
 import polars as pl
 
-from relsearch import tables
-from relsearch.errors import ConfigError, DataError
-from relsearch.protocols import Scorer
+from relsearch.core import tables
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.protocols import Scorer
 from relsearch.rerank.deadline import Reranked, falling
 from relsearch.rerank.reranker import Reranker
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from relsearch.errors import ConfigError, ModelError
-from relsearch.protocols import Scorer
+from relsearch.core.errors import ConfigError, ModelError
+from relsearch.core.protocols import Scorer
+from relsearch.core.template import DEFAULT_TEMPLATE, render
 from relsearch.rerank.cascade import Second
 from relsearch.rerank.late.store import OpenStore
 from relsearch.rerank.mix import NOTHING, Mix, mixed, vectors_of
-from relsearch.template import DEFAULT_TEMPLATE, render
 
 _TEXTS_A_CALL = 32  # between two calls a search that is over its budget stops
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.errors import ArtifactError, MissingExtraError
-from relsearch.settings import Runtime
-from relsearch.weights import reason
+from relsearch.core.errors import ArtifactError, MissingExtraError
+from relsearch.core.settings import Runtime
+from relsearch.encoders.model_source import reason
 
 Variant = Literal["fp32", "int8", "fp16", "bf16"]
 # What a bundle can give a graph.

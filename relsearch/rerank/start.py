@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from relsearch.errors import ConfigError, ModelError
-from relsearch.loading import HEAD, Source
+from relsearch.core.errors import ConfigError, ModelError
+from relsearch.encoders.loading import HEAD, Source
 from relsearch.rerank.torch_scorer import ready
 
 if TYPE_CHECKING:

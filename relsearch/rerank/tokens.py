@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from relsearch.errors import ArtifactError
+from relsearch.core.errors import ArtifactError
 from relsearch.rerank.cache import ContentCache
 from relsearch.rerank.pairs import Ids, Row, kept_lengths, plain_ids, read_template
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from relsearch.encoder import load_encoder
-from relsearch.errors import MissingExtraError, ModelError
-from relsearch.loading import UNUSED, Source, tells_types
+from relsearch.core.errors import MissingExtraError, ModelError
+from relsearch.encoders.encoder import load_encoder
+from relsearch.encoders.loading import UNUSED, Source, tells_types
 from relsearch.rerank.card import Card, read_card
 from relsearch.rerank.logistic import Floats
 from relsearch.rerank.scoring import Pairs, ResidualScorer
@@ -19,7 +19,7 @@ from relsearch.rerank.vectors import Vectors
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
-    from relsearch.encoder import Encoder
+    from relsearch.encoders.encoder import Encoder
 
 
 TYPES = "token_type_ids"

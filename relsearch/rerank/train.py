@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from relsearch.config import EncoderConfig, TrainConfig
+from relsearch.core.config import EncoderConfig, TrainConfig
+from relsearch.core.types import Scale
 from relsearch.rerank.callbacks import BEST, KeepBest
 from relsearch.rerank.card import Card
 from relsearch.rerank.fit import fit
@@ -18,10 +19,9 @@ from relsearch.rerank.prior import Prior
 from relsearch.rerank.start import load_start
 from relsearch.rerank.torch_scorer import load_model, residuals
 from relsearch.rerank.training import Texts, TrainReport, begin, calibrate, dev_set_of, finish
-from relsearch.types import Scale
 
 if TYPE_CHECKING:
-    from relsearch.encoder import Encoder
+    from relsearch.encoders.encoder import Encoder
 
 
 def train_cross(
@@ -42,7 +42,7 @@ def train_cross(
     Step 0 ranks as the encoder's cosine and is a candidate like any other: where no step beats it,
     it is what is kept, and the report says so. A run that was cut resumes from its last checkpoint.
     """
-    from relsearch.encoder import load_encoder
+    from relsearch.encoders.encoder import load_encoder
 
     begin(output)
     evidence = load_encoder(encoder, keep=vectors)

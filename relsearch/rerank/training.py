@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from relsearch.errors import DataError
+from relsearch.core.errors import DataError
+from relsearch.core.types import Pair, Scale
+from relsearch.data.assumed import ASSUMED
 from relsearch.rerank.callbacks import BEST, HISTORY
 from relsearch.rerank.card import CARD, CardBase, write_card
 from relsearch.rerank.dev import DevSet, dev_set
 from relsearch.rerank.fit import CHECKPOINTS
 from relsearch.rerank.logistic import Floats, Logistic
 from relsearch.rerank.prior import Prior
-from relsearch.types import Pair, Scale
-from relsearch.unjudged import ASSUMED
 
 if TYPE_CHECKING:
-    from relsearch.encoder import Encoder
+    from relsearch.encoders.encoder import Encoder
 
 
 @dataclass(frozen=True, slots=True)

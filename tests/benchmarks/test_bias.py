@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from benchmarks.bias import Bias, bias, term_overlap, weighted_spearman
-from relsearch.errors import DataError
-from relsearch.tables import judgments_table
-from relsearch.types import SCALES, Judgment
+from relsearch.core.errors import DataError
+from relsearch.core.tables import judgments_table
+from relsearch.core.types import SCALES, Judgment
 
 SCALE = SCALES["0-3"]
 QUERIES = {f"q{number}": "why are there tides" for number in range(8)}

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from benchmarks.judge_measures import binned, majority, published, row
-from relsearch.tables import candidates_table, judgments_table
-from relsearch.types import SCALES, Candidate, Judgment
+from relsearch.core.tables import candidates_table, judgments_table
+from relsearch.core.types import SCALES, Candidate, Judgment
 
 SCALE = SCALES["0-3"]
 GRADES = [number % 4 if number % 3 else 0 for number in range(120)]

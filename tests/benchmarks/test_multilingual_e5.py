@@ -10,9 +10,9 @@ import pytest
 from transformers import AutoModel, AutoTokenizer
 
 from benchmarks.multilingual_e5 import BINARY, convert, dequantised
-from relsearch.config import EncoderConfig
-from relsearch.encoder import load_encoder
-from relsearch.errors import ModelError
+from relsearch.core.config import EncoderConfig
+from relsearch.core.errors import ModelError
+from relsearch.encoders.encoder import load_encoder
 
 HIDDEN, INNER, POSITIONS = 32, 64, 16
 PIECES = ("<s>", "<pad>", "</s>", "<unk>", "▁", "▁le", "▁chat", "s", "é", "<mask>")

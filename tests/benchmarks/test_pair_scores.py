@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.pair_scores import pair_scores
-from relsearch.config import IndexConfig
-from relsearch.errors import DataError
+from relsearch.core.config import IndexConfig
+from relsearch.core.errors import DataError
+from relsearch.core.template import DEFAULT_TEMPLATE
+from relsearch.core.types import Document, Query
 from relsearch.index.embedded import build
-from relsearch.template import DEFAULT_TEMPLATE
-from relsearch.types import Document, Query
 
 
 def test_pairs_score_as_in_a_search(tmp_path: Path, documents: list[Document], queries: list[Query]) -> None:

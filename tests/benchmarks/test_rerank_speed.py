@@ -13,9 +13,9 @@ from benchmarks.rerank_budget import measure as measure_budgets
 from benchmarks.rerank_speed import QUERY, QUICK, Load, measure, random_head, show, texts_of_length
 from benchmarks.rerank_ways import FP32, INT8, NAIVE, Floats, check_same
 from benchmarks.roofline import operations, peak_gops
+from relsearch.core.types import Document, Query
 from relsearch.rerank.calibrated import Request
 from relsearch.rerank.tokens import PairTokenizer
-from relsearch.types import Document, Query
 
 
 @pytest.mark.slow

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from benchmarks.systems import systems, variants
-from relsearch.errors import DataError
-from relsearch.evaluate import evaluate
-from relsearch.tables import candidates_table, judgments_table
-from relsearch.types import SCALES, Candidate, Judgment
+from relsearch.core.errors import DataError
+from relsearch.core.tables import candidates_table, judgments_table
+from relsearch.core.types import SCALES, Candidate, Judgment
+from relsearch.measure.evaluate import evaluate
 
 SCALE = SCALES["0-3"]
 QUERIES, DOCS = 12, 40

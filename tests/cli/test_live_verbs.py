@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from relsearch.cli import app
 from relsearch.cli.search import found_table
-from relsearch.corpus import load_collection
-from relsearch.errors import ConfigError, RelsearchError
-from relsearch.searching import Found, Hit
+from relsearch.core.errors import ConfigError, RelsearchError
+from relsearch.data.collection import load_collection
+from relsearch.live.searching import Found, Hit
 from tests.index.conftest import compatible_url
 
 __all__ = ["compatible_url"]

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from relsearch.config import Config, load_config
-from relsearch.errors import ArtifactError
-from relsearch.pipeline import run_verb, stage_fingerprint, stages_of
+from relsearch.core.config import Config, load_config
+from relsearch.core.errors import ArtifactError
+from relsearch.core.types import Document
+from relsearch.pipeline.order import run_verb, stage_fingerprint, stages_of
 from relsearch.rerank.bundle import SHIPPED
-from relsearch.types import Document
 from tests.rerank.tiny_reranker import GRADES
 
 _QUERIES = {
@@ -116,8 +116,8 @@ class Recording(Config):
 @pytest.mark.slow
 def test_a_stage_depends_on_every_setting_that_it_reads(config: Path, tmp_path: Path) -> None:
     """A section that a stage read and did not name would leave it up to date when that section changes."""
-    from relsearch.artifacts import Building
-    from relsearch.stages.context import Context
+    from relsearch.pipeline.artifacts import Building
+    from relsearch.pipeline.stages.context import Context
 
     recording = Recording.model_validate(load_config(_copied(config, tmp_path)).model_dump())
     known: dict[str, set[str]] = {}
@@ -324,9 +324,9 @@ def test_optimizing_never_sees_a_test_query(config: Path, tmp_path: Path) -> Non
     """Where test queries, their labels and their pools are gone, the outcome is the same to the last bit."""
     import polars as pl
 
-    from relsearch.artifacts import Building
-    from relsearch.stages.context import Context
-    from relsearch.stages.refine import optimize
+    from relsearch.pipeline.artifacts import Building
+    from relsearch.pipeline.stages.context import Context
+    from relsearch.pipeline.stages.refine import optimize
 
     output = config.parent / "out"
     blind = tmp_path / "out"

@@ -10,17 +10,17 @@ from typing import Any
 import httpx
 import pytest
 
-from relsearch.config import IndexConfig
-from relsearch.errors import ConfigError, SearchEngineError
+from relsearch.core.config import IndexConfig
+from relsearch.core.errors import ConfigError, SearchEngineError
+from relsearch.core.template import DEFAULT_TEMPLATE
+from relsearch.core.types import Document
 from relsearch.exporters import elastic
+from relsearch.index.http import Json, Reply, Server
 from relsearch.index.ingest import ingest
 from relsearch.index.registry import open_server
 from relsearch.rerank.onnx_scorer import OnnxScorer
-from relsearch.template import DEFAULT_TEMPLATE
-from relsearch.types import Document
-from relsearch.wire import Json, Reply, Server
+from tests.live.service.process import served, wait_for
 from tests.rerank_server import serving_scores
-from tests.serve.process import served, wait_for
 
 SERVICES = ["hugging_face", "custom", "cohere"]
 KEY = "s3cret"

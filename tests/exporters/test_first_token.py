@@ -10,7 +10,7 @@ import pytest
 import torch
 import transformers
 
-from relsearch.errors import GateError, ModelError
+from relsearch.core.errors import GateError, ModelError
 from relsearch.exporters import graphs
 from relsearch.exporters.graphs import export_cross_encoder
 from tests.tiny_models import save_tiny_tokenizer

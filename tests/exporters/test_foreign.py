@@ -10,14 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 from relsearch.cli import app
-from relsearch.config import ExportConfig
-from relsearch.errors import DataError, ModelError
+from relsearch.core.config import ExportConfig
+from relsearch.core.errors import DataError, ModelError
+from relsearch.core.types import Document, Judgment, Query
 from relsearch.exporters.foreign import export_foreign, write_foreign
 from relsearch.rerank.bundle import open_bundle
 from relsearch.rerank.card import CARD
 from relsearch.rerank.onnx_scorer import OnnxScorer
 from relsearch.rerank.torch_scorer import load_model, residuals
-from relsearch.types import Document, Judgment, Query
 
 TEXTS = ["a cat purrs", "sea water holds salt", ""]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from relsearch.corpus import load_collection
+from relsearch.core.tables import judgments_table
+from relsearch.core.types import Judgment
+from relsearch.data.collection import load_collection
 from relsearch.exporters import labels
 from relsearch.exporters.trec import write_qrels
-from relsearch.tables import judgments_table
-from relsearch.types import Judgment
 
 JUDGMENT_ROWS = [Judgment("q1", "d1", 2, "human"), Judgment("q1", "d,2", 0, "human")]
 JUDGMENTS = judgments_table(JUDGMENT_ROWS)

@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from relsearch.config import EncoderConfig, ExportConfig
-from relsearch.encoder import load_encoder
-from relsearch.errors import ArtifactError, ModelError
+from relsearch.core.config import EncoderConfig, ExportConfig
+from relsearch.core.errors import ArtifactError, ModelError
+from relsearch.core.types import SCALES, Document, Query
+from relsearch.encoders.encoder import load_encoder
 from relsearch.exporters.graphs import export_cross_encoder, export_encoder
 from relsearch.exporters.onnx import Labelled, export_bundle, write_fp32
 from relsearch.rerank.bundle import open_bundle
@@ -19,7 +20,6 @@ from relsearch.rerank.engine import Engine
 from relsearch.rerank.onnx_scorer import OnnxScorer
 from relsearch.rerank.tokens import TextTokenizer
 from relsearch.rerank.torch_scorer import TorchScorer
-from relsearch.types import SCALES, Document, Query
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.errors import ConfigError, SearchEngineError
+from relsearch.core.errors import ConfigError, SearchEngineError
 from relsearch.exporters import opensearch
 from relsearch.index.registry import open_server
 from relsearch.rerank.onnx_scorer import OnnxScorer
 from tests.exporters.ml_commons import MlCommons, running_ml_commons
+from tests.live.service.process import served
 from tests.rerank.fake_scorer import OverlapScorer
 from tests.rerank_server import RerankServer, serving_scores
-from tests.serve.process import served
 
 KEY = "s3cret"
 

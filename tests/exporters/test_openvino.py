@@ -11,8 +11,9 @@ import onnx
 import polars as pl
 import pytest
 
-from relsearch.config import ExportConfig
-from relsearch.errors import ArtifactError, MissingExtraError
+from relsearch.core.config import ExportConfig
+from relsearch.core.errors import ArtifactError, MissingExtraError
+from relsearch.core.types import SCALES, Document, Query
 from relsearch.exporters.choose import write_bfloat, write_static
 from relsearch.exporters.cpu import cpu_flags
 from relsearch.exporters.late import export_late
@@ -21,7 +22,6 @@ from relsearch.exporters.parity import RankList, rank_lists
 from relsearch.rerank.bundle import open_bundle
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.onnx_scorer import OnnxScorer
-from relsearch.types import SCALES, Document, Query
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 OFFERED = "bf16" if "amx_bf16" in cpu_flags() else "int8"

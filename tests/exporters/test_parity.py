@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from relsearch.config import ExportConfig
-from relsearch.errors import DataError, GateError
+from relsearch.core.config import ExportConfig
+from relsearch.core.errors import DataError, GateError
+from relsearch.core.types import Pair
 from relsearch.exporters.parity import ParityReport, gate, gate_exact, gate_finite, parity, rank_lists
-from relsearch.types import Pair
 
 
 class NumberScorer:

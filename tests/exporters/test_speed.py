@@ -12,14 +12,14 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from relsearch.config import ExportConfig
-from relsearch.errors import GateError
+from relsearch.core.config import ExportConfig
+from relsearch.core.errors import GateError
+from relsearch.core.types import SCALES, Document, Query
+from relsearch.encoders.model_source import cache_folder
 from relsearch.exporters.onnx import Labelled, export_bundle
 from relsearch.exporters.parity import RankList
 from relsearch.exporters.speed import Speed, gate_faster, kept_speed, measure_speed, speed_key
 from relsearch.rerank.bundle import open_bundle
-from relsearch.types import SCALES, Document, Query
-from relsearch.weights import cache_folder
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 LISTS = [RankList(f"q{number}", "query", ("a", "b"), ("one", "two")) for number in range(80)]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from relsearch.index.http import Server
 from relsearch.index.registry import open_server
-from relsearch.wire import Server
 
 ENGINES = [
     "compatible",

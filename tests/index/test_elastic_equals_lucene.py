@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.config import EncoderConfig, IndexConfig
-from relsearch.corpus import load_collection
-from relsearch.errors import SearchEngineError
+from relsearch.core.config import EncoderConfig, IndexConfig
+from relsearch.core.errors import SearchEngineError
+from relsearch.core.types import Candidate
+from relsearch.data.collection import load_collection
 from relsearch.index.java import find_java
 from relsearch.index.registry import build_searcher
-from relsearch.types import Candidate
 
 DEPTH = 100
 

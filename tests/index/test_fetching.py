@@ -10,17 +10,17 @@ import pytest
 from typer.testing import CliRunner
 
 from relsearch.cli import app
-from relsearch.config import Config, IndexConfig
-from relsearch.corpus import load_collection
-from relsearch.errors import ConfigError, DataError
+from relsearch.core.config import Config, IndexConfig
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.tables import CANDIDATES, read
+from relsearch.core.template import DEFAULT_TEMPLATE
+from relsearch.core.types import Document
+from relsearch.data.collection import load_collection
+from relsearch.data.trec import read_run
 from relsearch.index.fetching import body_from
+from relsearch.index.http import Server
 from relsearch.index.ingest import ingest
-from relsearch.pipeline import run_verb
-from relsearch.tables import CANDIDATES, read
-from relsearch.template import DEFAULT_TEMPLATE
-from relsearch.trec import read_run
-from relsearch.types import Document
-from relsearch.wire import Server
+from relsearch.pipeline.order import run_verb
 
 NAME = "fetched"
 QUERIES = {"q1": "green tea", "q2": "salt sea", "nothing": "zzz"}

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 import relsearch
-from relsearch.config import IndexConfig
-from relsearch.errors import SearchEngineError
+from relsearch.core.config import IndexConfig
+from relsearch.core.errors import SearchEngineError
+from relsearch.core.template import DEFAULT_TEMPLATE
+from relsearch.core.types import Document
 from relsearch.index import opensearch, rest
+from relsearch.index.http import Json, Reply, Server
 from relsearch.index.ingest import Loaded, ingest, ingest_body
 from relsearch.index.registry import open_server
 from relsearch.index.sampling import sample
-from relsearch.template import DEFAULT_TEMPLATE
-from relsearch.types import Document
-from relsearch.wire import Json, Reply, Server
 from tests.index.busy_server import busy_server
-from tests.test_searching import reranker
+from tests.live.test_searching import reranker
 
 NAME = "ingested"
 MANY = [Document(f"d{n:04}", {"title": f"Tea {n}", "text": "steeped " * (n % 9)}) for n in range(1200)]

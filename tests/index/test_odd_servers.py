@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.config import IndexConfig
-from relsearch.errors import RelsearchError
+from relsearch.core.config import IndexConfig
+from relsearch.core.errors import RelsearchError
+from relsearch.core.template import DEFAULT_TEMPLATE
+from relsearch.core.types import Query
 from relsearch.index.fetching import fetch
+from relsearch.index.http import Server
 from relsearch.index.ingest import ingest
 from relsearch.index.registry import connected, open_server, server_at
 from relsearch.index.sampling import sample
-from relsearch.searching import search
-from relsearch.template import DEFAULT_TEMPLATE
-from relsearch.types import Query
-from relsearch.wire import Server
+from relsearch.live.searching import search
 from tests.http_server import running
-from tests.test_searching import reranker
+from tests.live.test_searching import reranker
 
 DEAD = "http://127.0.0.1:9"
 ENGINES = ["elasticsearch", "opensearch"]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.config import EncoderConfig, IndexConfig
-from relsearch.errors import SearchEngineError
+from relsearch.core.config import EncoderConfig, IndexConfig
+from relsearch.core.errors import SearchEngineError
+from relsearch.core.protocols import Searcher
+from relsearch.core.types import Candidate, Document, Query
 from relsearch.index.java import find_java
 from relsearch.index.registry import build_searcher, open_searcher
-from relsearch.protocols import Searcher
-from relsearch.types import Candidate, Document, Query
 
 HOSTILE = [
     "title:(cat OR",

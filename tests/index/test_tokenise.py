@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relsearch.config import IndexConfig
+from relsearch.core.config import IndexConfig
+from relsearch.core.types import Document, Query
 from relsearch.index import embedded
 from relsearch.index.tokenise import unspaced_tokens, without_unspaced
-from relsearch.types import Document, Query
 
 TEXTS = {
     "japanese": "吾輩は猫である。名前はまだ無い。",

@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from relsearch.cli import app
-from relsearch.errors import ArtifactError, ConfigError, SearchEngineError
+from relsearch.core.errors import ArtifactError, ConfigError, SearchEngineError
+from relsearch.index.http import Server
 from relsearch.index.vectors import open_vectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.store import BATCH
-from relsearch.wire import Server
 
 NAME = "some-vectors"
 TEXTS = ["the sea is deep", "a blue sky over the town", "", "the sea " * 100]

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from relsearch.core.types import SCALES, Judgment, Pair
 from relsearch.judge.store import judge_all
-from relsearch.types import SCALES, Judgment, Pair
 
 PART_PAIRS = 10
 _PAIR_S = 0.001

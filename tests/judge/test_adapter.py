@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from relsearch.config import JudgeConfig, TuneConfig
-from relsearch.errors import ModelError
+from relsearch.core.config import JudgeConfig, TuneConfig
+from relsearch.core.errors import ModelError
+from relsearch.core.types import Pair, Scale
 from relsearch.judge import adapter
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.prompt import Prompt
 from relsearch.judge.reader import read_all
-from relsearch.types import Pair, Scale
 
 NewBase = Callable[[], Base]
 _RANKS = pytest.mark.parametrize("rank", [2, 0], ids=["adapters", "own weights"])

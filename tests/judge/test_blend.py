@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from relsearch.errors import DataError
+from relsearch.core.errors import DataError
+from relsearch.core.types import Scale
 from relsearch.judge.blend import Blend, Floats
-from relsearch.types import Scale
 
 
 @pytest.fixture(scope="module")

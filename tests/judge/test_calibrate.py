@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from relsearch.config import Aim
-from relsearch.errors import DataError
+from relsearch.core.config import Aim
+from relsearch.core.errors import DataError
+from relsearch.core.types import SCALES
 from relsearch.judge.calibrate import fit_cuts
-from relsearch.ordinal import cut
-from relsearch.types import SCALES
+from relsearch.stats.ordinal import cut
 
 SCALE = SCALES["0-3"]
 AIMS: tuple[Aim, ...] = ("kappa", "mae", "frequency")

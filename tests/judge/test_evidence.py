@@ -10,10 +10,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from relsearch.config import EncoderConfig, EvidenceColumn
-from relsearch.encoder import Encoder, Vectors, load_encoder
+from relsearch.core.config import EncoderConfig, EvidenceColumn
+from relsearch.core.types import Pair, Scale
+from relsearch.encoders.encoder import Encoder, Vectors, load_encoder
 from relsearch.judge.evidence import Evidence, Floats, columns_of
-from relsearch.types import Pair, Scale
 
 _ALL: tuple[EvidenceColumn, ...] = get_args(EvidenceColumn)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from relsearch.core.protocols import Judge
+from relsearch.core.types import Judgment, Pair
 from relsearch.judge.tuned import load_judge
 from relsearch.judge.windows import WindowedJudge
-from relsearch.protocols import Judge
-from relsearch.types import Judgment, Pair
 from tests.judge.conftest import TuneHalf, WordOverlapJudge
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from relsearch.config import JudgeConfig
-from relsearch.errors import ConfigError, ModelError
+from relsearch.core.config import JudgeConfig
+from relsearch.core.errors import ConfigError, ModelError
+from relsearch.core.types import SCALES, Pair
 from relsearch.judge.labels import label_tokens
 from relsearch.judge.prompt import ChatPrompt, Prompt, PromptEncoder, load_prompt
-from relsearch.types import SCALES, Pair
-from relsearch.writer.prompt import load_writer_prompt
+from relsearch.synthesis.writer.prompt import load_writer_prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from relsearch.core.types import SCALES
 from relsearch.judge.quality import quality
-from relsearch.types import SCALES
 
 SCORES = [0.1, 0.9, 0.4, 0.7]
 QUERIES = ["a", "a", "b", "b"]

@@ -10,12 +10,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from relsearch import tables
-from relsearch.config import Config, LabelConfig
-from relsearch.errors import ConfigError
+from relsearch.core import tables
+from relsearch.core.config import Config, LabelConfig
+from relsearch.core.errors import ConfigError
+from relsearch.core.types import Pair
 from relsearch.judge.card import ADAPTER, read_card
 from relsearch.judge.registry import READY, judge_folder, open_judge
-from relsearch.types import Pair
 from tests.conftest import REPOSITORY
 
 _QUERY = "what does a keep-alive connection do in http"
@@ -53,7 +53,7 @@ def test_the_ready_judge_tells_an_answer_from_other_text(models: Path, monkeypat
 @pytest.mark.slow
 def test_a_run_is_graded_from_the_command_line(models: Path, tmp_path: Path) -> None:
     """`relsearch grade` writes a table with one label a pair, and does nothing twice."""
-    from relsearch.corpus import load_collection
+    from relsearch.data.collection import load_collection
 
     demo = load_collection("demo")
     (query, *_), documents = list(demo.queries()), [doc for doc, _ in zip(demo.documents(), range(5), strict=False)]

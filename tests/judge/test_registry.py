@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.config import CollectionConfig, Config, JudgeConfig, LabelConfig, TuneConfig
-from relsearch.errors import ConfigError
+from relsearch.core.config import CollectionConfig, Config, JudgeConfig, LabelConfig, TuneConfig
+from relsearch.core.errors import ConfigError
+from relsearch.core.types import SCALES, Judgment, Pair
 from relsearch.judge.binary import BinaryJudge
 from relsearch.judge.card import read_card, write_card
 from relsearch.judge.registry import open_judge
@@ -17,8 +18,7 @@ from relsearch.judge.report import TuneReport
 from relsearch.judge.tuned import TunedJudge
 from relsearch.judge.windows import WindowedJudge
 from relsearch.judge.zero_shot import ZeroShotJudge
-from relsearch.pipeline import stage_fingerprint, stages_of
-from relsearch.types import SCALES, Judgment, Pair
+from relsearch.pipeline.order import stage_fingerprint, stages_of
 
 
 def test_a_folder_is_the_judge_in_it(

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import stamina
 
-from relsearch.config import RemoteConfig
-from relsearch.errors import ConfigError, RemoteError
+from relsearch.core.config import RemoteConfig
+from relsearch.core.errors import ConfigError, RemoteError
+from relsearch.core.types import SCALES, Judgment, Pair
 from relsearch.judge.endpoint import KEY_VARIABLE
 from relsearch.judge.remote import RemoteJudge, in_order
 from relsearch.judge.store import judge_all
 from relsearch.judge.usage import Usage
-from relsearch.types import SCALES, Judgment, Pair
 from tests.judge.chat_server import PROBE_DOCUMENT, Answer, ChatServer, Request, Respond, said, serving, word_overlap
 
 KEY = "sk-test-1234567890"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relsearch.core.types import Pair
 from relsearch.judge.sample import balanced_steps, grade_weights, natural_sample
-from relsearch.types import Pair
 
 _LABELS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=60)
 

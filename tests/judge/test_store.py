@@ -16,10 +16,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from relsearch import tables
-from relsearch.errors import ArtifactError, DataError
+from relsearch.core import tables
+from relsearch.core.errors import ArtifactError, DataError
+from relsearch.core.types import Judgment, Pair
 from relsearch.judge.store import content_key, judge_all
-from relsearch.types import Judgment, Pair
 from tests.conftest import REPOSITORY
 from tests.judge.conftest import WordOverlapJudge
 from tests.judge.slow_run import PART_PAIRS, LoggingJudge, many_pairs

@@ -9,14 +9,14 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from relsearch.config import JudgeConfig, TuneConfig
+from relsearch.core.config import JudgeConfig, TuneConfig
+from relsearch.core.types import Pair, Scale
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.loss import cumulative_loss
 from relsearch.judge.prompt import Prompt
 from relsearch.judge.trainer import Step, TunedModel, run
-from relsearch.ordinal import CumulativeLink
-from relsearch.types import Pair, Scale
+from relsearch.stats.ordinal import CumulativeLink
 
 _PRIOR = CumulativeLink(mean=0.0, deviation=1.0, slope=1.0, thresholds=(-1.0, 0.0, 1.0))
 _CONFIG = TuneConfig(learning_rate=5e-3, head_learning_rate=5e-3, evaluations=4, epochs=2.0)

@@ -10,13 +10,13 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from relsearch.config import JudgeConfig
+from relsearch.core.config import JudgeConfig
+from relsearch.core.types import Document, Pair, Scale
 from relsearch.judge import trunk
 from relsearch.judge.base import Base, load_base
 from relsearch.judge.bidirectional import EncoderReader
 from relsearch.judge.prompt import Tokens, load_prompt
 from relsearch.judge.reader import read_all
-from relsearch.types import Document, Pair, Scale
 from tests.tiny_models import save_tiny_bert
 
 _READERS = {"llm": trunk.UpperCausalReader, "encoder": trunk.UpperEncoderReader}

@@ -11,15 +11,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from relsearch.config import JudgeConfig
-from relsearch.errors import ArtifactError, ConfigError, DataError
+from relsearch.core.config import JudgeConfig
+from relsearch.core.errors import ArtifactError, ConfigError, DataError
+from relsearch.core.types import Pair
 from relsearch.judge.card import ADAPTER, CARD, HEAD, HELD_OUT, adapter_checksum, read_card, write_card
 from relsearch.judge.evidence import columns_of
 from relsearch.judge.head import OrdinalHead
 from relsearch.judge.report import TuneReport
 from relsearch.judge.tuned import TunedJudge, load_judge
-from relsearch.ordinal import CumulativeLink
-from relsearch.types import Pair
+from relsearch.stats.ordinal import CumulativeLink
 from tests.judge.conftest import TuneHalf
 
 _PRIOR = CumulativeLink(mean=0.8, deviation=0.05, slope=1.5, thresholds=(0.0, 1.0, 2.0))

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relsearch.errors import ConfigError, DataError
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.types import SCALES, Judgment, Pair
 from relsearch.judge.store import judge_all
 from relsearch.judge.windows import WindowedJudge, spans, windows
-from relsearch.types import SCALES, Judgment, Pair
 from tests.judge.conftest import WordOverlapJudge
 
 TEXTS = st.text(st.sampled_from("ab 日本\n語。"), max_size=120) | st.text(max_size=60)

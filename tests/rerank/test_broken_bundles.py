@@ -13,10 +13,11 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from relsearch import tables
 from relsearch.cli.app import main
-from relsearch.config import ExportConfig
-from relsearch.errors import ArtifactError, GateError, ModelError
+from relsearch.core import tables
+from relsearch.core.config import ExportConfig
+from relsearch.core.errors import ArtifactError, GateError, ModelError
+from relsearch.core.types import SCALES, Document, Query
 from relsearch.exporters.choose import choose
 from relsearch.exporters.onnx import Labelled, ship
 from relsearch.exporters.parity import LogitScorer
@@ -25,7 +26,6 @@ from relsearch.rerank.bundle import MODEL, LateManifest, Manifest, open_bundle, 
 from relsearch.rerank.families import open_model, open_scorer
 from relsearch.rerank.logistic import Logistic
 from relsearch.rerank.onnx_scorer import OnnxScorer
-from relsearch.types import SCALES, Document, Query
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 TEXTS = ["a cat purrs", "sea water holds salt"]
@@ -135,7 +135,7 @@ def test_the_command_writes_no_nan(
 ) -> None:
     """`rerank` ends with one line and no run."""
     bundle = resealed(tiny_bundles["fp32"], tmp_path / "bundle", with_nan)
-    from relsearch.corpus import load_collection
+    from relsearch.data.collection import load_collection
 
     demo = load_collection("demo")
     query, document = next(iter(demo.queries())), next(iter(demo.documents()))

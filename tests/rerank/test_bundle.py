@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.errors import ArtifactError
+from relsearch.core.errors import ArtifactError
 from relsearch.rerank.bundle import MANIFEST, MODEL, TOKENIZER, Manifest, open_bundle, open_bundle_of
 from relsearch.rerank.onnx_scorer import OnnxScorer
 

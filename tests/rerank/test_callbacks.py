@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from transformers import TrainerControl, TrainerState
 
-from relsearch.errors import ModelError
+from relsearch.core.errors import ModelError
 from relsearch.rerank.callbacks import KeepBest
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relsearch.errors import ConfigError
+from relsearch.core.errors import ConfigError
 from relsearch.rerank.cascade import Second
 from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run

@@ -10,12 +10,15 @@ import polars as pl
 import pytest
 import torch
 
-from relsearch.config import EncoderConfig, ExportConfig, TrainConfig
-from relsearch.encoder import load_encoder
-from relsearch.errors import ArtifactError, ConfigError
+from relsearch.core.config import EncoderConfig, ExportConfig, TrainConfig
+from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.tables import CANDIDATES
+from relsearch.core.types import SCALES, Document, Query
+from relsearch.encoders.encoder import load_encoder
+from relsearch.encoders.prf import others_mean
 from relsearch.exporters.late import export_late
 from relsearch.exporters.onnx import Labelled
-from relsearch.feedback import others_mean
+from relsearch.pipeline.stages.precompute import precompute
 from relsearch.rerank.card import read_card
 from relsearch.rerank.families import open_card, open_model, open_scorer
 from relsearch.rerank.late import model as late
@@ -31,9 +34,6 @@ from relsearch.rerank.late.torch_scorer import LateTorchScorer
 from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run, rerank_run_within
 from relsearch.rerank.reranker import Reranker
-from relsearch.stages.precompute import precompute
-from relsearch.tables import CANDIDATES
-from relsearch.types import SCALES, Document, Query
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 TEXTS = ["the sea is deep", "a blue sky over the town", "", "the sea " * 100]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relsearch.errors import DataError
+from relsearch.core.errors import DataError
 from relsearch.rerank.lists import build_lists
 
 

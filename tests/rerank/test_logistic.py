@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from relsearch.errors import DataError, ModelError
+from relsearch.core.errors import DataError, ModelError
 from relsearch.rerank.logistic import LOWEST_SLOPE, Logistic
 from relsearch.rerank.prior import Prior
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relsearch.errors import ConfigError
+from relsearch.core.errors import ConfigError
 from relsearch.rerank.mix import NOTHING, Mix, mixed, vectors_of
 from relsearch.rerank.reranker import Reranker
 from tests.rerank.test_rank import LengthScorer

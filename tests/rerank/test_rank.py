@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relsearch import tables
-from relsearch.errors import DataError, ModelError
+from relsearch.core import tables
+from relsearch.core.errors import DataError, ModelError
 from relsearch.rerank.mix import Mix
 from relsearch.rerank.rank import rerank_run
 from relsearch.rerank.reranker import Reranker

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from relsearch.protocols import Scorer
+from relsearch.core.protocols import Scorer
+from relsearch.core.types import Document
 from relsearch.rerank.onnx_scorer import OnnxScorer
 from relsearch.rerank.torch_scorer import TorchScorer
-from relsearch.types import Document
 from tests.rerank.fake_scorer import OverlapScorer
 
 QUERY = "why does a cat purr"

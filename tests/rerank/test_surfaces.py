@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 import relsearch
 from relsearch.cli import app
-from relsearch.gateway.config import GatewayConfig, Rules
-from relsearch.gateway.ranking import Ranking
-from relsearch.gateway.rewrite import Plan
-from relsearch.gateway.scoring import ScoringThreads
-from relsearch.gateway.source import SourceFilter
+from relsearch.data.trec import read_run
+from relsearch.live.gateway.config import GatewayConfig, Rules
+from relsearch.live.gateway.ranking import Ranking
+from relsearch.live.gateway.rewrite import Plan
+from relsearch.live.gateway.scoring import ScoringThreads
+from relsearch.live.gateway.source import SourceFilter
+from relsearch.live.service.worker import app_of_environment
 from relsearch.rerank.reranker import Reranker
-from relsearch.serve.worker import app_of_environment
-from relsearch.trec import read_run
 
 QUERY = "why does a cat purr"
 TEXTS = {

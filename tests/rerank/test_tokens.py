@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from relsearch.errors import ArtifactError
+from relsearch.core.errors import ArtifactError
 from relsearch.rerank.tokens import PairTokenizer, load_tokenizer
 
 WORDS = ["a", "b", "c", "d", "e", "why", "what", "is", "it", "that", "one", "two", "three", "four"]

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from transformers import TrainingArguments
 
-from relsearch.config import EncoderConfig, TrainConfig
-from relsearch.encoder import load_encoder
-from relsearch.errors import ArtifactError, ConfigError, DataError
+from relsearch.core.config import EncoderConfig, TrainConfig
+from relsearch.core.errors import ArtifactError, ConfigError, DataError
+from relsearch.core.types import Document, Query
+from relsearch.encoders.encoder import load_encoder
 from relsearch.rerank.card import CARD, Card, read_card
 from relsearch.rerank.fit import schedule
 from relsearch.rerank.start import load_start
 from relsearch.rerank.torch_scorer import TorchScorer, residuals
-from relsearch.types import Document, Query
 from tests.rerank.tiny_reranker import dev_pairs, examples_of, texts_of, train_tiny
 
 

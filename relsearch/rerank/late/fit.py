@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 
-from relsearch.config import TrainConfig
+from relsearch.core.config import TrainConfig
 from relsearch.rerank.callbacks import KeepBest
 from relsearch.rerank.dev import METRIC
 from relsearch.rerank.fit import WEIGHT_DECAY, run, schedule

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from relsearch.config import EncoderConfig
-from relsearch.errors import ConfigError
-from relsearch.loading import UNUSED, Source
+from relsearch.core.config import EncoderConfig
+from relsearch.core.errors import ConfigError
+from relsearch.encoders.loading import UNUSED, Source
+from relsearch.encoders.model_source import fast_dtype, loading
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
-from relsearch.weights import fast_dtype, loading
 
 PROJECTION = "projection.safetensors"
 _MICRO_BATCH = 4  # texts read together, sorted by length: 1.5 x the speed of one padded batch on two cores

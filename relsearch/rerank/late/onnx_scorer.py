@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.errors import ArtifactError
+from relsearch.core.errors import ArtifactError
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Bundle, LateManifest, open_bundle_of
 from relsearch.rerank.calibrated import encodable
 from relsearch.rerank.deadline import Reranked, rerank_within

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from relsearch.encoder import MAX_CHARACTERS_PER_TOKEN
+from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 
 
 class Reading(BaseModel):

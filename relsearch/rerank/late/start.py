@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from relsearch.config import TrainConfig
+from relsearch.core.config import TrainConfig
 from relsearch.rerank.late.fit import Step
 from relsearch.rerank.late.head import LateHead, Standard
 from relsearch.rerank.late.model import LateModel, principal_projection

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from relsearch.config import EncoderConfig
+from relsearch.core.config import EncoderConfig
+from relsearch.encoders.model_source import fast_dtype
 from relsearch.rerank.card import read_card
 from relsearch.rerank.late.card import LateCard
 from relsearch.rerank.late.interaction import TextVectors
 from relsearch.rerank.late.model import LateModel, load_late
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.late.scorer import LateScorer
-from relsearch.weights import fast_dtype
 
 
 class LateTorchScorer(LateScorer):

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import torch
 
-from relsearch.config import EncoderConfig, TrainConfig
-from relsearch.loading import UNUSED, Source
+from relsearch.core.config import EncoderConfig, TrainConfig
+from relsearch.core.types import Scale
+from relsearch.encoders.loading import UNUSED, Source
 from relsearch.rerank.callbacks import BEST, KeepBest
 from relsearch.rerank.dev import DevSet
 from relsearch.rerank.late.card import LateCard
@@ -21,7 +22,6 @@ from relsearch.rerank.lists import build_lists
 from relsearch.rerank.logistic import Floats, Logistic
 from relsearch.rerank.prior import Prior
 from relsearch.rerank.training import Texts, TrainReport, begin, calibrate, dev_set_of, finish
-from relsearch.types import Scale
 
 _START_STEPS = 32  # whose documents set the projection and the head that training starts from
 
@@ -43,7 +43,7 @@ def train_late(
 
     Step 0, the untrained encoder, is a candidate like any other. A run that was cut resumes from its last checkpoint.
     """
-    from relsearch.encoder import load_encoder
+    from relsearch.encoders.encoder import load_encoder
 
     begin(output)
     torch.manual_seed(seed)

@@ -1,0 +1,1 @@
+"""What every room stands on: types, errors, protocols, tables, settings, the text template, files written whole."""

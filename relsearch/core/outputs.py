@@ -1,0 +1,27 @@
+"""What a verb may write: nothing that it reads, and no file but those that relsearch wrote."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from relsearch.core.errors import DataError
+
+
+def check_output(path: Path, *, inputs: Iterable[Path], ours: Callable[[Path], bool]) -> None:
+    """Raise DataError where `path` is one of the inputs, cannot be written, or holds what `ours` does not know.
+
+    Called before any work, so that nobody waits for hours to hear it. An empty file may be replaced.
+    """
+    for read in inputs:
+        if path.exists() and read.exists() and path.samefile(read):
+            raise DataError(f"{path}: is read and would be replaced; name another file to write")
+    if path.exists():
+        if not path.is_file():
+            raise DataError(f"{path}: is no file; name a file to write")
+        if path.stat().st_size and not ours(path):
+            raise DataError(f"{path}: there already, and not as this command writes it; move it, or name another file")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise DataError(f"{path}: cannot be written, since {folder} is no folder that you may write to")

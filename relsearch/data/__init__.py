@@ -1,0 +1,1 @@
+"""What comes in: collections, TREC files, query logs, pools, near-duplicates, the packaged demo."""

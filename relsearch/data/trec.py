@@ -1,0 +1,214 @@
+"""Read TREC runs, qrels and topics, and BEIR's qrels; a broken line says file, line and reason."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from relsearch.core.ids import id_fault, shown
+from relsearch.core.tables import CANDIDATES, judgments_table
+from relsearch.core.text_files import csv_rows, fail, lines
+from relsearch.core.types import Judgment, Query, Scale
+
+# trec_eval's white space; str.split() splits at more signs, which make no columns elsewhere.
+_COLUMN = re.compile(r"[^ \t\f\v]+")
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_LARGEST_GRADE = 2**31 - 1  # tables hold grades in 32 bits
+_BEIR_HEADER = ["query-id", "corpus-id", "score"]
+# Lines that are Python objects at once, and queries that are sorted at once: of a whole run each takes hundreds of MB.
+_BLOCK, _QUERIES = 20_000, 500
+# Query and tag are by their number: as text they take as much as the rest.
+_RUN = {
+    "line": pl.UInt32,
+    "query": pl.UInt32,
+    "tag": pl.UInt32,
+    "doc_id": pl.String,
+    "rank": pl.Float64,
+    "score": pl.Float64,
+}
+
+
+class Label(NamedTuple):
+    """One line of qrels, and where it stands."""
+
+    path: Path
+    line: int
+    query_id: str
+    doc_id: str
+    grade: int
+
+
+def read_run(path: Path) -> pl.DataFrame:
+    """Return a run as a candidates table: score descending, then the file's rank, then doc_id; ranks anew from 1."""
+    queries: dict[str, int] = {}
+    tags: dict[str, int] = {}
+    blocks, rows = [], []
+    for number, line in lines(path):
+        parts = columns(line)
+        if len(parts) != 6:
+            fail(path, number, f"{len(parts)} columns; a run line is: query Q0 document rank score tag")
+        query_id, _, doc_id, rank, score, tag = parts
+        _check_ids(path, number, query_id, doc_id)
+        numbers = _number(path, number, "rank", rank), _number(path, number, "score", score)
+        places = queries.setdefault(query_id, len(queries)), tags.setdefault(tag, len(tags))
+        rows.append((number, *places, doc_id, *numbers))
+        if len(rows) == _BLOCK:
+            blocks.append(pl.DataFrame(rows, schema=_RUN, orient="row"))
+            rows = []
+    table = pl.concat([*blocks, pl.DataFrame(rows, schema=_RUN, orient="row")])
+    names = pl.Series(list(queries), dtype=pl.String), pl.Series(list(tags), dtype=pl.String)
+    query, starts = pl.col("query"), range(0, max(len(queries), 1), _QUERIES)
+    parts_of = (table.filter((query >= start) & (query < start + _QUERIES)) for start in starts)
+    return pl.concat([_in_order(path, part, *names) for part in parts_of])
+
+
+def _in_order(path: Path, part: pl.DataFrame, queries: pl.Series, tags: pl.Series) -> pl.DataFrame:
+    named = part.with_columns(query_id=queries.gather(part["query"]), searcher=tags.gather(part["tag"]))
+    counts = named.group_by("query").agg(pl.len(), documents=pl.col("doc_id").n_unique())
+    if (counts["documents"] < counts["len"]).any():
+        again = named.filter(~pl.col("doc_id").is_first_distinct().over("query"))
+        number, query_id, doc_id = again.select("line", "query_id", "doc_id").row(0)
+        fail(path, number, f"document {doc_id!r} appears twice for query {query_id!r}")
+    return (
+        named.sort("query", "score", "rank", "doc_id", descending=[False, True, False, False])
+        .with_columns(rank=pl.int_range(1, pl.len() + 1).over("query"))
+        .select(pl.col(name).cast(kind) for name, kind in CANDIDATES.items())
+    )
+
+
+class Runs(Mapping[str, pl.DataFrame]):
+    """The runs of files by name, each read when it is looked up, so that one is in memory at a time."""
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self._paths = paths
+
+    def __getitem__(self, name: str) -> pl.DataFrame:
+        return read_run(self._paths[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def read_qrels(path: Path, scale: Scale | None) -> pl.DataFrame:
+    """Return qrels as a judgments table of human labels.
+
+    Grades below the scale's lowest (TREC's -1 and -2: spam, not judged relevant) count as the lowest, as
+    trec_eval takes them for not relevant; without a scale, negative grades become 0.
+    """
+    return judgments_table(once(trec_labels(path, scale)))
+
+
+def trec_labels(path: Path, scale: Scale | None) -> Iterator[Label]:
+    """Yield the labels of TREC qrels, with grades as read_qrels takes them."""
+    for number, line in lines(path):
+        parts = columns(line)
+        if len(parts) != 4:
+            fail(path, number, f"{len(parts)} columns; a qrels line is: query 0 document grade")
+        query_id, _, doc_id, grade = parts
+        _check_ids(path, number, query_id, doc_id)
+        yield Label(path, number, query_id, doc_id, _grade(path, number, grade, scale))
+
+
+def beir_labels(path: Path) -> Iterator[Label]:
+    """Yield the labels of BEIR's qrels: query, document, grade between tabs, under a header or not."""
+    for number, cells in csv_rows(path, "\t"):
+        if number == 1 and cells[-1] == _BEIR_HEADER[-1]:
+            continue
+        if len(cells) != len(_BEIR_HEADER):
+            fail(path, number, "a BEIR qrels line is: query id, tab, document id, tab, whole number")
+        query_id, doc_id, grade = cells
+        _check_ids(path, number, query_id, doc_id)
+        yield Label(path, number, query_id, doc_id, _grade(path, number, grade.strip(), None))
+
+
+def once(labels: Iterable[Label]) -> list[Judgment]:
+    """Return each pair's label once; raise DataError naming both places where two have different grades."""
+    first: dict[tuple[str, str], Label] = {}
+    for label in labels:
+        known = first.setdefault((label.query_id, label.doc_id), label)
+        if known.grade != label.grade:
+            where = f"line {known.line}" if known.path == label.path else f"{known.path}:{known.line}"
+            reason = f"has two different grades, {label.grade} here and {known.grade} in {where}; keep one"
+            fail(label.path, label.line, f"document {label.doc_id!r} of query {label.query_id!r} {reason}")
+    return [Judgment(label.query_id, label.doc_id, label.grade, "human") for label in first.values()]
+
+
+def columns(line: str) -> list[str]:
+    """Return the columns of a line of a run or of qrels."""
+    return _COLUMN.findall(line)
+
+
+def read_topics(path: Path) -> list[Query]:
+    """Return queries from lines `id<TAB>text`, or from TREC `<top>` blocks (number and title)."""
+    numbered = list(lines(path))
+    if numbered and numbered[0][1].lstrip().lower().startswith("<top>"):
+        found = _topic_blocks(path, numbered)
+    else:
+        found = _topic_lines(path, numbered)
+    queries: dict[str, Query] = {}
+    for number, query in found:
+        if fault := id_fault(query.query_id):
+            fail(path, number, f"query id {shown(query.query_id)} {fault}")
+        if query.query_id in queries:
+            fail(path, number, f"query id {query.query_id!r} appears twice")
+        queries[query.query_id] = query
+    return list(queries.values())
+
+
+def _topic_lines(path: Path, numbered: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Query]]:
+    for number, line in numbered:
+        query_id, tab, text = line.partition("\t")
+        if not tab or not query_id.strip() or not text.strip():
+            fail(path, number, "a topics line is: query id, tab, text")
+        yield number, Query(query_id.strip(), text.strip())
+
+
+def _topic_blocks(path: Path, numbered: list[tuple[int, str]]) -> Iterator[tuple[int, Query]]:
+    """Each topic with the number of the line that its block begins in."""
+    text = "\n".join(line for _, line in numbered)
+    for block in re.finditer(r"<top>(.*?)</top>", text, re.DOTALL | re.IGNORECASE):
+        number = numbered[text.count("\n", 0, block.start())][0]
+        query_id = re.search(r"<num>\s*(?:Number:)?\s*([^\s<]+)", block[1], re.IGNORECASE)
+        title = re.search(r"<title>\s*(?:Topic:)?\s*([^<]+)", block[1], re.IGNORECASE)
+        if query_id is None or title is None:
+            fail(path, number, "this topic has no <num> or no <title>")
+        yield number, Query(query_id[1], " ".join(title[1].split()))
+
+
+def _check_ids(path: Path, number: int, query_id: str, doc_id: str) -> None:
+    for kind, text in (("query", query_id), ("document", doc_id)):
+        if fault := id_fault(text):
+            fail(path, number, f"{kind} id {shown(text)} {fault}")
+
+
+def _grade(path: Path, number: int, text: str, scale: Scale | None) -> int:
+    if not _WHOLE.fullmatch(text):
+        fail(path, number, f"grade {shown(text)} is not a whole number")
+    highest = _LARGEST_GRADE if scale is None else scale.highest
+    # The length first: Python turns no text of thousands of digits into a number.
+    if len(text) > 20 or int(text) > highest:
+        if scale is None:
+            fail(path, number, f"grade {shown(text)} is too large for a grade")
+        span = f"{scale.lowest}-{scale.highest}"
+        fail(path, number, f"grade {text} is outside scale {span}; set [collection] scale or --scale")
+    return max(int(text), 0 if scale is None else scale.lowest)
+
+
+def _number(path: Path, number: int, name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = None
+    if value is None or "_" in text or not text.isascii():  # which Python reads, and no other tool
+        fail(path, number, f"{name} {shown(text)} is not a number")
+    if not math.isfinite(value):
+        fail(path, number, f"{name} {shown(text)} is not finite")
+    return value

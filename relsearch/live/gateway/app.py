@@ -1,0 +1,117 @@
+"""The gateway as an application: which requests are looked into, and what is said when the engine is away."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiohttp import ClientConnectionResetError, ClientError, ServerTimeoutError, web
+
+from relsearch.live.gateway.msearch import answer_msearch
+from relsearch.live.gateway.proxy import KEY_HEADER, Upstream, drop_own_headers, forward
+from relsearch.live.gateway.ranking import Ranking
+from relsearch.live.gateway.reading import SearchPath, is_json, json_bytes, plain_text, read_start, search_path
+from relsearch.live.gateway.refusals import BadAskError
+from relsearch.live.gateway.search import answer_search
+
+_log = logging.getLogger(__name__)
+# No limit of the gateway's own; the engine has one.
+_NO_LIMIT = 1 << 62
+_LINE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Answers every request: searches that concern the reranker by way of it, all others untouched."""
+
+    upstream: Upstream
+    ranking: Ranking
+    key: str | None = None
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request."""
+        if self.key and not hmac.compare_digest(request.headers.get(KEY_HEADER, "").encode(), self.key.encode()):
+            return error(401, f"give the gateway's key in the header {KEY_HEADER}")
+        # Anything else could name another host once it is joined to the upstream's address.
+        if not request.raw_path.startswith("/"):
+            return error(400, "the request's target is no path; ask the gateway as if it were the engine")
+        try:
+            path = search_path(request.method, request.raw_path)
+            return await (self._search(request, path) if path else forward(request, self.upstream))
+        except BadAskError as exc:
+            return error(400, str(exc))
+        except RecursionError:
+            return error(400, "the body is nested too deeply")
+        except ServerTimeoutError as exc:
+            return self._away(504, exc)
+        except (ClientConnectionResetError, ConnectionResetError):
+            raise  # the client went away
+        except ClientError as exc:
+            return self._away(502, exc)
+
+    async def _search(self, request: web.BaseRequest, path: SearchPath) -> web.StreamResponse:
+        if not is_json(request.headers.get("Content-Type", "")):
+            return await forward(request, self.upstream)
+        raw, whole = await read_start(request)
+        if not whole:
+            return await forward(request, self.upstream, body=_joined(raw, request))
+        try:
+            text = plain_text(request, raw)
+        except ValueError:
+            return await forward(request, self.upstream, body=raw)
+        asks_in_url = any(name == "source" and "relsearch" in value for name, value in path.parameters)
+        # A multi-search names its indices in its lines.
+        may_name_one = path.verb == "_msearch" and self.ranking.has_rules
+        if not (may_name_one or asks_in_url or self.ranking.concerns(path.names, text)):
+            return await forward(request, self.upstream, body=raw)
+        handler = answer_msearch if path.verb == "_msearch" else answer_search
+        return await handler(request, path, raw, text, upstream=self.upstream, ranking=self.ranking)
+
+    def _away(self, status: int, exc: ClientError) -> web.Response:
+        _log.warning("upstream %s: %s", self.upstream.url, type(exc).__name__)
+        return error(
+            status, f"upstream {self.upstream.url} gave no whole answer ({type(exc).__name__}); is the engine running?"
+        )
+
+
+async def _joined(start: bytes, request: web.BaseRequest) -> AsyncIterator[bytes]:
+    yield start
+    async for chunk in request.content.iter_any():
+        yield chunk
+
+
+def error(status: int, reason: str) -> web.Response:
+    """Return an error of the gateway's own in the engines' shape."""
+    cause = {"type": "relsearch_gateway_exception", "reason": reason}
+    body = {"error": {"root_cause": [cause], **cause}, "status": status}
+    return web.Response(status=status, body=json_bytes(body), content_type="application/json")
+
+
+def application(gateway: Gateway) -> web.Application:
+    """Return the application that sends every path and method to the gateway."""
+    app = web.Application(client_max_size=_NO_LIMIT)
+    app.router.add_route("*", r"/{path:[\s\S]*}", gateway.answer)
+    app.on_response_prepare.append(drop_own_headers)
+    app.cleanup_ctx.append(lambda _: _connected(gateway.upstream))
+    return app
+
+
+async def _connected(upstream: Upstream) -> AsyncIterator[None]:
+    await upstream.open()
+    yield
+    await upstream.close()
+
+
+def runner(gateway: Gateway, *, shutdown_timeout_s: float = 30.0) -> web.AppRunner:
+    """Return the server: bodies stay as they are, and a client that leaves ends its request to the engine."""
+    return web.AppRunner(
+        application(gateway),
+        access_log=None,
+        handler_cancellation=True,
+        auto_decompress=False,
+        max_line_size=_LINE_BYTES,
+        max_field_size=_LINE_BYTES,
+        shutdown_timeout=shutdown_timeout_s,
+    )

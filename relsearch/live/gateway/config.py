@@ -1,0 +1,102 @@
+"""gateway.toml: how the searches of each index are reranked; one section an index, unknown keys refused.
+
+[index.articles]                  # what stands in the URL: an index, an alias or a pattern such as "news-*"
+fields = { title = "headline", text = "body.content" }   # template field = path in _source
+window = 100                      # how many of the engine's hits are reranked
+budget_ms = 500                   # what reranking may add to a search
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
+
+from relsearch.core.config import first_fault
+from relsearch.core.errors import ConfigError
+from relsearch.core.settings import Section
+from relsearch.core.template import template_fields
+from relsearch.core.text_files import read_toml
+
+Clause = Literal[
+    "match",
+    "match_phrase",
+    "match_bool_prefix",
+    "multi_match",
+    "combined_fields",
+    "query_string",
+    "simple_query_string",
+]
+CLAUSES: tuple[Clause, ...] = (
+    "match",
+    "match_phrase",
+    "match_bool_prefix",
+    "multi_match",
+    "combined_fields",
+    "query_string",
+    "simple_query_string",
+)
+
+
+class Rules(Section):
+    """How a search is reranked; a request may change all but the bundle and the clauses."""
+
+    query_from: tuple[Clause, ...] = Field(CLAUSES, min_length=1, description="clauses whose text is the query's")
+    fields: Mapping[str, str] = Field({}, description="the path in _source of each template field; default: its name")
+    template: str | None = Field(None, description="instead of the bundle's")
+    window: int = Field(100, ge=1, le=10_000, description="hits that are reranked")
+    budget_ms: int = Field(500, ge=1, le=60_000, description="what reranking may add to a search")
+    mix: float | None = Field(
+        None, ge=0, description="weight of the engine's scores beside the bundle's; default: what the bundle asks for"
+    )
+    feedback: float | None = Field(
+        None, ge=0, description="weight of likeness to the best candidates; default: what the bundle asks for"
+    )
+    bundle: Path | None = Field(None, description="instead of the command line's --bundle")
+    original: bool = Field(False, description="keep the engine's rank and score under each hit's fields")
+
+    @field_validator("template")
+    @classmethod
+    def _well_formed(cls, template: str | None) -> str | None:
+        if template is not None:
+            try:
+                template_fields(template)
+            except ConfigError as exc:
+                raise ValueError(str(exc)) from exc
+        return template
+
+
+class GatewayConfig(Section):
+    """A whole gateway.toml."""
+
+    index: Mapping[str, Rules] = {}
+
+    def rules_for(self, target: str) -> Rules | None:
+        """Return the rules of the section that every name of the URL's index expression falls under, if one does.
+
+        The first section of the file that matches a name is that name's; names that start with `-` exclude.
+        """
+        names = [name for name in target.split(",") if name and not name.startswith("-")]
+        found = {next((key for key in self.index if fnmatchcase(name, key)), None) for name in names}
+        if len(found) != 1 or None in found:
+            return None
+        return self.index[str(found.pop())]
+
+
+def load_gateway_config(path: Path) -> GatewayConfig:
+    """Read a gateway.toml; raise ConfigError naming file, key and the nearest known key."""
+    raw = read_toml(path, "write one or leave --config out")
+    sections = raw.get("index", {})
+    if set(raw) - {"index"} or not isinstance(sections, dict):
+        raise ConfigError(f"{path}: holds more than [index.NAME] sections; see relsearch gateway --help")
+    return GatewayConfig(index={name: _rules(path, name, section) for name, section in sections.items()})
+
+
+def _rules(path: Path, name: str, section: object) -> Rules:
+    try:
+        return TypeAdapter(Rules).validate_python(section)
+    except ValidationError as exc:
+        raise ConfigError(f"{path}: [index.{name}] {first_fault(Rules, exc)}") from exc

@@ -1,0 +1,249 @@
+"""A search through an Elasticsearch or OpenSearch client, reranked on the caller's side; no licence, no server of ours.
+
+The functions are relsearch.search and relsearch.search_async; a module called `search` would hide them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from relsearch.core.errors import ConfigError, SearchEngineError
+from relsearch.core.template import template_fields
+from relsearch.index.hits import engine_scores, source_fields
+from relsearch.index.http import match_body
+from relsearch.rerank.bundle import bundle_folder
+from relsearch.rerank.reranker import Reranker
+
+Fields = Mapping[str, str] | Sequence[str] | None
+
+_THREADS = 4
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document found: the engine's rank (from 1) and score, and the reranker's P(relevant), None where not read."""
+
+    doc_id: str
+    index: str
+    score: float | None
+    engine_rank: int
+    engine_score: float
+    source: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hits, best first. Where `reranked` is False they stand in the engine's order, and `reason` says why."""
+
+    hits: tuple[Hit, ...]
+    reranked: bool
+    reason: str | None
+    engine_ms: float
+    rerank_ms: float
+
+
+def search(
+    client: Any,
+    index: str,
+    query: str,
+    *,
+    bundle: Path | str | Reranker,
+    vectors: Path | str | None = None,
+    fields: Fields = None,
+    size: int = 10,
+    window: int = 100,
+    budget_ms: float | None = None,
+    mix: float | None = None,
+    feedback: float | None = None,
+    then: Path | str | Reranker | None = None,
+    then_window: int = 20,
+    engine_query: Mapping[str, Any] | None = None,
+) -> Found:
+    """Search by an Elasticsearch or OpenSearch client and rerank its first `window` hits with a bundle.
+
+    `fields` are those the bundle's template names; a mapping gives their paths in the index where these differ,
+    e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match on them. `vectors` says where
+    `relsearch precompute` put what it read with a late-interaction bundle: a folder, or an index's URL. `budget_ms`
+    bounds the reranking; when it is over, or the reranker fails, the engine's order comes back, marked. `mix` is the
+    weight of the engine's scores beside the bundle's, `feedback` that of likeness to the best hits; by default what the
+    bundle asks for. `then` is a second bundle, for the `then_window` hits that the first one puts at the head. The
+    client's own errors pass through. Raise ArtifactError for a broken bundle, ConfigError where the template names none
+    of the fields, where the bundles have two templates, where a weight is below 0, or where vectors are given for a
+    cross-encoder or an opened bundle.
+    """
+    reranker = _opened(bundle, vectors, mix=mix, feedback=feedback, then=then, then_window=then_window)
+    plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
+    started_s = time.monotonic()
+    hits = _hits(client.search(index=index, body=plan.body))
+    searched_s = time.monotonic()
+    stop = Event()
+    job = partial(plan.scores, hits, stop)
+    try:
+        scores = job() if budget_ms is None else _pool().submit(job).result(budget_ms / 1000)
+    except Exception as exc:  # reranking never loses a search, whatever a scorer raises
+        return plan.found(hits, None, _reason(exc, budget_ms), started_s, searched_s)
+    finally:
+        stop.set()
+    return plan.found(hits, scores, None, started_s, searched_s)
+
+
+async def search_async(
+    client: Any,
+    index: str,
+    query: str,
+    *,
+    bundle: Path | str | Reranker,
+    vectors: Path | str | None = None,
+    fields: Fields = None,
+    size: int = 10,
+    window: int = 100,
+    budget_ms: float | None = None,
+    mix: float | None = None,
+    feedback: float | None = None,
+    then: Path | str | Reranker | None = None,
+    then_window: int = 20,
+    engine_query: Mapping[str, Any] | None = None,
+) -> Found:
+    """Do as `search` by an asynchronous client; scoring runs in a thread and leaves the event loop free."""
+    loop = asyncio.get_running_loop()
+    opening = partial(_opened, bundle, vectors, mix=mix, feedback=feedback, then=then, then_window=then_window)
+    reranker = await loop.run_in_executor(_pool(), opening)
+    plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
+    started_s = time.monotonic()
+    hits = _hits(await client.search(index=index, body=plan.body))
+    searched_s = time.monotonic()
+    stop = Event()
+    scoring = loop.run_in_executor(_pool(), plan.scores, hits, stop)
+    try:
+        scores = await asyncio.wait_for(scoring, None if budget_ms is None else budget_ms / 1000)
+    except Exception as exc:  # as above; a cancelled search is no Exception and stays cancelled
+        return plan.found(hits, None, _reason(exc, budget_ms), started_s, searched_s)
+    finally:
+        stop.set()
+    return plan.found(hits, scores, None, started_s, searched_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One search: what the engine is asked, and how its hits become texts and a new order."""
+
+    query: str
+    reranker: Reranker
+    names: Mapping[str, str]
+    size: int
+    window: int
+    body: Mapping[str, Any]
+
+    def scores(self, hits: Sequence[Mapping[str, Any]], stop: Event) -> list[float]:
+        """Return one score for each hit in the window; raise where the reranker gives anything else."""
+        texts = [self.reranker.render(source_fields(hit.get("_source", {}), self.names)) for hit in hits[: self.window]]
+        if texts and not any(texts):
+            raise ConfigError(f"no hit has a field that the bundle reads: {', '.join(self.names.values())}; set fields")
+
+        def check() -> None:
+            if stop.is_set():
+                raise TimeoutError
+
+        return self.reranker.score_pool(self.query, texts, engine_scores(hits[: self.window]), between=check)
+
+    def found(
+        self,
+        hits: Sequence[Mapping[str, Any]],
+        scores: list[float] | None,
+        reason: str | None,
+        started_s: float,
+        searched_s: float,
+    ) -> Found:
+        """Return the first `size` hits: the window by score, ties by the engine's rank, then what lies below it."""
+        known: list[float | None] = [*(scores or [])]
+        known += [None] * (len(hits) - len(known))
+        ranked = [
+            Hit(hit["_id"], hit["_index"], score, rank, engine_score, hit.get("_source", {}))
+            for rank, (hit, score, engine_score) in enumerate(zip(hits, known, engine_scores(hits), strict=True), 1)
+        ]
+        ranked.sort(key=lambda hit: (hit.score is None, -(hit.score or 0.0), hit.engine_rank))
+        engine_ms, rerank_ms = 1000 * (searched_s - started_s), 1000 * (time.monotonic() - searched_s)
+        return Found(tuple(ranked[: self.size]), scores is not None, reason, engine_ms, rerank_ms)
+
+
+def _plan(
+    query: str,
+    reranker: Reranker,
+    fields: Fields,
+    *,
+    size: int,
+    window: int,
+    engine_query: Mapping[str, Any] | None,
+) -> _Plan:
+    names = _names(fields, template_fields(reranker.template))
+    searched = {"query": engine_query} if engine_query else match_body(query, names.values())
+    body = {**searched, "size": max(size, window)}
+    return _Plan(query, reranker, names, size, window, body)
+
+
+def _names(fields: Fields, wanted: tuple[str, ...]) -> Mapping[str, str]:
+    if fields is None:
+        return {name: name for name in wanted}
+    names = dict(fields) if isinstance(fields, Mapping) else {name: name for name in fields}
+    if not set(names) & set(wanted):
+        raise ConfigError(
+            f"fields name {', '.join(names) or 'nothing'}, but the bundle reads {', '.join(wanted)}; "
+            f"give their paths, e.g. fields={{{wanted[-1]!r}: {next(iter(names), 'body')!r}}}"
+        )
+    return names
+
+
+def _hits(response: Any) -> list[Mapping[str, Any]]:
+    try:
+        found: list[Mapping[str, Any]] = response["hits"]["hits"]
+    except (KeyError, TypeError) as exc:
+        raise SearchEngineError("the answer to the search has no hits; is this a search engine?") from exc
+    return found
+
+
+def _reason(exc: Exception, budget_ms: float | None) -> str:
+    if isinstance(exc, TimeoutError) and budget_ms is not None:
+        return f"the reranker took longer than {budget_ms:g} ms"
+    return f"{type(exc).__name__}: {' '.join(str(exc).split())}"[:_SHOWN]
+
+
+def _opened(
+    bundle: Path | str | Reranker,
+    vectors: Path | str | None,
+    *,
+    mix: float | None,
+    feedback: float | None,
+    then: Path | str | Reranker | None,
+    then_window: int,
+) -> Reranker:
+    reranker = _reranker(bundle, vectors).with_weights(mix=mix, feedback=feedback)
+    return reranker if then is None else reranker.with_second(_reranker(then, None), then_window)
+
+
+def _reranker(bundle: Path | str | Reranker, vectors: Path | str | None) -> Reranker:
+    if isinstance(bundle, Path | str):
+        return _open(bundle_folder(bundle).resolve(), None if vectors is None else str(vectors))
+    if vectors is not None:
+        raise ConfigError(f"{vectors}: the bundle is open already; open it with these vectors, or give its folder")
+    return bundle
+
+
+@cache
+def _open(folder: Path, vectors: str | None) -> Reranker:
+    from relsearch.index.vectors import open_vectors
+
+    return Reranker.open(folder, vectors=open_vectors(vectors))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="relsearch")

@@ -1,0 +1,87 @@
+"""A request's body: read no further than the limit, parsed without surprises, checked against its dialect."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from relsearch.live.service.refusals import EmptyError, InvalidError, MalformedError, TooLargeError
+from relsearch.live.service.schema import CohereRequest, JinaRequest, RerankRequest, TeiRequest
+from relsearch.live.service.settings import Settings
+
+DIALECTS: dict[str, tuple[type[RerankRequest], ...]] = {
+    "/rerank": (TeiRequest, JinaRequest),
+    "/v1/rerank": (JinaRequest,),
+    "/v2/rerank": (CohereRequest,),
+}
+
+_Request = TypeVar("_Request", bound=RerankRequest)
+
+
+async def read_request(request: Request, settings: Settings) -> RerankRequest:
+    """Return what the client asks, in the dialect of its path; raise a RefusedError that says what is wrong."""
+    try:
+        async with asyncio.timeout(settings.timeout_s):
+            body = await _read(request, settings.max_body_bytes)
+    except TimeoutError:
+        raise MalformedError(f"the body did not arrive within {settings.timeout_s:g} s") from None
+    content = parse(body)
+    if not isinstance(content, dict):
+        raise InvalidError("the body must be a JSON object")
+    asked = check(content, DIALECTS[request.url.path])
+    count = len(asked.passages)
+    if not count:
+        raise EmptyError("there is nothing to rank; send at least one text")
+    if count > settings.max_documents:
+        raise TooLargeError(f"{count} documents are more than {settings.max_documents}, the most in one request")
+    return asked
+
+
+def parse(body: bytes) -> Any:
+    """Return the JSON value; half a surrogate pair, as cutting an emoji leaves, becomes a question mark."""
+    try:
+        content = json.loads(body, parse_constant=_refuse_constant)
+        if b"\\ud" in body.lower():
+            content = json.loads(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError) as exc:  # ValueError: no JSON, no UTF-8, or a number of thousands of digits
+        raise MalformedError("the body is not JSON; send UTF-8 encoded JSON") from exc
+    return content
+
+
+def check(content: dict[str, Any], dialects: tuple[type[RerankRequest], ...]) -> RerankRequest:
+    """Return the request in the dialect whose list of texts it has."""
+    lists = {"texts" if issubclass(dialect, TeiRequest) else "documents": dialect for dialect in dialects}
+    given = [name for name in lists if content.get(name) is not None]
+    if len(given) != 1:
+        raise InvalidError(f"send either {' or '.join(lists)}" if len(lists) > 1 else f"send {', '.join(lists)}")
+    return _validated(lists[given[0]], content)
+
+
+def _validated(dialect: type[_Request], content: dict[str, Any]) -> _Request:
+    try:
+        return dialect.model_validate(content)
+    except ValidationError as exc:
+        error = exc.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in error["loc"])
+        raise InvalidError(f"{where}: {error['msg']}") from exc
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    message = f"the body is larger than {limit} bytes, the most in one request"
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise TooLargeError(message)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise TooLargeError(message)
+    return bytes(body)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,217 @@
+"""Measure runs against human labels: means with bootstrap intervals, and paired tests against the first run.
+
+Every judged query counts: one that a run does not answer scores 0, as in trec_eval -c. A measure that credits none of
+the labels is not defined, nor is an interval or a test on a single query.
+
+Intervals are 95 % BCa bootstrap intervals over queries (Efron 1987). Differences are tested by the paired
+randomisation test (Smucker et al. 2007), beside Student's t; Holm's correction covers all runs compared on a measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from relsearch.core.errors import DataError
+from relsearch.core.text_table import interval, number, table
+from relsearch.measure.query_values import from_zero, query_values, uncredited
+from relsearch.stats.bootstrap import or_none
+from relsearch.stats.randomisation import randomisation_p
+
+Floats = NDArray[np.float64]
+_BATCH = 2**19  # values of resamples that are held at once: some 20 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its 95 % interval; nan where one is not defined."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The mean difference from the first run with its interval, and two-sided p values."""
+
+    difference: Estimate
+    p_randomisation: float
+    p_t: float
+    p_holm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Per run and measure: the estimate, the comparison with the first run, and the value of each query.
+
+    `notes` say what a reader must know of the figures, one line each.
+    """
+
+    query_ids: tuple[str, ...]
+    estimates: Mapping[str, Mapping[str, Estimate]]
+    comparisons: Mapping[str, Mapping[str, Comparison]]
+    per_query: Mapping[str, Mapping[str, Floats]]
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return estimates and comparisons as JSON values, with null for what is not defined."""
+        runs = {
+            run: {measure: _estimate_json(each, "mean") for measure, each in measures.items()}
+            for run, measures in self.estimates.items()
+        }
+        tests = {
+            run: {measure: _comparison_json(each) for measure, each in measures.items()}
+            for run, measures in self.comparisons.items()
+        }
+        return {"queries": len(self.query_ids), "runs": runs, "against_first": tests}
+
+    def to_table(self) -> str:
+        """Return one text table a measure."""
+        return "\n\n".join(self._measure_table(measure) for measure in next(iter(self.estimates.values())))
+
+    def _measure_table(self, measure: str) -> str:
+        rows = []
+        for run, measures in self.estimates.items():
+            estimate = measures[measure]
+            row = [run, number(estimate.mean), interval(estimate.low, estimate.high), "", "", ""]
+            if run in self.comparisons:
+                each = self.comparisons[run][measure]
+                difference = each.difference
+                row[3:] = [
+                    number(difference.mean, "+.3f"),
+                    interval(difference.low, difference.high, "+.3f"),
+                    number(each.p_holm, ".4f"),
+                ]
+            rows.append(row)
+        name = f"{' '.join(measure.split())}, n={len(self.query_ids)}"
+        return table([name, "mean", "95 % CI", "diff", "95 % CI", "p (Holm)"], rows)
+
+
+def evaluate(
+    qrels: pl.DataFrame,
+    runs: Mapping[str, pl.DataFrame],
+    *,
+    measures: Sequence[str],
+    resamples: int,
+    seed: int,
+    lowest: int = 0,
+) -> Evaluation:
+    """Measure each run on every query of the qrels that has a label and compare it with the first run.
+
+    Grades count from `lowest`, the scale's. Raise DataError where nothing can be measured: no measure credits any of
+    the labels, or a run answers none of the queries.
+    """
+    labels = from_zero(qrels, lowest)
+    if labels.is_empty() or not runs:
+        raise DataError("nothing to evaluate: the qrels or the list of runs is empty")
+    undefined = uncredited(labels, measures)
+    if len(undefined) == len(set(measures)):
+        raise DataError("; ".join(undefined.values()))
+    notes = list(undefined.values())
+    per_query = {}
+    for name in runs:  # each is looked up once, and let go before the next: a mapping may read them from files
+        per_query[name], remarks = _measured(name, runs[name], labels, measures)
+        notes += remarks
+    estimates = {
+        name: {measure: estimate(values, resamples=resamples, seed=seed) for measure, values in by_measure.items()}
+        for name, by_measure in per_query.items()
+    }
+    comparisons: dict[str, dict[str, Comparison]] = {name: {} for name in list(runs)[1:]}
+    for measure in next(iter(per_query.values())):
+        values = {name: by_measure[measure] for name, by_measure in per_query.items()}
+        for name, each in _compare(values, resamples=resamples, seed=seed).items():
+            comparisons[name][measure] = each
+    query_ids = tuple(sorted(set(labels["query_id"])))
+    return Evaluation(query_ids, estimates, comparisons, per_query, tuple(notes))
+
+
+def refuse_judge_labels(qrels: pl.DataFrame, *, allow: bool) -> None:
+    """Raise DataError where labels come from a judge and that was not asked for by name."""
+    judged = qrels.filter(pl.col("source") == "judge").height
+    if judged and not allow:
+        raise DataError(f"{judged} of {qrels.height} labels come from a judge; pass --judge-labels to measure on them")
+
+
+def estimate(values: Floats, *, resamples: int, seed: int) -> Estimate:
+    """Return the mean of per-query values with its BCa interval; no spread, no interval."""
+    from scipy.stats import bootstrap
+
+    mean = float(values.mean())
+    if len(values) < 2 or np.isnan(mean):
+        return Estimate(mean, np.nan, np.nan)
+    if np.ptp(values) == 0:
+        return Estimate(mean, mean, mean)
+    found = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=resamples,
+        batch=max(1, _BATCH // len(values)),
+        method="BCa",
+        rng=np.random.default_rng(seed),
+        vectorized=True,
+    )
+    return Estimate(mean, float(found.confidence_interval.low), float(found.confidence_interval.high))
+
+
+def _measured(
+    name: str, run: pl.DataFrame, labels: pl.DataFrame, measures: Sequence[str]
+) -> tuple[dict[str, Floats], list[str]]:
+    """The run's values, and what its zeros are due to; raise DataError where all are, since it answers no query."""
+    queries = set(labels["query_id"])
+    unanswered = len(queries - set(run["query_id"].unique()))
+    if unanswered == len(queries):
+        raise DataError(
+            f"run {name}: none of the {len(queries)} labelled queries is in it; check that both are of one collection"
+        )
+    notes = []
+    if unanswered:
+        notes.append(f"{name}: no document for {unanswered} of {len(queries)} queries, which count as 0")
+    if not run["doc_id"].is_in(labels["doc_id"].implode()).any():
+        notes.append(f"{name}: none of its documents has a label; check that both are of one collection")
+    return query_values(labels, run, measures), notes
+
+
+def _compare(values: Mapping[str, Floats], *, resamples: int, seed: int) -> dict[str, Comparison]:
+    first, *others = values
+    differences = {name: values[name] - values[first] for name in others}
+    tests = {name: _test(difference, seed=seed) for name, difference in differences.items()}
+    corrected = _holm({name: p for name, (p, _) in tests.items()})
+    return {
+        name: Comparison(estimate(differences[name], resamples=resamples, seed=seed), *tests[name], corrected[name])
+        for name in others
+    }
+
+
+def _test(differences: Floats, *, seed: int) -> tuple[float, float]:
+    from scipy.stats import ttest_1samp
+
+    if len(differences) < 2 or np.isnan(differences).any():
+        return np.nan, np.nan
+    if not np.any(differences):
+        return 1.0, 1.0
+    t = float(ttest_1samp(differences, 0).pvalue) if np.ptp(differences) > 0 else 0.0
+    return randomisation_p(differences, alternative="two-sided", seed=seed), t
+
+
+def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    corrected: dict[str, float] = {}  # where one is nan all are: the runs share the queries
+    highest = 0.0
+    for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
+        highest = float(np.maximum(highest, np.minimum(1.0, p_values[name] * (len(p_values) - place))))
+        corrected[name] = highest
+    return corrected
+
+
+def _estimate_json(each: Estimate, name: str) -> dict[str, float | None]:
+    return {name: or_none(each.mean), "low": or_none(each.low), "high": or_none(each.high)}
+
+
+def _comparison_json(each: Comparison) -> dict[str, float | None]:
+    tests = {name: or_none(getattr(each, name)) for name in ("p_randomisation", "p_t", "p_holm")}
+    return {**_estimate_json(each.difference, "difference"), **tests}

@@ -1,0 +1,130 @@
+"""Each query's value of a measure, as ir-measures computes it on grades from 0 and on runs in trec_eval's order.
+
+trec_eval orders a run by its scores alone, in single precision, and documents of equal score by id, the last first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.measures import credits_any, largest_grade, parse_measures
+from relsearch.core.scale import HIGHEST
+
+if TYPE_CHECKING:
+    from ir_measures import Measure
+
+Floats = NDArray[np.float64]
+Nested = dict[str, dict[str, float]]  # by query and document
+_QUERIES = 500  # whose documents are Python objects at once
+_PAIR = ["query_id", "doc_id"]
+
+
+def query_values(
+    qrels: pl.DataFrame, run: pl.DataFrame, measures: Sequence[str], *, lowest: int = 0
+) -> dict[str, Floats]:
+    """Return each measure's value of every query of the qrels, in the order of query ids; 0 where the run has none.
+
+    Grades count from `lowest`. All are nan where a measure credits none of the labels. Raise ConfigError on a measure
+    that cannot be computed, DataError on a score that is not finite.
+    """
+    labels = from_zero(qrels, lowest)
+    query_ids = sorted(set(labels["query_id"]))
+    parsed = parse_measures(measures)
+    grades = set(labels["grade"])
+    distinct = {measure: np.zeros(len(query_ids)) for measure in parsed.values() if credits_any(measure, grades)}
+    for measure in distinct:
+        _check_grades(measure, max(grades))
+    for part in _parts(labels, run, query_ids):
+        for measure, values in distinct.items():
+            for place, value in _computed(measure, *part):
+                values[place] = value
+    undefined = np.full(len(query_ids), np.nan)
+    return {name: distinct.get(measure, undefined).copy() for name, measure in parsed.items()}
+
+
+def uncredited(qrels: pl.DataFrame, measures: Sequence[str], *, lowest: int = 0) -> dict[str, str]:
+    """Return why, by name, measures are not defined on these labels: none has a grade that the measure credits."""
+    grades = set(from_zero(qrels, lowest)["grade"])
+    parsed = parse_measures(measures)
+    return {name: _no_credit(name, max(grades)) for name, each in parsed.items() if not credits_any(each, grades)}
+
+
+def inferred_level(qrels: pl.DataFrame) -> int:
+    """Return the level from which documents are relevant where no scale is given: 2, or 1 if no grade is as high.
+
+    Raise ConfigError where the labels leave open whether their lowest grade means irrelevant.
+    """
+    lowest, highest = qrels["grade"].min(), qrels["grade"].max()
+    if not isinstance(lowest, int) or not isinstance(highest, int):
+        return 1
+    if 0 < lowest < highest <= HIGHEST:  # grades above are no scale's, but gains as they are
+        scales = [f"{low}-{highest}:{min(low + 2, highest)}" for low in (lowest, 0)]
+        raise ConfigError(
+            f"the grades are {lowest} to {highest} and none is 0: pass --scale {scales[0]} if {lowest} means "
+            f"irrelevant, or --scale {scales[1]} if irrelevant documents are not listed"
+        )
+    return 2 if highest > 1 else 1
+
+
+def from_zero(qrels: pl.DataFrame, lowest: int) -> pl.DataFrame:
+    """Return the labels that have a grade, as query_id, doc_id and the grade above `lowest`, 0 where it is below."""
+    return qrels.drop_nulls("grade").select(*_PAIR, (pl.col("grade") - lowest).clip(lower_bound=0))
+
+
+def _parts(labels: pl.DataFrame, run: pl.DataFrame, query_ids: Sequence[str]) -> Iterator[tuple[Nested, Nested]]:
+    """Labels and the run of some queries at a time; a query is named by its place, since gdeval reads numbers only."""
+    for start in range(0, len(query_ids), _QUERIES):
+        turns = pl.DataFrame({"query_id": query_ids[start : start + _QUERIES]}).with_row_index("place", start)
+        mine = pl.col("query_id").is_in(turns["query_id"].implode())
+        ranked = _ranked(run.filter(mine).join(turns, on="query_id"))
+        if not ranked.is_empty():
+            yield _nested(labels.filter(mine).join(turns, on="query_id"), "grade"), _nested(ranked, "score")
+
+
+def _ranked(run: pl.DataFrame) -> pl.DataFrame:
+    """The run with scores that fall from document to document in trec_eval's order, down to 1."""
+    unusable = run.filter(~pl.col("score").is_finite().fill_null(value=False))
+    if not unusable.is_empty():
+        query_id, doc_id, score = unusable.select(*_PAIR, "score").row(0)
+        raise DataError(f"query {query_id!r}: document {doc_id!r} has the score {score}; give a finite one")
+    return (
+        run.with_columns(single=pl.col("score").cast(pl.Float32))
+        .sort("single", "doc_id", descending=True)
+        .with_columns(score=(pl.len() - pl.int_range(pl.len())).over("place").cast(pl.Float64))
+    )
+
+
+def _nested(table: pl.DataFrame, column: str) -> Nested:
+    nested: Nested = {}
+    for place, doc_id, value in table.select("place", "doc_id", column).iter_rows():
+        nested.setdefault(str(place), {})[doc_id] = value
+    return nested
+
+
+def _computed(measure: Measure, labels: Nested, ranked: Nested) -> Iterator[tuple[int, float]]:
+    """The place and value of each query; one measure at a time, since providers take some measures for one."""
+    try:
+        for metric in measure.iter_calc(labels, ranked):
+            yield int(metric.query_id), float(metric.value)
+    except Exception as exc:  # whatever its provider raises
+        raise DataError(f"measure {str(measure)!r} cannot be computed on these labels and this run ({exc})") from exc
+
+
+def _check_grades(measure: Measure, highest: int) -> None:
+    if highest > largest_grade(measure):
+        raise DataError(f"measure {str(measure)!r} takes grades from 0 to {largest_grade(measure)}, not {highest}")
+
+
+def _no_credit(name: str, highest: int) -> str:
+    if highest == 0:
+        return f"{name} is not defined: every label is of the lowest grade, so that no document is relevant"
+    return (
+        f"{name} is not defined: no label reaches a grade that it credits, the highest is {highest} above the lowest; "
+        "name another level, or another scale"
+    )

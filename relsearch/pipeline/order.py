@@ -1,0 +1,225 @@
+"""The stages in their order: what each one depends on, what is up to date, what runs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue
+
+from relsearch.core.atomic import alone
+from relsearch.core.config import Config
+from relsearch.core.errors import ArtifactError, ConfigError, GateError, ModelError
+from relsearch.data.collection import load_collection
+from relsearch.encoders.model_source import located
+from relsearch.judge.registry import RERANKER, TUNED, judge_content
+from relsearch.pipeline import artifacts
+from relsearch.pipeline.artifacts import Building
+from relsearch.pipeline.contents import Contents, named_outside
+from relsearch.pipeline.stages import gather, label, make, rank, refine
+from relsearch.pipeline.stages.check import check_labels, check_settings
+from relsearch.pipeline.stages.context import Context
+
+_LOG = logging.getLogger(__name__)
+StageFunction = Callable[[Context, Building], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step: its name and directory, the config sections and the stages it depends on."""
+
+    name: str
+    function: StageFunction
+    sections: tuple[str, ...]
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What became of one stage in a run."""
+
+    name: str
+    status: Literal["done", "up to date"]
+    seconds: float
+    figures: dict[str, JsonValue]
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("collect", gather.collect, ("collection", "pool")),
+    Stage("index", gather.index, ("index", "encoder", "collection"), ("collect",)),
+    Stage("pool", gather.pool, ("index", "pool"), ("collect", "index")),
+    Stage("tune", label.tune, ("tune", "judge", "encoder"), ("pool",)),
+    Stage("train-human", rank.train_human, ("train", "encoder"), ("collect", "pool")),
+    Stage("judge", label.judge, ("label", "remote", "judge"), ("pool", "tune", "train-human")),
+    Stage("agree", label.agree, ("evaluate",), ("judge",)),
+    Stage("synthesize", make.synthesize, ("synthesize", "label", "remote", "judge"), ("index", "tune", "train-human")),
+    Stage("augment", label.augment, ("augment",), ("judge", "agree", "synthesize")),
+    Stage("train-augmented", rank.train_augmented, ("train", "encoder"), ("augment",)),
+    Stage(
+        "optimize",
+        refine.optimize,
+        ("optimize", "augment", "train", "encoder", "label", "remote", "judge"),
+        ("augment", "train-augmented"),
+    ),
+    Stage("export", rank.export, ("export", "evaluate"), ("train-human", "train-augmented", "optimize")),
+    Stage("rerank", rank.rerank, (), ("pool", "export")),
+    Stage("evaluate", rank.evaluate, ("evaluate",), ("rerank",)),
+)
+
+_CONTENTS = "contents.json"  # beside the stages' directories
+_JUDGING = ("judge", "synthesize")
+
+
+def stages_of(config: Config) -> tuple[Stage, ...]:
+    """Return the stages that this config needs, without those that `_unneeded` names."""
+    unneeded = _unneeded(config)
+    kept = [stage for stage in STAGES if stage.name not in unneeded]
+    return tuple(
+        replace(stage, after=tuple(name for name in stage.after if name not in {*unneeded, *_unread(stage, config)}))
+        for stage in kept
+    )
+
+
+def _unread(stage: Stage, config: Config) -> tuple[str, ...]:
+    """What the stage stands after and does not read: a judge other than the reranker does not wait for it."""
+    return ("train-human",) if stage.name in _JUDGING and config.label.judge != RERANKER else ()
+
+
+def _unneeded(config: Config) -> dict[str, str]:
+    """The stages that have nothing to do under this config, and why."""
+    unneeded = {}
+    if config.label.judge != TUNED:
+        unneeded["tune"] = f"[label] judge is {config.label.judge!r}"
+    if "synthetic" not in config.augment.chosen:
+        unneeded["synthesize"] = "[augment] policies does not name 'synthetic'"
+    if not config.optimize.enabled:
+        unneeded["optimize"] = "[optimize] enabled is false"
+    if config.pool.test_share == 0 and config.collection.splits is None:
+        unneeded |= dict.fromkeys(("rerank", "evaluate"), "[pool] test_share is 0")
+    return unneeded
+
+
+def stage_fingerprint(name: str, config: Config) -> str:
+    """Return the fingerprint that a stage has under this config, from its settings and from the stages before it.
+
+    Those count by their fingerprints, since a stage may read their settings, and by what they made: one made anew with
+    other content makes all that follow outdated. What stands outside counts by what is in it: the same path may hold
+    other labels, another run, model or judge tomorrow.
+    """
+    return _Fingerprints(config).of(name)
+
+
+class _Fingerprints:
+    """The fingerprints of a config's stages as things stand at one moment, each computed once."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stages = {stage.name: stage for stage in stages_of(config)}
+        self._known: dict[str, str] = {}
+        self.contents = Contents(config.output / _CONTENTS)
+
+    def of(self, name: str) -> str:
+        """Return the fingerprint of a stage."""
+        if name not in self._known:
+            self._known[name] = self._computed(self._stages[name])
+        return self._known[name]
+
+    def _computed(self, stage: Stage) -> str:
+        config = self._config
+        settings = config.model_dump(mode="json", include={"seed", *stage.sections})
+        settings["outside"] = [
+            (section, key, self._content(name))
+            for section in stage.sections
+            for key, name in named_outside(getattr(config, section))
+        ]
+        if stage.name == "collect":
+            settings["collected"] = [
+                self._content(each) for each in load_collection(config.collection.source).sources()
+            ]
+        judge = config.label.judge
+        if named := {"tune": config.tune.start, "judge": judge, "synthesize": judge}.get(stage.name):
+            settings["content"] = judge_content(named)
+            if named == RERANKER:
+                settings["read"] = [config.export.mix, config.export.feedback, config.tune.aim]
+        inputs = [(self.of(before), artifacts.content(config.output / before)) for before in stage.after]
+        return artifacts.fingerprint(stage.name, settings, inputs)
+
+    def _content(self, name: Path | str) -> str:
+        """The digest of a file or folder; of what is none here, such as a hub id, its name."""
+        try:
+            path = located(str(name))
+        except ModelError:  # a package that is not installed, which the stage may not need
+            path = None
+        return self.contents.digest(path) if path else str(name)
+
+
+def run_all(config: Config) -> Iterator[StageResult]:
+    """Run every stage that is not up to date, in order, yielding each result as it comes."""
+    stages = stages_of(config)
+    check_settings(config, [stage.name for stage in stages])
+    for stage in stages:
+        yield _run(stage, config)
+        if stage.name == "collect":
+            _say_limits(config, stages)
+
+
+def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
+    """Run the stages of one verb; raise ArtifactError where a stage before them has not run."""
+    if verb == "optimize":  # asked for by name, it runs though `run` goes without it
+        config = config.model_copy(update={"optimize": config.optimize.model_copy(update={"enabled": True})})
+    stages = stages_of(config)
+    wanted = [stage for stage in stages if stage.name.split("-")[0] == verb]
+    if not wanted:
+        raise ConfigError(f"{verb}: nothing to do, {_unneeded(config)[verb]}")
+    check_settings(config, [stage.name for stage in wanted])
+    for stage in wanted:
+        fingerprints = _Fingerprints(config)
+        for before in _all_before(stage, stages):
+            if not artifacts.is_current(config.output / before, fingerprints.of(before)):
+                raise ArtifactError(
+                    f"{config.output / before}: absent or outdated; run: relsearch {before.split('-')[0]}"
+                )
+        if stage.name != "collect":
+            _say_limits(config, [stage])
+        yield _run(stage, config)
+
+
+def _say_limits(config: Config, stages: Sequence[Stage]) -> None:
+    for limit in check_labels(Context(config), [stage.name for stage in stages]):
+        _LOG.warning("%s", limit)
+
+
+def check_guard(results: Iterable[StageResult], config: Config) -> None:
+    """Raise GateError where the guard did not let a new reranker ship and `[export] guard` calls that an error.
+
+    The stages after it run all the same: their tables show what there is to decide on.
+    """
+    refusals = [str(result.figures["refused"]) for result in results if "refused" in result.figures]
+    if refusals and config.export.guard == "refuse":
+        raise GateError(refusals[-1])
+
+
+def _all_before(stage: Stage, stages: Sequence[Stage]) -> Iterable[str]:
+    needed = set(stage.after)
+    for earlier in reversed(stages):
+        if earlier.name in needed:
+            needed |= set(earlier.after)
+    return [earlier.name for earlier in stages if earlier.name in needed]
+
+
+def _run(stage: Stage, config: Config) -> StageResult:
+    directory = config.output / stage.name
+    fingerprints = _Fingerprints(config)
+    expected = fingerprints.of(stage.name)
+    if artifacts.is_current(directory, expected):
+        manifest = artifacts.read_manifest(directory)
+        return StageResult(stage.name, "up to date", 0.0, manifest.figures)
+    started = time.monotonic()
+    with alone(config.output), artifacts.building(directory, stage.name, expected=expected) as work:
+        fingerprints.contents.save()
+        stage.function(Context(config), work)
+    return StageResult(stage.name, "done", time.monotonic() - started, work.figures)

@@ -1,0 +1,126 @@
+"""What stages need of settings and of this machine, looked at before the first one works, not hours later."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from importlib.util import find_spec
+
+from relsearch.core.config import Config
+from relsearch.core.errors import ConfigError, DataError, MissingExtraError
+from relsearch.core.template import template_fields
+from relsearch.data.collection import load_collection
+from relsearch.encoders.model_source import check_model
+from relsearch.index.registry import check_searcher
+from relsearch.judge.registry import REMOTE, RERANKER, TUNED, check_judge, judge_content
+from relsearch.measure.quality_gate import queries_needed
+from relsearch.pipeline import artifacts
+from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.folds import answerable, folds_need
+from relsearch.rerank.bundle import open_bundle
+
+# Below, a paired test finds at 80 % power only a difference of about its own standard deviation between queries.
+_TEST_QUERIES = 10
+_TRAINING = {"torch", "transformers", "sentence_transformers", "datasets", "accelerate"}
+# By stage: the extra, and the packages of it that are imported.
+_PACKAGES = {
+    "tune": ("train", {*_TRAINING, "peft"}),
+    "train-human": ("train", _TRAINING),
+    "train-augmented": ("train", _TRAINING),
+    "optimize": ("optimize", {"optuna"}),
+    "export": ("export", {"optimum", "onnx"}),
+}
+
+
+def check_settings(config: Config, stages: Collection[str]) -> None:
+    """Raise an error of ours where one of the stages could not use its settings, or would have to erase a file."""
+    template_fields(config.collection.template)
+    load_collection(config.collection.source)
+    if config.collection.splits is not None and not config.collection.splits.is_file():
+        raise ConfigError(f"[collection] splits: {config.collection.splits}: no such file")
+    _check_packages(config, stages)
+    _check_searching(config, stages)
+    if "train-human" in stages:
+        check_model(config.train_encoder.model)
+    if "train-human" in stages and config.train.family == "cross":
+        check_model(config.train.base)
+    _check_labelling(config, stages)
+    if "export" in stages and config.export.shipped is not None:
+        open_bundle(config.export.shipped)
+    for stage in stages:
+        artifacts.check_free(config.output / stage)
+
+
+def check_labels(context: Context, stages: Collection[str]) -> list[str]:
+    """Return what the labelled queries are too few for, a line each; raise DataError where a stage could not run."""
+    config = context.config
+    train, dev, test = (answerable(context, split) for split in ("train", "dev", "test"))
+    held = f"{len(train)} training, {len(dev)} dev and {len(test)} test queries have a relevant document"
+    if "train-human" in stages and not (train and dev):
+        raise DataError(
+            f"{held}; a reranker takes a training query to learn from and a dev query to choose its weights by: label "
+            "more queries, or move them with [pool] dev_share and test_share, or rerank with --bundle ready, which "
+            "needs no labels"
+        )
+    if "evaluate" in stages and not test:
+        raise DataError(f"{held}; label a test query, raise [pool] test_share, or set it to 0 to measure nothing")
+    if (
+        "augment" in stages
+        and not config.augment.force
+        and len(context.split("dev") & set(context.human["query_id"])) < 2
+    ):
+        raise DataError(
+            f"{held}; a single dev query cannot tell whether the judge is better than the majority class: label more "
+            "queries, raise [pool] dev_share, or take the judge's labels as they are with [augment] force = true"
+        )
+    limits = []
+    needed = queries_needed(config.export.guard_p)
+    if "export" in stages and config.export.guard != "off" and len(dev) < needed:
+        both = len(train | dev)
+        if both < folds_need(config.export.guard_p):
+            how = f"nor do the {both} training and dev queries together: the guard cannot tell, and nothing ships"
+        else:
+            how = f"so the guard trains again on folds of the {both} training and dev queries"
+        limits.append(f"{held}; it takes {needed} dev queries to show a gain at p {config.export.guard_p:g}, {how}")
+    if "evaluate" in stages and len(test) < _TEST_QUERIES:
+        limits.append(f"{held}; with so few test queries intervals are wide and few differences are significant")
+    return limits
+
+
+def _check_packages(config: Config, stages: Collection[str]) -> None:
+    needed = [(stage, *_PACKAGES[stage]) for stage in stages if stage in _PACKAGES]
+    if config.label.judge == REMOTE and "judge" in stages:
+        needed.append(("judge", "remote", {"httpx", "stamina"}))
+    if config.export.runtime == "openvino" and "export" in stages:
+        needed.append(("export", "export-openvino", {"openvino", "nncf"}))
+    for stage, extra, packages in needed:
+        if any(find_spec(package) is None for package in packages):
+            raise MissingExtraError(f"the stage {stage}", extra)
+
+
+def _check_searching(config: Config, stages: Collection[str]) -> None:
+    for path in config.pool.runs:
+        if not path.is_file():
+            raise ConfigError(f"[pool] runs: {path}: no such file")
+    if not config.pool.runs and not config.index.searchers:
+        raise ConfigError("[index] searchers is empty and [pool] runs names no file; name one of them")
+    for name in () if config.pool.runs else config.index.searchers:
+        check_searcher(name, config.index)
+    if config.pool.runs and "synthesize" in stages:
+        raise ConfigError("synthesize: [pool] runs hold no new query; name [index] searchers instead of runs")
+
+
+def _check_labelling(config: Config, stages: Collection[str]) -> None:
+    if "tune" in stages and config.tune.start:
+        judge_content(config.tune.start)
+    if "tune" in stages:
+        check_model(config.judge.base)
+    if "judge" in stages and config.label.judge not in (TUNED, RERANKER):
+        check_judge(config)
+    if "tune" in stages or "judge" in stages:
+        for encoder in config.judge_encoders:
+            check_model(encoder.model)
+    if "synthesize" in stages and "llm" in config.synthesize.sources:
+        from relsearch.synthesis.writer.prompt import load_writer_prompt
+
+        check_model(config.synthesize.base)
+        load_writer_prompt(config.synthesize.prompt)

@@ -1,0 +1,128 @@
+"""The stage that makes queries: write them from documents, filter them, label them with the judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, astuple
+
+import polars as pl
+
+from relsearch.core import tables
+from relsearch.core.text_table import table
+from relsearch.core.types import Document, Pair, Query
+from relsearch.data.duplicates import HELD_OUT
+from relsearch.data.pool import union
+from relsearch.index.registry import open_searcher
+from relsearch.pipeline.artifacts import Building
+from relsearch.pipeline.stages.context import Context
+from relsearch.synthesis import structure
+from relsearch.synthesis.synthesize import (
+    Kept,
+    Written,
+    collected,
+    distinct,
+    diverse,
+    kept,
+    labelled,
+    passed,
+    round_trip,
+    sample,
+    texts_of,
+    to_judge,
+)
+
+_PAIR = ["query_id", "doc_id"]
+
+
+def synthesize(context: Context, work: Building) -> None:
+    """Write queries from diverse documents; keep those that find their document and that the judge calls relevant."""
+    config = context.config
+    seeds = _seeds(context)
+    written = collected(_written(context, seeds, work))
+    known = context.queries.filter(pl.col("split").is_in([*HELD_OUT, "train", "unlabelled"]))["text"]
+    unlike = distinct(written, known, threshold=config.pool.near_duplicate)
+    pool = _search(context, unlike)
+    found = round_trip(unlike, pool, depth=config.synthesize.round_trip_depth)
+    graded = passed(_judged(context, found, pool, work), config.scale)
+    judgments = labelled(graded, config.synthesize, config.scale)
+    left = set(graded["query_id"])
+    relevant = [query for query in found if query.query_id in left]
+    tables.write(judgments, work.directory / "negatives.parquet", tables.JUDGMENTS)
+    tables.write(graded, work.directory / "graded.parquet", tables.JUDGMENTS)
+    rows = [(query.query_id, query.text, "synthetic", query.doc_id, query.source) for query in relevant]
+    schema = {**tables.QUERIES, "doc_id": pl.String, "source": pl.String}
+    tables.write(pl.DataFrame(rows, schema=schema, orient="row"), work.directory / "queries.parquet", tables.QUERIES)
+    counts = kept((written, unlike, found, relevant))
+    work.figures |= {
+        "documents": len(seeds),
+        "queries": len(relevant),
+        "pairs": judgments.height,
+        "roles": dict(judgments.group_by("role").len().sort("role").iter_rows()),
+        "kept": {row.source: asdict(row) for row in counts},
+        "table": _table(counts),
+    }
+
+
+def _seeds(context: Context) -> list[Document]:
+    """Documents from as many clusters, of a sample where there are many."""
+    from relsearch.encoders.encoder import load_encoder
+
+    config = context.config
+    ids = sample(context.doc_ids, config.synthesize.sample, seed=config.seed)
+    texts = context.texts(ids)
+    encoder = load_encoder(config.encoder, keep=context.vectors)
+    vectors = encoder.encode_documents([texts[doc_id] for doc_id in ids])
+    chosen = [ids[row] for row in diverse(vectors, config.synthesize.documents, seed=config.seed)]
+    documents = {document.doc_id: document for document in context.documents(chosen)}
+    return [documents[doc_id] for doc_id in chosen]
+
+
+def _written(context: Context, seeds: Sequence[Document], work: Building) -> list[tuple[str, str, str]]:
+    config = context.config.synthesize
+    rendered = context.texts(document.doc_id for document in seeds)
+    texts = [rendered[document.doc_id] for document in seeds]
+    rows: list[tuple[str, str, str]] = []
+    for source in config.sources:
+        if source == "llm":
+            from relsearch.synthesis.writer.causal import QueryWriter
+            from relsearch.synthesis.writer.store import write_all
+
+            writer = QueryWriter(config, seed=context.config.seed)
+            by_text = write_all(writer.write, texts, work.directory / "written", fingerprint=writer.fingerprint)
+            found = [by_text[text] for text in texts]
+        elif source == "phrases":
+            found = structure.phrases(texts, config.queries_per_document)
+        else:
+            read = structure.titles if source == "titles" else structure.headings
+            found = [read(document)[: config.queries_per_document] for document in seeds]
+        rows += [(text, doc.doc_id, source) for doc, queries in zip(seeds, found, strict=True) for text in queries]
+    return rows
+
+
+def _search(context: Context, written: Sequence[Written]) -> pl.DataFrame:
+    config = context.config
+    queries = [Query(query.query_id, query.text) for query in written]
+    searchers = (
+        open_searcher(name, context.path("index", name), index=config.index, encoder=config.encoder)
+        for name in config.index.searchers
+    )
+    runs = [tables.candidates_table(searcher.search(queries, config.pool.depth)) for searcher in searchers]
+    return union(runs, config.pool.depth)
+
+
+def _judged(context: Context, written: Sequence[Written], pool: pl.DataFrame, work: Building) -> pl.DataFrame:
+    """Judgments of the source documents and of what may be negatives, with the role of each pair."""
+    from relsearch.judge.store import judge_all
+    from relsearch.pipeline.stages.judges import judge_of
+
+    config = context.config
+    wanted = to_judge(written, pool, context.doc_ids, config.synthesize, seed=config.seed)
+    texts, queries = context.texts(wanted["doc_id"]), texts_of(written)
+    pairs = [Pair(query, doc, queries[query], texts[doc]) for query, doc in wanted.select(_PAIR).iter_rows()]
+    judged = judge_all(judge_of(context), pairs, work.directory / "store")
+    return judged.with_columns(wanted["role"]).drop_nulls("grade")
+
+
+def _table(counts: Sequence[Kept]) -> str:
+    headers = ["queries from", "written", "distinct", "own document found", "judged relevant"]
+    return table(headers, [[str(cell) for cell in astuple(row)] for row in counts])

@@ -1,0 +1,110 @@
+"""What ships: the best new bundle if it passes the guard, else what shipped before."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping, Set
+from pathlib import Path
+
+import polars as pl
+
+from relsearch.core.atomic import copy_folder
+from relsearch.core.errors import DataError
+from relsearch.measure.quality_gate import Verdict, hold
+from relsearch.pipeline.artifacts import Building
+from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.folds import FOLDED, answerable, folds_need, held_out_run
+from relsearch.pipeline.stages.runs import COSINE, FIRST_STAGE, baseline_runs, bundle_run
+from relsearch.rerank.bundle import ManifestBase, bundle_folder, open_bundle
+
+SHIPPED = "shipped"
+_FOLDS = "folds"
+_LOG = logging.getLogger(__name__)
+
+
+def ship(context: Context, work: Building, arm: str) -> None:
+    """Put the arm's bundle into `bundle` if the guard of `[export]` lets it; `refused` says why where it does not.
+
+    What shipped before then stays, and `shipped` says so: "previous", or "none".
+    """
+    verdict = held_to_guard(context, work, arm)
+    work.figures |= {"guard": verdict.to_json(), "table": verdict.to_table()}
+    source = work.directory / arm
+    if not verdict.passed and context.config.export.guard != "off":
+        work.figures["refused"] = verdict.refusal
+        source, arm = shipped_before(context) or source, "previous" if shipped_before(context) else "none"
+    work.figures[SHIPPED] = arm
+    if arm == "none":
+        return
+    copy_folder(source, work.directory / "bundle")
+    size = sum(path.stat().st_size for path in (work.directory / "bundle").iterdir())
+    work.figures["bundle_mb"] = round(size / 1e6, 1)
+
+
+def held_to_guard(context: Context, work: Building, arm: str) -> Verdict:
+    """Hold an arm's bundle to BM25, the untrained cosine and the bundle that ships, on the dev queries' human labels.
+
+    Where these are too few to tell, the arm is trained again on folds of training and dev queries, and its runs of the
+    queries that each fold left out are held; the bundle that ships may have learnt from them, which is hard on the arm.
+    """
+    bundle, guard = work.directory / arm, context.config.export
+    dev = context.split("dev")
+    first, against = _baselines(context, dev, bundle)
+    verdict = _held(context, dev, bundle_run(context, first, bundle), against, kind="dev")
+    queries = answerable(context, "train", "dev")
+    if verdict.told or guard.guard == "off" or arm not in FOLDED or len(queries) < folds_need(guard.guard_p):
+        return verdict
+    try:
+        new = held_out_run(context, arm, work.directory / _FOLDS)
+    except DataError as exc:
+        _LOG.warning("export: no folds could be trained, so that the guard cannot tell: %s", exc)
+        return verdict
+    shutil.rmtree(work.directory / _FOLDS)
+    return _held(context, queries, new, _baselines(context, queries, bundle)[1], kind="cross-validated")
+
+
+def _baselines(context: Context, queries: Set[str], bundle: Path) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+    """The first stage of the queries, and the runs that a new bundle has to beat."""
+    found = baseline_runs(context, set(queries))
+    first = found[FIRST_STAGE]
+    against = {name: found[name] for name in (FIRST_STAGE, COSINE)}
+    before = shipped_before(context)
+    if before and not _same_model(before, bundle):
+        against[SHIPPED] = bundle_run(context, first, before)
+    return first, against
+
+
+def _held(
+    context: Context, queries: Set[str], new: pl.DataFrame, against: Mapping[str, pl.DataFrame], *, kind: str
+) -> Verdict:
+    config = context.config
+    return hold(
+        context.human.filter(pl.col("query_id").is_in(queries)),
+        new,
+        against,
+        measure=config.measures[0],
+        margin=config.export.guard_margin,
+        max_p=config.export.guard_p,
+        seed=config.seed,
+        lowest=config.scale.lowest,
+        kind=kind,
+    )
+
+
+def shipped_before(context: Context) -> Path | None:
+    """Return the bundle that ships now: the one that `[export] shipped` names, or the last exported here."""
+    if named := context.config.export.shipped:
+        return bundle_folder(named)
+    last = context.path("export", "bundle")
+    return last if last.is_dir() else None
+
+
+def _same_model(one: Path, other: Path) -> bool:
+    """Tell whether two bundles hold one trained model, maybe in other numbers: it need not beat itself."""
+    return _trained(open_bundle(one).manifest) == _trained(open_bundle(other).manifest)
+
+
+def _trained(manifest: ManifestBase) -> dict[str, object]:
+    # Calibration is fitted on the trained model's own logits: no two trainings share it to the last digit.
+    return manifest.model_dump(exclude={"format", "variant", "runtime", "mix", "feedback", "figures", "files"})

@@ -1,0 +1,1 @@
+"""Statistics that are of no room: the bootstrap over queries, randomisation tests, ordinal models, Laplace."""

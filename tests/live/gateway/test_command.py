@@ -1,0 +1,75 @@
+"""The command: it serves a bundle without torch, stops when told to, and its errors are one line."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.live.gateway.canned import HITS, canned, hits, http_answer
+
+COMMAND = [sys.executable, "-c", "from relsearch.cli import main; main()", "gateway"]
+
+
+def test_a_gateway_loads_no_torch() -> None:
+    """Nor anything else that only training needs."""
+    probe = (
+        "import sys, relsearch.live.gateway.app, relsearch.live.gateway.server, relsearch.rerank.onnx_scorer;"
+        "print(*{'torch', 'transformers', 'sentence_transformers', 'sklearn'} & set(sys.modules))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", probe], text=True).split() == []
+
+
+def test_the_command_reranks_with_a_bundle(tiny_bundles: dict[str, Path], tmp_path: Path) -> None:
+    """It says where it listens, reranks the index of its configuration, and ends with status 0 on SIGTERM."""
+    response = _answered(["--bundle", str(tiny_bundles["int8"])], tmp_path)
+    scores = _scores(response)
+    assert response.headers["X-Relsearch"] == f"reranked; hits={HITS}"
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score < 1 for score in scores)
+
+
+def test_a_second_bundle_reranks_the_head(tiny_bundles: dict[str, Path], late_bundle: Path, tmp_path: Path) -> None:
+    """The first hits get the second bundle's scores, and what lies below them falling ones."""
+    second = ["--then", str(tiny_bundles["int8"]), "--then-window", "2"]
+    response = _answered(["--bundle", str(late_bundle), *second], tmp_path)
+    scores = _scores(response)
+    assert response.headers["X-Relsearch"] == f"reranked; hits={HITS}"
+    assert scores == sorted(scores, reverse=True)
+    assert scores[2:] == pytest.approx([scores[1] / (2 + place) for place in range(HITS - 2)])
+
+
+def _answered(options: list[str], folder: Path) -> httpx.Response:
+    """What a gateway with these options answers to a search of the index that its configuration names."""
+    config = folder / "gateway.toml"
+    config.write_text("[index.sea]\nbudget_ms = 20000\n", encoding="utf-8")
+    with canned({"/sea/_search": http_answer(hits())}) as engine:
+        command = [*COMMAND, "--upstream", engine.url, *options, "-c", str(config), "--port", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                ready, url = process.stdout.readline().split()
+                assert ready == "ready"
+                body = {"query": {"match": {"text": "tides"}}, "size": HITS}
+                return httpx.post(f"{url}/sea/_search", json=body, timeout=30)
+            finally:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(timeout=30) == 0
+
+
+def _scores(response: httpx.Response) -> list[float]:
+    return [hit["_score"] for hit in response.json()["hits"]["hits"]]
+
+
+def test_an_open_address_without_a_key_is_refused() -> None:
+    """One line that names both ways out, before anything is opened."""
+    options = ["--upstream", "http://127.0.0.1:9", "--bundle", "none", "--host", "192.0.2.1"]
+    result = subprocess.run([*COMMAND, *options], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert "RELSEARCH_GATEWAY_KEY" in line
+    assert "--insecure" in line

@@ -1,0 +1,244 @@
+"""Faults: a reranker that fails costs no search, an engine that fails gives one clear error."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from relsearch.core.protocols import Scorer
+from relsearch.live.gateway.breaker import Breaker
+from tests.live.gateway.canned import HITS, canned, hits, http_answer
+from tests.live.gateway.running import HangingScorer, LastWordScorer, RaisingScorer, gateway
+from tests.rerank.fake_scorer import OverlapScorer
+
+BODY = {"query": {"match": {"text": "tides"}}, "ext": {"relsearch": {"budget_ms": 200}}}
+SEARCH = {"/sea/_search": http_answer(hits())}
+
+
+class ShortScorer:
+    """Forgets a text."""
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Return one score too few."""
+        return [0.5] * (len(texts) - 1)
+
+
+class NanScorer:
+    """Scores what cannot be sorted."""
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Return no number."""
+        return [float("nan")] * len(texts)
+
+
+def _ids(response: httpx.Response) -> list[int]:
+    return [int(hit["_id"]) for hit in response.json()["hits"]["hits"]]
+
+
+@pytest.mark.parametrize(
+    ("scorer", "reason"),
+    [(RaisingScorer(), "error"), (NanScorer(), "error"), (ShortScorer(), "error"), (HangingScorer(), "deadline")],
+)
+def test_a_broken_reranker_costs_no_search(scorer: Scorer, reason: str) -> None:
+    """The engine's own page comes within the deadline, marked with the reason."""
+    with canned(SEARCH) as engine, gateway(engine.url, scorer) as url:
+        started = time.monotonic()
+        response = httpx.post(f"{url}/sea/_search", json=BODY | {"from": 2, "size": 3, "_source": False})
+        elapsed_s = time.monotonic() - started
+    assert response.status_code == 200
+    assert _ids(response) == [2, 3, 4]
+    assert "_source" not in response.text
+    assert response.headers["X-Relsearch"] == f"bypassed; reason={reason}"
+    assert elapsed_s < 5
+
+
+def test_a_hanging_reranker_is_soon_left_alone() -> None:
+    """After a few late searches none waits any more; when it answers again it is used again."""
+    scorer, now = HangingScorer(), [0.0]
+    breaker = Breaker(failures=2, cool_s=10, clock=lambda: now[0])
+    with canned(SEARCH) as engine, gateway(engine.url, scorer, breaker=breaker) as url:
+        marks = [_mark(url) for _ in range(3)]
+        scorer.go.set()
+        time.sleep(0.2)
+        now[0] = 11.0
+        marks += [_mark(url), _mark(url)]
+    left = ["bypassed; reason=deadline", "bypassed; reason=overloaded", "bypassed; reason=breaker_open"]
+    assert marks == [*left, f"reranked; hits={HITS}", f"reranked; hits={HITS}"]
+    assert scorer.calls == 3
+
+
+def test_a_full_queue_bypasses_at_once() -> None:
+    """Searches beyond the queue do not wait for their deadline."""
+    scorer = HangingScorer()
+    with canned(SEARCH) as engine, gateway(engine.url, scorer, queued=1, breaker=Breaker(failures=99)) as url:
+        marks = [_mark(url) for _ in range(2)]
+        started = time.monotonic()
+        marks.append(_mark(url, budget_ms=20_000))
+        elapsed_s = time.monotonic() - started
+        scorer.go.set()
+    assert marks == ["bypassed; reason=deadline", *["bypassed; reason=overloaded"] * 2]
+    assert elapsed_s < 5
+
+
+def _mark(url: str, *, budget_ms: int = 200) -> str:
+    body = BODY | {"ext": {"relsearch": {"budget_ms": budget_ms}}}
+    return str(httpx.post(f"{url}/sea/_search", json=body).headers["X-Relsearch"])
+
+
+def test_a_multi_search_waits_for_one_deadline_only() -> None:
+    """The first search that is late ends reranking for those after it."""
+    answers = b'{"took":1,"responses":[' + b",".join([hits()] * 5) + b"]}"
+    lines = (json.dumps({"index": "sea"}) + "\n" + json.dumps(BODY) + "\n") * 5
+    scorer = HangingScorer()
+    with canned({"/_msearch": http_answer(answers)}) as engine, gateway(engine.url, scorer) as url:
+        headers = {"Content-Type": "application/x-ndjson"}
+        response = httpx.post(f"{url}/_msearch", content=lines, headers=headers)
+    assert response.headers["X-Relsearch"] == "bypassed; reason=deadline; searches=5"
+    assert scorer.calls == 1
+    assert [len(each["hits"]["hits"]) for each in response.json()["responses"]] == [10] * 5
+
+
+@pytest.mark.parametrize("path", ["/sea/_search", "/_cat/health"])
+def test_an_engine_that_is_away_is_one_clear_error(path: str) -> None:
+    """502 in the engines' shape, naming the address."""
+    with gateway("http://127.0.0.1:9", LastWordScorer()) as url:
+        response = httpx.post(f"{url}{path}", json=BODY)
+    assert response.status_code == response.json()["status"] == 502
+    assert "http://127.0.0.1:9 " in response.json()["error"]["reason"]
+
+
+def test_a_silent_engine_is_given_up_if_so_configured() -> None:
+    """504 after the time-out; other requests are not held up meanwhile."""
+    with canned({"/quick": http_answer(b"{}")}) as engine, gateway(engine.url, LastWordScorer(), timeout_s=0.5) as url:
+        assert httpx.post(f"{url}/silent/_search", json=BODY).status_code == 504
+        assert httpx.get(f"{url}/quick").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/sea/_search?routing=cut", "/small-cut"])
+def test_a_truncated_answer_is_an_error(path: str) -> None:
+    """A small one, or a search's, is read whole before anything is sent."""
+    with canned({path: http_answer(hits(), length=99_999)}) as engine, gateway(engine.url, LastWordScorer()) as url:
+        response = httpx.post(f"{url}{path}", json=BODY)
+    assert response.status_code == 502
+
+
+def test_an_answer_that_is_no_json_is_an_error() -> None:
+    """A search's answer that cannot be read is not passed off as one."""
+    with canned({"/sea/_search": http_answer(b"{oops")}) as engine, gateway(engine.url, LastWordScorer()) as url:
+        assert httpx.post(f"{url}/sea/_search", json=BODY).status_code == 502
+
+
+@pytest.mark.parametrize("depth", [300, 900, 100_000])
+def test_a_body_nested_beyond_reason_is_no_failure_of_the_gateway(depth: int) -> None:
+    """It is refused, or the engine is asked; never a 500."""
+    query = '{"bool":{"must":[' * depth + '{"match":{"text":"tides"}}' + "]}}" * depth
+    body = '{"ext":{"relsearch":{"budget_ms":200}},"query":' + query + "}"
+    with canned(SEARCH) as engine, gateway(engine.url, LastWordScorer()) as url:
+        headers = {"Content-Type": "application/json"}
+        assert httpx.post(f"{url}/sea/_search", content=body, headers=headers).status_code in (200, 400)
+
+
+def test_a_large_truncated_answer_is_cut_as_well() -> None:
+    """It is streamed, so the client's connection breaks where the engine's did."""
+    answer = http_answer(b"x" * 2_000_000, length=3_000_000)
+    with (
+        canned({"/large-cut": answer}) as engine,
+        gateway(engine.url, LastWordScorer()) as url,
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
+        httpx.get(f"{url}/large-cut")
+
+
+@pytest.mark.parametrize("body", [BODY, {}])
+def test_a_search_on_a_connection_that_the_engine_closed_is_sent_again(body: dict[str, object]) -> None:
+    """A search may be asked twice, so a stale connection loses none; whatever writes is not repeated."""
+    with canned({**SEARCH, "/_bulk": http_answer(b"{}")}) as engine, gateway(engine.url, LastWordScorer()) as url:
+        for path, status in (("/sea/_search", 200), ("/_bulk", 502)):
+            engine.drops = 1
+            assert httpx.post(f"{url}{path}", json=body).status_code == status
+
+
+def test_redirects_are_passed_on() -> None:
+    """Following one would carry credentials to another host."""
+    away = http_answer(b"", status="302 Found", headers="Location: http://127.0.0.1:9/\r\n")
+    with canned({"/moved": away}) as engine, gateway(engine.url, LastWordScorer()) as url:
+        response = httpx.get(f"{url}/moved", follow_redirects=False)
+    assert (response.status_code, response.headers["Location"]) == (302, "http://127.0.0.1:9/")
+
+
+def test_a_request_cannot_name_another_host() -> None:
+    """An absolute target is refused instead of being joined to the engine's address."""
+    with gateway("http://127.0.0.1:9", LastWordScorer()) as url:
+        address = urlsplit(url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port)
+        connection.request("GET", "http://example.org/")
+        assert connection.getresponse().status == 400
+        connection.close()
+
+
+def test_headers_reach_the_engine_but_for_the_connections_own() -> None:
+    """Credentials pass; the path stays as it was written; what belongs to one connection does not pass."""
+    sent = {"Authorization": "ApiKey s3cret", "X-Opaque-Id": "7", "Connection": "keep-alive, X-Own", "X-Own": "1"}
+    path = "/a%2Fb/_doc/%E6%BC%A2?q=%20+&x"
+    with canned({path: http_answer(b"{}")}) as engine, gateway(engine.url, LastWordScorer(), key="k") as url:
+        assert httpx.get(f"{url}/", headers=sent).status_code == 401
+        address = urlsplit(url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port)
+        connection.request("GET", path, headers=sent | {"X-Relsearch-Key": "k"})
+        assert connection.getresponse().status == 200
+        connection.close()
+        (head, _), *others = engine.requests
+    assert others == []
+    assert head.startswith(f"GET {path} HTTP/1.1\r\n")
+    assert "Authorization: ApiKey s3cret\r\n" in head
+    assert "X-Opaque-Id: 7\r\n" in head
+    assert "x-own" not in head.lower()
+    assert "x-relsearch-key" not in head.lower()
+    assert f"Host: {urlsplit(engine.url).netloc}\r\n" in head
+
+
+def test_templates_are_rendered_and_reranked() -> None:
+    """The engine renders, the rendered search is widened; where it does not render, it answers itself."""
+    template = {"source": "{{t}}", "params": {"t": 1}, "ext": {"relsearch": {}}}
+    rendered = http_answer(json.dumps({"template_output": {"query": {"match": {"text": "tides"}}, "size": 2}}).encode())
+    own = {"/sea/_search/template": http_answer(hits())}
+    with canned({"/_render/template": rendered, **SEARCH}) as engine, gateway(engine.url, LastWordScorer()) as url:
+        assert _ids(httpx.post(f"{url}/sea/_search/template", json=template)) == [11, 10]
+        assert json.loads(engine.requests[-1][1])["size"] == 100
+    refused = http_answer(b"{}", status="400 Bad Request")
+    with canned({"/_render/template": refused, **own}) as engine, gateway(engine.url, LastWordScorer()) as url:
+        response = httpx.post(f"{url}/sea/_search/template", json=template)
+        assert response.headers["X-Relsearch"] == "bypassed; reason=template"
+        assert json.loads(engine.requests[-1][1]) == {"source": "{{t}}", "params": {"t": 1}}
+
+
+def test_neither_bodies_nor_credentials_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever fails."""
+    caplog.set_level(logging.DEBUG)
+    headers = {"Authorization": "ApiKey s3cret"}
+    body = BODY | {"query": {"match": {"text": "pr1vate"}}}
+    with canned(SEARCH) as engine, gateway(engine.url, RaisingScorer(), breaker=Breaker(failures=1)) as url:
+        httpx.post(f"{url}/sea/_search", json=body, headers=headers)
+    with gateway("http://127.0.0.1:9", OverlapScorer()) as url:
+        httpx.post(f"{url}/sea/_search?q=pr1vate", json=body, headers=headers)
+    ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith(("relsearch", "aio")))
+    assert "reranker raised RuntimeError" in ours
+    assert "upstream http://127.0.0.1:9" in ours
+    assert "s3cret" not in ours
+    assert "pr1vate" not in ours
+
+
+def test_uploads_of_unknown_length_are_streamed() -> None:
+    """A chunked body reaches the engine as chunks."""
+    with canned({"/_bulk": http_answer(b"{}")}) as engine, gateway(engine.url, LastWordScorer()) as url:
+        response = httpx.post(f"{url}/_bulk", content=(part for part in [b"a" * 10, b"b" * 10]))
+        head, _ = engine.requests[0]
+    assert response.status_code == 200
+    assert "transfer-encoding: chunked" in head.lower()

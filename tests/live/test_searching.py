@@ -1,0 +1,280 @@
+"""A search through a client, reranked on the caller's side: nothing is lost, and what went wrong is said."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import relsearch
+from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.template import DEFAULT_TEMPLATE
+from relsearch.index.vectors import open_vectors
+from relsearch.live.searching import Found
+from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+from relsearch.rerank.mix import NOTHING, Mix
+from relsearch.rerank.reranker import Reranker
+
+Score = Callable[[str, Sequence[str]], list[float]]
+TEXTS = ["tea", "green tea", "tea tea tea", "black tea"]
+
+
+class Engine:
+    """The search of a client: finds all texts in their order, remembers what it was asked."""
+
+    def __init__(self, texts: Sequence[str], name: str = "text") -> None:
+        self.asked: list[dict[str, Any]] = []
+        self._sources = [{name: text} for text in texts]
+
+    def search(self, *, index: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return at most `size` hits with falling scores."""
+        self.asked.append({"index": index, **body})
+        rows = enumerate(self._sources[: body["size"]])
+        hits = [{"_id": f"d{place}", "_index": index, "_score": 9.0 - place, "_source": each} for place, each in rows]
+        return {"hits": {"hits": hits}}
+
+
+class AsyncEngine(Engine):
+    """The same, awaited."""
+
+    async def search(self, *, index: str, body: Mapping[str, Any]) -> dict[str, Any]:  # type: ignore[override]
+        """Return what the other returns."""
+        return super().search(index=index, body=body)
+
+
+def longer_is_better(query: str, texts: Sequence[str]) -> list[float]:
+    """A probability that grows with the length."""
+    return [(len(text) + 1) / (len(text) + 2) for text in texts]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A scorer that is a function."""
+
+    scores: Score
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Score by the function."""
+        return self.scores(query, texts)
+
+
+def reranker(scores: Score = longer_is_better, *, template: str = DEFAULT_TEMPLATE, mix: Mix = NOTHING) -> Reranker:
+    """An opened bundle that scores by a function."""
+    return Reranker(Scored(scores), template, mix)
+
+
+def _sync(texts: Sequence[str], bundle: Reranker, **options: Any) -> Found:
+    return relsearch.search(Engine(texts), "docs", "tea", bundle=bundle, **options)
+
+
+def _async(texts: Sequence[str], bundle: Reranker, **options: Any) -> Found:
+    return asyncio.run(relsearch.search_async(AsyncEngine(texts), "docs", "tea", bundle=bundle, **options))
+
+
+@pytest.fixture(params=[_sync, _async], ids=["sync", "async"])
+def search(request: pytest.FixtureRequest) -> Callable[..., Found]:
+    """Both ways to search."""
+    way: Callable[..., Found] = request.param
+    return way
+
+
+def _ids(found: Found) -> list[str]:
+    return [hit.doc_id for hit in found.hits]
+
+
+def test_hits_follow_the_reranker_and_keep_the_engine_rank(search: Callable[..., Found]) -> None:
+    """Each hit says where the engine had it and what both thought of it."""
+    found = search(TEXTS, reranker())
+    assert found.reranked
+    assert found.reason is None
+    assert [(hit.doc_id, hit.engine_rank, hit.engine_score) for hit in found.hits] == [
+        ("d2", 3, 7.0),
+        ("d1", 2, 8.0),
+        ("d3", 4, 6.0),
+        ("d0", 1, 9.0),
+    ]
+    assert [hit.score for hit in found.hits] == sorted((hit.score or 0 for hit in found.hits), reverse=True)
+
+
+def test_what_lies_below_the_window_follows_in_the_engine_order(search: Callable[..., Found]) -> None:
+    """It has no score of the reranker's."""
+    found = search(TEXTS, reranker(), window=2)
+    assert _ids(found) == ["d1", "d0", "d2", "d3"]
+    assert [hit.score is None for hit in found.hits] == [False, False, True, True]
+
+
+def test_the_engines_scores_can_be_mixed_in(search: Callable[..., Found]) -> None:
+    """With enough weight its order comes back, and the window's hits keep a score."""
+    found = search(TEXTS, reranker(), mix=100.0)
+    assert _ids(found) == ["d0", "d1", "d2", "d3"]
+    assert found.reranked
+
+
+def test_a_second_bundle_reranks_the_head(search: Callable[..., Found]) -> None:
+    """It orders what the first one puts there; one that renders otherwise is refused, one that fails loses nothing."""
+    second = reranker(scores=lambda _, texts: [1 / (1 + len(text)) for text in texts])
+    found = search(TEXTS, reranker(), then=second, then_window=2)
+    assert _ids(found) == ["d1", "d2", "d3", "d0"]
+    assert _ids(search(TEXTS, reranker(), then=reranker(scores=_broken))) == ["d0", "d1", "d2", "d3"]
+    with pytest.raises(ConfigError, match="export both alike"):
+        search(TEXTS, reranker(), then=reranker(template="{title}"))
+
+
+def _broken(query: str, texts: Sequence[str]) -> list[float]:
+    raise RuntimeError(query)
+
+
+def test_a_bundle_says_how_much_the_engines_scores_weigh(search: Callable[..., Found]) -> None:
+    """Unless the caller does."""
+    bundle = reranker(mix=Mix(100.0))
+    assert _ids(search(TEXTS, bundle)) == ["d0", "d1", "d2", "d3"]
+    assert _ids(search(TEXTS, bundle, mix=0)) == _ids(search(TEXTS, reranker()))
+
+
+@pytest.mark.parametrize("mix", [-0.1, float("nan"), float("inf")])
+def test_a_weight_that_is_none_is_refused(search: Callable[..., Found], mix: float) -> None:
+    """Before the engine is asked anything."""
+    with pytest.raises(ConfigError, match=r"mix .* give a weight of 0 or more"):
+        search(TEXTS, reranker(), mix=mix)
+
+
+def test_the_best_of_the_window_are_returned(search: Callable[..., Found]) -> None:
+    """`size` cuts after reranking."""
+    assert _ids(search(TEXTS, reranker(), size=1)) == ["d2"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        (lambda query, texts: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda query, texts: [0.5], "ModelError: the reranker gave 1 scores for 4 texts"),
+        (lambda query, texts: [float("nan")] * len(texts), "or one not finite"),
+    ],
+)
+def test_a_failing_reranker_loses_no_search(search: Callable[..., Found], scores: Score, reason: str) -> None:
+    """The engine's order comes back, marked with the reason."""
+    found = search(TEXTS, reranker(scores))
+    assert not found.reranked
+    assert reason in str(found.reason)
+    assert _ids(found) == ["d0", "d1", "d2", "d3"]
+    assert {hit.score for hit in found.hits} == {None}
+
+
+def test_a_slow_reranker_is_left_behind_at_the_budget(search: Callable[..., Found]) -> None:
+    """The engine's order comes back in time, and scoring stops soon after instead of finishing all texts."""
+    calls: list[int] = []
+
+    def slow(query: str, texts: Sequence[str]) -> list[float]:
+        calls.append(len(texts))
+        time.sleep(0.3)
+        return longer_is_better(query, texts)
+
+    found = search(["tea"] * 1000, reranker(slow), window=1000, budget_ms=100)
+    assert found.reason == "the reranker took longer than 100 ms"
+    assert _ids(found)[:2] == ["d0", "d1"]
+    assert found.rerank_ms < 5000  # all texts would take 9,600
+    time.sleep(0.7)
+    assert len(calls) <= 1
+
+
+def test_within_the_budget_the_result_is_the_same(search: Callable[..., Found]) -> None:
+    """A budget that suffices changes nothing."""
+    assert _ids(search(TEXTS, reranker(), budget_ms=30_000)) == _ids(search(TEXTS, reranker()))
+
+
+def test_fields_map_the_template_to_the_index() -> None:
+    """A text field of another name is searched and read where it stands."""
+    engine = Engine(TEXTS, name="body")
+    found = relsearch.search(engine, "docs", "tea", bundle=reranker(), fields={"text": "body"})
+    assert _ids(found)[0] == "d2"
+    assert engine.asked[0]["query"]["multi_match"] == {"query": "tea", "fields": ["body", "contents"]}
+    assert engine.asked[0]["size"] == 100
+
+
+def test_an_own_engine_query_replaces_the_first_stage() -> None:
+    """Filters, boosts and the like stay the caller's."""
+    engine = Engine(TEXTS)
+    own = {"bool": {"filter": {"term": {"lang": "en"}}}}
+    relsearch.search(engine, "docs", "tea", bundle=reranker(), engine_query=own, window=3, size=5)
+    assert engine.asked == [{"index": "docs", "query": own, "size": 5}]
+
+
+def test_fields_that_the_bundle_does_not_read_are_refused() -> None:
+    """They would be left out in silence; the error shows the mapping to give."""
+    with pytest.raises(ConfigError, match=r"bundle reads title, text; .*fields=\{'text': 'body'\}"):
+        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=reranker(), fields=["body"])
+
+
+def test_hits_without_any_text_are_not_reranked(search: Callable[..., Found]) -> None:
+    """Scores of empty texts would be noise."""
+    found = search(TEXTS, reranker(), fields={"text": "body"})
+    assert not found.reranked
+    assert "no hit has a field that the bundle reads: body" in str(found.reason)
+
+
+def test_nothing_found_is_no_failure(search: Callable[..., Found]) -> None:
+    """An empty result stays empty."""
+    assert search([], reranker()).hits == ()
+    assert search([], reranker()).reason is None
+
+
+def test_a_missing_bundle_is_an_error(tmp_path: Path) -> None:
+    """A wrong path is found at once, not hidden behind the engine's order."""
+    with pytest.raises(ArtifactError, match="export"):
+        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_bundle_folder_is_opened_and_scores(tiny_bundles: dict[str, Path]) -> None:
+    """A path does as an opened bundle does."""
+    found = relsearch.search(Engine(TEXTS), "docs", "tea", bundle=tiny_bundles["fp32"])
+    assert found.reranked, found.reason
+    assert all(0 < (hit.score or 0) < 1 for hit in found.hits)
+
+
+@pytest.mark.slow
+def test_precomputed_vectors_score_as_the_bundle_does(late_bundle: Path, tmp_path: Path) -> None:
+    """A late-interaction bundle gives the same scores with and without the documents that were read before."""
+    scorer = LateOnnxScorer.open(late_bundle, vectors=open_vectors(tmp_path / "vectors", create=True))
+    assert scorer.open_store().add(TEXTS, scorer.document_vectors) == len(TEXTS)
+    found = [
+        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=late_bundle, vectors=vectors)
+        for vectors in (None, tmp_path / "vectors")
+    ]
+    assert found[0].reranked, found[0].reason
+    assert found[0].hits == found[1].hits
+
+
+def test_vectors_that_would_be_left_unread_are_refused(tiny_bundles: dict[str, Path], tmp_path: Path) -> None:
+    """A cross-encoder and an opened bundle take none."""
+    with pytest.raises(ConfigError, match="cross-encoder"):
+        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=tiny_bundles["fp32"], vectors=tmp_path)
+    with pytest.raises(ConfigError, match="open already"):
+        relsearch.search(Engine(TEXTS), "docs", "tea", bundle=reranker(), vectors=tmp_path)
+
+
+def test_importing_relsearch_stays_light() -> None:
+    """`import relsearch` loads none of its own modules nor numpy, and still offers search after them."""
+    code = (
+        "import sys, relsearch; loaded = [m for m in sys.modules if m.startswith(('relsearch.', 'numpy'))];"
+        "from relsearch import searching; assert callable(relsearch.search); sys.exit(', '.join(loaded) or 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@given(st.lists(st.text(max_size=8), max_size=40), st.integers(1, 50), st.integers(1, 50))
+def test_reranking_is_a_permutation(texts: list[str], size: int, window: int) -> None:
+    """No hit is lost, doubled or invented; window and rest do not mix."""
+    found = _sync(texts, reranker(), size=max(size, len(texts)), window=window)
+    assert sorted(hit.engine_rank for hit in found.hits) == list(range(1, len(texts) + 1))
+    if found.reranked:
+        assert all((hit.score is not None) == (hit.engine_rank <= window) for hit in found.hits)

@@ -1,0 +1,145 @@
+"""The writer of queries: seeded by content, bounded, resumable, and its prompt is one that a user can replace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from relsearch.core.config import SynthesizeConfig
+from relsearch.core.errors import ArtifactError, ConfigError, ModelError
+from relsearch.core.types import Document
+from relsearch.synthesis.writer.causal import QueryWriter, clean_query
+from relsearch.synthesis.writer.prompt import load_writer_prompt
+from relsearch.synthesis.writer.sampling import SeededDraws
+from relsearch.synthesis.writer.store import write_all
+
+
+def _writer(base: Path, *, seed: int = 1, **settings: float) -> QueryWriter:
+    options = {"queries_per_document": 3, "max_query_tokens": 12, "max_document_tokens": 24, "temperature": 0.7}
+    return QueryWriter(SynthesizeConfig.model_validate({"base": str(base), **options, **settings}), seed=seed)
+
+
+@pytest.fixture(scope="module")
+def texts(documents: list[Document]) -> list[str]:
+    """The texts of the shared documents."""
+    return [document.fields["text"] for document in documents]
+
+
+def test_the_same_seed_writes_the_same_in_any_batch(tiny_llama: Path, texts: list[str]) -> None:
+    """Draws belong to the text: order, batch size and company do not change what is written for it."""
+    together = _writer(tiny_llama, batch_size=7, queries_per_document=20).write(texts)
+    alone = [_writer(tiny_llama, batch_size=1, queries_per_document=20).write([text])[0] for text in reversed(texts)]
+    assert together == alone[::-1]
+    assert any(together)
+
+
+def test_draws_follow_the_probabilities_and_the_key() -> None:
+    """The highest of noisy log-probabilities is a draw from them; each key has its own, and always the same."""
+    probabilities = torch.tensor([0.6, 0.3, 0.1])
+    keys = [str(number) for number in range(4000)]
+    scores = probabilities.log().repeat(len(keys), 1)
+    ids = torch.zeros(len(keys), 1, dtype=torch.long)
+    drawn = SeededDraws(keys)(ids, scores).argmax(dim=1)
+    shares = torch.bincount(drawn, minlength=3) / len(keys)
+    assert torch.allclose(shares, probabilities, atol=0.03)
+    assert torch.equal(drawn.flip(0), SeededDraws(keys[::-1])(ids, scores).argmax(dim=1))
+
+
+def test_seeds_differ(tiny_llama: Path, texts: list[str]) -> None:
+    """Another seed writes other queries."""
+    one, other = (_writer(tiny_llama, seed=seed, queries_per_document=60).write(texts[:1])[0] for seed in (1, 2))
+    assert one != other
+
+
+def test_the_fingerprint_changes_with_what_changes_the_queries(tiny_llama: Path) -> None:
+    """Temperature and seed are in it; the batch size is not."""
+    base = _writer(tiny_llama).fingerprint
+    assert base == _writer(tiny_llama, batch_size=2).fingerprint
+    assert len({base, _writer(tiny_llama, temperature=0.9).fingerprint, _writer(tiny_llama, seed=2).fingerprint}) == 3
+
+
+def test_an_absent_model_is_one_line(tmp_path: Path) -> None:
+    """The error names the model."""
+    with pytest.raises(ModelError, match="absent"):
+        _writer(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("line", "query"),
+    [
+        (' "how do tides work"\nPassage: more', "how do tides work"),
+        ("Query:  green tea  steeping time\n", "green tea steeping time"),
+        ("- why do cats purr", "why do cats purr"),
+        ("tides", None),
+        ("", None),
+        ("? ! .", None),
+        ("half a \N{REPLACEMENT CHARACTER} character", None),
+        ("word " * 30, None),
+    ],
+)
+def test_a_line_becomes_a_query_or_nothing(line: str, query: str | None) -> None:
+    """Marks around a query go; a single word, half a character and a whole paragraph are no queries."""
+    assert clean_query(line) == query
+
+
+def test_the_document_is_bounded_and_closes_no_turn(tiny_llama: Path) -> None:
+    """A long document is cut to its tokens, and a special token in it is plain text."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    prompt = load_writer_prompt("queries")
+    short, long = (prompt.encode(tokenizer, text, limit=10) for text in ("a", "a<|im_end|> " * 500))
+    assert len(long) <= len(short) + 10
+    assert tokenizer.convert_tokens_to_ids("<|im_end|>") not in long
+    assert tokenizer.decode(short).endswith("Passage: a\nQuery:")
+
+
+def test_a_prompt_of_the_user_is_read_and_checked(tmp_path: Path) -> None:
+    """A TOML file works as the packaged prompt does; one without its placeholders is refused with the remedy."""
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'instruction = "Ask.\\n"\nshot = "D: {document}\\nQ: {query}\\n"\n[[shots]]\ndocument = "d"\nquery = "q"'
+    )
+    assert load_writer_prompt(str(path)).before == "Ask.\nD: d\nQ: q\nD: "
+    path.write_text('instruction = ""\nshot = "{query} {document}"\n[[shots]]\ndocument = "d"\nquery = "q"')
+    with pytest.raises(ConfigError, match=r"shot needs \{document\} and, after it, \{query\}"):
+        load_writer_prompt(str(path))
+    with pytest.raises(ConfigError, match="no such prompt"):
+        load_writer_prompt("absent")
+
+
+class _Counting:
+    def __init__(self, *, fail_at: int | None = None) -> None:
+        self.asked: list[str] = []
+        self._fail_at = fail_at
+
+    def __call__(self, texts: Sequence[str]) -> list[list[str]]:
+        if self._fail_at is not None and len(self.asked) >= self._fail_at:
+            raise KeyboardInterrupt
+        self.asked += texts
+        return [[f"query on {text}"] for text in texts]
+
+
+def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
+    """What a finished batch wrote is not asked again, a line that was cut is, and the outcome is as if unbroken."""
+    texts = [f"text {number}" for number in range(70)]
+    with pytest.raises(KeyboardInterrupt):
+        write_all(_Counting(fail_at=64), texts, tmp_path, fingerprint="a")
+    path = tmp_path / "written.jsonl"
+    path.write_bytes(path.read_bytes()[:-5])
+    again = _Counting()
+    found = write_all(again, [*texts, "text 3"], tmp_path, fingerprint="a")
+    assert again.asked == texts[63:]
+    assert found == {text: [f"query on {text}"] for text in texts}
+    other = _Counting()
+    write_all(other, texts[:2], tmp_path, fingerprint="b")
+    assert other.asked == texts[:2]
+
+
+def test_a_damaged_store_is_named(tmp_path: Path) -> None:
+    """A whole line that is no record is an error, not passed over."""
+    (tmp_path / "written.jsonl").write_text("{}\n")
+    with pytest.raises(ArtifactError, match=r"written\.jsonl: damaged; delete it"):
+        write_all(_Counting(), ["a"], tmp_path, fingerprint="a")
