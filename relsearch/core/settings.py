@@ -68,7 +68,9 @@ class AugmentConfig(Section):
     confidence_floor: float = Field(0.0, ge=0, le=1)
     relabel_floor: float = Field(0.8, ge=0, le=1, description="confidence from which the judge overrules a person")
     weight: float = Field(0.5, gt=0, le=1, description="of a judge label; a human one has 1")
-    weights: Mapping[Policy, float] = Field({}, description="by policy, instead of weight")
+    weights: Mapping[Policy, Annotated[float, Field(ge=0, le=1)]] = Field(
+        {}, description="by policy, instead of weight"
+    )
     confidence_weight: bool = Field(False, description="multiply a judge label's weight by its confidence")
     max_per_query: int = Field(100, ge=1, description="judge labels a query, the most confident first")
     max_irrelevant_ratio: float | None = Field(

@@ -35,6 +35,8 @@ def test_an_empty_file_is_the_default_config(tmp_path: Path) -> None:
         ("[pool\n", "not valid TOML"),
         ('[augment]\npolicies = ["relabel"]', r"set \[label\] human_irrelevant = true"),
         ('[augment]\npolicies = ["fil"]', r"augment.policies.*'fill'"),
+        ("[augment.weights]\nfill = nan", r"augment.weights.fill: Input should be"),
+        ("[augment.weights]\nfill = -1", r"augment.weights.fill: Input should be greater than or equal to 0"),
         ("[augment.weights]\nfil = 0.1", r"augment.weights.fil.*'fill'"),
         ('[collection]\nscale = "²-3:2"', r"\[collection\] scale '²-3:2': use 0-3, 1-4, binary"),
         ('[evaluate]\nmeasures = ["nDCG@10", "P@0"]', r"\[evaluate\] measure 'P@0': 0 as @ is not from 1"),
