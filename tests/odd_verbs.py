@@ -73,7 +73,8 @@ class Verb:
     command: str
     files: Mapping[str, str | bytes] = field(default_factory=dict)
     share: float = 0.1  # of the inputs that a reader is tried on
-    fixed: bool = False  # the arguments stay: another one would reach out, or serve without end
+    fixed: bool = False  # the arguments stay: others would reach out, or run the whole pipeline
+    kept: str = ""  # the file that stays, for the same reason
     adds_to: str = ""  # the file that it is there to change
 
 
@@ -117,7 +118,8 @@ VERBS = {
     "collect": Verb("collect -c relsearch.toml", PIPELINE),
     "collect over my file": Verb("collect -c relsearch.toml", {"out/collect/mine.txt": MINE, **PIPELINE}, 0.05),
     "run": Verb("run -c relsearch.toml",
-                {"relsearch.toml": CONFIG, "splits.tsv": SPLITS, "a.trec": RUN, "source/queries.jsonl": QUERIES}),
+                {"relsearch.toml": CONFIG, "splits.tsv": SPLITS, "a.trec": RUN, "source/queries.jsonl": QUERIES},
+                fixed=True, kept="relsearch.toml"),
     **{
         verb: Verb(f"{verb} -c relsearch.toml", PIPELINE, 0.05)
         for verb in ("index", "pool", "tune", "judge", "synthesize", "augment", "train", "optimize", "export")
@@ -143,7 +145,7 @@ def odd_cases(verb: Verb) -> st.SearchStrategy[Case]:
     files = {name: _as_bytes(data) for name, data in verb.files.items()}
     changes: st.SearchStrategy[dict[str, bytes | str | None]] = st.just({})
     if files:
-        changes = st.lists(st.sampled_from(sorted(files)), max_size=2, unique=True).flatmap(
+        changes = st.lists(st.sampled_from(sorted(files.keys() - {verb.kept})), max_size=2, unique=True).flatmap(
             lambda names: st.fixed_dictionaries({name: _odd_file(verb.files[name]) for name in names})
         )
     words = verb.command.split()
