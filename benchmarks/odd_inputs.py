@@ -24,6 +24,7 @@ SUITES = (
     "test_odd_inputs_settings.py",
     "test_odd_inputs_tables.py",
     "test_odd_inputs_trec.py",
+    "test_odd_inputs_vectors.py",
     "test_round_trips.py",
     "cli/test_odd_inputs.py",
 )

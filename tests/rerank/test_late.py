@@ -85,7 +85,9 @@ def test_an_interrupted_append_is_dropped(late_bundle: Path, tmp_path: Path) -> 
     scorer.store.add(TEXTS[:2], scorer.document_vectors)
     with (tmp_path / "tokens.i8").open("ab") as stream:
         stream.write(b"half a document")
+    before = (tmp_path / "tokens.i8").read_bytes()
     store = VectorFolder(tmp_path, scorer.store.facts)
+    assert (tmp_path / "tokens.i8").read_bytes() == before  # who only reads changes nothing
     assert store.add(TEXTS, scorer.document_vectors) == 2
     assert store.lookup(TEXTS)[TEXTS[3]].tokens.tolist() == scorer.document_vectors([TEXTS[3]])[0].tokens.tolist()
 

@@ -61,6 +61,7 @@ class VectorFolder:
 
     def _append(self, batch: dict[bytes, str], read: Read) -> int:
         found = read(list(batch.values()))
+        self._cut()
         first = int(self._ends[-1]) if len(self._ends) else 0
         ends = first + np.cumsum([len(each.tokens) for each in found])
         self._extend(_TOKENS, np.concatenate([each.tokens for each in found]))
@@ -91,29 +92,31 @@ class VectorFolder:
             raise ArtifactError(f"{self.folder}: vectors of another bundle; delete the folder or name another one")
 
     def _load(self) -> None:
-        """Map the whole rows of the files, cutting what an interrupted append left behind."""
+        """Map the whole rows of the files; what an interrupted append left beyond them is passed over."""
         for path in (self.folder / name for name in (_KEYS, _ENDS, _POOLED, _TOKENS)):
             if not path.exists():
                 path.touch()
         keys = (self.folder / _KEYS).read_bytes()
         count = len(keys) // 16
         self._place = {keys[16 * row : 16 * row + 16]: row for row in range(count)}
-        self._cut(_KEYS, 16 * count)
-        self._cut(_ENDS, 8 * count)
-        self._ends = np.fromfile(self.folder / _ENDS, dtype=np.int64)
+        self._sizes = {_KEYS: 16 * count, _ENDS: 8 * count}
+        self._ends = np.fromfile(self.folder / _ENDS, dtype=np.int64, count=count)
+        if len(self._ends) < count or (self._ends < 0).any() or (self._ends[1:] < self._ends[:-1]).any():
+            raise ArtifactError(f"{self.folder / _ENDS}: damaged; delete the folder, and documents are read again")
         self._pooled = self._mapped(_POOLED, count, np.float16, self.facts.pooled)
         self._tokens = self._mapped(_TOKENS, int(self._ends[-1]) if count else 0, np.int8, self.facts.tokens)
 
     def _mapped(self, name: str, rows: int, dtype: Any, size: int) -> Any:
         path = self.folder / name
-        self._cut(name, rows * size * np.dtype(dtype).itemsize)
+        there, needed = path.stat().st_size, rows * size * np.dtype(dtype).itemsize
+        if there < needed:
+            raise ArtifactError(f"{path}: {there} bytes of {needed}; delete the folder, and documents are read again")
+        self._sizes[name] = needed
         return np.memmap(path, dtype=dtype, mode="r", shape=(rows, size)) if rows else np.zeros((0, size), dtype)
 
-    def _cut(self, name: str, size: int) -> None:
-        path = self.folder / name
-        there = path.stat().st_size
-        if there < size:
-            raise ArtifactError(f"{path}: {there} bytes of {size}; delete the folder, and documents are read again")
-        if there > size:
-            with path.open("r+b") as stream:
-                stream.truncate(size)
+    def _cut(self) -> None:
+        """Cut what is beyond the whole rows; only who writes does, since others may read what is being written."""
+        for name, size in self._sizes.items():
+            if (self.folder / name).stat().st_size > size:
+                with (self.folder / name).open("r+b") as stream:
+                    stream.truncate(size)
