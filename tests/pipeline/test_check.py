@@ -28,13 +28,16 @@ UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
     "judge": ({"label": {"judge": "raedy"}}, "judge 'raedy': no such judge"),
     "judge's scale": ({"collection": {"scale": "0-4:3"}, "label": {"judge": "ready"}}, "grades 0-3"),
     "judge's base": ({"judge": {"base": "./nowhere"}}, "no such folder"),
-    "judge's prompt": ({"label": {"judge": "zero-shot"}, "judge": {"prompt": "polite"}}, "prompt 'polite'"),
+    "judge's prompt": ({"label": {"judge": "zero-shot"}, "judge": {"prompt": "polite"}}, "'polite': no such prompt"),
     "endpoint": ({"label": {"judge": "remote"}}, r"\[remote\] model is not set"),
-    "endpoint's prompt": ({"label": {"judge": "remote"}, "remote": {"model": "m", "prompt": "x"}}, "prompt 'x'"),
+    "endpoint's prompt": (
+        {"label": {"judge": "remote"}, "remote": {"model": "m", "prompt": "x"}},
+        "'x': no such prompt",
+    ),
     "start of tuning": ({"tune": {"start": "./nowhere"}}, "no such judge"),
     "base of a cross-encoder": ({"train": {"family": "cross", "base": "./nowhere"}}, "no such folder"),
     "writer": ({"augment": {"policies": ["synthetic"]}, "synthesize": {"base": "./no"}}, "no such folder"),
-    "writer's prompt": ({"augment": {"policies": ["synthetic"]}, "synthesize": {"prompt": "x"}}, "prompt 'x'"),
+    "writer's prompt": ({"augment": {"policies": ["synthetic"]}, "synthesize": {"prompt": "x"}}, "'x': no such prompt"),
     "bundle": ({"export": {"shipped": "nowhere"}}, r"nowhere/bundle\.json"),
 }
 
