@@ -13,7 +13,6 @@ from relsearch.encoders.model_source import check_model
 from relsearch.judge.binary import BinaryJudge
 from relsearch.judge.card import content, read_card
 from relsearch.judge.prompt import load_prompt
-from relsearch.judge.remote import check_remote
 
 _TITLE_LINE = "{title}\n"
 READY, TUNED, ZERO_SHOT, REMOTE, RERANKER = "ready", "tuned", "zero-shot", "remote", "reranker"
@@ -50,6 +49,8 @@ def check_judge(config: Config) -> None:
         check_model(config.judge.base)
         load_prompt(config.judge.prompt)
     elif name == REMOTE:
+        from relsearch.judge.remote import check_remote
+
         check_remote(config.remote)
     else:
         folder = _existing(judge_folder(name), name)
