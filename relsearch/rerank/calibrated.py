@@ -37,8 +37,3 @@ class CalibratedScorer(ABC):
     @abstractmethod
     def logits_many(self, requests: Sequence[Request]) -> list[Floats]:
         """Return the raw logits of each query's texts."""
-
-
-def encodable(text: str) -> str:
-    """Return the text with lone surrogates, which JSON can carry and no tokenizer takes, as question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")

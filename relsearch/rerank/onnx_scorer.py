@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from relsearch.core.errors import ArtifactError
+from relsearch.core.text_files import encodable
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, Manifest, open_bundle_of
 from relsearch.rerank.cache import ContentCache
-from relsearch.rerank.calibrated import encodable
 from relsearch.rerank.deadline import Reranked, rerank_within
 from relsearch.rerank.engine import Engine
 from relsearch.rerank.logistic import Floats

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from relsearch.rerank.calibrated import CalibratedScorer, Request, encodable
+from relsearch.core.text_files import encodable
+from relsearch.rerank.calibrated import CalibratedScorer, Request
 from relsearch.rerank.logistic import Floats, Logistic
 from relsearch.rerank.prior import Prior
 from relsearch.rerank.vectors import VectorCache, Vectors

@@ -9,10 +9,10 @@ from tqdm import tqdm
 
 from relsearch.core.errors import ConfigError
 from relsearch.core.template import template_fields
+from relsearch.core.text_files import encodable
 from relsearch.data.collection import load_collection
 from relsearch.index.vectors import open_vectors
 from relsearch.rerank.bundle import Bundle, LateManifest, open_bundle
-from relsearch.rerank.calibrated import encodable
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.core.errors import ArtifactError
+from relsearch.core.text_files import encodable
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Bundle, LateManifest, open_bundle_of
-from relsearch.rerank.calibrated import encodable
 from relsearch.rerank.deadline import Reranked, rerank_within
 from relsearch.rerank.engine import Engine
 from relsearch.rerank.late.interaction import TextVectors, compress

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from relsearch.core.text_files import encodable
 from relsearch.rerank.cache import ContentCache
-from relsearch.rerank.calibrated import CalibratedScorer, Request, encodable
+from relsearch.rerank.calibrated import CalibratedScorer, Request
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.interaction import DocumentVectors, TextVectors, compress, cosines, maxsims
 from relsearch.rerank.late.store import VectorStore
