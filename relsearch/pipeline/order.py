@@ -162,7 +162,7 @@ def run_all(config: Config) -> Iterator[StageResult]:
     stages = stages_of(config)
     check_settings(config, [stage.name for stage in stages])
     for stage in stages:
-        yield _run(stage, config)
+        yield _run(stage, config, _Fingerprints(config))
         if stage.name == "collect":
             _say_limits(config, stages)
 
@@ -185,7 +185,7 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
                 )
         if stage.name != "collect":
             _say_limits(config, [stage])
-        yield _run(stage, config)
+        yield _run(stage, config, fingerprints)
 
 
 def _say_limits(config: Config, stages: Sequence[Stage]) -> None:
@@ -211,15 +211,14 @@ def _all_before(stage: Stage, stages: Sequence[Stage]) -> Iterable[str]:
     return [earlier.name for earlier in stages if earlier.name in needed]
 
 
-def _run(stage: Stage, config: Config) -> StageResult:
+def _run(stage: Stage, config: Config, fingerprints: _Fingerprints) -> StageResult:
     directory = config.output / stage.name
-    fingerprints = _Fingerprints(config)
     expected = fingerprints.of(stage.name)
+    fingerprints.contents.save()
     if artifacts.is_current(directory, expected):
         manifest = artifacts.read_manifest(directory)
         return StageResult(stage.name, "up to date", 0.0, manifest.figures)
     started = time.monotonic()
     with alone(config.output), artifacts.building(directory, stage.name, expected=expected) as work:
-        fingerprints.contents.save()
         stage.function(Context(config), work)
     return StageResult(stage.name, "done", time.monotonic() - started, work.figures)
