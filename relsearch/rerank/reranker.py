@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 from relsearch.core.errors import ConfigError, ModelError
 from relsearch.core.protocols import Scorer
 from relsearch.core.template import DEFAULT_TEMPLATE, render
+from relsearch.rerank.bundle import Bundle, ManifestBase, open_bundle
 from relsearch.rerank.cascade import Second
 from relsearch.rerank.late.store import OpenStore
 from relsearch.rerank.mix import NOTHING, Mix, mixed, vectors_of
@@ -52,10 +53,23 @@ class Reranker:
         kept_documents: int = 20_000,
     ) -> Reranker:
         """Open a bundle by its folder, or `ready`, with the weights that it asks for; raise as open_scorer does."""
-        from relsearch.rerank.families import open_scorer
+        opened = open_bundle(bundle)
+        return cls.from_bundle(opened, vectors=vectors, workers=workers, kept_documents=kept_documents)
 
-        scorer = open_scorer(bundle, workers=workers, vectors=vectors, kept_documents=kept_documents)
-        return cls(scorer, scorer.template, scorer.manifest.beside)
+    @classmethod
+    def from_bundle(
+        cls,
+        opened: Bundle[ManifestBase],
+        *,
+        vectors: OpenStore | None = None,
+        workers: int | None = None,
+        kept_documents: int = 20_000,
+    ) -> Reranker:
+        """Return the reranker of a bundle that is open; raise as open_scorer does."""
+        from relsearch.rerank.families import scorer_of
+
+        scorer = scorer_of(opened, workers=workers, vectors=vectors, kept_documents=kept_documents)
+        return cls(scorer, opened.manifest.template, opened.manifest.beside)
 
     def with_weights(self, *, mix: float | None = None, feedback: float | None = None) -> Reranker:
         """Return the same with other weights where one is given."""

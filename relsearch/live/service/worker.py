@@ -30,9 +30,9 @@ def app_of_environment() -> FastAPI:
     if settings.bundle is None:
         raise ConfigError("serve: no bundle; set RELSEARCH_BUNDLE, or pass --bundle")
     threads = settings.threads or max(1, _cores() // settings.workers)
-    reranker = Reranker.open(settings.bundle, workers=threads, vectors=open_vectors(settings.vectors))
-    reranker = reranker.with_weights(feedback=settings.feedback)
-    return create_app(reranker, settings, tokens=bundle_tokens(open_bundle(settings.bundle)))
+    bundle = open_bundle(settings.bundle)
+    reranker = Reranker.from_bundle(bundle, workers=threads, vectors=open_vectors(settings.vectors))
+    return create_app(reranker.with_weights(feedback=settings.feedback), settings, tokens=bundle_tokens(bundle))
 
 
 def run(settings: Settings) -> None:
