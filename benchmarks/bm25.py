@@ -17,8 +17,8 @@ import polars as pl
 
 from benchmarks.folders import COLLECTIONS, SERVERS
 from benchmarks.record import record
-from relsearch.core.config import EncoderConfig, IndexConfig
 from relsearch.core.errors import RelsearchError
+from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.tables import candidates_table
 from relsearch.core.text_table import table
 from relsearch.data.collection import FolderCollection

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from relsearch.core.config import TrainConfig
+from relsearch.core.settings.config import TrainConfig
 from relsearch.core.types import Pair
 from relsearch.encoders.encoder import Encoder, load_encoder
 from relsearch.encoders.loading import HEAD
 from relsearch.pipeline.stages.context import Context
 from relsearch.pipeline.stages.training import human_examples
-from relsearch.rerank.callbacks import BEST, KeepBest
 from relsearch.rerank.card import Evaluation
-from relsearch.rerank.fit import fit
-from relsearch.rerank.lists import build_lists
-from relsearch.rerank.loss import Objective, graded
-from relsearch.rerank.prior import Prior
-from relsearch.rerank.start import load_start
-from relsearch.rerank.torch_scorer import load_model, residuals
-from relsearch.rerank.train import rows_of
-from relsearch.rerank.training import Texts, dev_set_of
+from relsearch.rerank.cross.fit import fit
+from relsearch.rerank.cross.loss import Objective, graded
+from relsearch.rerank.cross.prior import Prior
+from relsearch.rerank.cross.start import load_start
+from relsearch.rerank.cross.torch_scorer import load_model, residuals
+from relsearch.rerank.cross.train import rows_of
+from relsearch.rerank.training.callbacks import BEST, KeepBest
+from relsearch.rerank.training.job import Texts, dev_set_of
+from relsearch.rerank.training.lists import build_lists
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder

@@ -23,8 +23,8 @@ from benchmarks.record import record
 from relsearch.core.tables import CANDIDATES
 from relsearch.data.collection import load_collection, texts_of
 from relsearch.data.trec import read_qrels, read_run
-from relsearch.exporters.choose import write_int8
-from relsearch.exporters.onnx import write_fp32
+from relsearch.exporters.bundle.choose import write_int8
+from relsearch.exporters.bundle.onnx import write_fp32
 from relsearch.measure.evaluate import evaluate
 from relsearch.rerank.bundle import SHIPPED
 from relsearch.rerank.reranker import Reranker

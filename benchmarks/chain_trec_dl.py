@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.folders import COLLECTIONS, MODELS
 from benchmarks.record import record
-from relsearch.core.config import Config
+from relsearch.core.settings.config import Config
 from relsearch.pipeline.artifacts import read_manifest
 from relsearch.pipeline.order import run_all
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import record
-from relsearch.core.config import load_config
+from relsearch.core.settings.config import load_config
 from relsearch.pipeline.artifacts import read_manifest
 from relsearch.pipeline.order import run_all
 

@@ -28,11 +28,11 @@ from scipy import stats
 from benchmarks.chain_trec_dl import E5, SEED, TEST, UNLABELLED, chain_config, gather
 from benchmarks.folders import use_models
 from benchmarks.record import record
-from relsearch.core.config import Config, EncoderConfig
+from relsearch.core.settings.config import Config, EncoderConfig
 from relsearch.core.text_table import table
 from relsearch.encoders.encoder import load_encoder
+from relsearch.judge.judgment_store import judge_all
 from relsearch.judge.registry import open_judge
-from relsearch.judge.store import judge_all
 from relsearch.labels import augment as policy
 from relsearch.measure.query_values import query_values
 from relsearch.pipeline.order import run_verb
@@ -41,7 +41,7 @@ from relsearch.pipeline.stages.judges import reranker_judge
 from relsearch.pipeline.stages.runs import reorder
 from relsearch.pipeline.stages.training import train_on
 from relsearch.rerank.families import open_model
-from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
 
 STUDENTS = {"minilm": EncoderConfig(), "e5": EncoderConfig.model_validate(E5)}

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from relsearch.judge.pooling import pooled
-from relsearch.judge.prompt import Tokens
+from relsearch.judge.models.pooling import pooled
+from relsearch.judge.models.prompt import Tokens
 
 
 class FullPromptReader:

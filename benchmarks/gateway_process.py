@@ -10,10 +10,10 @@ import sys
 import time
 from collections.abc import Sequence
 
+from relsearch.live.gateway.answer.ranking import Ranking, Scorers
 from relsearch.live.gateway.app import Gateway
 from relsearch.live.gateway.config import GatewayConfig
 from relsearch.live.gateway.proxy import Upstream
-from relsearch.live.gateway.ranking import Ranking, Scorers
 from relsearch.live.gateway.scoring import ScoringThreads
 from relsearch.live.gateway.server import serve
 from relsearch.rerank.reranker import Reranker

@@ -12,7 +12,7 @@ from benchmarks.folders import COLLECTIONS
 from benchmarks.judge_data import E5, MINILM, SCALE, TEST, TRAINING, Labelled, human_of, labelled
 from benchmarks.judge_variants import EVIDENCE
 from relsearch.encoders.encoder import load_encoder
-from relsearch.judge.evidence import Evidence
+from relsearch.judge.retrieval_features import Evidence
 
 
 def baselines(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> dict[str, pl.DataFrame]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from benchmarks.folders import COLLECTIONS
-from relsearch.core.config import EncoderConfig
+from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.template import render
 from relsearch.core.types import SCALES, Pair
 from relsearch.data.collection import FolderCollection

@@ -19,12 +19,12 @@ from benchmarks.folders import use_models
 from benchmarks.judge_data import E5, MINILM, SCALE, SEED, TRAINING, human_of, labelled
 from benchmarks.judge_variants import EVIDENCE
 from benchmarks.record import record
-from relsearch.core.config import EvidenceColumn
+from relsearch.core.settings.config import EvidenceColumn
 from relsearch.core.text_table import table
 from relsearch.encoders.encoder import load_encoder
-from relsearch.judge.blend import Blend, Floats
-from relsearch.judge.evidence import columns_of
-from relsearch.judge.quality import quality
+from relsearch.judge.calibration.blend import Blend, Floats
+from relsearch.judge.retrieval_features import columns_of
+from relsearch.judge.tuning.quality import quality
 
 FOLDS = 6
 POOL: tuple[EvidenceColumn, ...] = get_args(EvidenceColumn)

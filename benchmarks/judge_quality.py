@@ -34,16 +34,16 @@ from benchmarks.judge_variants import (
     folder_of,
 )
 from benchmarks.record import RESULTS, record
-from relsearch.core.atomic import replace_text
-from relsearch.core.config import JudgeConfig
+from relsearch.core.files.atomic import replace_text
 from relsearch.core.protocols import Judge
+from relsearch.core.settings.config import JudgeConfig
 from relsearch.encoders.encoder import load_encoder
-from relsearch.judge.card import CARD
+from relsearch.judge.judge_card import CARD
+from relsearch.judge.judgment_store import judge_all
 from relsearch.judge.registry import READY, judge_folder
-from relsearch.judge.sample import natural_sample
-from relsearch.judge.store import judge_all
-from relsearch.judge.tune import tune
 from relsearch.judge.tuned import load_judge
+from relsearch.judge.tuning.sample import natural_sample
+from relsearch.judge.tuning.tune import tune
 from relsearch.judge.zero_shot import ZeroShotJudge
 from relsearch.measure.reliability import reliability
 

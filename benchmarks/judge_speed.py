@@ -24,11 +24,11 @@ from benchmarks import judging_speed, tuning_speed
 from benchmarks.prompt_lengths import demo_pairs, mean_tokens, pairs_of_length
 from benchmarks.record import record
 from benchmarks.rounds import interleaved
-from relsearch.core.config import JudgeConfig
+from relsearch.core.settings.config import JudgeConfig
 from relsearch.core.text_table import table
 from relsearch.core.types import SCALES, Pair, Scale
 from relsearch.encoders.model_source import fast_dtype
-from relsearch.judge.base import Base
+from relsearch.judge.models.base import Base
 
 SEED = 13
 PROMPT_TOKENS = 250

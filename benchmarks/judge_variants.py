@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.judge_data import E5, MINILM
-from relsearch.core.config import EvidenceColumn, JudgeConfig, TuneConfig
+from relsearch.core.settings.config import EvidenceColumn, JudgeConfig, TuneConfig
 
 # Judges whose labels are too dear for all pairs on two cores read fewer, and their row says how many: the zero-shot one
 # so many a query, tuned LLMs, whose evidence must see a pool to know its best, the whole pools of every second query.

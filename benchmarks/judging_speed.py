@@ -14,15 +14,15 @@ from torch import Tensor, nn
 
 from benchmarks.full_prompts import FullPromptReader, in_order
 from benchmarks.rounds import Seconds, faster, rate
-from relsearch.core.config import JudgeConfig, TuneConfig
+from relsearch.core.settings.config import JudgeConfig, TuneConfig
 from relsearch.core.types import Pair, Scale
 from relsearch.encoders.model_source import fast_dtype
-from relsearch.judge import adapter
-from relsearch.judge.base import Base, load_base
-from relsearch.judge.causal import CausalReader
-from relsearch.judge.labels import label_tokens
-from relsearch.judge.prompt import Tokens, load_prompt
-from relsearch.judge.reader import read_all
+from relsearch.judge.models import adapter
+from relsearch.judge.models.base import Base, load_base
+from relsearch.judge.models.causal import CausalReader
+from relsearch.judge.models.feature_reader import read_all
+from relsearch.judge.models.label_tokens import label_tokens
+from relsearch.judge.models.prompt import Tokens, load_prompt
 
 NAIVE = "naive: float32, LoRA beside the weights"
 MERGED = "+ adapter merged"

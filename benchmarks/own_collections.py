@@ -9,7 +9,7 @@ from typing import Literal
 from benchmarks.bm25 import DEPTH
 from benchmarks.chain_trec_dl import E5
 from benchmarks.folders import COLLECTIONS
-from relsearch.core.config import Config, EncoderConfig
+from relsearch.core.settings.config import Config, EncoderConfig
 
 SEED, STEPS = 13, 80
 ENGLISH_E5 = EncoderConfig.model_validate(E5)

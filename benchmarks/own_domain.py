@@ -34,7 +34,7 @@ from relsearch.core.tables import CANDIDATES, read, write
 from relsearch.core.types import Pair
 from relsearch.data.trec import read_qrels
 from relsearch.encoders.encoder import load_encoder
-from relsearch.judge.store import judge_all
+from relsearch.judge.judgment_store import judge_all
 from relsearch.labels import augment as policy
 from relsearch.measure.evaluate import Evaluation, evaluate
 from relsearch.pipeline.order import run_verb
@@ -43,11 +43,11 @@ from relsearch.pipeline.stages.judges import reranker_judge
 from relsearch.pipeline.stages.runs import reorder
 from relsearch.pipeline.stages.training import train_on
 from relsearch.rerank.bundle import SHIPPED
+from relsearch.rerank.interpolation import NOTHING, Mix
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.scorer import LateScorer
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
-from relsearch.rerank.mix import NOTHING, Mix
-from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
 
 MEASURE = "nDCG@10"

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.core.config import IndexConfig
 from relsearch.core.errors import DataError
+from relsearch.core.settings.config import IndexConfig
 from relsearch.core.template import DEFAULT_TEMPLATE, render
 from relsearch.core.types import Document, Query
 from relsearch.index.embedded import analyser

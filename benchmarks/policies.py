@@ -23,16 +23,16 @@ from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.own_collections import ENGLISH, SEED, STEPS, own_domain_config
 from benchmarks.own_domain import MEASURE
 from benchmarks.record import record
-from relsearch.core.config import Config
-from relsearch.core.settings import Policy
+from relsearch.core.settings.config import Config
+from relsearch.core.settings.training_sections import Policy
 from relsearch.core.tables import CANDIDATES, read, write
 from relsearch.measure.evaluate import evaluate
 from relsearch.pipeline.artifacts import read_manifest
 from relsearch.pipeline.order import run_all
 from relsearch.pipeline.stages.context import Context
 from relsearch.rerank.families import open_model
-from relsearch.rerank.mix import Mix
-from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
 
 HUMAN, OPTIMIZED = "human labels only", "optimized"

@@ -21,7 +21,7 @@ from relsearch.rerank.calibrated import Request
 from relsearch.rerank.late.folder import VectorFolder
 from relsearch.rerank.late.interaction import TextVectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
-from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
 
 PRECOMPUTED, COLD = "late interaction, documents precomputed", "late interaction, documents read now"

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks.judge_variants import ENCODER, folder_of
-from relsearch.judge.card import ADAPTER, CARD, HEAD
+from relsearch.judge.judge_card import ADAPTER, CARD, HEAD
 from relsearch.judge.registry import READY, judge_folder
 
 FILES = (f"{ADAPTER}/adapter_model.safetensors", f"{ADAPTER}/adapter_config.json", f"{ADAPTER}/{HEAD}", CARD)

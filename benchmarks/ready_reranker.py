@@ -16,8 +16,8 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.chain_trec_dl import chain_config
-from relsearch.exporters.late import export_late
-from relsearch.exporters.onnx import Labelled
+from relsearch.exporters.bundle.late_interaction import export_late
+from relsearch.exporters.bundle.onnx import Labelled
 from relsearch.pipeline.stages.context import Context
 from relsearch.pipeline.stages.training import human_examples, train_on
 from relsearch.rerank.bundle import MANIFEST, MODEL, SHIPPED, TOKENIZER, open_bundle, seal

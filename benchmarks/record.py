@@ -11,7 +11,7 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
-from relsearch.exporters.cpu import cpu_flags, cpu_name
+from relsearch.exporters.bundle.cpu import cpu_flags, cpu_name
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PACKAGES = (

@@ -22,7 +22,7 @@ from relsearch.data.collection import load_collection
 from relsearch.data.trec import read_run
 from relsearch.measure.query_values import query_values
 from relsearch.rerank.families import open_scorer
-from relsearch.rerank.rank import rerank_run_within
+from relsearch.rerank.reorder import rerank_run_within
 from relsearch.rerank.reranker import Reranker
 
 TEST = "trec-dl-2019"

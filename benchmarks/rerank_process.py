@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from relsearch.rerank.calibrated import Request
-from relsearch.rerank.tokens import PairTokenizer
+from relsearch.rerank.runtime.tokenising import PairTokenizer
 
 # getrusage would count the process that started this one: its peak lives on through fork and exec.
 _PEAK = """
@@ -26,7 +26,7 @@ _OURS = """
 import json, sys, time
 started = time.perf_counter()
 from pathlib import Path
-from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 scorer = OnnxScorer.open(Path(sys.argv[1]))
 loaded = time.perf_counter() - started
 scorer.score(*json.load(sys.stdin))

@@ -38,14 +38,14 @@ from benchmarks.roofline import operations, peak_gops
 from benchmarks.rounds import Spread, faster, interleaved
 from relsearch.core.text_table import table
 from relsearch.data.collection import load_collection
-from relsearch.exporters.foreign import labelled_lists
-from relsearch.exporters.onnx import write_fp32
-from relsearch.exporters.parity import parity
+from relsearch.exporters.bundle.cross_encoder import labelled_lists
+from relsearch.exporters.bundle.onnx import write_fp32
+from relsearch.exporters.bundle.parity import parity
 from relsearch.rerank.calibrated import Request
-from relsearch.rerank.engine import available_cores
+from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
-from relsearch.rerank.onnx_scorer import OnnxScorer
-from relsearch.rerank.tokens import PairTokenizer
+from relsearch.rerank.runtime.engine import available_cores
+from relsearch.rerank.runtime.tokenising import PairTokenizer
 
 SEED = 13
 QUERY = "how do plants survive a long cold winter"
@@ -197,7 +197,7 @@ def random_head(folder: Path, *, max_length: int, base: str = "package:gt-all-mi
     """Write a base with a head drawn at random, since one that adds nothing could not be compared."""
     import torch
 
-    from relsearch.rerank.start import load_start
+    from relsearch.rerank.cross.start import load_start
 
     model = load_start(base, max_length=max_length, seed=SEED)
     last = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)][-1]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.data.collection import load_collection
-from relsearch.exporters.choose import write_bfloat, write_int8, write_static
-from relsearch.exporters.foreign import labelled_lists, write_foreign
+from relsearch.exporters.bundle.choose import write_bfloat, write_int8, write_static
+from relsearch.exporters.bundle.cross_encoder import labelled_lists, write_foreign
 from relsearch.rerank.calibrated import Request
-from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 
 Floats = NDArray[np.floating[Any]]
 Way = Callable[[Request], Floats]
@@ -114,7 +114,7 @@ def optimum_int8(model: Path, folder: Path, *, max_length: int) -> Way:
     from optimum.onnxruntime import ORTModelForSequenceClassification, ORTQuantizer
     from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
-    from relsearch.exporters.cpu import cpu_flags
+    from relsearch.exporters.bundle.cpu import cpu_flags
 
     exported: Any = ORTModelForSequenceClassification.from_pretrained(str(model), export=True)
     exported.save_pretrained(folder)

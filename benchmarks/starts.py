@@ -25,8 +25,8 @@ from benchmarks.folders import use_models
 from benchmarks.ranking_losses import approximate_ranks, lambda_ndcg, pairwise
 from benchmarks.record import record
 from benchmarks.written import written_examples
-from relsearch.core.config import Config, TrainConfig
 from relsearch.core.protocols import Scorer
+from relsearch.core.settings.config import Config, TrainConfig
 from relsearch.core.tables import CANDIDATES, read, write
 from relsearch.encoders.encoder import Encoder, load_encoder
 from relsearch.labels import augment as policy
@@ -36,12 +36,12 @@ from relsearch.pipeline.stages.context import Context
 from relsearch.pipeline.stages.runs import reorder
 from relsearch.pipeline.stages.training import human_examples, train_on
 from relsearch.rerank.card import Evaluation
+from relsearch.rerank.cross.loss import Objective
+from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.families import open_model
-from relsearch.rerank.loss import Objective
-from relsearch.rerank.prior import Prior
-from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
-from relsearch.rerank.training import Texts
+from relsearch.rerank.training.job import Texts
 
 _ON_E5 = {"base": E5["model"], "encoder": E5}
 _LATE = {"family": "late", "head_multiple": 10}

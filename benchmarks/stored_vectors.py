@@ -21,7 +21,7 @@ from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
 from relsearch.core.text_table import table
 from relsearch.data.collection import load_collection
-from relsearch.index.vectors import open_vectors
+from relsearch.index.engine.vector_index import open_vectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 
 CANDIDATES = 100

@@ -19,7 +19,7 @@ from benchmarks.bm25 import DEPTH, QRELS
 from benchmarks.chain_trec_dl import E5, TEST
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
-from relsearch.core.config import EncoderConfig, IndexConfig
+from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.tables import candidates_table
 from relsearch.core.types import Pair
 from relsearch.data.collection import FolderCollection, texts_of
@@ -29,8 +29,8 @@ from relsearch.index.registry import build_searcher
 from relsearch.measure.evaluate import evaluate
 from relsearch.pipeline.stages.runs import reorder
 from relsearch.rerank.families import open_scorer
-from relsearch.rerank.mix import Mix
-from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
 
 MEASURE, SEED = "nDCG@10", 13

@@ -14,15 +14,15 @@ from benchmarks.full_prompts import FullPromptReader
 from benchmarks.judging_speed import ALL_LAYERS, TOLERANCE, load
 from benchmarks.prompt_lengths import full_length
 from benchmarks.rounds import Seconds, faster, rate
-from relsearch.core.config import JudgeConfig, TuneConfig
+from relsearch.core.settings.config import JudgeConfig, TuneConfig
 from relsearch.core.types import Pair, Scale
 from relsearch.encoders.model_source import fast_dtype
-from relsearch.judge import adapter
-from relsearch.judge.base import Base, Reader
-from relsearch.judge.head import OrdinalHead
-from relsearch.judge.loss import cumulative_loss, listwise_loss
-from relsearch.judge.prompt import Tokens
-from relsearch.judge.trainer import Step, TunedModel
+from relsearch.judge.calibration.head import OrdinalHead
+from relsearch.judge.models import adapter
+from relsearch.judge.models.base import Base, Reader
+from relsearch.judge.models.prompt import Tokens
+from relsearch.judge.tuning.loss import cumulative_loss, listwise_loss
+from relsearch.judge.tuning.trainer import Step, TunedModel
 from relsearch.stats.ordinal import CumulativeLink
 
 BEFORE, STATES, AFTER = "before", "states", "after"

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from relsearch.core.config import Config
+from relsearch.core.settings.config import Config
 from relsearch.labels import augment as policy
 from relsearch.pipeline.order import run_verb
 from relsearch.pipeline.stages.context import Context

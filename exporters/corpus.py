@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from relsearch.core.atomic import checksum, replace_text, replacing
 from relsearch.core.errors import DataError
+from relsearch.core.files.atomic import checksum, replace_text, replacing
+from relsearch.core.files.text_files import encodable
 from relsearch.core.ids import id_fault, shown
-from relsearch.core.text_files import encodable
 from relsearch.core.types import Document
 
 CORPUS = "corpus.jsonl"

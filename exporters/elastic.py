@@ -10,7 +10,7 @@ from urllib.parse import quote
 from relsearch.core.errors import ConfigError, SearchEngineError
 from relsearch.exporters import attached
 from relsearch.exporters.attached import Attached, Request
-from relsearch.index.http import Json, Server
+from relsearch.index.engine.http import Json, Server
 
 SERVICES = ("hugging_face", "custom", "cohere")
 _PATHS = {"hugging_face": "/rerank", "custom": "/v2/rerank", "cohere": "/v2/rerank"}

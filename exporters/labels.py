@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.core.errors import DataError
-from relsearch.core.text_files import write_text
+from relsearch.core.files.text_files import write_text
 from relsearch.exporters.trec import graded
 
 

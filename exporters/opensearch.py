@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from relsearch.core.errors import ConfigError, SearchEngineError
 from relsearch.exporters import attached
 from relsearch.exporters.attached import Attached, Request
-from relsearch.index.http import Server
+from relsearch.index.engine.http import Server
 
 _ML = "/_plugins/_ml"
 _REGEX = "plugins.ml_commons.trusted_connector_endpoints_regex"

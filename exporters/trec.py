@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.core.errors import DataError
+from relsearch.core.files.text_files import lines, write_text
 from relsearch.core.ids import id_fault, shown
-from relsearch.core.text_files import lines, write_text
 
 _PAIR = ["query_id", "doc_id"]
 

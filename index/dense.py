@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.core.config import EncoderConfig
 from relsearch.core.errors import ArtifactError, DataError
+from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.template import render
 from relsearch.core.types import Candidate, Document, Query
 from relsearch.encoders.encoder import Encoder, load_encoder

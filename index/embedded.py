@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.core.config import IndexConfig
 from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.settings.config import IndexConfig
 from relsearch.core.template import render
 from relsearch.core.types import Candidate, Document, Query
 from relsearch.index.tokenise import unspaced_tokens, without_unspaced

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from relsearch.core.config import IndexConfig
 from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.settings.config import IndexConfig
 from relsearch.core.template import render
 from relsearch.core.types import Candidate, Document, Query
 from relsearch.index.java import cast_to, java_class, lucene_class

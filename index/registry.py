@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from relsearch.core.config import EncoderConfig, IndexConfig
 from relsearch.core.errors import ConfigError, MissingExtraError
 from relsearch.core.protocols import Searcher
+from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Document
-from relsearch.index.http import Server
+from relsearch.index.engine.http import Server
 
 SERVERS = ("elasticsearch", "opensearch")
 _CLIENTS = {"elasticsearch": "elasticsearch", "opensearch": "opensearchpy"}
@@ -32,7 +32,7 @@ def check_searcher(name: str, index: IndexConfig) -> None:
         check_language(index.language)
         _check_package("pyserini", "Lucene", "lucene")
     elif name in SERVERS:
-        from relsearch.index.rest import index_body
+        from relsearch.index.engine.rest import index_body
 
         index_body(index)
         _check_package(_CLIENTS[name], name, "elasticsearch")
@@ -65,11 +65,11 @@ def build_searcher(
 
         return lucene.build(documents, folder, index=index, template=template)
     if name == "elasticsearch":
-        from relsearch.index import elastic
+        from relsearch.index.engine import elastic
 
         return elastic.build(documents, index=index, template=template)
     if name == "opensearch":
-        from relsearch.index import opensearch
+        from relsearch.index.engine import opensearch
 
         return opensearch.build(documents, index=index, template=template)
     raise _unknown(name)
@@ -91,11 +91,11 @@ def open_searcher(name: str, directory: Path | str, *, index: IndexConfig, encod
 
         return lucene.open_index(folder, index=index)
     if name == "elasticsearch":
-        from relsearch.index import elastic
+        from relsearch.index.engine import elastic
 
         return elastic.open_index(index=index)
     if name == "opensearch":
-        from relsearch.index import opensearch
+        from relsearch.index.engine import opensearch
 
         return opensearch.open_index(index=index)
     raise _unknown(name)
@@ -104,11 +104,11 @@ def open_searcher(name: str, directory: Path | str, *, index: IndexConfig, encod
 def open_server(name: str, url: str) -> Server:
     """Return a running engine as requests and bulk loads."""
     if name == "elasticsearch":
-        from relsearch.index import elastic
+        from relsearch.index.engine import elastic
 
         return elastic.server(url)
     if name == "opensearch":
-        from relsearch.index import opensearch
+        from relsearch.index.engine import opensearch
 
         return opensearch.server(url)
     raise _no_server(name)
@@ -127,12 +127,12 @@ def server_at(url: str) -> Server:
 def connected(name: str, url: str) -> Iterator[Any]:
     """Yield the official client of a running engine; its errors become one line."""
     if name == "elasticsearch":
-        from relsearch.index import elastic
+        from relsearch.index.engine import elastic
 
         with elastic.connect(url) as client, elastic.one_line_errors(url):
             yield client
     elif name == "opensearch":
-        from relsearch.index import opensearch
+        from relsearch.index.engine import opensearch
 
         with opensearch.connect(url) as client, opensearch.one_line_errors(url):
             yield client

@@ -94,8 +94,8 @@ def tiny_reranker(
 @pytest.fixture(scope="session")
 def tiny_bundles(tmp_path_factory: pytest.TempPathFactory, tiny_reranker: Path) -> dict[str, Path]:
     """The tiny reranker's fp32 and int8 bundles, by variant."""
-    from relsearch.exporters.choose import write_int8
-    from relsearch.exporters.onnx import write_fp32
+    from relsearch.exporters.bundle.choose import write_int8
+    from relsearch.exporters.bundle.onnx import write_fp32
 
     folder = tmp_path_factory.mktemp("bundles")
     write_fp32(tiny_reranker, folder / "fp32")
@@ -118,7 +118,7 @@ def late_model(
 @pytest.fixture(scope="session")
 def late_bundle(tmp_path_factory: pytest.TempPathFactory, late_model: Path) -> Path:
     """Its fp32 bundle."""
-    from relsearch.exporters.late import write_late
+    from relsearch.exporters.bundle.late_interaction import write_late
 
     folder = tmp_path_factory.mktemp("bundles") / "late"
     write_late(late_model, folder)

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from relsearch.core.config import CollectionConfig, Config
 from relsearch.core.errors import ConfigError
+from relsearch.core.settings.config import CollectionConfig, Config
 from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.pipeline.artifacts import building
 from relsearch.pipeline.stages.context import Context

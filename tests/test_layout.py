@@ -18,7 +18,9 @@ def test_every_package_of_the_tree_is_in_the_wheel() -> None:
     found = {"relsearch"}
     for init in (REPOSITORY / "relsearch").rglob("__init__.py"):
         found.add(".".join(init.parent.relative_to(REPOSITORY).parts))
-    found |= {"relsearch.index", "relsearch.exporters"}
+    for folder in ("index", "exporters"):
+        for init in (REPOSITORY / folder).rglob("__init__.py"):
+            found.add(".".join(("relsearch", *init.parent.relative_to(REPOSITORY).parts)))
     assert set(PYPROJECT["tool"]["setuptools"]["packages"]) == found
 
 

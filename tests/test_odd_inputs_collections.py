@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from relsearch.core.config import CollectionConfig, Config
+from relsearch.core.settings.config import CollectionConfig, Config
 from relsearch.data.collection import load_collection
 from relsearch.data.query_log import is_query_log, read_query_log
 from relsearch.pipeline.order import run_verb

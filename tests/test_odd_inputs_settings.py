@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from relsearch.core.config import load_config, parse_scale
+from relsearch.core.settings.config import load_config, parse_scale
 from relsearch.core.template import render, template_fields
-from relsearch.index.fetching import body_from
-from relsearch.index.rest import check_url
-from relsearch.judge.prompt import load_prompt
+from relsearch.index.engine.fetching import body_from
+from relsearch.index.engine.rest import check_url
+from relsearch.judge.models.prompt import load_prompt
 from relsearch.live.gateway.config import load_gateway_config
 from relsearch.synthesis.writer.prompt import load_writer_prompt
 from tests.odd_inputs import answers, odd, odd_files, odd_ids

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from relsearch.core import tables
 from relsearch.core.errors import DataError
+from relsearch.core.files.text_files import csv_rows, encodable
 from relsearch.core.ids import id_fault
 from relsearch.core.tables import candidates_table, judgments_table
-from relsearch.core.text_files import csv_rows, encodable
 from relsearch.core.types import SCALES, Candidate, Document, Judgment
 from relsearch.data.collection import load_collection
 from relsearch.data.query_log import LoggedQuery, QueryLog

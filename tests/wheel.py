@@ -10,7 +10,7 @@ from pathlib import Path
 
 PROBE = """
 import sys
-import relsearch.cli, relsearch.index, relsearch.exporters, relsearch.rerank.onnx_scorer
+import relsearch.cli, relsearch.index, relsearch.exporters, relsearch.rerank.cross.onnx_scorer
 heavy = {"torch", "transformers", "sentence_transformers"} & set(sys.modules)
 assert not heavy, heavy
 assert "site-packages" in relsearch.index.__file__, relsearch.index.__file__

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, app
-from relsearch.core.settings import Runtime
+from relsearch.core.settings.training_sections import Runtime
 
 if TYPE_CHECKING:
-    from relsearch.exporters.choose import ExportReport
+    from relsearch.exporters.bundle.choose import ExportReport
 
 
 @app.command()
@@ -28,7 +28,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Export to ONNX bundles, held to the parity gate: both rerankers of the pipeline, or any cross-encoder."""
-    from relsearch.core.config import ExportConfig, load_config
+    from relsearch.core.settings.config import ExportConfig, load_config
 
     if model is None:
         from relsearch.cli.stages import show_stages
@@ -40,7 +40,7 @@ def export(
     if output is None:
         raise typer.BadParameter("--model needs --output, the bundle folder to write")
     from relsearch.data.collection import load_collection
-    from relsearch.exporters.foreign import export_foreign
+    from relsearch.exporters.bundle.cross_encoder import export_foreign
 
     gate = load_config(config).export if config.is_file() else ExportConfig()
     if runtime is not None:

@@ -56,9 +56,9 @@ def gateway(
         raise MissingExtraError("the gateway", "gateway") from exc
     import asyncio
 
+    from relsearch.live.gateway.answer.ranking import Ranking
     from relsearch.live.gateway.config import GatewayConfig, load_gateway_config
     from relsearch.live.gateway.proxy import Upstream
-    from relsearch.live.gateway.ranking import Ranking
     from relsearch.live.gateway.server import check_address, gateway_key, open_scorers, serve
 
     key = gateway_key()

@@ -33,10 +33,10 @@ def ingest(
     Waits while the server refuses documents (429). The API key comes from RELSEARCH_ES_API_KEY. What is indexed is
     found by relsearch search, the gateway and [index] searchers alike.
     """
-    from relsearch.core.config import IndexConfig
+    from relsearch.core.settings.config import IndexConfig
     from relsearch.data.collection import load_collection
-    from relsearch.index.ingest import ingest as load
-    from relsearch.index.ingest import ingest_body
+    from relsearch.index.engine.ingest import ingest as load
+    from relsearch.index.engine.ingest import ingest_body
     from relsearch.index.registry import open_server
 
     config = IndexConfig(url=url, name=index, language=language, k1=k1, b=b)
@@ -73,7 +73,7 @@ def fetch(
     and its path in the index; default: title and text.
     """
     from relsearch.index.registry import open_server
-    from relsearch.pipeline.stages.fetch import fetch_collection
+    from relsearch.pipeline.standalone.fetch import fetch_collection
 
     server = open_server(engine, url)
     found = fetch_collection(server, index, folder, depth=depth, fields=parse_fields(field), body=body)
@@ -102,7 +102,7 @@ def sample(
     relsearch sample --url http://127.0.0.1:9200 --index docs -n 1000 --field title --field text=body -o seeds
     """
     from relsearch.index.registry import open_server
-    from relsearch.pipeline.stages.fetch import sample_collection
+    from relsearch.pipeline.standalone.fetch import sample_collection
 
     server = open_server(engine, url)
     documents = sample_collection(server, index, output, size=size, seed=seed, fields=parse_fields(field))
@@ -126,8 +126,8 @@ def queries(
 
     relsearch queries searches.csv --min-count 3 --drop-personal -o my-collection/queries.jsonl
     """
-    from relsearch.core.outputs import check_output
-    from relsearch.core.text_files import write_text
+    from relsearch.core.files.outputs import check_output
+    from relsearch.core.files.text_files import write_text
     from relsearch.data.query_log import is_query_log, read_query_log
 
     check_output(output, inputs=[log], ours=is_query_log)

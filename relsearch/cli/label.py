@@ -35,9 +35,9 @@ def grade(
     the labels move where people found a query's documents better or worse than the judge did: a few human grades a
     query help with its other documents. A pair's own human grade never moves its judged one.
     """
-    from relsearch.core.config import CollectionConfig, Config, LabelConfig
+    from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig
     from relsearch.core.text_table import table
-    from relsearch.pipeline.stages.grade import grade_run
+    from relsearch.pipeline.standalone.grade import grade_run
 
     config = Config(
         collection=CollectionConfig(source=collection, scale=scale), label=LabelConfig(judge=judge, depth=depth)
@@ -91,8 +91,8 @@ def review(
     collection or --qrels has a label for. With JUDGMENTS, import checks that no spreadsheet changed an id.
     Cells that a spreadsheet would run or rewrite start with an apostrophe, which import takes away.
     """
-    from relsearch.core.config import parse_scale
-    from relsearch.pipeline.stages.review import export_review, import_review
+    from relsearch.core.settings.config import parse_scale
+    from relsearch.pipeline.standalone.review import export_review, import_review
 
     if filled and qrels and export is None:
         counts = import_review(filled, qrels, judgments=judgments, scale=parse_scale(scale), overwrite=overwrite)

@@ -81,8 +81,8 @@ def agree(
     as_json: JsonOption = False,
 ) -> None:
     """Measure how far judge labels agree with human ones, and how reliable their probabilities are."""
-    from relsearch.core.atomic import replace_text
-    from relsearch.core.outputs import check_output
+    from relsearch.core.files.atomic import replace_text
+    from relsearch.core.files.outputs import check_output
     from relsearch.core.scale import parse_scale
     from relsearch.measure.agreement import agreement
     from relsearch.measure.plot import is_diagram

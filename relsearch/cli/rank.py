@@ -44,12 +44,12 @@ def rerank(
 
     With --then, a second bundle reranks what the first one puts at the head; its mix weighs the first one's scores.
     """
-    from relsearch.core.outputs import check_output
+    from relsearch.core.files.outputs import check_output
     from relsearch.data.collection import load_collection, texts_of
     from relsearch.data.trec import read_run
     from relsearch.exporters.trec import check_tag, is_run_of, run_text, write_run
-    from relsearch.index.vectors import open_vectors
-    from relsearch.rerank.rank import rerank_run, rerank_run_within
+    from relsearch.index.engine.vector_index import open_vectors
+    from relsearch.rerank.reorder import rerank_run, rerank_run_within
     from relsearch.rerank.reranker import Reranker
 
     check_tag(tag)
@@ -90,7 +90,7 @@ def precompute(
 
     Then rerank with --vectors. Documents whose text changed are read again; an interrupted run goes on.
     """
-    from relsearch.pipeline.stages.precompute import precompute as run
+    from relsearch.pipeline.standalone.precompute import precompute as run
 
     figures = run(collection, bundle, vectors)
     brief = (

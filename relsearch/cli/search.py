@@ -90,7 +90,7 @@ def found_table(found: Found) -> str:
 
 
 def _row(rank: int, hit: Hit) -> list[str]:
-    from relsearch.index.hits import source_fields
+    from relsearch.index.engine.hits import source_fields
 
     text = " ".join(" ".join(source_fields(hit.source).values()).split())
     shown = hit.doc_id if len(hit.doc_id) <= _LONGEST_ID else hit.doc_id[: _LONGEST_ID - 1] + "…"

@@ -13,7 +13,7 @@ import typer
 from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, app
 
 if TYPE_CHECKING:
-    from relsearch.core.config import Config
+    from relsearch.core.settings.config import Config
     from relsearch.pipeline.order import StageResult
 
 _BRIEF_WIDTH = 44  # keeps the table of stages within 80 columns
@@ -36,7 +36,7 @@ class Verb(Enum):
 @app.command()
 def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Run every stage that is not up to date and print one table."""
-    from relsearch.core.config import load_config
+    from relsearch.core.settings.config import load_config
     from relsearch.pipeline.order import run_all
 
     settings = load_config(config)
@@ -46,7 +46,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> N
 def _add_stage_command(verb: Verb) -> None:
     @app.command(verb.name, help=f"{verb.value} Needs the stages before it to be up to date.")
     def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-        from relsearch.core.config import load_config
+        from relsearch.core.settings.config import load_config
         from relsearch.pipeline.order import run_verb
 
         settings = load_config(config)

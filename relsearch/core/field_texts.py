@@ -6,8 +6,8 @@ import math
 from collections.abc import Container, Mapping
 
 from relsearch.core.errors import DataError
+from relsearch.core.files.text_files import encodable
 from relsearch.core.ids import shown
-from relsearch.core.text_files import encodable
 
 
 def field_texts(where: str, row: Mapping[str, object], read: Container[str]) -> dict[str, str]:

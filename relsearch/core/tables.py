@@ -20,9 +20,9 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from relsearch.core.atomic import replacing
 from relsearch.core.errors import DataError
-from relsearch.core.text_files import cannot_be_written
+from relsearch.core.files.atomic import replacing
+from relsearch.core.files.text_files import cannot_be_written
 from relsearch.core.types import Candidate, Document, Judgment, Query
 
 Kind = pl.DataType | type[pl.DataType]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from relsearch.core.config import Unjudged
+from relsearch.core.settings.config import Unjudged
 from relsearch.core.tables import judgments_table
 from relsearch.core.types import Judgment, LabelSource, Scale
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from relsearch.core.errors import DataError
 from relsearch.core.field_texts import field_texts
+from relsearch.core.files.text_files import fail, json_lines
 from relsearch.core.ids import id_fault, shown
 from relsearch.core.template import render, template_fields
-from relsearch.core.text_files import fail, json_lines
 from relsearch.core.types import Document, Judgment, Query
 from relsearch.data.data_sets import IrDatasetsCollection
 from relsearch.data.trec import beir_labels, once, read_topics, trec_labels

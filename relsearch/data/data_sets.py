@@ -9,8 +9,8 @@ from typing import Any
 
 from relsearch.core.errors import DataError, MissingExtraError, RelsearchError, client_reason
 from relsearch.core.field_texts import field_texts
+from relsearch.core.files.text_files import encodable
 from relsearch.core.ids import id_fault, shown
-from relsearch.core.text_files import encodable
 from relsearch.core.types import Document, Judgment, Query
 from relsearch.data.trec import Label, once
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from relsearch.core.errors import DataError
+from relsearch.core.files.text_files import csv_rows, fail, json_lines
 from relsearch.core.ids import shown
-from relsearch.core.text_files import csv_rows, fail, json_lines
 from relsearch.data.pool import normalised
 
 MAX_CHARACTERS = 200  # longer texts are pasted documents, not queries

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import polars as pl
 
+from relsearch.core.files.text_files import csv_rows, fail, lines
 from relsearch.core.ids import id_fault, shown
 from relsearch.core.tables import CANDIDATES, judgments_table
-from relsearch.core.text_files import csv_rows, fail, lines
 from relsearch.core.types import Judgment, Query, Scale
 
 # trec_eval's white space; str.split() splits at more signs, which make no columns elsewhere.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.core.config import EncoderConfig
 from relsearch.core.errors import MissingExtraError, ModelError
+from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Pair
 from relsearch.encoders.loading import UNUSED, Source
 from relsearch.encoders.model_source import checksum, fast_dtype

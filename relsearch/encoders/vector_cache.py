@@ -13,8 +13,8 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.core.atomic import replacing
 from relsearch.core.errors import ArtifactError
+from relsearch.core.files.atomic import replacing
 
 Vectors = NDArray[np.float32]
 _PART_TEXTS = 512

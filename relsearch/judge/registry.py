@@ -5,14 +5,14 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from relsearch.core.config import Config
 from relsearch.core.errors import ConfigError
 from relsearch.core.protocols import CountingJudge
+from relsearch.core.settings.config import Config
 from relsearch.core.types import Scale
 from relsearch.encoders.model_source import check_model
 from relsearch.judge.binary import BinaryJudge
-from relsearch.judge.card import content, read_card
-from relsearch.judge.prompt import load_prompt
+from relsearch.judge.judge_card import content, read_card
+from relsearch.judge.models.prompt import load_prompt
 
 _TITLE_LINE = "{title}\n"
 READY, TUNED, ZERO_SHOT, REMOTE, RERANKER = "ready", "tuned", "zero-shot", "remote", "reranker"
@@ -49,7 +49,7 @@ def check_judge(config: Config) -> None:
         check_model(config.judge.base)
         load_prompt(config.judge.prompt)
     elif name == REMOTE:
-        from relsearch.judge.remote import check_remote
+        from relsearch.judge.remote.remote_judge import check_remote
 
         check_remote(config.remote)
     else:
@@ -74,7 +74,7 @@ def _open(config: Config, tuned: Path | None, keep: Path | None) -> CountingJudg
 
         return ZeroShotJudge(config.judge, config.scale)
     if name == REMOTE:
-        from relsearch.judge.remote import RemoteJudge
+        from relsearch.judge.remote.remote_judge import RemoteJudge
 
         return RemoteJudge(config.remote, config.scale)
     folder = _existing(tuned if name == TUNED else judge_folder(name), name)

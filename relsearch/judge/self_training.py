@@ -14,16 +14,16 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from relsearch.core.config import Aim
 from relsearch.core.errors import DataError
 from relsearch.core.protocols import Scorer
+from relsearch.core.settings.config import Aim
 from relsearch.core.types import Judgment, Pair, Scale
-from relsearch.judge.calibrate import fit_cuts
+from relsearch.judge.calibration.thresholds import fit_cuts
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.grading import Decision, judgments
-from relsearch.rerank.logistic import Floats, log_odds
-from relsearch.rerank.mix import Mix
+from relsearch.rerank.interpolation import Mix
 from relsearch.rerank.reranker import Reranker
+from relsearch.stats.logistic import Floats, log_odds
 from relsearch.stats.ordinal import CumulativeLink, cut
 
 

@@ -13,19 +13,19 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from relsearch.core.config import EncoderConfig
 from relsearch.core.errors import ArtifactError
+from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Judgment, Pair, Scale
 from relsearch.encoders.encoder import Encoder, load_encoder
 from relsearch.encoders.model_source import fast_dtype
-from relsearch.judge import adapter
-from relsearch.judge.base import Base, load_base
-from relsearch.judge.card import ADAPTER, HEAD, JudgeCard, read_card
-from relsearch.judge.evidence import Evidence, Similarities
+from relsearch.judge.calibration.head import OrdinalHead
 from relsearch.judge.grading import Decision, judgments
-from relsearch.judge.head import OrdinalHead
-from relsearch.judge.probe import TOLERANCE, probe
-from relsearch.judge.reader import read_all
+from relsearch.judge.judge_card import ADAPTER, HEAD, JudgeCard, read_card
+from relsearch.judge.models import adapter
+from relsearch.judge.models.base import Base, load_base
+from relsearch.judge.models.feature_reader import read_all
+from relsearch.judge.models.probe import TOLERANCE, probe
+from relsearch.judge.retrieval_features import Evidence, Similarities
 from relsearch.stats.ordinal import CumulativeLink, cut
 
 _LOG = logging.getLogger(__name__)

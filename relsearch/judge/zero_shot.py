@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 
-from relsearch.core.config import JudgeConfig
+from relsearch.core.settings.config import JudgeConfig
 from relsearch.core.types import Judgment, Pair, Scale
 from relsearch.encoders.model_source import fast_dtype
-from relsearch.judge.base import load_base
-from relsearch.judge.causal import CausalReader
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.grading import Decision, judgments
-from relsearch.judge.labels import label_tokens
-from relsearch.judge.prompt import Tokens, load_prompt
-from relsearch.judge.reader import read_all
+from relsearch.judge.models.base import load_base
+from relsearch.judge.models.causal import CausalReader
+from relsearch.judge.models.feature_reader import read_all
+from relsearch.judge.models.label_tokens import label_tokens
+from relsearch.judge.models.prompt import Tokens, load_prompt
 
 
 class ZeroShotJudge:

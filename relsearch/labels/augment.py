@@ -22,9 +22,9 @@ from typing import get_args
 import numpy as np
 import polars as pl
 
-from relsearch.core.config import AugmentConfig
 from relsearch.core.errors import DataError, GateError
-from relsearch.core.settings import Policy
+from relsearch.core.settings.config import AugmentConfig
+from relsearch.core.settings.training_sections import Policy
 from relsearch.core.tables import EXAMPLES, first_per_query
 from relsearch.core.types import Scale
 from relsearch.data.assumed import ASSUMED

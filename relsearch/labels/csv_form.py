@@ -16,9 +16,9 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.core.errors import DataError
+from relsearch.core.files.text_files import csv_rows, fail
 from relsearch.core.ids import id_fault, shown
 from relsearch.core.tables import judgments_table
-from relsearch.core.text_files import csv_rows, fail
 from relsearch.core.types import Judgment, Scale
 
 COLUMNS = ("query_id", "doc_id", "query", "passage", "grade", "judged_grade", "uncertainty", "rank")

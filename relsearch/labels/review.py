@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from relsearch.core.errors import DataError
-from relsearch.core.text_files import fail, lines
+from relsearch.core.files.text_files import fail, lines
 from relsearch.core.types import Scale
 from relsearch.data.trec import columns, read_qrels
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from relsearch.core.errors import ConfigError, SearchEngineError
 from relsearch.core.template import template_fields
-from relsearch.index.hits import engine_scores, source_fields
-from relsearch.index.http import match_body
+from relsearch.index.engine.hits import engine_scores, source_fields
+from relsearch.index.engine.http import match_body
 from relsearch.rerank.bundle import bundle_folder
 from relsearch.rerank.reranker import Reranker
 
@@ -239,7 +239,7 @@ def _reranker(bundle: Path | str | Reranker, vectors: Path | str | None) -> Rera
 
 @cache
 def _open(folder: Path, vectors: str | None) -> Reranker:
-    from relsearch.index.vectors import open_vectors
+    from relsearch.index.engine.vector_index import open_vectors
 
     return Reranker.open(folder, vectors=open_vectors(vectors))
 

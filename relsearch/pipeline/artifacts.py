@@ -19,7 +19,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from relsearch import __version__
-from relsearch.core.atomic import (
+from relsearch.core.errors import ArtifactError
+from relsearch.core.files.atomic import (
     PARTIAL,
     check_replaceable,
     checksum,
@@ -29,7 +30,6 @@ from relsearch.core.atomic import (
     replace_text,
     swap,
 )
-from relsearch.core.errors import ArtifactError
 
 MANIFEST = "manifest.json"
 _FINGERPRINT = "fingerprint"

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from relsearch.core.atomic import checksum, replace_bytes
-from relsearch.core.settings import Outside
+from relsearch.core.files.atomic import checksum, replace_bytes
+from relsearch.core.settings.training_sections import Outside
 
 _SURE_AFTER_NS = 2_000_000_000
 

@@ -11,9 +11,9 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from relsearch.core.atomic import alone
-from relsearch.core.config import Config
 from relsearch.core.errors import ArtifactError, ConfigError, GateError, ModelError
+from relsearch.core.files.atomic import alone
+from relsearch.core.settings.config import Config
 from relsearch.data.collection import load_collection
 from relsearch.encoders.model_source import located
 from relsearch.judge.registry import RERANKER, TUNED, judge_content

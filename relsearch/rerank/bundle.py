@@ -9,15 +9,15 @@ from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relsearch.core.atomic import check_replaceable, checksum, replace_text
 from relsearch.core.errors import ArtifactError, GateError
-from relsearch.core.settings import Runtime
+from relsearch.core.files.atomic import check_replaceable, checksum, replace_text
+from relsearch.core.settings.training_sections import Runtime
+from relsearch.rerank.cross.prior import Prior
+from relsearch.rerank.interpolation import Mix
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
-from relsearch.rerank.logistic import Logistic
-from relsearch.rerank.mix import Mix
-from relsearch.rerank.prior import Prior
-from relsearch.rerank.sessions import Variant
+from relsearch.rerank.runtime.sessions import Variant
+from relsearch.stats.logistic import Logistic
 
 MANIFEST = "bundle.json"
 MODEL = "model.onnx"

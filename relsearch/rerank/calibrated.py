@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from relsearch.core.template import render
-from relsearch.rerank.logistic import Floats, Logistic
+from relsearch.stats.logistic import Floats, Logistic
 
 Request = tuple[str, Sequence[str]]
 

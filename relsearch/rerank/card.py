@@ -8,11 +8,11 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relsearch.core.atomic import replace_text
-from relsearch.core.config import EncoderConfig
 from relsearch.core.errors import ArtifactError
-from relsearch.rerank.logistic import Logistic
-from relsearch.rerank.prior import Prior
+from relsearch.core.files.atomic import replace_text
+from relsearch.core.settings.config import EncoderConfig
+from relsearch.rerank.cross.prior import Prior
+from relsearch.stats.logistic import Logistic
 
 CARD = "reranker.json"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from relsearch.rerank.deadline import falling
-from relsearch.rerank.logistic import log_odds
+from relsearch.rerank.cross.deadline import falling
+from relsearch.stats.logistic import log_odds
 
 ScorePool = Callable[[str, Sequence[str], Sequence[float]], list[float]]
 

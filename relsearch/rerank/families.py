@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relsearch.core.config import EncoderConfig, TrainConfig
 from relsearch.core.errors import ConfigError
+from relsearch.core.settings.config import EncoderConfig, TrainConfig
 from relsearch.core.types import Scale
 from relsearch.rerank.bundle import Bundle, LateManifest, Manifest, ManifestBase, open_bundle
 from relsearch.rerank.card import Card, CardBase, family_of, read_card
@@ -15,11 +15,11 @@ from relsearch.rerank.late.store import OpenStore
 if TYPE_CHECKING:
     import polars as pl
 
+    from relsearch.rerank.cross.onnx_scorer import OnnxScorer
+    from relsearch.rerank.cross.torch_scorer import TorchScorer
     from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
     from relsearch.rerank.late.torch_scorer import LateTorchScorer
-    from relsearch.rerank.onnx_scorer import OnnxScorer
-    from relsearch.rerank.torch_scorer import TorchScorer
-    from relsearch.rerank.training import Texts, TrainReport
+    from relsearch.rerank.training.job import Texts, TrainReport
 
 _MOST_KEPT = 20_000  # documents of late interaction, whose vectors take 13 kB each
 
@@ -41,8 +41,8 @@ def train(
 
     `vectors` is a folder where the untrained encoder's vectors outlive the process.
     """
+    from relsearch.rerank.cross.train import train_cross
     from relsearch.rerank.late.train import train_late
-    from relsearch.rerank.train import train_cross
 
     method = train_late if config.family == "late" else train_cross
     return method(
@@ -68,8 +68,8 @@ def open_card(model: Path) -> CardBase:
 
 def open_model(model: Path, *, exact: bool = True) -> TorchScorer | LateTorchScorer:
     """Open a model folder in torch; a late-interaction model that is not exact is rounded where that is faster."""
+    from relsearch.rerank.cross.torch_scorer import TorchScorer
     from relsearch.rerank.late.torch_scorer import LateTorchScorer
-    from relsearch.rerank.torch_scorer import TorchScorer
 
     return LateTorchScorer.open(model, exact=exact) if family_of(model) == "late" else TorchScorer.open(model)
 
@@ -92,8 +92,8 @@ def scorer_of(
     kept_documents: int = 20_000,
 ) -> OnnxScorer | LateOnnxScorer:
     """Return the scorer of a bundle that is open; raise as open_scorer does."""
+    from relsearch.rerank.cross.onnx_scorer import OnnxScorer
     from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
-    from relsearch.rerank.onnx_scorer import OnnxScorer
 
     if isinstance(opened.manifest, LateManifest):
         late = Bundle(opened.folder, opened.manifest)

@@ -13,8 +13,8 @@ from relsearch.core.protocols import Scorer
 from relsearch.core.template import DEFAULT_TEMPLATE, render
 from relsearch.rerank.bundle import Bundle, ManifestBase, open_bundle
 from relsearch.rerank.cascade import Second
+from relsearch.rerank.interpolation import NOTHING, Mix, mixed, vectors_of
 from relsearch.rerank.late.store import OpenStore
-from relsearch.rerank.mix import NOTHING, Mix, mixed, vectors_of
 
 _TEXTS_A_CALL = 32  # between two calls a search that is over its budget stops
 

@@ -13,11 +13,11 @@ from benchmarks import judging_speed, tuning_speed
 from benchmarks.judge_speed import Family, Size, bfloat16, measure, section
 from benchmarks.prompt_lengths import full_length, pairs_of_length
 from benchmarks.rounds import faster, interleaved, rate
-from relsearch.core.config import JudgeConfig
+from relsearch.core.settings.config import JudgeConfig
 from relsearch.core.types import SCALES, Document, Pair, Query
 from relsearch.encoders.model_source import fast_dtype
-from relsearch.judge.prompt import Tokens
-from relsearch.judge.trainer import Step
+from relsearch.judge.models.prompt import Tokens
+from relsearch.judge.tuning.trainer import Step
 
 SCALE = SCALES["0-3"]
 SIZE = Size(queries=2, documents=3, steps=2, documents_per_step=3, agreement_pairs=4, rounds=2)

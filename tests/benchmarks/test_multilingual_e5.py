@@ -10,8 +10,8 @@ import pytest
 from transformers import AutoModel, AutoTokenizer
 
 from benchmarks.multilingual_e5 import BINARY, convert, dequantised
-from relsearch.core.config import EncoderConfig
 from relsearch.core.errors import ModelError
+from relsearch.core.settings.config import EncoderConfig
 from relsearch.encoders.encoder import load_encoder
 
 HIDDEN, INNER, POSITIONS = 32, 64, 16

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.pair_scores import pair_scores
-from relsearch.core.config import IndexConfig
 from relsearch.core.errors import DataError
+from relsearch.core.settings.config import IndexConfig
 from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Document, Query
 from relsearch.index.embedded import build

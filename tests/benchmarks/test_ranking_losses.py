@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.ranking_losses import approximate_ranks, lambda_ndcg, pairwise
-from relsearch.rerank.loss import Objective
+from relsearch.rerank.cross.loss import Objective
 
 GAIN, ONES = torch.tensor([0.0, 1.0, 1 / 3]), torch.ones(3)
 

@@ -15,7 +15,7 @@ from benchmarks.rerank_ways import FP32, INT8, NAIVE, Floats, check_same
 from benchmarks.roofline import operations, peak_gops
 from relsearch.core.types import Document, Query
 from relsearch.rerank.calibrated import Request
-from relsearch.rerank.tokens import PairTokenizer
+from relsearch.rerank.runtime.tokenising import PairTokenizer
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_more_time_reaches_more(
 @pytest.mark.slow
 def test_the_head_of_the_benchmark_tells_texts_apart(tmp_path: Path) -> None:
     """A model that adds nothing could not be compared."""
-    from relsearch.rerank.torch_scorer import load_model, residuals
+    from relsearch.rerank.cross.torch_scorer import load_model, residuals
 
     model = load_model(random_head(tmp_path / "model", max_length=64), max_length=64)
     assert residuals(model, [(QUERY, "a cat"), (QUERY, "the sea")]).std() > 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from relsearch.core.config import Config
 from relsearch.core.errors import ConfigError
 from relsearch.core.measures import credits_any, default_measures, parse_measures
+from relsearch.core.settings.config import Config
 
 CANNOT = {
     "ndcg_10": "did you mean 'nDCG@10'",

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from relsearch.core.config import EncoderConfig
 from relsearch.core.errors import ModelError
+from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Document, Pair, Query
 from relsearch.encoders.encoder import Encoder, load_encoder
 

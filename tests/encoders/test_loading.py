@@ -9,16 +9,16 @@ import pytest
 import torch
 import transformers
 
-from relsearch.core.config import EncoderConfig, JudgeConfig, SynthesizeConfig
 from relsearch.core.errors import ConfigError, ModelError
+from relsearch.core.settings.config import EncoderConfig, JudgeConfig, SynthesizeConfig
 from relsearch.core.types import SCALES
 from relsearch.encoders.encoder import load_encoder
 from relsearch.encoders.loading import positions, tells_types
-from relsearch.judge.base import load_base
-from relsearch.judge.prompt import load_prompt
+from relsearch.judge.models.base import load_base
+from relsearch.judge.models.prompt import load_prompt
+from relsearch.rerank.cross.start import load_start
+from relsearch.rerank.cross.torch_scorer import load_model, residuals
 from relsearch.rerank.late.model import load_late
-from relsearch.rerank.start import load_start
-from relsearch.rerank.torch_scorer import load_model, residuals
 from relsearch.synthesis.writer.causal import QueryWriter
 from tests.odd_models import BROKEN, copied, edit, lose
 from tests.tiny_models import save_tiny_tokenizer

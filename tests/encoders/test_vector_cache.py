@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from relsearch.core.config import EncoderConfig
 from relsearch.core.errors import ArtifactError
+from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Document, Pair, Query
 from relsearch.encoders.encoder import load_encoder
 from relsearch.encoders.vector_cache import KeptVectors, Vectors

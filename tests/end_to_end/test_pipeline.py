@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from relsearch.core.config import Config, load_config
 from relsearch.core.errors import ArtifactError
+from relsearch.core.settings.config import Config, load_config
 from relsearch.core.types import Document
 from relsearch.pipeline.order import run_verb, stage_fingerprint, stages_of
 from relsearch.rerank.bundle import SHIPPED

@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from relsearch.core.config import IndexConfig
 from relsearch.core.errors import ConfigError, SearchEngineError
+from relsearch.core.settings.config import IndexConfig
 from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Document
 from relsearch.exporters import elastic
-from relsearch.index.http import Json, Reply, Server
-from relsearch.index.ingest import ingest
+from relsearch.index.engine.http import Json, Reply, Server
+from relsearch.index.engine.ingest import ingest
 from relsearch.index.registry import open_server
-from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from tests.live.service.process import served, wait_for
 from tests.rerank_server import serving_scores
 

@@ -19,8 +19,8 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Transfor
 from torch import nn
 
 from relsearch.cli.app import main
-from relsearch.exporters.foreign import write_foreign
-from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.exporters.bundle.cross_encoder import write_foreign
+from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from tests.odd_models import BROKEN, Change, copied, edit, lose, reweigh
 from tests.tiny_models import save_tiny_tokenizer
 

@@ -12,7 +12,7 @@ import pytest
 from relsearch.core.errors import ConfigError, SearchEngineError
 from relsearch.exporters import opensearch
 from relsearch.index.registry import open_server
-from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from tests.exporters.ml_commons import MlCommons, running_ml_commons
 from tests.live.service.process import served
 from tests.rerank.fake_scorer import OverlapScorer

@@ -11,17 +11,17 @@ import onnx
 import polars as pl
 import pytest
 
-from relsearch.core.config import ExportConfig
 from relsearch.core.errors import ArtifactError, MissingExtraError
+from relsearch.core.settings.config import ExportConfig
 from relsearch.core.types import SCALES, Document, Query
-from relsearch.exporters.choose import write_bfloat, write_static
-from relsearch.exporters.cpu import cpu_flags
-from relsearch.exporters.late import export_late
-from relsearch.exporters.onnx import Labelled, export_bundle
-from relsearch.exporters.parity import RankList, rank_lists
+from relsearch.exporters.bundle.choose import write_bfloat, write_static
+from relsearch.exporters.bundle.cpu import cpu_flags
+from relsearch.exporters.bundle.late_interaction import export_late
+from relsearch.exporters.bundle.onnx import Labelled, export_bundle
+from relsearch.exporters.bundle.parity import RankList, rank_lists
 from relsearch.rerank.bundle import open_bundle
+from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from relsearch.rerank.families import open_scorer
-from relsearch.rerank.onnx_scorer import OnnxScorer
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 OFFERED = "bf16" if "amx_bf16" in cpu_flags() else "int8"
@@ -110,7 +110,7 @@ _AT_ONCE = """
 import sys, threading
 from pathlib import Path
 import numpy as np
-from relsearch.rerank.sessions import open_session
+from relsearch.rerank.runtime.sessions import open_session
 sys.setswitchinterval(1e-6)  # makes an unlucky moment likely
 session = open_session(Path(sys.argv[1]), ["logits"], variant="bf16", runtime="openvino", workers=2)
 feeds = {name: np.ones((1, 16), dtype=np.int64) for name in session.inputs}
@@ -138,7 +138,7 @@ def test_an_absent_extra_is_named(bundles: dict[str, Path], monkeypatch: pytest.
 
 def test_a_graph_that_is_none_is_refused(bundles: dict[str, Path], tmp_path: Path) -> None:
     """What OpenVINO cannot read is our error, naming the file."""
-    from relsearch.rerank.sessions import open_session
+    from relsearch.rerank.runtime.sessions import open_session
 
     (tmp_path / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(ArtifactError, match=r"model\.onnx"):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.index.http import Server
+from relsearch.index.engine.http import Server
 from relsearch.index.registry import open_server
 
 ENGINES = [

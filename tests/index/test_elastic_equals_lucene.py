@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.core.config import EncoderConfig, IndexConfig
 from relsearch.core.errors import SearchEngineError
+from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.types import Candidate
 from relsearch.data.collection import load_collection
 from relsearch.index.java import find_java

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.core.config import IndexConfig
 from relsearch.core.errors import RelsearchError
+from relsearch.core.settings.config import IndexConfig
 from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Query
-from relsearch.index.fetching import fetch
-from relsearch.index.http import Server
-from relsearch.index.ingest import ingest
+from relsearch.index.engine.fetching import fetch
+from relsearch.index.engine.http import Server
+from relsearch.index.engine.ingest import ingest
+from relsearch.index.engine.sampling import sample
 from relsearch.index.registry import connected, open_server, server_at
-from relsearch.index.sampling import sample
 from relsearch.live.searching import search
 from tests.http_server import running
 from tests.live.test_searching import reranker

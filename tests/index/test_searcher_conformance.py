@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.core.config import EncoderConfig, IndexConfig
 from relsearch.core.errors import SearchEngineError
 from relsearch.core.protocols import Searcher
+from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.types import Candidate, Document, Query
 from relsearch.index.java import find_java
 from relsearch.index.registry import build_searcher, open_searcher

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relsearch.core.config import IndexConfig
+from relsearch.core.settings.config import IndexConfig
 from relsearch.core.types import Document, Query
 from relsearch.index import embedded
 from relsearch.index.tokenise import unspaced_tokens, without_unspaced

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.core.config import EncoderConfig, JudgeConfig, RemoteConfig, TuneConfig
+from relsearch.core.settings.config import EncoderConfig, JudgeConfig, RemoteConfig, TuneConfig
 from relsearch.core.types import SCALES, Document, Judgment, Pair, Query, Scale
 from relsearch.encoders.encoder import load_encoder
-from relsearch.judge.remote import RemoteJudge
-from relsearch.judge.report import TuneReport
-from relsearch.judge.tune import tune
+from relsearch.judge.remote.remote_judge import RemoteJudge
 from relsearch.judge.tuned import TunedJudge, load_judge
+from relsearch.judge.tuning.report import TuneReport
+from relsearch.judge.tuning.tune import tune
 from relsearch.judge.zero_shot import ZeroShotJudge
 from tests.judge.chat_server import serving, word_overlap
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from relsearch.core.types import SCALES, Judgment, Pair
-from relsearch.judge.store import judge_all
+from relsearch.judge.judgment_store import judge_all
 
 PART_PAIRS = 10
 _PAIR_S = 0.001

@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from relsearch.core import tables
-from relsearch.core.config import Config, LabelConfig
 from relsearch.core.errors import ConfigError
+from relsearch.core.settings.config import Config, LabelConfig
 from relsearch.core.types import Pair
-from relsearch.judge.card import ADAPTER, read_card
+from relsearch.judge.judge_card import ADAPTER, read_card
 from relsearch.judge.registry import READY, judge_folder, open_judge
 from tests.conftest import REPOSITORY
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.core.config import CollectionConfig, Config, JudgeConfig, LabelConfig, TuneConfig
 from relsearch.core.errors import ConfigError
+from relsearch.core.settings.config import CollectionConfig, Config, JudgeConfig, LabelConfig, TuneConfig
 from relsearch.core.types import SCALES, Judgment, Pair
 from relsearch.judge.binary import BinaryJudge
-from relsearch.judge.card import read_card, write_card
+from relsearch.judge.judge_card import read_card, write_card
 from relsearch.judge.registry import open_judge
-from relsearch.judge.report import TuneReport
 from relsearch.judge.tuned import TunedJudge
+from relsearch.judge.tuning.report import TuneReport
 from relsearch.judge.windows import WindowedJudge
 from relsearch.judge.zero_shot import ZeroShotJudge
 from relsearch.pipeline.order import stage_fingerprint, stages_of

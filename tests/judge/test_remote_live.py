@@ -11,11 +11,11 @@ import httpx
 import numpy as np
 import pytest
 
-from relsearch.core.config import RemoteConfig
 from relsearch.core.errors import RemoteError
+from relsearch.core.settings.config import RemoteConfig
 from relsearch.core.types import SCALES, Judgment, Pair
-from relsearch.judge.endpoint import KEY_VARIABLE
-from relsearch.judge.remote import RemoteJudge
+from relsearch.judge.remote.endpoint import KEY_VARIABLE
+from relsearch.judge.remote.remote_judge import RemoteJudge
 from tests.judge.chat_server import Answer, Request, Respond, serving
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

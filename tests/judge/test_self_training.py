@@ -11,7 +11,7 @@ from relsearch.core.errors import DataError
 from relsearch.core.tables import CANDIDATES
 from relsearch.core.types import SCALES, Pair
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
-from relsearch.rerank.mix import NOTHING, Mix
+from relsearch.rerank.interpolation import NOTHING, Mix
 from tests.rerank.fake_scorer import OverlapScorer
 
 QUERY = "deep sea tides"

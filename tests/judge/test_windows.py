@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.types import SCALES, Judgment, Pair
-from relsearch.judge.store import judge_all
+from relsearch.judge.judgment_store import judge_all
 from relsearch.judge.windows import WindowedJudge, spans, windows
 from tests.judge.conftest import WordOverlapJudge
 

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from relsearch.core.config import AugmentConfig
 from relsearch.core.errors import DataError, GateError
+from relsearch.core.settings.config import AugmentConfig
 from relsearch.core.tables import judgments_table
 from relsearch.core.types import SCALES, Judgment
 from relsearch.labels.augment import augment, gate_judge

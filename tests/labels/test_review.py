@@ -22,7 +22,7 @@ from relsearch.core.types import SCALES, Candidate, Judgment
 from relsearch.data.trec import read_qrels
 from relsearch.labels.csv_form import COLUMNS, read_csv, to_csv
 from relsearch.labels.review import merge, pick
-from relsearch.pipeline.stages.review import import_review
+from relsearch.pipeline.standalone.review import import_review
 
 SCALE = SCALES["0-3"]
 # Without a deadline: a machine under load is no defect.

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 import relsearch
 from relsearch.core.errors import ArtifactError, ConfigError
 from relsearch.core.template import DEFAULT_TEMPLATE
-from relsearch.index.vectors import open_vectors
+from relsearch.index.engine.vector_index import open_vectors
 from relsearch.live.searching import Found
+from relsearch.rerank.interpolation import NOTHING, Mix
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
-from relsearch.rerank.mix import NOTHING, Mix
 from relsearch.rerank.reranker import Reranker
 
 Score = Callable[[str, Sequence[str]], list[float]]

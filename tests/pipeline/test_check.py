@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from relsearch.core.config import Config
 from relsearch.core.errors import DataError, RelsearchError
+from relsearch.core.settings.config import Config
 from relsearch.pipeline.order import run_all, run_verb, stages_of
 from relsearch.pipeline.stages.check import check_labels
 from relsearch.pipeline.stages.context import Context

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.core.config import Config
+from relsearch.core.settings.config import Config
 from relsearch.pipeline.contents import Contents, named_outside
 
 _LONG_AGO = 1_000_000_000

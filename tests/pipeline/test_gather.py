@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.core.config import CollectionConfig, Config
 from relsearch.core.errors import DataError
+from relsearch.core.settings.config import CollectionConfig, Config
 from relsearch.core.types import Document
 from relsearch.pipeline.order import run_verb
 from relsearch.pipeline.stages.context import Context

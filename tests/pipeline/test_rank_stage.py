@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from relsearch.core import tables
-from relsearch.core.config import Config
+from relsearch.core.settings.config import Config
 from relsearch.core.types import Candidate, Judgment
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.stages import rank

@@ -15,17 +15,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from relsearch.cli.app import main
 from relsearch.core import tables
-from relsearch.core.config import ExportConfig
 from relsearch.core.errors import ArtifactError, GateError, ModelError
+from relsearch.core.settings.config import ExportConfig
 from relsearch.core.types import SCALES, Document, Query
-from relsearch.exporters.choose import choose
-from relsearch.exporters.onnx import Labelled, ship
-from relsearch.exporters.parity import LogitScorer
+from relsearch.exporters.bundle.choose import choose
+from relsearch.exporters.bundle.onnx import Labelled, ship
+from relsearch.exporters.bundle.parity import LogitScorer
 from relsearch.exporters.trec import write_run
 from relsearch.rerank.bundle import MODEL, LateManifest, Manifest, open_bundle, open_bundle_of, seal
+from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from relsearch.rerank.families import open_model, open_scorer
-from relsearch.rerank.logistic import Logistic
-from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.stats.logistic import Logistic
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 TEXTS = ["a cat purrs", "sea water holds salt"]
@@ -198,7 +198,7 @@ def test_fewer_bits_that_cannot_be_written_do_not_ship(
     fp32 = Path(shutil.copytree(tiny_bundles["fp32"], tmp_path / "fp32"))
     with_nan(fp32 / MODEL)  # which the quantiser stops at
     seal(fp32, open_unverified(tiny_bundles["fp32"]))
-    from relsearch.exporters.parity import ParityReport
+    from relsearch.exporters.bundle.parity import ParityReport
 
     exact = ParityReport(1, 1, 0.0, 0.0, 10.0, 1.0, 1.0)
     folder, report = choose(

@@ -12,7 +12,7 @@ import pytest
 
 from relsearch.core.errors import ArtifactError
 from relsearch.rerank.bundle import MANIFEST, MODEL, TOKENIZER, Manifest, open_bundle, open_bundle_of
-from relsearch.rerank.onnx_scorer import OnnxScorer
+from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_graph_that_is_none_is_refused(bundle: Path) -> None:
 def test_serving_loads_neither_torch_nor_transformers(bundle: Path) -> None:
     """A bundle scores in a process that never imports them."""
     code = (
-        "import sys; from pathlib import Path; from relsearch.rerank.onnx_scorer import OnnxScorer\n"
+        "import sys; from pathlib import Path; from relsearch.rerank.cross.onnx_scorer import OnnxScorer\n"
         "assert len(OnnxScorer.open(Path(sys.argv[1])).score('why', ['a cat'])) == 1\n"
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'scipy', 'onnx', 'polars'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(heavy)) or 0)"

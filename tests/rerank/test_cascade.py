@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from relsearch.core.errors import ConfigError
 from relsearch.rerank.cascade import Second
-from relsearch.rerank.mix import Mix
-from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
-from tests.rerank.test_rank import LengthScorer, run_of
+from tests.rerank.test_reorder import LengthScorer, run_of
 
 TEXTS = ["a", "bbbb", "cc", "ddd"]
 FIRST = [0.9, 0.2, 0.6, 0.4]

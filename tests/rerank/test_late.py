@@ -10,17 +10,18 @@ import polars as pl
 import pytest
 import torch
 
-from relsearch.core.config import EncoderConfig, ExportConfig, TrainConfig
 from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.settings.config import EncoderConfig, ExportConfig, TrainConfig
 from relsearch.core.tables import CANDIDATES
 from relsearch.core.types import SCALES, Document, Query
 from relsearch.encoders.encoder import load_encoder
 from relsearch.encoders.prf import others_mean
-from relsearch.exporters.late import export_late
-from relsearch.exporters.onnx import Labelled
-from relsearch.pipeline.stages.precompute import precompute
+from relsearch.exporters.bundle.late_interaction import export_late
+from relsearch.exporters.bundle.onnx import Labelled
+from relsearch.pipeline.standalone.precompute import precompute
 from relsearch.rerank.card import read_card
 from relsearch.rerank.families import open_card, open_model, open_scorer
+from relsearch.rerank.interpolation import Mix
 from relsearch.rerank.late import model as late
 from relsearch.rerank.late import torch_scorer
 from relsearch.rerank.late.card import LateCard
@@ -31,8 +32,7 @@ from relsearch.rerank.late.model import load_late
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.start import fit_head
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
-from relsearch.rerank.mix import Mix
-from relsearch.rerank.rank import rerank_run, rerank_run_within
+from relsearch.rerank.reorder import rerank_run, rerank_run_within
 from relsearch.rerank.reranker import Reranker
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 

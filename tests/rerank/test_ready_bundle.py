@@ -8,7 +8,7 @@ import pytest
 
 from relsearch.rerank.bundle import READY, SHIPPED, bundle_folder, open_bundle
 from relsearch.rerank.families import open_scorer
-from relsearch.rerank.mix import Mix
+from relsearch.rerank.interpolation import Mix
 
 
 def test_it_is_named_ready() -> None:

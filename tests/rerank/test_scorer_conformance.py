@@ -10,8 +10,8 @@ import pytest
 
 from relsearch.core.protocols import Scorer
 from relsearch.core.types import Document
-from relsearch.rerank.onnx_scorer import OnnxScorer
-from relsearch.rerank.torch_scorer import TorchScorer
+from relsearch.rerank.cross.onnx_scorer import OnnxScorer
+from relsearch.rerank.cross.torch_scorer import TorchScorer
 from tests.rerank.fake_scorer import OverlapScorer
 
 QUERY = "why does a cat purr"

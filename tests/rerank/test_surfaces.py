@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 import relsearch
 from relsearch.cli import app
 from relsearch.data.trec import read_run
+from relsearch.live.gateway.answer.ranking import Ranking
+from relsearch.live.gateway.answer.source import SourceFilter
 from relsearch.live.gateway.config import GatewayConfig, Rules
-from relsearch.live.gateway.ranking import Ranking
-from relsearch.live.gateway.rewrite import Plan
+from relsearch.live.gateway.request.rewrite import Plan
 from relsearch.live.gateway.scoring import ScoringThreads
-from relsearch.live.gateway.source import SourceFilter
 from relsearch.live.service.worker import app_of_environment
 from relsearch.rerank.reranker import Reranker
 

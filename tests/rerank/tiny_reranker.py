@@ -9,11 +9,11 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.core import tables
-from relsearch.core.config import EncoderConfig, TrainConfig
+from relsearch.core.settings.config import EncoderConfig, TrainConfig
 from relsearch.core.template import DEFAULT_TEMPLATE, render
 from relsearch.core.types import SCALES, Document, Pair, Query
 from relsearch.rerank.families import train
-from relsearch.rerank.training import Texts, TrainReport
+from relsearch.rerank.training.job import Texts, TrainReport
 
 GRADES = {"sea": 3, "sky": 2}  # for every query alike: what training queries teach holds on dev queries too
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from relsearch.core.config import SynthesizeConfig
+from relsearch.core.settings.config import SynthesizeConfig
 from relsearch.core.tables import candidates_table
 from relsearch.core.types import SCALES, Candidate
 from relsearch.synthesis.synthesize import (

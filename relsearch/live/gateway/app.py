@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from aiohttp import ClientConnectionResetError, ClientError, ServerTimeoutError, web
 
+from relsearch.live.gateway.answer.ranking import Ranking
 from relsearch.live.gateway.msearch import answer_msearch
 from relsearch.live.gateway.proxy import KEY_HEADER, Upstream, drop_own_headers, forward
-from relsearch.live.gateway.ranking import Ranking
-from relsearch.live.gateway.reading import SearchPath, is_json, json_bytes, plain_text, read_start, search_path
 from relsearch.live.gateway.refusals import BadAskError
+from relsearch.live.gateway.request.reading import SearchPath, is_json, json_bytes, plain_text, read_start, search_path
 from relsearch.live.gateway.search import answer_search
 
 _log = logging.getLogger(__name__)

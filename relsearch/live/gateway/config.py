@@ -15,11 +15,11 @@ from typing import Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
-from relsearch.core.config import first_fault
 from relsearch.core.errors import ConfigError
-from relsearch.core.settings import Section
+from relsearch.core.files.text_files import read_toml
+from relsearch.core.settings.config import first_fault
+from relsearch.core.settings.training_sections import Section
 from relsearch.core.template import template_fields
-from relsearch.core.text_files import read_toml
 
 Clause = Literal[
     "match",

@@ -9,14 +9,14 @@ from typing import Any
 
 from aiohttp import web
 
-from relsearch.live.gateway.ask import Ask, take_ask
+from relsearch.live.gateway.answer.page import engines_own
+from relsearch.live.gateway.answer.ranking import Decision, Ranking, bypassed
 from relsearch.live.gateway.proxy import Upstream, forward, relay, request_headers
-from relsearch.live.gateway.ranking import Decision, Ranking, bypassed
-from relsearch.live.gateway.reading import SearchPath, is_json, json_answered, json_bytes, json_object
-from relsearch.live.gateway.rerank import engines_own
-from relsearch.live.gateway.rewrite import Search
+from relsearch.live.gateway.request.ask import Ask, take_ask
+from relsearch.live.gateway.request.reading import SearchPath, is_json, json_answered, json_bytes, json_object
+from relsearch.live.gateway.request.rewrite import Search
+from relsearch.live.gateway.request.templates import rendered
 from relsearch.live.gateway.search import REWRITTEN, json_answer, post, send_body
-from relsearch.live.gateway.templates import rendered
 
 
 @dataclass(frozen=True, slots=True)

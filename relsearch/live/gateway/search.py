@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from aiohttp import ClientResponse, web
 
-from relsearch.live.gateway.ask import take_ask
+from relsearch.live.gateway.answer.ranking import Decision, Ranking, bypassed
 from relsearch.live.gateway.proxy import MARK_HEADER, Upstream, forward, relay, request_headers, response_headers
-from relsearch.live.gateway.ranking import Decision, Ranking, bypassed
-from relsearch.live.gateway.reading import SearchPath, is_json, json_answered, json_bytes, json_object
-from relsearch.live.gateway.rewrite import Parameters, Plan, Search
-from relsearch.live.gateway.templates import rendered
+from relsearch.live.gateway.request.ask import take_ask
+from relsearch.live.gateway.request.reading import SearchPath, is_json, json_answered, json_bytes, json_object
+from relsearch.live.gateway.request.rewrite import Parameters, Plan, Search
+from relsearch.live.gateway.request.templates import rendered
 
 # What no longer fits a body that was written anew; the engine's answer is to come uncompressed.
 REWRITTEN = frozenset({"content-encoding", "content-length", "accept-encoding"})

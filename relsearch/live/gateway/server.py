@@ -49,7 +49,7 @@ def open_scorers(
 
     Raise ArtifactError if a bundle is not whole, ConfigError where `then` reads documents in another way.
     """
-    from relsearch.index.vectors import open_vectors
+    from relsearch.index.engine.vector_index import open_vectors
 
     folders = {None: bundle} | {rules.bundle: rules.bundle for rules in config.index.values() if rules.bundle}
     second = Reranker.open(then) if then else None

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.rerank.bundle import TOKENIZER, Bundle, LateManifest, Manifest, ManifestBase
-from relsearch.rerank.tokens import load_tokenizer
+from relsearch.rerank.runtime.tokenising import load_tokenizer
 
 _CHARACTERS_PER_TOKEN = 4  # of English; only where no tokenizer is at hand
 

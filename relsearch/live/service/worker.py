@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from relsearch.core.errors import ConfigError
-from relsearch.index.vectors import open_vectors
+from relsearch.index.engine.vector_index import open_vectors
 from relsearch.live.service.access_log import log_config
 from relsearch.live.service.app import create_app
 from relsearch.live.service.metrics import SHARED_FOLDER

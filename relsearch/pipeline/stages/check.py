@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from importlib.util import find_spec
 
-from relsearch.core.config import Config
 from relsearch.core.errors import ConfigError, DataError, MissingExtraError
+from relsearch.core.settings.config import Config
 from relsearch.core.template import template_fields
 from relsearch.data.collection import load_collection
 from relsearch.encoders.model_source import check_model

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.core import tables
-from relsearch.core.config import Config
 from relsearch.core.errors import DataError
+from relsearch.core.settings.config import Config
 from relsearch.core.template import render
 from relsearch.core.types import Document, Pair
 

@@ -14,8 +14,8 @@ from relsearch.pipeline.stages.context import Context
 from relsearch.pipeline.stages.training import arm_examples, human_examples, train_on
 from relsearch.rerank.card import CARD
 from relsearch.rerank.families import open_model
-from relsearch.rerank.mix import Mix
-from relsearch.rerank.rank import rerank_run
+from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
 
 FOLDED = ("human", "augmented")  # the arms whose training is known before it begins

@@ -14,7 +14,7 @@ from relsearch.judge.registry import RERANKER, open_judge
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
 from relsearch.pipeline.stages.context import Context
 from relsearch.rerank.families import open_model
-from relsearch.rerank.mix import Mix
+from relsearch.rerank.interpolation import Mix
 
 _PAIR = ["query_id", "doc_id"]
 

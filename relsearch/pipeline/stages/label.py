@@ -26,7 +26,7 @@ _PAIR = ["query_id", "doc_id"]
 def tune(context: Context, work: Building) -> None:
     """LoRA-tune the judge on the human labels of training queries, watching those of dev queries."""
     from relsearch.encoders.encoder import load_encoder
-    from relsearch.judge.tune import tune as tune_judge
+    from relsearch.judge.tuning.tune import tune as tune_judge
 
     config = context.config
     report = tune_judge(
@@ -78,7 +78,7 @@ def judge_beside(judge: Judge, wanted: pl.DataFrame, pool: pl.DataFrame, context
 
     Labels of training queries are held against what people said of their pools, so far as `[label] anchors` says.
     """
-    from relsearch.judge.store import judge_all
+    from relsearch.judge.judgment_store import judge_all
 
     anchors = _anchors(context, pool).join(wanted, on="query_id", how="semi")
     every = pl.concat([wanted.select(_PAIR), anchors.select(_PAIR)]).unique().sort(_PAIR)

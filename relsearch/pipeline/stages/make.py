@@ -112,7 +112,7 @@ def _search(context: Context, written: Sequence[Written]) -> pl.DataFrame:
 
 def _judged(context: Context, written: Sequence[Written], pool: pl.DataFrame, work: Building) -> pl.DataFrame:
     """Judgments of the source documents and of what may be negatives, with the role of each pair."""
-    from relsearch.judge.store import judge_all
+    from relsearch.judge.judgment_store import judge_all
     from relsearch.pipeline.stages.judges import judge_of
 
     config = context.config

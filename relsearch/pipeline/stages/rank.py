@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.core import tables
-from relsearch.core.config import Config
+from relsearch.core.settings.config import Config
 from relsearch.exporters.trec import write_run
 from relsearch.measure.evaluate import evaluate as evaluate_runs
 from relsearch.pipeline.artifacts import Building
@@ -46,8 +46,8 @@ def train_augmented(context: Context, work: Building) -> None:
 
 def export(context: Context, work: Building) -> None:
     """Export the rerankers, and ship the one that ranks the dev queries best if it passes the guard."""
-    from relsearch.exporters.late import export_late
-    from relsearch.exporters.onnx import Labelled, export_bundle
+    from relsearch.exporters.bundle.late_interaction import export_late
+    from relsearch.exporters.bundle.onnx import Labelled, export_bundle
     from relsearch.rerank.families import open_card
 
     config = context.config

@@ -12,8 +12,8 @@ import polars as pl
 from pydantic import JsonValue
 
 from relsearch.core import tables
-from relsearch.core.atomic import copy_folder, replace_text
-from relsearch.core.config import AugmentConfig, TrainConfig
+from relsearch.core.files.atomic import copy_folder, replace_text
+from relsearch.core.settings.config import AugmentConfig, TrainConfig
 from relsearch.labels import augment as policy
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.optimisation import Found, Round, rounds, rounds_table, search, settings_toml
@@ -117,7 +117,7 @@ class Bench:
     def _brought_up(self) -> pl.DataFrame:
         """Pairs at the head of the last ranker's order that neither a person nor the judge has labelled."""
         from relsearch.rerank.families import open_model
-        from relsearch.rerank.rank import rerank_run
+        from relsearch.rerank.reorder import rerank_run
         from relsearch.rerank.reranker import Reranker
 
         context = self._context

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.core import tables
-from relsearch.core.config import Config, EncoderConfig
+from relsearch.core.settings.config import Config, EncoderConfig
 from relsearch.pipeline.stages.context import Context
 
 FIRST_STAGE, COSINE = "bm25", "cosine"
@@ -35,7 +35,7 @@ def baseline_runs(context: Context, query_ids: set[str]) -> dict[str, pl.DataFra
 
 def bundle_run(context: Context, first: pl.DataFrame, bundle: Path) -> pl.DataFrame:
     """Return the run in the order of a bundle, mixed as it asks for, down to the depth of the pools."""
-    from relsearch.rerank.rank import rerank_run
+    from relsearch.rerank.reorder import rerank_run
     from relsearch.rerank.reranker import Reranker
 
     texts, depth = context.texts(first["doc_id"]), context.config.pool.depth

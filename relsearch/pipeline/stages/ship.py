@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from relsearch.core.atomic import copy_folder
 from relsearch.core.errors import DataError
+from relsearch.core.files.atomic import copy_folder
 from relsearch.measure.quality_gate import Verdict, hold
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.stages.context import Context

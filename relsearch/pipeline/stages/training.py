@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from relsearch.core import tables
-from relsearch.core.config import TrainConfig
+from relsearch.core.settings.config import TrainConfig
 from relsearch.labels import augment as policy
 from relsearch.pipeline.stages.context import Context
 
 if TYPE_CHECKING:
-    from relsearch.rerank.training import TrainReport
+    from relsearch.rerank.training.job import TrainReport
 
 
 def train_on(
@@ -32,7 +32,7 @@ def train_on(
     `written` are the texts of synthetic queries; settings and seed are the config's where none are given.
     """
     from relsearch.rerank.families import train as train_reranker
-    from relsearch.rerank.training import Texts
+    from relsearch.rerank.training.job import Texts
 
     config = context.config
     dev = human_examples(context, "dev") if dev is None else dev

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 
-from relsearch.core.config import TrainConfig
-from relsearch.rerank.callbacks import KeepBest
-from relsearch.rerank.dev import METRIC
-from relsearch.rerank.fit import WEIGHT_DECAY, run, schedule
+from relsearch.core.settings.config import TrainConfig
+from relsearch.rerank.cross.fit import WEIGHT_DECAY, run, schedule
+from relsearch.rerank.cross.loss import graded
 from relsearch.rerank.late.model import LateModel
-from relsearch.rerank.loss import graded
+from relsearch.rerank.training.callbacks import KeepBest
+from relsearch.rerank.training.dev import METRIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from relsearch.core.atomic import check_replaceable, replace_text
 from relsearch.core.errors import ArtifactError
+from relsearch.core.files.atomic import check_replaceable, replace_text
 from relsearch.rerank.cache import text_key
 from relsearch.rerank.late.interaction import DocumentVectors
 from relsearch.rerank.late.store import BATCH, Read, StoreFacts

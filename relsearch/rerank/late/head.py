@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field
 
 from relsearch.core.errors import DataError
-from relsearch.rerank.logistic import Floats, check_finite
+from relsearch.stats.logistic import Floats, check_finite
 
 
 class Standard(BaseModel):

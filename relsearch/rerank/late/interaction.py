@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.rerank.logistic import check_finite
+from relsearch.stats.logistic import check_finite
 
 Floats32 = NDArray[np.float32]
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from relsearch.core.config import EncoderConfig
 from relsearch.core.errors import ConfigError
+from relsearch.core.settings.config import EncoderConfig
 from relsearch.encoders.loading import UNUSED, Source
 from relsearch.encoders.model_source import fast_dtype, loading
 from relsearch.rerank.late.head import LateHead

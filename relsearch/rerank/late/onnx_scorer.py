@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.core.errors import ArtifactError
-from relsearch.core.text_files import encodable
+from relsearch.core.files.text_files import encodable
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Bundle, LateManifest, open_bundle_of
-from relsearch.rerank.deadline import Reranked, rerank_within
-from relsearch.rerank.engine import Engine
+from relsearch.rerank.cross.deadline import Reranked, rerank_within
+from relsearch.rerank.cross.onnx_scorer import CHARACTERS_PER_TOKEN
 from relsearch.rerank.late.interaction import TextVectors, compress
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.late.scorer import LateScorer
 from relsearch.rerank.late.store import OpenStore, StoreFacts, VectorStore
-from relsearch.rerank.onnx_scorer import CHARACTERS_PER_TOKEN
-from relsearch.rerank.pairs import Row
-from relsearch.rerank.tokens import TextTokenizer
+from relsearch.rerank.runtime.engine import Engine
+from relsearch.rerank.runtime.joining import Row
+from relsearch.rerank.runtime.tokenising import TextTokenizer
 
 POOLED, TOKENS = "sentence_embedding", "token_embeddings"
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.core.text_files import encodable
+from relsearch.core.files.text_files import encodable
 from relsearch.rerank.cache import ContentCache
 from relsearch.rerank.calibrated import CalibratedScorer, Request
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.interaction import DocumentVectors, TextVectors, compress, cosines, maxsims
 from relsearch.rerank.late.store import VectorStore
-from relsearch.rerank.logistic import Floats, Logistic
+from relsearch.stats.logistic import Floats, Logistic
 
 _BYTES_A_DOCUMENT = 12_800  # of vectors of a passage of 100 tokens
 

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from relsearch.core.config import TrainConfig
+from relsearch.core.settings.config import TrainConfig
+from relsearch.rerank.cross.loss import graded
 from relsearch.rerank.late.fit import Step
 from relsearch.rerank.late.head import LateHead, Standard
 from relsearch.rerank.late.model import LateModel, principal_projection
-from relsearch.rerank.logistic import LOWEST_SLOPE
-from relsearch.rerank.loss import graded
+from relsearch.stats.logistic import LOWEST_SLOPE
 
 _ITERATIONS = 60  # of L-BFGS on three numbers; it needs about twenty
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from relsearch.core.config import EncoderConfig
+from relsearch.core.settings.config import EncoderConfig
 from relsearch.encoders.model_source import fast_dtype
 from relsearch.rerank.card import read_card
 from relsearch.rerank.late.card import LateCard

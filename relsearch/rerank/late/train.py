@@ -9,19 +9,19 @@ import numpy as np
 import polars as pl
 import torch
 
-from relsearch.core.config import EncoderConfig, TrainConfig
+from relsearch.core.settings.config import EncoderConfig, TrainConfig
 from relsearch.core.types import Scale
 from relsearch.encoders.loading import UNUSED, Source
-from relsearch.rerank.callbacks import BEST, KeepBest
-from relsearch.rerank.dev import DevSet
+from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.late.card import LateCard
 from relsearch.rerank.late.fit import Step, fit_late
 from relsearch.rerank.late.model import LateModel, load_late
 from relsearch.rerank.late.start import start_late
-from relsearch.rerank.lists import build_lists
-from relsearch.rerank.logistic import Floats, Logistic
-from relsearch.rerank.prior import Prior
-from relsearch.rerank.training import Texts, TrainReport, begin, calibrate, dev_set_of, finish
+from relsearch.rerank.training.callbacks import BEST, KeepBest
+from relsearch.rerank.training.dev import DevSet
+from relsearch.rerank.training.job import Texts, TrainReport, begin, calibrate, dev_set_of, finish
+from relsearch.rerank.training.lists import build_lists
+from relsearch.stats.logistic import Floats, Logistic
 
 _START_STEPS = 32  # whose documents set the projection and the head that training starts from
 

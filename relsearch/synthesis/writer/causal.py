@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from relsearch.core.config import SynthesizeConfig
 from relsearch.core.errors import MissingExtraError
+from relsearch.core.settings.config import SynthesizeConfig
 from relsearch.encoders.loading import Source
 from relsearch.encoders.model_source import checksum, fast_dtype, quiet
 from relsearch.judge.fingerprint import fingerprint_of

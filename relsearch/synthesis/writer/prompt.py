@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relsearch.core.config import first_fault
 from relsearch.core.errors import ConfigError
-from relsearch.core.text_files import prompt_toml
-from relsearch.judge.prompt import bounded, opening
+from relsearch.core.files.text_files import prompt_toml
+from relsearch.core.settings.config import first_fault
+from relsearch.judge.models.prompt import bounded, opening
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

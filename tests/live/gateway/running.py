@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from aiohttp import web
 
 from relsearch.core.protocols import Scorer
+from relsearch.live.gateway.answer.ranking import Ranking
 from relsearch.live.gateway.app import Gateway, runner
 from relsearch.live.gateway.breaker import Breaker
 from relsearch.live.gateway.config import GatewayConfig
 from relsearch.live.gateway.proxy import Upstream
-from relsearch.live.gateway.ranking import Ranking
 from relsearch.live.gateway.scoring import ScoringThreads
 from relsearch.rerank.reranker import Reranker
 

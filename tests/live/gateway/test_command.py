@@ -18,7 +18,7 @@ COMMAND = [sys.executable, "-c", "from relsearch.cli import main; main()", "gate
 def test_a_gateway_loads_no_torch() -> None:
     """Nor anything else that only training needs."""
     probe = (
-        "import sys, relsearch.live.gateway.app, relsearch.live.gateway.server, relsearch.rerank.onnx_scorer;"
+        "import sys, relsearch.live.gateway.app, relsearch.live.gateway.server, relsearch.rerank.cross.onnx_scorer;"
         "print(*{'torch', 'transformers', 'sentence_transformers', 'sklearn'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", probe], text=True).split() == []

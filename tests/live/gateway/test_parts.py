@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from relsearch.core.errors import ConfigError
+from relsearch.live.gateway.answer.documents import hit_text
+from relsearch.live.gateway.answer.page import engines_own, reranked
+from relsearch.live.gateway.answer.ranking import Ranking
+from relsearch.live.gateway.answer.source import SourceFilter
 from relsearch.live.gateway.breaker import Breaker
 from relsearch.live.gateway.config import GatewayConfig, Rules, load_gateway_config
-from relsearch.live.gateway.documents import hit_text
 from relsearch.live.gateway.msearch import summary
 from relsearch.live.gateway.proxy import Upstream
-from relsearch.live.gateway.ranking import Ranking
-from relsearch.live.gateway.reading import search_path
 from relsearch.live.gateway.refusals import BadAskError
-from relsearch.live.gateway.rerank import engines_own, reranked
-from relsearch.live.gateway.rewrite import Plan, Search
+from relsearch.live.gateway.request.reading import search_path
+from relsearch.live.gateway.request.rewrite import Plan, Search
 from relsearch.live.gateway.scoring import ScoringThreads
 from relsearch.live.gateway.server import check_address
-from relsearch.live.gateway.source import SourceFilter
-from relsearch.rerank.mix import NOTHING, Mix
+from relsearch.rerank.interpolation import NOTHING, Mix
 from relsearch.rerank.reranker import Reranker
 from tests.rerank.fake_scorer import OverlapScorer
 

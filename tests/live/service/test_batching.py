@@ -20,7 +20,7 @@ from relsearch.live.service.metrics import Metrics
 from relsearch.live.service.queue import Job, Queue
 from relsearch.live.service.refusals import BackendError, OverloadedError, UnhealthyError
 from relsearch.live.service.settings import read_settings
-from relsearch.rerank.mix import NOTHING, Mix
+from relsearch.rerank.interpolation import NOTHING, Mix
 from relsearch.rerank.reranker import Reranker
 from tests.live.service.harness import HeldScorer, WordLengths, serving, until
 from tests.rerank.fake_scorer import OverlapScorer

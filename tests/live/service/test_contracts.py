@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from relsearch.live.service.schema import log_odds, written
 from relsearch.live.service.tokens import bundle_tokens
 from relsearch.rerank.bundle import open_bundle
+from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from relsearch.rerank.families import open_scorer
-from relsearch.rerank.onnx_scorer import OnnxScorer
 from tests.live.service.consumers import CONSUMERS, INPUTS, Consumer, ContractError
 from tests.live.service.harness import GivenScorer, serving
 from tests.rerank.fake_scorer import OverlapScorer

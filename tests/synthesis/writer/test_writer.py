@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from relsearch.core.config import SynthesizeConfig
 from relsearch.core.errors import ArtifactError, ConfigError, ModelError
+from relsearch.core.settings.config import SynthesizeConfig
 from relsearch.core.types import Document
 from relsearch.synthesis.writer.causal import QueryWriter, clean_query
 from relsearch.synthesis.writer.prompt import load_writer_prompt

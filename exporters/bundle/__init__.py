@@ -1,0 +1,1 @@
+"""Bundles: ONNX export, quantisation, parity gates, and the choice of what ships."""

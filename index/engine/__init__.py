@@ -1,0 +1,1 @@
+"""Elasticsearch and OpenSearch: searching, loading, fetching and vectors over their REST API."""

@@ -1,0 +1,62 @@
+"""Documents drawn from a live index by a seed, within one point in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+from relsearch.core.types import Document
+from relsearch.index.engine.hits import hit_documents
+from relsearch.index.engine.http import Server
+
+_PAGE = 500
+_KEEP_ALIVE = "2m"
+
+
+def sample(
+    server: Server, index: str, *, size: int, seed: int, names: Mapping[str, str] | None = None
+) -> Iterator[Document]:
+    """Yield up to `size` documents that have text, the same for the same seed while the index does not change.
+
+    The engine orders all documents by a random score of their sequence number; `names` gives the fields' paths.
+    """
+    body = _first_page(seed)
+    seen: set[str] = set()
+    with _point_in_time(server, index) as point:
+        while len(seen) < size:
+            answer = server.ask("POST", "/_search", {**body, "pit": point})
+            hits = answer["hits"]["hits"]
+            for document in hit_documents(hits, names):
+                if document.doc_id not in seen and len(seen) < size:
+                    seen.add(document.doc_id)
+                    yield document
+            if len(hits) < _PAGE:
+                return
+            body["search_after"] = hits[-1]["sort"]
+
+
+def _first_page(seed: int) -> dict[str, Any]:
+    order = {"random_score": {"seed": seed, "field": "_seq_no"}, "boost_mode": "replace"}
+    return {
+        "size": _PAGE,
+        "query": {"function_score": {"query": {"match_all": {}}, **order}},
+        "sort": [{"_score": "desc"}, {"_seq_no": "asc"}],
+        "track_total_hits": False,
+    }
+
+
+@contextmanager
+def _point_in_time(server: Server, index: str) -> Iterator[dict[str, str]]:
+    path = quote(index, safe=",*")
+    if server.name == "opensearch":
+        point = server.ask("POST", f"/{path}/_search/point_in_time?keep_alive={_KEEP_ALIVE}")["pit_id"]
+        closing: tuple[str, dict[str, Any]] = ("/_search/point_in_time", {"pit_id": [point]})
+    else:
+        point = server.ask("POST", f"/{path}/_pit?keep_alive={_KEEP_ALIVE}")["id"]
+        closing = ("/_pit", {"id": point})
+    try:
+        yield {"id": point, "keep_alive": _KEEP_ALIVE}
+    finally:
+        server.ask("DELETE", *closing)

@@ -1,0 +1,150 @@
+"""Document vectors in an index of the search engine: every process that reranks shares them, and no disk is beside it.
+
+A document there holds one text's vectors under the id that the text is found by. So vectors are never another text's,
+whichever index a text stands in and however it changes.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from relsearch.core.errors import ArtifactError, ConfigError, SearchEngineError
+from relsearch.index.engine import rest
+from relsearch.index.engine.http import Server
+from relsearch.index.registry import server_at
+from relsearch.rerank.cache import text_key
+from relsearch.rerank.late.folder import META, VectorFolder
+from relsearch.rerank.late.interaction import DocumentVectors
+from relsearch.rerank.late.store import BATCH, OpenStore, Read, StoreFacts, VectorStore
+
+_FIELD = "vectors"
+_NOT_FOUND = 404
+# No user or query: a key comes from the environment, and errors show the address.
+_ADDRESS = re.compile(r"(?P<url>https?://[^@?#\s/]+)/(?P<index>[a-z0-9][a-z0-9._-]*)/?")
+
+
+def open_vectors(address: Path | str | None, *, create: bool = False) -> OpenStore | None:
+    """Return what opens the vectors at a folder or at `http://HOST:PORT/INDEX`; None for None.
+
+    What is returned raises ArtifactError where nothing is there, unless `create` is set, or another encoder's vectors
+    are. Raise ConfigError for an address that is none.
+    """
+    if address is None:
+        return None
+    if isinstance(address, str) and re.match(r"https?://", address):
+        parts = _ADDRESS.fullmatch(address)
+        if parts is None:
+            raise ConfigError(f"--vectors {address}: write http://HOST:PORT/INDEX; the key is RELSEARCH_ES_API_KEY")
+        url, index = parts["url"], parts["index"]
+        return lambda facts: VectorIndex(server_at(url), index, facts, create=create)
+    folder = Path(address)
+
+    def opened(facts: StoreFacts) -> VectorStore:
+        if not (create or (folder / META).is_file()):
+            raise ArtifactError(f"{folder}: no vectors are there; relsearch precompute writes them")
+        return VectorFolder(folder, facts)
+
+    return opened
+
+
+class VectorIndex:
+    """The vectors of one encoder in an index that relsearch made."""
+
+    def __init__(self, server: Server, name: str, facts: StoreFacts, *, create: bool = False) -> None:
+        self.name = name
+        self.facts = facts
+        self._server = server
+        self._where = f"index {name!r} at {server.url}"
+        found = server.send("GET", f"/{name}/_mapping", None)
+        if found.status == _NOT_FOUND and create:
+            server.ask("PUT", f"/{name}", _index_body(facts))
+        elif found.status == _NOT_FOUND:
+            raise ArtifactError(f"{self._where}: not there; relsearch precompute writes it")
+        elif not found.ok:
+            raise SearchEngineError(f"{self._where}: status {found.status}: {found.reason}")
+        else:
+            self._agree(found.body)
+
+    def __len__(self) -> int:
+        """How many documents are stored."""
+        self._server.ask("POST", f"/{self.name}/_refresh")
+        return int(self._server.ask("GET", f"/{self.name}/_count")["count"])
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that the index takes, without replicas."""
+        stats = self._server.ask("GET", f"/{self.name}/_stats/store")
+        return int(stats["_all"]["primaries"]["store"]["size_in_bytes"])
+
+    def lookup(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
+        """Return the vectors of those texts that are stored."""
+        found: dict[str, DocumentVectors] = {}
+        for keys in _batches(texts):
+            for document in self._get(keys, source=_FIELD):
+                found[keys[document["_id"]]] = self._vectors(document.get("_source", {}).get(_FIELD))
+        return found
+
+    def add(self, texts: Iterable[str], read: Read) -> int:
+        """Read and write the texts that are not stored, some hundred at a time; return how many there were."""
+        added = 0
+        for keys in _batches(texts):
+            held = {document["_id"] for document in self._get(keys, source="false")}
+            absent = {key: text for key, text in keys.items() if key not in held}
+            if absent:
+                added += self._write(absent, read(list(absent.values())))
+        return added
+
+    def _get(self, keys: Iterable[str], *, source: str) -> Iterator[dict[str, Any]]:
+        # A get by id, unlike a search, sees what was written before the refresh.
+        answer = self._server.ask("POST", f"/{self.name}/_mget?_source={source}", {"ids": list(keys)})
+        return (document for document in answer["docs"] if document.get("found"))
+
+    def _write(self, keys: Iterable[str], vectors: Iterable[DocumentVectors]) -> int:
+        actions = (
+            {"_op_type": "create", "_index": self.name, "_id": key, "_source": {_FIELD: _packed(each)}}
+            for key, each in zip(keys, vectors, strict=True)
+        )
+        return rest.count_progress(self._server.bulk(actions), self.name)
+
+    def _vectors(self, packed: Any) -> DocumentVectors:
+        try:
+            raw = base64.b64decode(packed, validate=True)
+            cut = 2 * self.facts.pooled
+            tokens = np.frombuffer(raw, np.int8, offset=cut).reshape(-1, self.facts.tokens)
+            return DocumentVectors(np.frombuffer(raw, np.float16, count=self.facts.pooled), tokens)
+        except (TypeError, ValueError) as exc:
+            raise ArtifactError(f"{self._where}: damaged; delete it, and precompute anew") from exc
+
+    def _agree(self, mapping: Mapping[str, Any]) -> None:
+        rest.check_replaceable(mapping, self.name)
+        for each in mapping.values():
+            try:
+                there = StoreFacts.model_validate(each["mappings"]["_meta"].get(_FIELD))
+            except ValidationError:
+                raise ArtifactError(f"{self._where}: holds no vectors; name another index") from None
+            if there != self.facts:
+                raise ArtifactError(f"{self._where}: vectors of another bundle; name another index, or delete this one")
+
+
+def _index_body(facts: StoreFacts) -> dict[str, Any]:
+    meta = {**rest.MARK, _FIELD: facts.model_dump()}
+    return {"mappings": {"_meta": meta, "dynamic": "strict", "properties": {_FIELD: {"type": "binary"}}}}
+
+
+def _packed(vectors: DocumentVectors) -> str:
+    return base64.b64encode(vectors.pooled.tobytes() + vectors.tokens.tobytes()).decode("ascii")
+
+
+def _batches(texts: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Some hundred texts at a time by the ids of their documents."""
+    rest = iter(texts)
+    while batch := {text_key(text).hex(): text for text in islice(rest, BATCH)}:
+        yield batch

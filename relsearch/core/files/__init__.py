@@ -1,0 +1,1 @@
+"""Files: written whole or not at all, never over somebody else's, read whatever their bytes."""

@@ -1,0 +1,183 @@
+"""Text files that people give: UTF-8, with a byte-order mark or without, plain or gzipped, whatever ends their lines.
+
+All are read here, so that a file that is none of this is one clear line wherever it is given.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+import tomllib
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file
+from importlib.resources.abc import Traversable
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn, cast
+
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.files.atomic import replace_bytes
+
+_GZIP = b"\x1f\x8b"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+# What `surrogateescape` makes of bytes that are not UTF-8; a text that is has none of these.
+_NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
+_CHECK_PATH = "check the path"
+_LONGEST_CELL = 2**31 - 1  # characters
+
+
+def fail(path: Path, number: int, reason: str) -> NoReturn:
+    """Raise DataError for a line of a file."""
+    raise DataError(f"{path}:{number}: {reason}")
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the numbered lines that are not blank, without their ends; raise DataError where the file is no text."""
+    for number, line in _numbered(path, newline=None):
+        if line.strip():
+            yield number, line.rstrip("\n")
+
+
+def read_text(path: Path, advice: str = _CHECK_PATH) -> str:
+    """Return a whole text with newlines for line ends; raise DataError, which ends in `advice` where nothing is there.
+
+    For files that fit into memory.
+    """
+    return "".join(line for _, line in _numbered(path, newline=None, advice=advice))
+
+
+def read_toml(path: Path, advice: str = _CHECK_PATH) -> dict[str, Any]:
+    """Return a TOML file's keys; raise ConfigError where it cannot be read, which then ends in `advice`."""
+    try:
+        return tomllib.loads(read_text(path, advice))
+    except DataError as exc:
+        raise ConfigError(str(exc)) from exc
+    except (ValueError, RecursionError) as exc:  # no TOML, a number of too many digits, nested too deeply
+        raise ConfigError(f"{path}: not valid TOML: {_reason(exc)}") from exc
+
+
+def prompt_toml(name: str, folder: Traversable) -> dict[str, Any]:
+    """Return the keys of a prompt: of one of the folder's by its name, or of any by its path, which ends in .toml."""
+    names = sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+    advice = f"name a .toml file, or one of: {', '.join(names)}"
+    if name in names:
+        with as_file(folder / f"{name}.toml") as path:
+            return read_toml(path, advice)
+    if name.endswith(".toml"):
+        return read_toml(Path(name), advice)
+    raise ConfigError(f"{name!r}: no such prompt; {advice}")
+
+
+def parse_json(text: str) -> Any:
+    """Return a JSON value; raise ValueError, whose message is one line, where the text is none."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as exc:
+        line = f"line {exc.lineno}, " if exc.lineno > 1 else ""
+        raise ValueError(f"not JSON: {exc.msg} at {line}column {exc.colno}") from exc
+    except (ValueError, RecursionError) as exc:
+        raise ValueError(f"not JSON that can be read: {_reason(exc)}") from exc
+
+
+def json_lines(path: Path, expected: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the numbered JSON objects of a file of one a line; `expected` ends the error about another value."""
+    for number, line in lines(path):
+        try:
+            row = parse_json(line)
+        except ValueError as exc:
+            fail(path, number, str(exc))
+        if not isinstance(row, dict):
+            fail(path, number, f"a {type(row).__name__}, expected {expected}")
+        yield number, row
+
+
+def csv_rows(path: Path, delimiters: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that are not blank, each with the number of its first line.
+
+    Cells are split at the first of the delimiters that stands in the first line. Raise DataError for a row whose
+    quotes do not match, and so for one that is never closed, which would take the rest of the file for its cell.
+    """
+    csv.field_size_limit(_LONGEST_CELL)  # of the whole process; Python's own, 131,072, is less than a pasted document
+    texts = (line for _, line in _numbered(path, newline=""))
+    first = next(texts, "")
+    delimiter = next((sign for sign in delimiters if sign in first), delimiters[0])
+    reader = csv.reader(chain([first], texts), delimiter=delimiter, strict=True)
+    number = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield number, cells
+            number = reader.line_num + 1
+    except csv.Error as exc:
+        fail(path, number, f"not CSV: {exc}; are its quotes closed?")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text so that it is whole or absent, gzipped where the name ends in .gz; equal texts give equal files."""
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise DataError(f"{path}: cannot be written: half a surrogate pair is no UTF-8") from exc
+    try:
+        replace_bytes(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    except OSError as exc:
+        raise cannot_be_written(path, exc) from exc
+
+
+def cannot_be_written(path: Path, exc: OSError) -> DataError:
+    """Return the error for a file that the system does not let be written."""
+    return DataError(f"{path}: cannot be written ({_reason(exc)}); name a place that is there, yours, and has room")
+
+
+def encodable(text: str) -> str:
+    """Return the text with lone surrogates, which JSON can carry and UTF-8 cannot, as question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _numbered(path: Path, *, newline: str | None, advice: str = _CHECK_PATH) -> Iterator[tuple[int, str]]:
+    """Yield the numbered lines with their ends, as they stand there if `newline` is empty."""
+    with _readable(path, advice) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+        for number, line in enumerate(text, 1):
+            if "\0" in line:
+                fail(path, number, "a NUL character, as UTF-16 and binary files have; give a UTF-8 text file")
+            if not line.isascii() and _NOT_UTF8.search(line):
+                fail(path, number, "not UTF-8; save it as UTF-8 (spreadsheets: as CSV UTF-8), or convert it with iconv")
+            yield number, line
+
+
+@contextmanager
+def _readable(path: Path, advice: str) -> Iterator[BinaryIO]:
+    """Yield a file's bytes, gunzipped where they are gzip, whatever the name; raise DataError where that fails."""
+    try:
+        with path.open("rb") as raw:
+            if raw.peek(2)[:2] != _GZIP:
+                yield _checked(path, raw)
+                return
+            with gzip.open(raw) as packed:
+                yield _checked(path, cast(BinaryIO, packed))
+    except (EOFError, gzip.BadGzipFile, zlib.error) as exc:
+        raise DataError(f"{path}: broken or cut gzip ({_reason(exc)}); copy or make it again") from exc
+    except (OSError, ValueError) as exc:  # ValueError: a path that holds a NUL
+        raise DataError(f"{path}: cannot be read ({_reason(exc)}); {advice}") from exc
+
+
+def _checked(path: Path, stream: Any) -> BinaryIO:
+    """The stream, unless it begins as UTF-16 does."""
+    if stream.peek(2)[:2] in _UTF16:
+        raise DataError(f"{path}: UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8")
+    return cast(BinaryIO, stream)
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, RecursionError):
+        return "nested too deeply"
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror
+    # Python's own advice, a setting of the interpreter's, is none to users.
+    return " ".join(str(exc).partition("; use sys.set_int_max_str_digits()")[0].split())

@@ -1,0 +1,1 @@
+"""relsearch.toml as frozen models: one section a stage."""

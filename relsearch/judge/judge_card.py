@@ -1,0 +1,93 @@
+"""judge.json: all that a tuned judge needs beside its adapter."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from relsearch.core.errors import ArtifactError
+from relsearch.core.files.atomic import replace_text
+from relsearch.core.settings.config import EncoderConfig, JudgeConfig
+from relsearch.core.types import Scale
+from relsearch.judge.calibration.blend import Blend
+from relsearch.judge.models.prompt import Prompt
+
+CARD = "judge.json"
+ADAPTER = "adapter"
+HEAD = "head.safetensors"
+ANY_DTYPE = "any dtype"  # for judges that may be read on another machine than they were fitted on
+HELD_OUT = "held_out.parquet"  # the dev pairs with grade and score: what calibrations are fitted on
+
+
+class JudgeCard(BaseModel):
+    """A tuned judge: `prior` and `calibration` are cumulative-link models, `cuts` turn scores into grades.
+
+    `probe` is what the model adds to the evidence of a few fixed pairs. By it a base is known again that holds the
+    same weights in other bytes, such as a hub's copy in another precision.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    judge: JudgeConfig
+    encoders: tuple[EncoderConfig, ...]
+    prompt: Prompt
+    lowest: int
+    names: tuple[str, ...]
+    relevant: int
+    evidence: Blend
+    prior: dict[str, float | list[float]]
+    calibration: dict[str, float | list[float]]
+    cuts: tuple[float, ...]
+    base_checksum: str
+    probe: tuple[float, ...]
+    adapter_checksum: str
+    figures: dict[str, JsonValue] = {}
+
+    @property
+    def scale(self) -> Scale:
+        """The scale of its grades."""
+        return Scale(self.lowest, self.names, self.relevant)
+
+    def fingerprint(self, dtype: str) -> str:
+        """Return a short hash of all that decides a label, the arithmetic's dtype included."""
+        content = self.model_dump_json(exclude={"figures"})
+        return hashlib.sha256(f"{content}|{dtype}".encode()).hexdigest()[:16]
+
+
+def write_card(folder: Path, card: JudgeCard) -> None:
+    """Write judge.json; last of the folder's files, so that a folder with a card is whole."""
+    replace_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
+
+
+def read_card(folder: Path) -> JudgeCard:
+    """Read a judge folder's card; raise ArtifactError if it is absent, altered, or not the adapter's."""
+    path = folder / CARD
+    try:
+        card = JudgeCard.model_validate_json(path.read_bytes())
+    except OSError as exc:
+        raise ArtifactError(f"{path}: no tuned judge here; run `relsearch tune`") from exc
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        raise ArtifactError(f"{path}: {error['loc']}: {error['msg']}; run `relsearch tune` again") from exc
+    if adapter_checksum(folder) != card.adapter_checksum:
+        raise ArtifactError(f"{folder / ADAPTER}: not the adapter that {CARD} describes; run `relsearch tune` again")
+    return card
+
+
+def content(folder: Path) -> str:
+    """Return a short hash of the judge in a folder, on any machine; raise ArtifactError if it is not whole."""
+    return read_card(folder).fingerprint(ANY_DTYPE)
+
+
+def adapter_checksum(folder: Path) -> str:
+    """Return a short hash of the adapter's and the head's weights; raise ArtifactError if there are none."""
+    digest = hashlib.sha256()
+    for path in (folder / ADAPTER / "adapter_model.safetensors", folder / ADAPTER / HEAD):
+        try:
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as exc:
+            raise ArtifactError(f"{path}: cannot be read ({exc.strerror}); run `relsearch tune` again") from exc
+    return digest.hexdigest()[:16]

@@ -1,0 +1,122 @@
+"""The model under a judge: loading it by family, and what it takes to tune and to read with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+
+from relsearch.core.errors import ConfigError, MissingExtraError
+from relsearch.core.settings.config import JudgeConfig
+from relsearch.core.types import Pair, Scale
+from relsearch.encoders.loading import UNUSED, Source
+from relsearch.encoders.model_source import checksum
+from relsearch.judge.models.bidirectional import EncoderReader, PairEncoder
+from relsearch.judge.models.causal import CausalReader
+from relsearch.judge.models.prompt import Prompt, PromptEncoder, Tokens
+from relsearch.judge.models.trunk import UpperCausalReader, UpperEncoderReader, encoder_layers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class Reader(Protocol):
+    """Turns pairs that share one prefix into feature vectors."""
+
+    @property
+    def width(self) -> int:
+        """The length of a feature vector."""
+        ...
+
+    def features(self, tokens: Sequence[Tokens]) -> Tensor:
+        """Return one row a pair, shape [n, width]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A loaded model with its tokenizer; `checksum` names the weights, `task` is peft's name of the family."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    checksum: str
+    task: str
+    encode: Callable[[Sequence[Pair]], list[Tokens]]
+
+    def reader(self) -> Reader:
+        """Return a reader with the whole model."""
+        if self.task == "CAUSAL_LM":
+            return CausalReader(self.model)
+        return EncoderReader(self.model, **self._encoder_options())
+
+    def tuning_reader(self, tokens: Sequence[Tokens], *, tuned_layers: int, folder: Path) -> Reader:
+        """Return a reader for these pairs that computes what tuning does not change only once."""
+        depth = int(self.model.config.num_hidden_layers) - tuned_layers
+        if depth <= 0:
+            return self.reader()
+        if self.task == "CAUSAL_LM":
+            return UpperCausalReader(self.model, tokens, depth=depth, folder=folder, weights=self.checksum)
+        if not encoder_layers(self.model):
+            return self.reader()
+        options = self._encoder_options()
+        return UpperEncoderReader(self.model, tokens, depth=depth, folder=folder, weights=self.checksum, **options)
+
+    def _encoder_options(self) -> dict[str, Any]:
+        # DistilBERT takes no types at all, RoBERTa knows a single one.
+        takes = "token_type_ids" in signature(self.model.forward).parameters
+        typed = takes and getattr(self.model.config, "type_vocab_size", 1) > 1
+        return {"padding": self.tokenizer.pad_token_id or 0, "typed": typed}
+
+
+def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch.dtype) -> Base:
+    """Load the judge's base onto the GPU if there is one, else the CPU; raise ModelError if it is none."""
+    if find_spec("transformers") is None:
+        raise MissingExtraError("the judge", "train")
+    source = Source.find(config.base, "set [judge] base", called="judge base {!r}")
+    tokenizer = source.tokenizer()
+    causal = config.family == "llm"
+    model = (
+        source.model("AutoModelForCausalLM", dtype=dtype)
+        if causal
+        else source.model("AutoModel", dtype=dtype, may_lack=UNUSED)
+    )
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+    weights = checksum(source.folder)
+    with source.loading():
+        base = Base(model, tokenizer, weights, *_read_by(tokenizer, prompt, scale, config))
+        with torch.inference_mode():
+            base.reader().features(base.encode([Pair("", "", "what is it", "it is that")]))
+    _check_length(base, source, config)
+    return base
+
+
+def _read_by(
+    tokenizer: PreTrainedTokenizerBase, prompt: Prompt, scale: Scale, config: JudgeConfig
+) -> tuple[str, Callable[[Sequence[Pair]], list[Tokens]]]:
+    """The task and the encoding of a family."""
+    if config.family == "llm":
+        return "CAUSAL_LM", PromptEncoder(tokenizer, prompt, scale=scale, config=config).encode
+    pairs = PairEncoder(
+        tokenizer,
+        max_query_tokens=config.max_query_tokens,
+        max_document_tokens=config.max_document_tokens,
+        query_prefix=config.query_prefix,
+        document_prefix=config.document_prefix,
+    )
+    return "FEATURE_EXTRACTION", pairs.encode
+
+
+def _check_length(base: Base, source: Source, config: JudgeConfig) -> None:
+    (longest,) = base.encode([Pair("", "", "a " * config.max_query_tokens, "a " * config.max_document_tokens)])
+    needed, most = len(longest.prefix) + len(longest.rest), source.positions(base.model)
+    if needed > most:
+        raise ConfigError(
+            f"[judge] max_document_tokens {config.max_document_tokens}: with prompt and query {needed} tokens, "
+            f"{config.base} reads at most {most}; lower it"
+        )

@@ -1,0 +1,1 @@
+"""Tuning a judge on human grades: which pairs, which loss, when to stop, what is reported."""

@@ -1,0 +1,221 @@
+"""The tuning loop: transformers' Trainer over steps of one query each, with checkpoints, time limit and dev looks."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from relsearch.core.settings.config import TuneConfig
+from relsearch.judge.calibration.head import OrdinalHead
+from relsearch.judge.models.base import Reader
+from relsearch.judge.models.prompt import Tokens
+from relsearch.judge.tuning.loss import cumulative_loss, listwise_loss
+
+_LOG = logging.getLogger(__name__)
+_PART = 8  # documents of a step that are read together
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The documents of one query that make one optimisation step."""
+
+    tokens: tuple[Tokens, ...]
+    evidence: tuple[float, ...]
+    levels: tuple[int, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def token_count(self) -> int:
+        """Tokens that the model reads in this step: the shared prefix once, then each document."""
+        return len(self.tokens[0].prefix) + sum(len(row.rest) for row in self.tokens)
+
+
+class TunedModel(nn.Module):
+    """Model with adapter, and head; its state is only what is trained, so checkpoints stay small."""
+
+    model: nn.Module
+    head: OrdinalHead
+
+    def __init__(self, model: nn.Module, head: OrdinalHead, reader: Reader) -> None:
+        super().__init__()
+        self.model = model
+        self.head = head
+        self.reader = reader
+
+    def forward(self, step: Step) -> Tensor:
+        """Return the scores of the step's documents, read in parts of like length so that little is padding."""
+        order = sorted(range(len(step.tokens)), key=lambda row: len(step.tokens[row].rest))
+        parts = [order[start : start + _PART] for start in range(0, len(order), _PART)]
+        features = torch.cat([self.reader.features([step.tokens[row] for row in part]) for part in parts])
+        features = features[torch.tensor(order, device=features.device).argsort()]
+        scores: Tensor = self.head(features, torch.tensor(step.evidence, device=features.device))
+        return scores
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]  # torch has overloads
+        """Return the trained parameters only."""
+        trained = self._trained()
+        return {name: value for name, value in super().state_dict(*args, **kwargs).items() if name in trained}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load the trained parameters; the frozen ones are not in a checkpoint, and so are not missing."""
+        found = super().load_state_dict(state_dict, strict=False, assign=assign)
+        trained = self._trained()
+        return type(found)([name for name in found.missing_keys if name in trained], found.unexpected_keys)
+
+    def _trained(self) -> set[str]:
+        return {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+
+class JudgeTrainer(Trainer):
+    """Trainer with the judge's loss; `look` measures the model on dev pairs."""
+
+    def __init__(
+        self,
+        *,
+        look: Callable[[], Mapping[str, float | None]],
+        thresholds: Tensor,
+        config: TuneConfig,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._look = look
+        self._thresholds = thresholds
+        self._config = config
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """Return the loss of one step."""
+        step: Step = inputs["step"]
+        scores = model(step)
+        levels = torch.tensor(step.levels, device=scores.device)
+        weights = torch.tensor(step.weights, device=scores.device)
+        loss = cumulative_loss(scores, self._thresholds, levels, weights)
+        loss = loss + self._config.listwise_weight * listwise_loss(scores, levels)
+        return (loss, {"scores": scores}) if return_outputs else loss
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """Return and log the dev figures."""
+        if self.model is not None:
+            self.model.eval()  # an encoder's dropout would blur the look; Trainer turns it on again
+        figures = {f"eval_{name}": value for name, value in self._look().items()}
+        self.log({name: value for name, value in figures.items() if value is not None})
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
+        return figures
+
+
+class LogFigures(TrainerCallback):
+    """Sends the loop's figures to the log; Trainer's own callback prints them."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Write one line a report."""
+        figures = " ".join(f"{name}={value:.4g}" for name, value in (logs or {}).items())
+        _LOG.info("tune step %d: %s", state.global_step, figures)
+
+
+class StopAfter(TrainerCallback):
+    """Ends tuning after some minutes, with a last look and checkpoint; `first_step` is where this run began."""
+
+    def __init__(self, minutes: float) -> None:
+        self._minutes = minutes
+        self._start = time.monotonic()
+        self.first_step = 0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Start the clock."""
+        self._start = time.monotonic()
+        self.first_step = state.global_step
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Stop when time is up."""
+        if time.monotonic() - self._start > 60 * self._minutes:
+            control.should_evaluate = control.should_save = control.should_training_stop = True
+
+
+def run(
+    model: TunedModel,
+    steps: Sequence[Step],
+    *,
+    config: TuneConfig,
+    seed: int,
+    look: Callable[[], Mapping[str, float | None]],
+    folder: Path,
+) -> int:
+    """Tune the model in place, leave it at its best look, return the number of steps made.
+
+    Goes on from the last checkpoint in `folder`, if there is one.
+    """
+    clock = StopAfter(config.minutes)
+    trainer = JudgeTrainer(
+        look=look,
+        thresholds=model.head.thresholds,
+        config=config,
+        model=model,
+        args=_arguments(len(steps), config=config, seed=seed, folder=folder),
+        train_dataset=[{"step": step} for step in steps],
+        eval_dataset=[{"step": step} for step in steps[:1]],  # asked for by Trainer; `look` has its own
+        data_collator=lambda items: items[0],
+        optimizers=(_optimizer(model, config), None),
+        callbacks=[clock, LogFigures()],
+    )
+    trainer.remove_callback(PrinterCallback)  # type: ignore[no-untyped-call]
+    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+    return trainer.state.global_step - clock.first_step
+
+
+def _arguments(steps: int, *, config: TuneConfig, seed: int, folder: Path) -> TrainingArguments:
+    every = max(1, int(steps * config.epochs) // config.evaluations)
+    return TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=1,
+        num_train_epochs=config.epochs,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_ratio=0.05,
+        max_grad_norm=1.0,
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        load_best_model_at_end=True,
+        metric_for_best_model="log_likelihood",
+        greater_is_better=True,
+        logging_steps=max(1, every // 4),
+        report_to=[],
+        disable_tqdm=not sys.stderr.isatty(),
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+        seed=seed,
+    )
+
+
+def _optimizer(model: TunedModel, config: TuneConfig) -> torch.optim.Optimizer:
+    adapters = [parameter for parameter in model.model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": adapters, "lr": config.learning_rate},
+        {"params": list(model.head.parameters()), "lr": config.head_learning_rate},
+    ]
+    return torch.optim.AdamW(groups, weight_decay=0.0)

@@ -1,0 +1,210 @@
+"""LoRA tuning of the judge on human grades, from what retrieval already knows."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.settings.config import JudgeConfig, TuneConfig
+from relsearch.core.types import Pair, Scale
+from relsearch.encoders.encoder import Encoder
+from relsearch.encoders.model_source import fast_dtype
+from relsearch.judge.calibration.head import OrdinalHead
+from relsearch.judge.judge_card import ADAPTER, HEAD, HELD_OUT, JudgeCard, adapter_checksum, read_card, write_card
+from relsearch.judge.models import adapter
+from relsearch.judge.models.base import Base, load_base
+from relsearch.judge.models.probe import probe
+from relsearch.judge.models.prompt import Prompt, Tokens, load_prompt
+from relsearch.judge.registry import judge_folder
+from relsearch.judge.retrieval_features import Evidence
+from relsearch.judge.tuning.dev import DevSet, Scores
+from relsearch.judge.tuning.report import TuneReport
+from relsearch.judge.tuning.sample import balanced_steps, grade_weights, natural_sample
+from relsearch.judge.tuning.trainer import Step, TunedModel, run
+from relsearch.stats.ordinal import CumulativeLink
+
+_LOG = logging.getLogger(__name__)
+_CHECKPOINTS = "checkpoints"
+_TRUNK = "trunk"
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What every part of a tuning run needs."""
+
+    judge: JudgeConfig
+    tune: TuneConfig
+    scale: Scale
+    seed: int
+    base: Base
+    prompt: Prompt
+
+
+def tune(
+    train_pairs: Sequence[Pair],
+    train_grades: Sequence[int],
+    dev_pairs: Sequence[Pair],
+    dev_grades: Sequence[int],
+    *,
+    judge: JudgeConfig,
+    tune: TuneConfig,
+    encoders: Sequence[Encoder],
+    scale: Scale,
+    seed: int,
+    output: Path,
+) -> TuneReport:
+    """Tune on the training pairs, choose and calibrate on the dev pairs, write a judge folder to `output`.
+
+    Dev pairs must be of other queries. A run that was cut goes on from its last checkpoint in `output`, where the
+    frozen layers' states are kept until it is whole. Where the model explains the dev grades no better than the
+    evidence alone, its part is set to zero, and the report says so.
+    """
+    _check(train_pairs, dev_pairs)
+    started = time.monotonic()
+    prompt = load_prompt(judge.prompt)
+    base = load_base(judge, prompt, scale, dtype=fast_dtype())
+    setting = _Setting(judge, tune, scale, seed, base, prompt)
+    evidence, known = Evidence.fit(train_pairs, train_grades, encoders=encoders, names=judge.evidence, scale=scale)
+    prior = CumulativeLink.fit(known, train_grades, scale)
+    steps = _steps(train_pairs, train_grades, known, setting)
+    dev = _dev_set(dev_pairs, dev_grades, evidence, setting)
+    model = _model(setting, prior, [*(row for step in steps for row in step.tokens), *dev.tokens], output / _TRUNK)
+    done, tokens_per_s = _learn(model, steps, dev, prior, setting=setting, folder=output / _CHECKPOINTS)
+    scores = dev.scores(model, batch_size=judge.batch_size)
+    report = TuneReport(
+        tuned=dev.measure(scores),
+        evidence=dev.measure(dev.evidence_scores(prior)),
+        pairs=sum(len(step.tokens) for step in steps),
+        steps=done,
+        seconds=time.monotonic() - started,
+        tokens_per_s=tokens_per_s,
+    )
+    if not report.beats_evidence:
+        _LOG.warning("the tuned model explains the dev grades no better than evidence alone; it is left out")
+        model.head.silence()
+        scores = dev.evidence_scores(prior)
+    _write(output, model, setting, evidence=evidence, dev=dev, scores=scores, report=report)
+    for name in (_CHECKPOINTS, _TRUNK):
+        shutil.rmtree(output / name, ignore_errors=True)
+    return report
+
+
+def _learn(
+    model: TunedModel, steps: list[Step], dev: DevSet, prior: CumulativeLink, *, setting: _Setting, folder: Path
+) -> tuple[int, float]:
+    """Tune the model; return the number of steps made and the tokens a second, looks at dev pairs not counted."""
+    part = dev.part(setting.tune.dev_pairs, seed=setting.seed)
+    _LOG.info("evidence alone on %d dev pairs: %s", len(part.pairs), part.measure(part.evidence_scores(prior)))
+    looking_s = 0.0
+
+    def look() -> dict[str, float | None]:
+        nonlocal looking_s
+        started = time.monotonic()
+        figures = part.measure(part.scores(model, batch_size=setting.judge.batch_size)).to_json()
+        looking_s += time.monotonic() - started
+        return figures
+
+    started = time.monotonic()
+    done = run(model, steps, config=setting.tune, seed=setting.seed, look=look, folder=folder)
+    tokens = done * sum(step.token_count for step in steps) / len(steps)
+    return done, tokens / (time.monotonic() - started - looking_s)
+
+
+def _write(
+    folder: Path,
+    model: TunedModel,
+    setting: _Setting,
+    *,
+    evidence: Evidence,
+    dev: DevSet,
+    scores: Scores,
+    report: TuneReport,
+) -> None:
+    adapter.save(model.model, folder / ADAPTER, base=setting.judge.base)
+    save_file({"added": model.head.added.weight.detach().cpu()}, folder / ADAPTER / HEAD)
+    dev.table(scores).write_parquet(folder / HELD_OUT)
+    scale = setting.scale
+    card = JudgeCard(
+        judge=setting.judge,
+        encoders=tuple(encoder.config for encoder in evidence.encoders),
+        evidence=evidence.blend,
+        prompt=setting.prompt,
+        lowest=scale.lowest,
+        names=scale.names,
+        relevant=scale.relevant,
+        prior=model.head.prior.to_json(),
+        calibration=CumulativeLink.fit(scores, dev.grades, scale).to_json(),
+        cuts=dev.cuts(scores, aim=setting.tune.aim, seed=setting.seed),
+        base_checksum=setting.base.checksum,
+        probe=probe(setting.base, model.head),
+        adapter_checksum=adapter_checksum(folder),
+        figures=report.figures(),
+    )
+    write_card(folder, card)
+
+
+def _check(train_pairs: Sequence[Pair], dev_pairs: Sequence[Pair]) -> None:
+    if not dev_pairs:
+        raise ConfigError("no labelled dev pairs: the judge is chosen and calibrated on them; raise [pool] dev_share")
+    shared = {pair.query_id for pair in train_pairs} & {pair.query_id for pair in dev_pairs}
+    if shared:
+        raise DataError(f"query {min(shared)!r} is in both training and dev pairs; split by query")
+
+
+def _steps(pairs: Sequence[Pair], grades: Sequence[int], known: Scores, setting: _Setting) -> list[Step]:
+    config = setting.tune
+    drawn = balanced_steps(
+        pairs, grades, size=config.documents_per_query, max_pairs=config.max_pairs, seed=setting.seed
+    )
+    if not drawn:
+        raise DataError("no training query has two labelled documents; the judge learns from documents side by side")
+    rows = [row for step in drawn for row in step]
+    chosen = [pairs[row] for row in rows]
+    tokens = dict(zip(rows, setting.base.encode(chosen), strict=True))
+    weights = grade_weights(grades, [grades[row] for row in rows])
+    return [
+        Step(
+            tokens=tuple(tokens[row] for row in step),
+            evidence=tuple(float(known[row]) for row in step),
+            levels=tuple(grades[row] - setting.scale.lowest for row in step),
+            weights=tuple(weights[grades[row]] for row in step),
+        )
+        for step in drawn
+    ]
+
+
+def _dev_set(pairs: Sequence[Pair], grades: Sequence[int], evidence: Evidence, setting: _Setting) -> DevSet:
+    """Draw the dev pairs, every query's share equal, and prepare them for scoring."""
+    known = evidence.scores(pairs)  # before the draw: a pool is all of a query's pairs
+    rows = natural_sample(pairs, count=setting.tune.calibration_pairs, seed=setting.seed)
+    chosen = [pairs[row] for row in rows]
+    return DevSet(chosen, [grades[row] for row in rows], known[rows], setting.base.encode(chosen), setting.scale)
+
+
+def _model(setting: _Setting, prior: CumulativeLink, tokens: Sequence[Tokens], states: Path) -> TunedModel:
+    """The base with what is tuned of it, and a reader for all these pairs."""
+    base, config = setting.base, setting.tune
+    start = judge_folder(config.start) if config.start else None
+    model = adapter.adapted(base.model, base.task, config, seed=setting.seed, start=start / ADAPTER if start else None)
+    reader = base.tuning_reader(tokens, tuned_layers=config.layers, folder=states)
+    head = OrdinalHead(prior, reader.width).to(base.model.device)
+    if start is not None:
+        _check_start(read_card(start), setting)
+        head.added.load_state_dict({"weight": load_file(start / ADAPTER / HEAD)["added"]})
+    return TunedModel(model, head, reader)
+
+
+def _check_start(card: JudgeCard, setting: _Setting) -> None:
+    mine, theirs = ((one.family, one.prompt) for one in (setting.judge, card.judge))
+    if card.base_checksum != setting.base.checksum or mine != theirs:
+        raise ConfigError(
+            f"[tune] start: that judge is a {card.judge.family} judge on {card.judge.base} with prompt "
+            f"{card.judge.prompt!r}; set the same [judge] family, base and prompt"
+        )

@@ -1,0 +1,1 @@
+"""The engine's answer, reranked and cut to the page that the client asked for."""

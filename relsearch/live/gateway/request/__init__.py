@@ -1,0 +1,1 @@
+"""What a client's search asks for: its body, its words, its window."""

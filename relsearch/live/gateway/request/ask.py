@@ -1,0 +1,64 @@
+"""What a search body asks of the gateway, under `ext.relsearch`.
+
+`true` or `{}` asks for reranking by the index's rules, `false` turns it off for a configured index, and an object
+may set query, window, budget_ms, mix, feedback, fields, template and original for this search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from relsearch.core.settings.config import explain
+from relsearch.core.settings.training_sections import Section
+from relsearch.live.gateway.config import Rules
+from relsearch.live.gateway.refusals import BadAskError
+
+
+class Ask(Section):
+    """One search's wishes; what is left out is as the index's rules say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    query: str | None = Field(None, min_length=1)
+    window: int | None = None
+    budget_ms: int | None = None
+    mix: float | None = None
+    feedback: float | None = None
+    fields: dict[str, str] | None = None
+    template: str | None = None
+    original: bool | None = None
+
+    def apply(self, rules: Rules) -> Rules:
+        """Return the rules as this search wants them; raise BadAskError for a value out of range."""
+        wishes = self.model_dump(exclude_none=True, exclude={"query"})
+        try:
+            return Rules.model_validate({**rules.model_dump(), **wishes})
+        except ValidationError as exc:
+            raise BadAskError(_reason(exc)) from exc
+
+
+def take_ask(body: Mapping[str, Any]) -> tuple[Ask | bool | None, dict[str, Any]]:
+    """Return what stands under `ext.relsearch` (None: nothing) and the body without it, as an engine accepts it."""
+    ext = body.get("ext")
+    if not isinstance(ext, dict) or "relsearch" not in ext:
+        return None, dict(body)
+    rest = {name: value for name, value in ext.items() if name != "relsearch"}
+    stripped = {name: value for name, value in body.items() if name != "ext"}
+    return _ask(ext["relsearch"]), stripped | ({"ext": rest} if rest else {})
+
+
+def _ask(value: object) -> Ask | bool:
+    if value is False:
+        return False
+    try:
+        return Ask.model_validate({} if value is True else value)
+    except ValidationError as exc:
+        raise BadAskError(_reason(exc)) from exc
+
+
+def _reason(exc: ValidationError) -> str:
+    error = exc.errors(include_url=False, include_input=False)[0]
+    return f"ext.relsearch: {explain(Ask, [str(part) for part in error['loc']], error['type'], error['msg'])}"

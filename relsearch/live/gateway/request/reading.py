@@ -1,0 +1,109 @@
+"""What the gateway reads of a request: its kind, its index expression, its parameters and its body."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlencode
+
+from aiohttp import ClientPayloadError, ClientResponse, web
+
+from relsearch.live.gateway.request.rewrite import Parameters
+
+# Beyond this a body is passed on unread; no search that people type comes near.
+MOST_BYTES = 32 << 20
+_SEARCH = re.compile(r"(?:/(?P<target>[^/?]+))?/(?P<verb>_m?search)(?P<template>/template)?/?(?:\?(?P<query>.*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPath:
+    """The path of a search: `/INDEX/_search`, `/_msearch`, with `/template` after it or not."""
+
+    target: str
+    verb: str
+    template: bool
+    parameters: Parameters
+
+    def url(self, parameters: Parameters) -> str:
+        """Return the path of a plain search on the same target with other parameters."""
+        # `%` stays: the target is as it stood in the URL.
+        index = f"/{self.target}" if self.target else ""
+        return f"{index}/{self.verb}" + (f"?{urlencode(parameters)}" if parameters else "")
+
+    @property
+    def names(self) -> str:
+        """The index expression as text."""
+        return unquote(self.target)
+
+
+def search_path(method: str, raw_path: str) -> SearchPath | None:
+    """Return the parts of a search's path, or None for every other request."""
+    found = _SEARCH.fullmatch(raw_path) if method in ("GET", "POST") else None
+    if not found:
+        return None
+    parameters = tuple(parse_qsl(found["query"] or "", keep_blank_values=True))
+    return SearchPath(found["target"] or "", found["verb"], found["template"] is not None, parameters)
+
+
+async def read_start(request: web.BaseRequest) -> tuple[bytes, bool]:
+    """Return the body's first MOST_BYTES, and whether that is all of it."""
+    if request.content_length is not None and request.content_length > MOST_BYTES:
+        return b"", False
+    chunks, size = [], 0
+    async for chunk in request.content.iter_any():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MOST_BYTES:
+            return b"".join(chunks), False
+    return b"".join(chunks), True
+
+
+def plain_text(request: web.BaseRequest, raw: bytes) -> bytes:
+    """Return a body without its compression; raise ValueError where that cannot be undone."""
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if not raw or encoding == "identity":
+        return raw
+    if encoding != "gzip":
+        raise ValueError(f"bodies compressed with {encoding} are passed on unread")
+    try:
+        stream = zlib.decompressobj(wbits=31)
+        text = stream.decompress(raw, MOST_BYTES)
+    except (zlib.error, gzip.BadGzipFile) as exc:
+        raise ValueError("the body is not gzip") from exc
+    if stream.unconsumed_tail or not stream.eof:
+        raise ValueError("the body is too large or cut short")
+    return text
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a content type is JSON or lines of it; an absent one is taken for JSON."""
+    return not content_type or "json" in content_type.lower()
+
+
+def json_object(text: bytes) -> dict[str, Any]:
+    """Return a JSON object; raise ValueError for anything else. No body at all is an empty object."""
+    value = json.loads(text) if text.strip() else {}
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+async def json_answered(answer: ClientResponse) -> dict[str, Any]:
+    """Return the JSON object that the engine answered; raise ClientPayloadError if it is none."""
+    try:
+        return json_object(await answer.read())
+    except ValueError as exc:
+        raise ClientPayloadError("the engine's answer is no JSON object") from exc
+
+
+def json_bytes(value: object, *, pretty: bool = False) -> bytes:
+    """Return compact JSON, or indented; a lone surrogate, which UTF-8 cannot carry, goes as an escape."""
+    layout: dict[str, Any] = {"indent": 2} if pretty else {"separators": (",", ":")}
+    try:
+        return json.dumps(value, ensure_ascii=False, **layout).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, **layout).encode()

@@ -1,0 +1,129 @@
+"""Widen a search to the rerank window, and remember what the client asked for.
+
+Refused, because reranking would break them or they would break it: another order (`sort`, `search_after`, `rescore`,
+`retriever`, `rank`), cursors (`scroll`, `slice`), answers that cannot be read (`filter_path`, `format`) and `_source`
+switched off through `stored_fields: _none_`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from relsearch.live.gateway.answer.documents import source_paths
+from relsearch.live.gateway.answer.source import SourceFilter, source_filter
+from relsearch.live.gateway.config import Rules
+from relsearch.live.gateway.refusals import NotRerankedError, UnsupportedError
+from relsearch.live.gateway.request.ask import Ask, take_ask
+from relsearch.live.gateway.request.query_text import query_text
+from relsearch.rerank.interpolation import Mix
+
+_DEFAULT_SIZE = 10
+_OTHER_ORDER = ("search_after", "rescore", "retriever", "rank", "slice")
+_UNREADABLE = ("scroll", "filter_path", "format")
+_MOVED = frozenset({"from", "size", "source", "source_content_type", "_source", "_source_includes", "_source_excludes"})
+Parameters = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search as it came: its index expression, its body and the parameters of its URL."""
+
+    target: str
+    body: Mapping[str, Any]
+    parameters: Parameters = ()
+
+    def parameter(self, name: str) -> str | None:
+        """Return the last value of a parameter of the URL, or None."""
+        return dict(self.parameters).get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A widened search, and what turns its answer into the one the client wants."""
+
+    body: Mapping[str, Any]
+    parameters: Parameters
+    query: str
+    rules: Rules
+    template: str
+    mix: Mix
+    start: int
+    size: int
+    source: SourceFilter
+
+
+def stripped(search: Search) -> tuple[Ask | bool | None, Search]:
+    """Return what the body asks of the gateway, and the search as the engine accepts it."""
+    ask, body = take_ask(search.body)
+    return ask, Search(search.target, body, search.parameters)
+
+
+def plan(search: Search, ask: Ask, rules: Rules, template: str, mix: Mix) -> Plan:
+    """Plan the reranking of a stripped search; raise NotRerankedError where nothing is to be reranked, or cannot be."""
+    _check(search)
+    start, size = _number(search, "from", 0), _number(search, "size", _DEFAULT_SIZE)
+    if size == 0:
+        raise NotRerankedError("no_hits_wanted")
+    if start >= rules.window:
+        raise NotRerankedError("beyond_window")
+    words = ask.query or search.parameter("q") or query_text(search.body.get("query"), rules.query_from)
+    if not words.strip():
+        raise UnsupportedError("no_query", "no query text was found; give ext.relsearch.query")
+    wanted = _source(search)
+    fetched = wanted.with_paths(source_paths(template, rules.fields))
+    body = {**search.body, "from": 0, "size": max(rules.window, start + size), "_source": fetched}
+    kept = tuple((name, value) for name, value in search.parameters if name not in _MOVED)
+    return Plan(body, kept, words, rules, template, mix, start, size, wanted)
+
+
+def _check(search: Search) -> None:
+    for name in _OTHER_ORDER:
+        if search.body.get(name) is not None:
+            raise UnsupportedError(name, f"{name} cannot be joined with reranking; leave one of them out")
+    for name in _UNREADABLE:
+        if search.parameter(name) not in (None, "json"):
+            raise UnsupportedError(name, f"the parameter {name} cannot be joined with reranking; leave one of them out")
+    orders = [search.body.get("sort"), search.parameter("sort")]
+    if any(order is not None and not _by_score(order) for order in orders):
+        raise UnsupportedError(
+            "sort", "sort and reranking are two orders; leave one of them out, or page with from and size"
+        )
+    if "_none_" in str(search.body.get("stored_fields", search.parameter("stored_fields"))):
+        raise UnsupportedError("stored_fields", "stored_fields _none_ hides the _source that reranking reads")
+
+
+def _by_score(order: object) -> bool:
+    """Whether a sort only says what is so without it."""
+    if isinstance(order, list):
+        return len(order) == 1 and _by_score(order[0])
+    if isinstance(order, dict):
+        return list(order) == ["_score"] and order["_score"] in ("desc", {"order": "desc"}, {})
+    return order in ("_score", "_score:desc")
+
+
+def _number(search: Search, name: str, default: int) -> int:
+    value = search.parameter(name)
+    given = search.body.get(name) if value is None else value
+    try:
+        number = default if given is None else int(given)
+    except (TypeError, ValueError):
+        raise UnsupportedError(name, f"{name} is not a whole number") from None
+    if number < 0:
+        raise UnsupportedError(name, f"{name} is below 0")
+    return number
+
+
+def _source(search: Search) -> SourceFilter:
+    """The parameters of the URL go before the body; `stored_fields` alone means no `_source`."""
+    named = {side: search.parameter(f"_source_{side}") for side in ("includes", "excludes")}
+    if any(named.values()):
+        return source_filter({side: value.split(",") for side, value in named.items() if value})
+    value = search.parameter("_source")
+    if value is not None:
+        return source_filter({"true": True, "false": False}.get(value, value.split(",")))
+    stored = search.body.get("stored_fields") or search.parameter("stored_fields")
+    if "_source" not in search.body and stored is not None:
+        return SourceFilter(wanted=False)
+    return source_filter(search.body.get("_source"))

@@ -1,0 +1,1 @@
+"""Verbs that need no pipeline: fetch, grade, precompute, review."""

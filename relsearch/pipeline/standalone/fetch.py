@@ -1,0 +1,61 @@
+"""Collections made of a live index: the candidates of given queries, or a sample of its documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from relsearch.core.errors import ConfigError
+from relsearch.core.files.outputs import check_output
+from relsearch.core.tables import candidates_table
+from relsearch.core.template import DEFAULT_TEMPLATE, template_fields
+from relsearch.data.collection import FolderCollection
+from relsearch.exporters.corpus import CORPUS, is_made, write_corpus
+from relsearch.exporters.trec import is_run_of, write_run
+from relsearch.index.engine.fetching import Fetched, body_from, fetch
+from relsearch.index.engine.http import Server, match_body
+from relsearch.index.engine.sampling import sample
+
+FIRST_STAGE = "first_stage.trec"
+
+
+def fetch_collection(
+    server: Server, index: str, folder: Path, *, depth: int, fields: Mapping[str, str] | None, body: Path | None
+) -> Fetched:
+    """Write what an index finds for the folder's queries, and its labelled documents, beside them; return all of it.
+
+    `fields` gives the paths of the fields, by default title and text; `body` is a file with a search to use instead.
+    Raise DataError where a file is in the way that `fetch` did not write, ConfigError where a field has no text.
+    """
+    check_output(folder / CORPUS, inputs=(), ours=is_made)
+    check_output(folder / FIRST_STAGE, inputs=(), ours=partial(is_run_of, tag=server.name))
+    given = FolderCollection(folder, trec=False)
+    labelled = {label.doc_id for label in given.qrels()} if given.has_qrels() else set()
+    names = fields or {name: name for name in template_fields(DEFAULT_TEMPLATE)}
+    search = body_from(body) if body else lambda text: match_body(text, names.values())
+    found = fetch(server, index, given.queries(), labelled, depth=depth, names=names, body=search)
+    present = {name for document in found.documents.values() for name in document.fields}
+    if absent := sorted((fields or names).keys() - present) if fields or not present else []:
+        raise ConfigError(
+            f"index {index!r}: nothing found has text in {', '.join(names[name] for name in absent)}, so nothing was "
+            "written; name the fields of its documents, e.g. --field text=body"
+        )
+    write_corpus(found.documents.values(), folder)
+    write_run(candidates_table(found.candidates), folder / FIRST_STAGE, tag=server.name)
+    return found
+
+
+def sample_collection(
+    server: Server, index: str, folder: Path, *, size: int, seed: int, fields: Mapping[str, str] | None
+) -> int:
+    """Write documents drawn from an index as the folder's corpus.jsonl; return how many there are.
+
+    Raise DataError where a corpus is in the way that relsearch did not write, ConfigError where no document has text.
+    """
+    check_output(folder / CORPUS, inputs=(), ours=is_made)
+    drawn = list(sample(server, index, size=size, seed=seed, names=fields))
+    if not drawn:
+        raise ConfigError(f"index {index!r}: no document has text in these fields; name them with --field, text=body")
+    write_corpus(drawn, folder)
+    return len(drawn)

@@ -1,0 +1,62 @@
+"""Grade the pairs of a TREC run with any judge, without a pipeline around it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from relsearch.core import tables
+from relsearch.core.errors import DataError
+from relsearch.core.files.outputs import check_output
+from relsearch.core.settings.config import Config
+from relsearch.core.types import Pair
+from relsearch.data.collection import load_collection, texts_of
+from relsearch.data.trec import read_qrels, read_run
+from relsearch.encoders.encoder import vectors_by_id
+from relsearch.exporters.trec import write_qrels
+from relsearch.judge.judgment_store import judge_all
+from relsearch.judge.registry import open_judge
+from relsearch.labels.query_calibration import Anchored, anchor
+
+
+def grade_run(run: Path, output: Path, config: Config, *, qrels: Path | None = None) -> Anchored:
+    """Judge the run's pairs down to `[label] depth`, write them to `output`, and return the judgments table.
+
+    What people said of some of the pairs, in `qrels`, holds the labels of their queries. A .parquet output keeps
+    distributions, any other is TREC qrels. The store beside it lets a cut run go on.
+    """
+    store = output.with_name(output.name + ".store")
+    check_output(output, inputs=[run, *([qrels] if qrels else [])], ours=partial(_graded, store=store))
+    human = tables.judgments_table([]) if qrels is None else read_qrels(qrels, config.scale)
+    first = read_run(run).filter(pl.col("rank") <= config.label.depth).sort("query_id", "rank")
+    judge, pairs = open_judge(config, keep=store / "vectors"), _pairs(first, config)
+    texts = {pair.doc_id: pair.text for pair in pairs}
+    vectors = vectors_by_id(config.judge_encoder, texts, keep=store / "vectors")
+    found = anchor(judge_all(judge, pairs, store), human, config.scale, vectors)
+    if output.suffix == ".parquet":
+        tables.write(found.labels, output, tables.JUDGMENTS)
+    else:
+        write_qrels(found.labels, output)
+    return found
+
+
+def _graded(output: Path, *, store: Path) -> bool:
+    """Whether an output is of an earlier run: a table of a judge's labels, or qrels beside their store."""
+    if output.suffix != ".parquet":
+        return store.is_dir()
+    try:
+        return set(tables.read(output, tables.JUDGMENTS)["source"]) <= {"judge"}
+    except DataError:
+        return False
+
+
+def _pairs(first: pl.DataFrame, config: Config) -> list[Pair]:
+    source = load_collection(config.collection.source)
+    queries, texts = texts_of(first, source, config.collection.template)
+    for name, known, asked in (("query", queries, first["query_id"]), ("document", texts, first["doc_id"])):
+        if absent := set(asked) - known.keys():
+            raise DataError(f"{name} {min(absent)!r} is in the run but not in {config.collection.source}")
+    rows = first.select("query_id", "doc_id").iter_rows()
+    return [Pair(query, doc, queries[query], texts[doc]) for query, doc in rows]

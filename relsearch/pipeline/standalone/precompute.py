@@ -1,0 +1,41 @@
+"""Reading a collection's documents at indexing time, so that a late-interaction reranker need not at search time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from relsearch.core.errors import ConfigError
+from relsearch.core.files.text_files import encodable
+from relsearch.core.template import template_fields
+from relsearch.data.collection import load_collection
+from relsearch.index.engine.vector_index import open_vectors
+from relsearch.rerank.bundle import Bundle, LateManifest, open_bundle
+from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+
+
+def precompute(collection: str, bundle: Path, vectors: Path | str) -> dict[str, int | float]:
+    """Read every document that `vectors` lacks, and return counts and sizes; an interrupted run goes on.
+
+    `vectors` is a folder, or the URL of an index in a search engine.
+
+    Raise ConfigError where the bundle is a cross-encoder, which reads query and document together.
+    """
+    opened = open_bundle(bundle)
+    if not isinstance(opened.manifest, LateManifest):
+        raise ConfigError(f'{bundle}: a cross-encoder has nothing to precompute; train with [train] family = "late"')
+    scorer = LateOnnxScorer(Bundle(opened.folder, opened.manifest), vectors=open_vectors(vectors, create=True))
+    store = scorer.open_store()
+    added = store.add(_texts(collection, scorer), scorer.document_vectors)
+    count = len(store)
+    return {"added": added, "documents": count, "bytes_a_document": round(store.nbytes / count) if count else 0}
+
+
+def _texts(collection: str, scorer: LateOnnxScorer) -> Iterator[str]:
+    source = load_collection(collection)
+    for document in tqdm(
+        source.documents(template_fields(scorer.template)), desc="read documents", unit="doc", delay=2.0, disable=None
+    ):
+        yield encodable(scorer.render(document.fields))

@@ -1,0 +1,113 @@
+"""The reranker in torch: what training evaluates, and what exports are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from relsearch.core.errors import MissingExtraError, ModelError
+from relsearch.encoders.encoder import load_encoder
+from relsearch.encoders.loading import UNUSED, Source, tells_types
+from relsearch.rerank.card import Card, read_card
+from relsearch.rerank.cross.pair_scorer import Pairs, ResidualScorer
+from relsearch.rerank.cross.pooled_vectors import Vectors
+from relsearch.stats.logistic import Floats
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+    from relsearch.encoders.encoder import Encoder
+
+
+TYPES = "token_type_ids"
+
+
+class TorchScorer(ResidualScorer):
+    """A model folder that `train` wrote, run by sentence-transformers."""
+
+    def __init__(self, model: CrossEncoder, encoder: Encoder, *, card: Card) -> None:
+        super().__init__(template=card.template, prior=card.prior, calibration=card.calibration)
+        self._model = model
+        self._encoder = encoder
+        self._max_length = card.max_length
+
+    @classmethod
+    def open(cls, folder: Path) -> TorchScorer:
+        """Load a model folder; raise ArtifactError if it has no valid reranker.json."""
+        card = read_card(folder, Card)
+        model = load_model(folder, max_length=card.max_length)
+        return cls(model, load_encoder(card.encoder, exact=True), card=card)
+
+    def truncated(self, query: str, texts: Sequence[str]) -> int:
+        """Return how many of the texts are longer than what is read of them beside the query."""
+        if not texts:
+            return 0
+        rows = self._model.tokenizer([query] * len(texts), list(texts), verbose=False)["input_ids"]
+        return sum(len(row) > self._max_length for row in rows)
+
+    def _encode_queries(self, texts: list[str]) -> Vectors:
+        return self._encoder.encode_queries(texts)
+
+    def _encode_documents(self, texts: list[str]) -> Vectors:
+        return self._encoder.encode_documents(texts)
+
+    def _residuals(self, pairs: Pairs) -> Floats:
+        return residuals(self._model, pairs)
+
+
+def load_model(model: str | Path, *, max_length: int | None = None, attention: str | None = None) -> CrossEncoder:
+    """Load a cross-encoder with one score in fp32; raise ModelError where it is none.
+
+    `max_length` is by default what the model reads, `attention` what transformers chooses.
+    """
+    source = Source.find(str(model), "name a cross-encoder with one score")
+    try:
+        from sentence_transformers import CrossEncoder
+    except ImportError as exc:
+        raise MissingExtraError("a cross-encoder in torch", "train") from exc
+    chosen = {"attn_implementation": attention} if attention else {}
+    loaded: CrossEncoder = source.build(
+        lambda: CrossEncoder(
+            str(source.folder),
+            max_length=max_length,
+            trust_remote_code=False,
+            local_files_only=True,
+            model_kwargs={"use_safetensors": True, "ignore_mismatched_sizes": True, **chosen},  # sizes: see check
+        )
+    )
+    if len(loaded) == 1:
+        source.check("AutoModelForSequenceClassification")
+    else:  # a body, and modules that make a score of its states
+        source.check("AutoModel", may_lack=UNUSED)
+    if loaded.num_labels != 1:
+        raise ModelError(f"{model}: gives {loaded.num_labels} labels, a reranker gives one score; {source.advice}")
+    loaded.eval().float()
+    ready(loaded, source)
+    return loaded
+
+
+def ready(model: CrossEncoder, source: Source) -> None:
+    """Let the tokenizer give what the model reads; raise ModelError where pairs cannot be scored."""
+    network: Any = model[0].auto_model
+    tokenizer = model.tokenizer
+    source.check_vocabulary(tokenizer, network)
+    for part in (network, *list(model)[1:]):
+        source.check_finite(part)
+    if tokenizer.pad_token is None:
+        raise ModelError(f"{source.name}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
+    if not tells_types(network):
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != TYPES]
+    with source.loading():
+        residuals(model, [("what is it", "it is that"), ("a", "")])
+
+
+def residuals(model: CrossEncoder, inputs: Sequence[tuple[str, str]], *, batch_size: int = 8) -> Floats:
+    """Return h(query, document) of each pair as float64; batches are sorted by length inside."""
+    import torch
+
+    identity = torch.nn.Identity()
+    scores = model.predict(list(inputs), batch_size=batch_size, activation_fn=identity, show_progress_bar=False)
+    return np.asarray(scores, dtype=np.float64).reshape(-1)

@@ -1,0 +1,120 @@
+"""Reordering a run with a reranker; nothing is lost, and what lies below the depth keeps its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import polars as pl
+
+from relsearch.core import tables
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.protocols import Scorer
+from relsearch.rerank.cross.deadline import Reranked, falling
+from relsearch.rerank.reranker import Reranker
+
+_Row = tuple[str, str, int, float, str]
+# From a query, its texts and their first-stage scores: the texts' places, best first, and scores in that order.
+_Order = Callable[[str, list[str], list[float]], tuple[Sequence[int], Sequence[float]]]
+
+
+@runtime_checkable
+class BudgetScorer(Scorer, Protocol):
+    """A scorer that reranks as many texts as fit into a time."""
+
+    def rerank(self, query: str, texts: Sequence[str], *, budget_ms: float = 50) -> Reranked:
+        """Return the order found within about `budget_ms`."""
+        ...
+
+
+def rerank_run(
+    run: pl.DataFrame,
+    queries: Mapping[str, str],
+    documents: Mapping[str, str],
+    reranker: Reranker,
+    *,
+    depth: int,
+) -> pl.DataFrame:
+    """Return the run with the first `depth` documents of each query in the reranker's order.
+
+    Ties keep the first stage's rank, then doc_id. Documents below the depth follow in their order, with
+    scores that go on falling below the lowest reranked one. Raise DataError where a text is missing, ModelError where
+    a score is NaN.
+    """
+
+    def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
+        return _best_first(range(len(texts)), reranker.score_pool(query, texts, first_stage))
+
+    return _table(run, queries, documents, order, depth=depth)
+
+
+def rerank_run_within(
+    run: pl.DataFrame,
+    queries: Mapping[str, str],
+    documents: Mapping[str, str],
+    reranker: Reranker,
+    *,
+    depth: int,
+    budget_ms: float,
+) -> tuple[pl.DataFrame, float]:
+    """Return the run reranked within `budget_ms` a query, and the mean number of documents that were reached.
+
+    The others follow in their order. Raise ConfigError where the reranker cannot stop in time, or has a second one.
+    """
+    scorer = reranker.scorer
+    if not isinstance(scorer, BudgetScorer) or reranker.second:
+        raise ConfigError("--budget-ms stops one bundle's reading; leave out --then, or the budget")
+    reached: list[int] = []
+
+    def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
+        found = scorer.rerank(query, texts, budget_ms=budget_ms)
+        reached.append(found.reached)
+        places, below = found.order[: found.reached], found.order[found.reached :]
+        read, stage = [texts[place] for place in places], [first_stage[place] for place in places]
+        best, scores = _best_first(places, reranker.combine(query, read, found.scores[: found.reached], stage))
+        return [*best, *below], [*scores, *falling(min(scores, default=1.0), len(below))]
+
+    return _table(run, queries, documents, order, depth=depth), sum(reached) / max(len(reached), 1)
+
+
+def _best_first(places: Sequence[int], scores: Sequence[float]) -> tuple[list[int], list[float]]:
+    """Return the places by falling score, equal ones by place, and the scores in that order."""
+    ordered = sorted(zip(places, scores, strict=True), key=lambda each: (-each[1], each[0]))
+    return [place for place, _ in ordered], [score for _, score in ordered]
+
+
+def _table(
+    run: pl.DataFrame, queries: Mapping[str, str], documents: Mapping[str, str], order: _Order, *, depth: int
+) -> pl.DataFrame:
+    ordered = run.sort("query_id", "rank", "doc_id")
+    rows = [
+        row
+        for (query_id,), candidates in ordered.group_by("query_id", maintain_order=True)
+        for row in _rerank(str(query_id), candidates, queries, documents, order, depth=depth)
+    ]
+    return pl.DataFrame(rows, schema=dict(tables.CANDIDATES), orient="row")
+
+
+def _rerank(
+    query_id: str,
+    candidates: pl.DataFrame,
+    queries: Mapping[str, str],
+    documents: Mapping[str, str],
+    order: _Order,
+    *,
+    depth: int,
+) -> Iterator[_Row]:
+    doc_ids: list[str] = candidates["doc_id"].to_list()
+    head, tail = doc_ids[:depth], doc_ids[depth:]
+    missing = [doc_id for doc_id in head if doc_id not in documents]
+    if query_id not in queries:
+        raise DataError(f"run: query {query_id!r} has no text; pass the collection that the run was made on")
+    if missing:
+        raise DataError(f"run: query {query_id!r}: document {missing[0]!r} has no text; pass the run's collection")
+    best_first, scores = order(
+        queries[query_id], [documents[doc_id] for doc_id in head], candidates["score"][:depth].to_list()
+    )
+    placed = [(head[place], score) for place, score in zip(best_first, scores, strict=True)]
+    placed += zip(tail, falling(min(scores, default=1.0), len(tail)), strict=True)
+    for rank, (doc_id, score) in enumerate(placed, start=1):
+        yield query_id, doc_id, rank, score, "rerank"

@@ -1,0 +1,1 @@
+"""What training shares over all families of rerankers: lists, looks at dev, callbacks, the finished folder."""

@@ -1,0 +1,86 @@
+"""What the trainer does between steps: keep the best weights, stop in time, stop when dev no longer gains."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from relsearch.core.errors import ModelError
+from relsearch.core.files.atomic import replace_text
+from relsearch.rerank.card import Evaluation
+from relsearch.rerank.training.dev import METRIC
+
+_LOG = logging.getLogger(__name__)
+BEST = "best"
+HISTORY = "history.json"
+
+
+class KeepBest(TrainerCallback):
+    """Saves the weights whenever the dev measure rises, and stops after `patience` looks without a rise.
+
+    The history survives a crash beside the weights, so a resumed run goes on counting time and patience.
+    """
+
+    def __init__(self, folder: Path, *, patience: int, minutes: float) -> None:
+        self.folder = folder
+        self.patience = patience
+        self.seconds = minutes * 60
+        self.history = _read_history(folder)
+        self._started = time.monotonic() - (self.history[-1].seconds if self.history else 0.0)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds of training so far, those before a crash included."""
+        return time.monotonic() - self._started
+
+    @property
+    def best(self) -> Evaluation:
+        """The best look so far; the earliest among equals."""
+        return max(self.history, key=lambda entry: (entry.ndcg10, -entry.step))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ask for a last evaluation and the end when the time is up."""
+        if self.elapsed_s > self.seconds:
+            control.should_evaluate = True
+            control.should_training_stop = True
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Record the look; save the weights if it is the best so far.
+
+        Weights that give no numbers never do again: training ends with the best ones before them. Raise ModelError
+        where there are none.
+        """
+        step = int(state.global_step)
+        if any(entry.step == step for entry in self.history):
+            return
+        ndcg10 = float(kwargs["metrics"][f"eval_{METRIC}"])
+        if not math.isfinite(ndcg10):
+            if not self.history:
+                raise ModelError("the base gives scores that are NaN before any training; set [train] base to another")
+            _LOG.warning("training diverged by step %d; the best weights are kept, lower [train] learning_rate", step)
+            control.should_training_stop = True
+            return
+        self.history.append(Evaluation(step=step, seconds=self.elapsed_s, ndcg10=ndcg10))
+        if self.best.step == step:
+            kwargs["model"].save_pretrained(str(self.folder / BEST), create_model_card=False)
+        _write_history(self.folder, self.history)
+        behind = sum(1 for entry in self.history if entry.step > self.best.step)
+        if behind >= self.patience:
+            control.should_training_stop = True
+
+
+def _read_history(folder: Path) -> list[Evaluation]:
+    path = folder / HISTORY
+    if not path.is_file():
+        return []
+    return [Evaluation.model_validate(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def _write_history(folder: Path, history: list[Evaluation]) -> None:
+    replace_text(folder / HISTORY, json.dumps([entry.model_dump() for entry in history]))

@@ -1,0 +1,103 @@
+"""What training does alike for every family of rerankers: texts in, dev documents, calibration, a finished folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from relsearch.core.errors import DataError
+from relsearch.core.types import Pair, Scale
+from relsearch.data.assumed import ASSUMED
+from relsearch.rerank.card import CARD, CardBase, write_card
+from relsearch.rerank.cross.fit import CHECKPOINTS
+from relsearch.rerank.cross.prior import Prior
+from relsearch.rerank.training.callbacks import BEST, HISTORY
+from relsearch.rerank.training.dev import DevSet, dev_set
+from relsearch.stats.logistic import Floats, Logistic
+
+if TYPE_CHECKING:
+    from relsearch.encoders.encoder import Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The text of each query and of each rendered document, and the template that rendered them."""
+
+    queries: Mapping[str, str]
+    documents: Mapping[str, str]
+    template: str
+
+    def pairs(self, ids: Iterable[tuple[str, str]]) -> list[Pair]:
+        """Return the pairs with their texts; raise DataError naming the first id that has none."""
+        return [Pair(q, d, _text(self.queries, q, "query"), _text(self.documents, d, "document")) for q, d in ids]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What a training run did; `card` holds the dev figures, the untrained cosine's first."""
+
+    card: CardBase
+    steps: int
+    pairs: int
+    seconds: float
+
+    @property
+    def pairs_per_s(self) -> float:
+        """Training pairs a second, evaluations included."""
+        return self.pairs / self.seconds if self.seconds else 0.0
+
+    @property
+    def gained(self) -> bool:
+        """Whether any trained weights beat the untrained cosine on the dev queries."""
+        return self.card.best_step > 0
+
+
+def begin(output: Path) -> None:
+    """Make the folder; a finished run in it is dropped, a cut one goes on."""
+    output.mkdir(parents=True, exist_ok=True)
+    if (output / CARD).exists():
+        (output / CARD).unlink()
+        _clear(output)
+
+
+def dev_set_of(
+    examples: pl.DataFrame, texts: Texts, encoder: Encoder, *, prior: Prior, scale: Scale, depth: int
+) -> DevSet:
+    """Return the human dev documents that the untrained cosine puts first; raise DataError where none is relevant."""
+    human = examples.filter(pl.col("source").is_in(["human", ASSUMED]), pl.col("grade").is_not_null())
+    if not human["grade"].is_between(scale.relevant, scale.highest).any():
+        raise DataError(f"{human.height} human dev labels: none is relevant; raise [pool] dev_share or label more")
+    pairs = texts.pairs(human.select("query_id", "doc_id").iter_rows())
+    return dev_set(pairs, prior.logits(encoder.cosines(pairs)), examples=human, scale=scale, depth=depth)
+
+
+def calibrate(logits: Floats, relevant: Floats) -> Logistic:
+    """Platt scaling with his smoothed targets, which keep small dev sets from certainty."""
+    positives, negatives = float(relevant.sum()), float((1 - relevant).sum())
+    targets = np.where(relevant > 0, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    return Logistic.fit(logits, targets)
+
+
+def finish(output: Path, card: CardBase) -> None:
+    """Copy the best weights up, then write the card, which marks the model whole, then drop what resuming needed."""
+    shutil.copytree(output / BEST, output, dirs_exist_ok=True)
+    write_card(card, output)
+    _clear(output)
+
+
+def _clear(output: Path) -> None:
+    for name in (BEST, CHECKPOINTS):
+        shutil.rmtree(output / name, ignore_errors=True)
+    (output / HISTORY).unlink(missing_ok=True)
+
+
+def _text(texts: Mapping[str, str], key: str, kind: str) -> str:
+    if key not in texts:
+        raise DataError(f"training examples: {kind} {key!r} has no text; pass the collection they were pooled from")
+    return texts[key]

@@ -1,0 +1,120 @@
+"""Files and folders are whole or absent, and nothing is replaced that relsearch did not make."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from relsearch.core.errors import ArtifactError
+from relsearch.core.files.atomic import (
+    check_replaceable,
+    copy_folder,
+    drop_partial,
+    files_in,
+    recover,
+    replace_text,
+    replacing,
+    scratch,
+    swap,
+)
+
+
+def _dead_process() -> int:
+    return int(subprocess.check_output([sys.executable, "-c", "import os; print(os.getpid())"]))
+
+
+def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
+    """What stood there stays, and nothing lies beside it."""
+    replace_text(tmp_path / "run", "old")
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "run") as partial:
+        shutil.copyfile(tmp_path / "absent", partial)
+    assert (tmp_path / "run").read_text() == "old"
+    assert files_in(tmp_path) == ["run"]
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    """Who writes to a link means its target; the link stays one."""
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "link").symlink_to("target")
+    replace_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "new"
+
+
+def test_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
+    """As /dev/null would be, by whoever may rename in its folder."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ArtifactError, match="pipe: is no file"):
+        replace_text(tmp_path / "pipe", "new")
+    assert (tmp_path / "pipe").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_swapping_leaves_the_new_folder_alone(tmp_path: Path) -> None:
+    """Nothing of the old folder is mixed into the new one."""
+    for name in ("new", "old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text(name)
+    swap(tmp_path / "new", tmp_path / "old")
+    assert files_in(tmp_path) == ["old/new"]
+
+
+def test_a_copy_is_whole(tmp_path: Path) -> None:
+    """A copy takes the place of what stood there."""
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "a").write_text("a")
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / "b").write_text("b")
+    copy_folder(tmp_path / "from", tmp_path / "to")
+    assert files_in(tmp_path) == ["from/a", "to/a"]
+
+
+def test_what_a_killed_process_left_is_cleared_and_what_it_moved_comes_back(tmp_path: Path) -> None:
+    """A process that is killed between the two renames of a swap loses nothing; a running one is left alone."""
+    dead = _dead_process()
+    (tmp_path / f".bundle.{dead}.0123abcd.old").mkdir()
+    (tmp_path / f".bundle.{dead}.0123abcd.old" / "model").write_text("old")
+    (tmp_path / f".bundle.{dead}.4567abcd.partial").mkdir()
+    (tmp_path / f".bundle.{os.getppid()}.89ababcd.partial").mkdir()
+    recover(tmp_path / "bundle")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".bundle.{os.getppid()}.89ababcd.partial", "bundle"]
+    assert (tmp_path / "bundle" / "model").read_text() == "old"
+
+
+def test_scratch_folders_go(tmp_path: Path) -> None:
+    """A scratch folder is gone after an error too."""
+    with pytest.raises(FileNotFoundError), scratch(tmp_path / "bundle") as folder:
+        shutil.copyfile(tmp_path / "absent", folder / "graph")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unfinished_files_are_dropped_wherever_they_lie(tmp_path: Path) -> None:
+    """Unfinished files and folders go, finished ones stay."""
+    (tmp_path / "deep" / ".x.1.a.partial" / "inner").mkdir(parents=True)
+    (tmp_path / "deep" / "y.partial").write_text("half")
+    (tmp_path / "deep" / "z").write_text("whole")
+    drop_partial(tmp_path)
+    assert files_in(tmp_path) == ["deep/z"]
+
+
+def test_a_folder_with_a_file_of_somebody_else_may_not_be_replaced(tmp_path: Path) -> None:
+    """The error names the file; what the desktop left does not count."""
+    folder = tmp_path / "bundle"
+    check_replaceable(folder, None)
+    folder.mkdir()
+    check_replaceable(folder, None)
+    (folder / "model").write_text("ours")
+    (folder / ".DS_Store").write_text("")
+    check_replaceable(folder, ["model"])
+    with pytest.raises(ArtifactError, match="bundle/model: relsearch did not make it"):
+        check_replaceable(folder, None)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(ArtifactError, match=r"notes\.txt: relsearch did not make it"):
+        check_replaceable(folder, ["model"])
+    with pytest.raises(ArtifactError, match="is a file"):
+        check_replaceable(folder / "model", None)

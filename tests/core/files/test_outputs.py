@@ -1,0 +1,103 @@
+"""What a verb writes replaces neither what it reads nor what somebody else wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from relsearch.cli import app
+from relsearch.core import tables
+from relsearch.core.errors import DataError, RelsearchError
+from relsearch.core.files.outputs import check_output
+from relsearch.core.types import Document, Judgment
+from relsearch.exporters.corpus import is_made, write_corpus
+
+RUN = "q1 Q0 d1 1 2.0 bm25\nq1 Q0 d2 2 1.0 bm25\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A collection of two documents with a run, qrels and a search log."""
+    corpus = [{"_id": "d1", "title": "Tea", "text": "green tea"}, {"_id": "d2", "title": "Sea", "text": "salt"}]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in corpus), encoding="utf-8")
+    (tmp_path / "queries.jsonl").write_text('{"_id": "q1", "text": "tea"}\n', encoding="utf-8")
+    (tmp_path / "qrels.tsv").write_text("q1 0 d1 1\nq1 0 d2 0\n", encoding="utf-8")
+    (tmp_path / "run.trec").write_text(RUN, encoding="utf-8")
+    (tmp_path / "log.jsonl").write_text('{"query": "tea", "count": 2}\n', encoding="utf-8")
+    judged = [Judgment("q1", doc, 1, "judge", "j", (0.5, 0.5), 0.5, 0.5) for doc in ("d1", "d2")]
+    tables.write(tables.judgments_table(judged), tmp_path / "judged.parquet", tables.JUDGMENTS)
+    return tmp_path
+
+
+def _refused(folder: Path, *arguments: str) -> str:
+    """The error of a verb that must change nothing."""
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    result = CliRunner().invoke(app, [argument.replace("@", f"{folder}/") for argument in arguments])
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert isinstance(result.exception, RelsearchError), (result.output, result.exception)
+    return str(result.exception)
+
+
+VERBS = {
+    "rerank": ["rerank", "@run.trec", "--bundle", "ready", "--collection", "@", "-o"],
+    "grade": ["grade", "@run.trec", "--collection", "@", "-o"],
+    "queries": ["queries", "@log.jsonl", "-o"],
+    "agree": ["agree", "@qrels.tsv", "@judged.parquet", "--scale", "binary", "--plot"],
+}
+READ = {"rerank": "@run.trec", "grade": "@run.trec", "queries": "@log.jsonl", "agree": "@qrels.tsv"}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_output_that_is_the_input_is_refused(folder: Path, verb: str) -> None:
+    """By its name, and by a link to it."""
+    assert "is read and would be replaced" in _refused(folder, *VERBS[verb], READ[verb])
+    (folder / "link").symlink_to(READ[verb].replace("@", f"{folder}/"))
+    assert "is read and would be replaced" in _refused(folder, *VERBS[verb], "@link")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("name", ["thesis.tex", "corpus.jsonl", "queries.jsonl"])
+def test_somebody_elses_file_is_never_replaced(folder: Path, verb: str, name: str) -> None:
+    """The error says to name another one."""
+    (folder / "thesis.tex").write_text("years of work", encoding="utf-8")
+    assert "move it, or name another file" in _refused(folder, *VERBS[verb], f"@{name}")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_folder_is_no_output_file(folder: Path, verb: str) -> None:
+    """Nor is what lies below a file."""
+    (folder / "mine").mkdir()
+    assert "is no file" in _refused(folder, *VERBS[verb], "@mine")
+    assert "is no folder" in _refused(folder, *VERBS[verb], "@run.trec/x")
+
+
+@pytest.mark.parametrize("verb", ["rerank", "queries", "agree"])
+def test_what_a_verb_wrote_it_writes_again(folder: Path, verb: str) -> None:
+    """The same command twice is no error, and an empty file may be filled."""
+    arguments = [argument.replace("@", f"{folder}/") for argument in [*VERBS[verb], "@output"]]
+    (folder / "output").touch()
+    for _ in range(2):
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.exception
+    assert (folder / "output").stat().st_size
+
+
+def test_a_run_under_another_name_is_somebody_elses(folder: Path) -> None:
+    """The tag of its lines tells who wrote a run."""
+    arguments = [*VERBS["rerank"], "@other.trec"]
+    assert CliRunner().invoke(app, [each.replace("@", f"{folder}/") for each in arguments]).exit_code == 0
+    assert "name another file" in _refused(folder, *arguments, "--tag", "mine")
+
+
+def test_a_changed_corpus_is_no_longer_relsearchs(tmp_path: Path) -> None:
+    """A file that somebody went on writing is theirs."""
+    write_corpus([Document("d1", {"text": "tea"})], tmp_path)
+    assert is_made(tmp_path / "corpus.jsonl")
+    with (tmp_path / "corpus.jsonl").open("a") as stream:
+        stream.write('{"_id": "d2", "text": "mine"}\n')
+    assert not is_made(tmp_path / "corpus.jsonl")
+    with pytest.raises(DataError, match="not as this command writes it"):
+        check_output(tmp_path / "corpus.jsonl", inputs=(), ours=is_made)

@@ -1,0 +1,175 @@
+"""Widening a search: what goes to the engine, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from relsearch.live.gateway.config import CLAUSES, Rules
+from relsearch.live.gateway.refusals import BadAskError, NotRerankedError, UnsupportedError
+from relsearch.live.gateway.request.ask import Ask, take_ask
+from relsearch.live.gateway.request.query_text import query_text
+from relsearch.live.gateway.request.rewrite import Plan, Search, plan
+from relsearch.rerank.interpolation import NOTHING
+
+MATCH = {"query": {"match": {"text": "tides"}}}
+TEMPLATE = "{title}\n{text}"
+
+
+def _plan(body: dict[str, Any], parameters: dict[str, str] | None = None, *, rules: Rules | None = None) -> Plan:
+    search = Search("sea", body, tuple((parameters or {}).items()))
+    return plan(search, Ask(), rules or Rules(), TEMPLATE, NOTHING)
+
+
+def test_a_search_is_widened_to_the_window() -> None:
+    """The engine is asked for the whole window from the first hit; everything else stays."""
+    body = {**MATCH, "from": 20, "size": 5, "aggs": {"a": {"terms": {"field": "tag"}}}, "track_total_hits": True}
+    assert _plan(body).body == {**body, "from": 0, "size": 100, "_source": True}
+
+
+def test_a_page_that_reaches_past_the_window_is_fetched_whole() -> None:
+    """Hits past the window are wanted as well, though they are not reranked."""
+    assert _plan({**MATCH, "from": 95, "size": 20}).body["size"] == 115
+
+
+def test_parameters_of_the_url_go_before_the_body() -> None:
+    """As in the engines; those that moved into the body leave the URL."""
+    parameters = {"size": "7", "from": "3", "routing": "r", "_source": "title"}
+    planned = _plan({**MATCH, "from": 1, "size": 1}, parameters)
+    assert (planned.start, planned.size, planned.parameters) == (3, 7, (("routing", "r"),))
+    assert planned.body["_source"] == ["text", "title"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "fetched"),
+    [
+        (None, True),
+        (True, True),
+        (False, ["text", "title"]),
+        ("tag", ["tag", "text", "title"]),
+        (["a.*", "b"], ["a.*", "b", "text", "title"]),
+        ({"includes": ["tag"], "excludes": ["text"]}, ["tag", "text", "title"]),
+        ({"excludes": ["text"]}, True),
+    ],
+)
+def test_the_fields_that_reranking_reads_are_fetched(asked: object, fetched: object) -> None:
+    """Whatever the client filters, the reranker's fields come from the engine."""
+    assert _plan({**MATCH, "_source": asked}).body["_source"] == fetched
+
+
+def test_fields_may_stand_elsewhere_in_the_source() -> None:
+    """A template field is fetched from the path that the rules name."""
+    rules = Rules(fields={"text": "body.content"})
+    assert _plan({**MATCH, "_source": False}, rules=rules).body["_source"] == ["body.content", "title"]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"sort": [{"date": "desc"}]},
+        {"sort": ["_score", "date"]},
+        {"sort": [{"_score": "asc"}]},
+        {"search_after": [1]},
+        {"rescore": {"query": {}}},
+        {"retriever": {"standard": {}}},
+        {"slice": {"id": 0, "max": 2}},
+        {"stored_fields": "_none_"},
+        {"size": "many"},
+        {"from": -1},
+    ],
+)
+def test_what_reranking_would_break_is_refused(extra: dict[str, Any]) -> None:
+    """The error names the key that stands in the way."""
+    with pytest.raises(UnsupportedError) as refused:
+        _plan({**MATCH, **extra})
+    assert refused.value.reason == next(iter(extra))
+
+
+@pytest.mark.parametrize("parameter", ["scroll", "filter_path", "format", "sort"])
+def test_parameters_that_reranking_would_break_are_refused(parameter: str) -> None:
+    """Cursors, other orders and answers that cannot be read."""
+    with pytest.raises(UnsupportedError) as refused:
+        _plan(MATCH, {parameter: "yaml"})
+    assert refused.value.reason == parameter
+
+
+@pytest.mark.parametrize("order", ["_score", ["_score"], [{"_score": "desc"}], {"_score": {"order": "desc"}}])
+def test_a_sort_by_score_is_no_other_order(order: object) -> None:
+    """It says what is so without it."""
+    assert _plan({**MATCH, "sort": order}).size == 10
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [({"size": 0}, "no_hits_wanted"), ({"from": 100}, "beyond_window"), ({"query": {"match_all": {}}}, "no_query")],
+)
+def test_a_search_with_nothing_to_rerank_is_left_alone(extra: dict[str, Any], reason: str) -> None:
+    """The reason is told, none of it is an error of the reranker."""
+    with pytest.raises(NotRerankedError) as left:
+        _plan({**MATCH, **extra})
+    assert left.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ({"match": {"text": "tides"}}, "tides"),
+        ({"match": {"text": {"query": "tides", "operator": "and"}}}, "tides"),
+        ({"multi_match": {"query": "tides", "fields": ["a", "b"]}}, "tides"),
+        ({"query_string": {"query": "tides AND moon"}}, "tides AND moon"),
+        ({"simple_query_string": {"query": "tides"}}, "tides"),
+        ({"function_score": {"query": {"match": {"text": "tides"}}}}, "tides"),
+        ({"term": {"tag": "tides"}}, ""),
+        (
+            {
+                "bool": {
+                    "must": [{"match": {"title": "tides"}}],
+                    "should": [{"match_phrase": {"text": "tides"}}, {"match": {"text": "moon"}}],
+                    "filter": [{"match": {"tag": "x"}}],
+                    "must_not": {"match": {"tag": "y"}},
+                }
+            },
+            "tides moon",
+        ),
+    ],
+)
+def test_the_query_text_is_what_the_search_is_for(query: dict[str, Any], text: str) -> None:
+    """Distinct texts in the order of the body; filters and exclusions say nothing of it."""
+    assert query_text(query, CLAUSES) == text
+
+
+def test_only_the_named_clauses_are_read() -> None:
+    """The rules can narrow down where the text comes from."""
+    query = {"bool": {"must": [{"match": {"a": "one"}}, {"query_string": {"query": "two"}}]}}
+    assert query_text(query, ("query_string",)) == "two"
+
+
+def test_the_ask_is_taken_out_of_the_body() -> None:
+    """Elasticsearch refuses an ext that it does not know; another plugin's stays."""
+    assert take_ask({"ext": {"relsearch": {}}, "size": 1}) == (Ask(), {"size": 1})
+    assert take_ask({"ext": {"relsearch": False, "rerank": 1}}) == (False, {"ext": {"rerank": 1}})
+    assert take_ask({"ext": {"rerank": 1}}) == (None, {"ext": {"rerank": 1}})
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ({"windw": 5}, "did you mean 'window'?"),
+        ({"window": "5"}, "window"),
+        (3, "ext.relsearch"),
+        ({"query": ""}, "query"),
+    ],
+)
+def test_a_malformed_ask_is_explained(value: object, hint: str) -> None:
+    """Unknown keys and wrong types are the client's error."""
+    with pytest.raises(BadAskError, match=r"ext\.relsearch") as refused:
+        take_ask({"ext": {"relsearch": value}})
+    assert hint in str(refused.value)
+
+
+def test_an_ask_keeps_to_the_rules_ranges() -> None:
+    """A request cannot ask for more than a configuration could."""
+    assert Ask(window=7).apply(Rules(budget_ms=9)).window == 7
+    with pytest.raises(BadAskError, match="window"):
+        Ask(window=10**6).apply(Rules())

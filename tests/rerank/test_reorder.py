@@ -1,0 +1,123 @@
+"""Reranking of runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relsearch.core import tables
+from relsearch.core.errors import DataError, ModelError
+from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.reorder import rerank_run
+from relsearch.rerank.reranker import Reranker
+
+
+class LengthScorer:
+    """Prefers long texts; equal lengths tie."""
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """A probability that grows with the length."""
+        return [(len(text) + 1) / (len(text) + 2) for text in texts]
+
+
+def run_of(*doc_ids: str, query_id: str = "q") -> pl.DataFrame:
+    """A first-stage run of one query, in this order."""
+    rows = [(query_id, doc_id, rank, 100.0 - rank, "embedded") for rank, doc_id in enumerate(doc_ids, start=1)]
+    return pl.DataFrame(rows, schema=dict(tables.CANDIDATES), orient="row")
+
+
+def test_head_follows_the_scorer() -> None:
+    """The first `depth` documents stand in the scorer's order."""
+    run = rerank_run(run_of("a", "b"), {"q": "x"}, {"a": "s", "b": "longer"}, Reranker(LengthScorer()), depth=2)
+    assert run["doc_id"].to_list() == ["b", "a"]
+    assert run["rank"].to_list() == [1, 2]
+
+
+class NaNScorer:
+    """Gives no numbers."""
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """One NaN a text."""
+        return [math.nan] * len(texts)
+
+
+def test_a_score_that_is_no_number_stops_the_run() -> None:
+    """It is never written."""
+    with pytest.raises(ModelError, match="or one not finite"):
+        rerank_run(run_of("a", "b"), {"q": "x"}, {"a": "s", "b": "longer"}, Reranker(NaNScorer()), depth=2)
+
+
+def test_the_runs_own_scores_can_be_mixed_in() -> None:
+    """With enough weight its order comes back."""
+    texts = {"a": "s", "b": "longer"}
+    assert (
+        rerank_run(run_of("a", "b"), {"q": "x"}, texts, Reranker(LengthScorer(), mix=Mix(9.0)), depth=2)["doc_id"][0]
+        == "a"
+    )
+
+
+def test_tail_keeps_its_order_below_the_head() -> None:
+    """What lies below the depth follows in first-stage order, and needs no text."""
+    run = rerank_run(
+        run_of("a", "b", "d", "c"), {"q": "x"}, {"a": "s", "b": "longer"}, Reranker(LengthScorer()), depth=2
+    )
+    assert run["doc_id"].to_list() == ["b", "a", "d", "c"]
+    assert run["score"].is_sorted(descending=True)
+    assert run["score"].n_unique() == 4
+
+
+def test_ties_keep_first_stage_rank() -> None:
+    """Documents with equal scores keep the first stage's order."""
+    texts = dict.fromkeys("abc", "same")
+    assert rerank_run(run_of("c", "a", "b"), {"q": "x"}, texts, Reranker(LengthScorer()), depth=3)[
+        "doc_id"
+    ].to_list() == [
+        "c",
+        "a",
+        "b",
+    ]
+
+
+def test_equal_ranks_fall_back_to_doc_id() -> None:
+    """Where a run gives one rank twice, doc_id decides."""
+    run = run_of("b", "a").with_columns(rank=pl.lit(1, dtype=pl.Int32))
+    texts = dict.fromkeys("ab", "same")
+    assert rerank_run(run, {"q": "x"}, texts, Reranker(LengthScorer()), depth=2)["doc_id"].to_list() == ["a", "b"]
+
+
+def test_missing_document_text_is_named() -> None:
+    """A candidate without text stops the run, naming query and document."""
+    with pytest.raises(DataError, match=r"query 'q': document 'b' has no text"):
+        rerank_run(run_of("a", "b"), {"q": "x"}, {"a": "s"}, Reranker(LengthScorer()), depth=2)
+
+
+def test_missing_query_text_is_named() -> None:
+    """A query without text stops the run."""
+    with pytest.raises(DataError, match="query 'q' has no text"):
+        rerank_run(run_of("a"), {}, {"a": "s"}, Reranker(LengthScorer()), depth=1)
+
+
+@given(st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.text(max_size=5), min_size=1), st.integers(1, 30))
+def test_reranking_is_a_permutation(texts: dict[str, str], depth: int) -> None:
+    """No document is lost, doubled or invented, head and tail do not mix, scores never rise."""
+    run = rerank_run(run_of(*texts), {"q": "x"}, texts, Reranker(LengthScorer()), depth=depth)
+    assert sorted(run["doc_id"].to_list()) == sorted(texts)
+    assert set(run["doc_id"].head(depth)) == set(list(texts)[:depth])
+    assert run["doc_id"].to_list()[depth:] == list(texts)[depth:]
+    assert run["score"].is_sorted(descending=True)
+    assert run["score"].is_between(0, 1, closed="none").all()
+
+
+def test_queries_do_not_mix() -> None:
+    """Each query is reranked on its own."""
+    both = pl.concat([run_of("a", "b", query_id="q1"), run_of("b", "a", query_id="q2")])
+    run = rerank_run(both, {"q1": "x", "q2": "y"}, {"a": "s", "b": "longer"}, Reranker(LengthScorer()), depth=2)
+    assert run.group_by("query_id", maintain_order=True).agg("doc_id").rows() == [
+        ("q1", ["b", "a"]),
+        ("q2", ["b", "a"]),
+    ]

@@ -1,0 +1,85 @@
+"""Keeping the best weights, and stopping."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from transformers import TrainerControl, TrainerState
+
+from relsearch.core.errors import ModelError
+from relsearch.rerank.training.callbacks import KeepBest
+
+
+class Weights:
+    """Stands for a model: remembers how often it was saved."""
+
+    def __init__(self) -> None:
+        self.saves = 0
+
+    def save_pretrained(self, path: str, **options: object) -> None:
+        """Count, and leave a mark where the weights would be."""
+        self.saves += 1
+        Path(path).mkdir(exist_ok=True)
+
+
+def look(keep: KeepBest, weights: Weights, *, step: int, ndcg10: float) -> TrainerControl:
+    """Tell the callback of one evaluation; return what it asks of the trainer."""
+    control = TrainerControl()
+    state = TrainerState(global_step=step)
+    keep.on_evaluate(None, state, control, metrics={"eval_dev_ndcg10": ndcg10}, model=weights)
+    return control
+
+
+def test_only_better_weights_are_saved(tmp_path: Path) -> None:
+    """A look that is no better than an earlier one leaves the saved weights alone."""
+    keep, weights = KeepBest(tmp_path, patience=9, minutes=1), Weights()
+    for step, ndcg10 in enumerate([0.5, 0.7, 0.6, 0.7]):
+        look(keep, weights, step=step, ndcg10=ndcg10)
+    assert weights.saves == 2
+    assert keep.best.step == 1
+
+
+def test_weights_that_give_no_numbers_end_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """NaN is no look: the best weights before it stay, and it is told."""
+    keep, weights = KeepBest(tmp_path, patience=9, minutes=1), Weights()
+    look(keep, weights, step=0, ndcg10=0.5)
+    assert look(keep, weights, step=1, ndcg10=math.nan).should_training_stop
+    assert (weights.saves, keep.best.ndcg10) == (1, 0.5)
+    assert "diverged by step 1" in caplog.text
+    assert [entry.step for entry in KeepBest(tmp_path, patience=9, minutes=1).history] == [0]
+
+
+def test_a_start_that_gives_no_numbers_is_refused(tmp_path: Path) -> None:
+    """Nothing could be kept."""
+    with pytest.raises(ModelError, match="before any training"):
+        look(KeepBest(tmp_path, patience=9, minutes=1), Weights(), step=0, ndcg10=math.nan)
+
+
+def test_patience_ends_training(tmp_path: Path) -> None:
+    """After as many looks without a gain as the patience allows, training stops."""
+    keep, weights = KeepBest(tmp_path, patience=2, minutes=1), Weights()
+    stops = [
+        look(keep, weights, step=step, ndcg10=ndcg10).should_training_stop
+        for step, ndcg10 in enumerate([0.5, 0.6, 0.6, 0.1])
+    ]
+    assert stops == [False, False, False, True]
+
+
+def test_history_survives_a_crash(tmp_path: Path) -> None:
+    """A new callback on the same folder knows the looks and the time of the one before."""
+    look(KeepBest(tmp_path, patience=2, minutes=1), Weights(), step=0, ndcg10=0.5)
+    keep, weights = KeepBest(tmp_path, patience=2, minutes=1), Weights()
+    look(keep, weights, step=0, ndcg10=0.9)
+    assert [entry.ndcg10 for entry in keep.history] == [0.5]
+    assert weights.saves == 0
+    assert keep.elapsed_s >= keep.history[0].seconds
+
+
+def test_time_asks_for_a_last_look(tmp_path: Path) -> None:
+    """When the time is up the trainer evaluates once more and stops."""
+    control = TrainerControl()
+    KeepBest(tmp_path, patience=2, minutes=0).on_step_end(None, None, control)
+    assert control.should_evaluate
+    assert control.should_training_stop
