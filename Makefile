@@ -15,7 +15,7 @@ help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /  /'
 
 demo: .venv/demo.stamp  ## run the whole chain on the packaged demo collection
-	$(BIN)/python -m benchmarks.demo
+	$(BIN)/python -m benchmarks.rerankers.demo
 
 test: check  ## everything that CI checks: format, lint, types, layers, tests, docs, wheel
 	$(BIN)/pytest -q
@@ -29,29 +29,29 @@ check: .venv/dev.stamp  ## format, lint, types, import layers
 	$(BIN)/lint-imports
 
 bench: .venv/dev.stamp  ## measure every table again (hours; the collections are needed)
-	$(BIN)/python -m benchmarks.bm25
-	$(BIN)/python -m benchmarks.chain_trec_dl
-	$(BIN)/python -m benchmarks.judge_quality
-	$(BIN)/python -m benchmarks.judge_anchors
-	$(BIN)/python -m benchmarks.judge_evidence
-	$(BIN)/python -m benchmarks.judge_speed
-	$(BIN)/python -m benchmarks.own_domain
-	$(BIN)/python -m benchmarks.own_domain --labelled 10 20
-	$(BIN)/python -m benchmarks.own_domain --collections scifact
-	$(BIN)/python -m benchmarks.transfer
-	$(BIN)/python -m benchmarks.few_labels
-	$(BIN)/python -m benchmarks.starts
-	$(BIN)/python -m benchmarks.cascade runs/starts/arms/residual-on-e5-small-v2
-	$(BIN)/python -m benchmarks.policies
-	$(BIN)/python -m benchmarks.rerank_speed --late ready
-	$(BIN)/python -m benchmarks.rerank_budget ready
-	$(BIN)/python -m benchmarks.stored_vectors
-	$(BIN)/python -m benchmarks.serve_fuzz
-	$(BIN)/python -m benchmarks.serve_soak
-	$(BIN)/python -m benchmarks.gateway_overhead
-	$(BIN)/python -m benchmarks.servers
-	$(BIN)/python -m benchmarks.odd_inputs
-	$(BIN)/python -m benchmarks.footprint
+	$(BIN)/python -m benchmarks.data.bm25
+	$(BIN)/python -m benchmarks.rerankers.trec_dl
+	$(BIN)/python -m benchmarks.judges.quality
+	$(BIN)/python -m benchmarks.judges.calibration
+	$(BIN)/python -m benchmarks.judges.features
+	$(BIN)/python -m benchmarks.judges.speed
+	$(BIN)/python -m benchmarks.rerankers.own_domain
+	$(BIN)/python -m benchmarks.rerankers.own_domain --labelled 10 20
+	$(BIN)/python -m benchmarks.rerankers.own_domain --collections scifact
+	$(BIN)/python -m benchmarks.rerankers.transfer
+	$(BIN)/python -m benchmarks.rerankers.few_labels
+	$(BIN)/python -m benchmarks.rerankers.starts
+	$(BIN)/python -m benchmarks.rerankers.cascade runs/starts/arms/residual-on-e5-small-v2
+	$(BIN)/python -m benchmarks.rerankers.policies
+	$(BIN)/python -m benchmarks.rerankers.speed --late ready
+	$(BIN)/python -m benchmarks.rerankers.budget ready
+	$(BIN)/python -m benchmarks.serving.stored_vectors
+	$(BIN)/python -m benchmarks.serving.fuzz
+	$(BIN)/python -m benchmarks.serving.soak
+	$(BIN)/python -m benchmarks.serving.gateway_overhead
+	$(BIN)/python -m benchmarks.serving.recorded_calls
+	$(BIN)/python -m benchmarks.data.odd_inputs
+	$(BIN)/python -m benchmarks.serving.footprint
 	$(BIN)/python -m cogapp -r $(TABLES)
 
 .venv/demo.stamp: pyproject.toml

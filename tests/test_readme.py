@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.own_collections import STEPS, own_domain_config
+from benchmarks.rerankers.own_collections import STEPS, own_domain_config
 from relsearch.core.settings.config import load_config
 from tests.conftest import REPOSITORY
 

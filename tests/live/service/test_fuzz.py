@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from benchmarks.serve_fuzz import LengthScorer, fuzz
+from benchmarks.serving.fuzz import LengthScorer, fuzz
 from relsearch.live.service.app import create_app
 from relsearch.live.service.settings import read_settings
 from relsearch.rerank.reranker import Reranker

@@ -1,0 +1,1 @@
+"""Judges against human grades: agreement, what each part adds, speed."""

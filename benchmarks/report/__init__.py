@@ -1,0 +1,1 @@
+"""The Markdown tables, made from benchmarks/results/*.json."""

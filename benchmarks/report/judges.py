@@ -1,0 +1,109 @@
+"""The tables of judges: agreement with people, what each part adds, speed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.report.markdown import interval, section, table
+
+Figures = dict[str, Any]
+
+
+def judge_quality(figures: Figures) -> str:
+    """Every judge against people."""
+    head = ["judge", "kappa, 4 grades", "kappa, binary", "AUC", "AUC within query", "MAE", "tau of systems", "pairs"]
+    keys = ("kappa", "kappa_binary", "auc", "auc_within_query", "mae", "tau_systems")
+    rows = [
+        [row["name"], *(interval(row[key], mean="value") if row[key] else "" for key in keys), f"{row['pairs']:,}"]
+        for row in figures["table"]
+    ]
+    return section(
+        "Judges against people on TREC DL 2019 [95 % CI, bootstrap over queries]. Tuned on 2021 and the dev half of "
+        "2023; early stopping and calibration on held-out queries of these. Shipped: "
+        f"{figures['shipped']['name']}; how reliable its probabilities are: "
+        "[diagram](results/judge_reliability.svg).",
+        table(head, rows),
+        figures,
+    )
+
+
+def judge_gain(figures: Figures) -> str:
+    """What a judge adds to another, on the same pairs."""
+    rows = [
+        [
+            each["judge"],
+            each["over"],
+            *(_gain(each[key]) for key in ("auc", "kappa", "log_likelihood")),
+            f"{each['pairs']:,}",
+        ]
+        for each in figures["contributions"]
+    ]
+    head = ["judge", "over", "AUC", "kappa", "log-likelihood a pair", "pairs"]
+    return section(
+        "What each judge adds, on the same pairs (p: paired bootstrap over queries).", table(head, rows), figures
+    )
+
+
+def judge_tuning(figures: Figures) -> str:
+    """The evidence alone and the tuned judge, on held-out queries."""
+    rows = []
+    for name, report in figures["tuning"].items():
+        before, after = report["evidence_alone"], report["tuned"]
+        cells = [f"{before[key]:.3f} → {after[key]:.3f}" for key in ("log_likelihood", "auc", "within_query_auc")]
+        rows.append([name, *cells, f"{report['pairs']:,}", f"{report['seconds'] / 60:.0f}"])
+    head = ["judge", "log-likelihood a pair", "AUC", "AUC within query", "pairs learnt from", "minutes"]
+    return section(
+        "What tuning adds to the evidence, on the held-out queries that early stopping looked at.",
+        table(head, rows),
+        figures,
+    )
+
+
+def judge_anchors(figures: Figures) -> str:
+    """What a few human grades of a query do for its other labels."""
+    keys = ("kappa", "kappa_binary", "auc", "mae")
+    rows = [
+        [
+            row["labels"],
+            *(interval(row[key], mean="value") for key in keys),
+            _gain(row["gain"]["kappa"]) if "gain" in row else "",
+            f"{row['pairs']:,}",
+        ]
+        for row in figures["table"]
+    ]
+    head = ["labels", "kappa, 4 grades", "kappa, binary", "AUC", "MAE", "kappa over the judge alone", "pairs"]
+    return section(
+        f"The ready judge on TREC DL 2019, its labels held against a few human grades of the same query "
+        f"(`grade --qrels`), on the query's other pairs. Random grades: {figures['draws']} draws, of which the pairs "
+        "are the sum; reviewed ones: those that `review` asks for.",
+        table(head, rows),
+        figures,
+    )
+
+
+def judge_evidence(figures: Figures) -> str:
+    """What evidence knows without a tuned model."""
+    keys = ("log_likelihood", "kappa", "kappa_binary", "auc", "within_query_auc")
+    rows = [[row["evidence"], *(f"{row[key]:.3f}" for key in keys)] for row in figures["table"]]
+    return section(
+        f"Evidence alone, cross-validated by query over the {figures['pairs']:,} pairs of the training years.",
+        table(["evidence", "log-likelihood", "kappa", "binary", "AUC", "within query"], rows),
+        figures,
+    )
+
+
+def judge_speed(figures: Figures) -> str:
+    """Judging and tuning against the naive way."""
+    from benchmarks.judges.speed import section as rows  # loads torch
+
+    return section(
+        f"Judging and tuning against the naive way, {figures['threads']} threads ({', '.join(figures['cpu_flags'])}), "
+        f"{figures['dtype']}, prompts of {figures['tokens']['prompt']:.0f} tokens of which "
+        f"{figures['tokens']['prefix']:.0f} are shared by a query's documents.",
+        table(*rows(figures)),
+        figures,
+    )
+
+
+def _gain(test: Figures) -> str:
+    return f"{test['value']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}] (p {test['p']:.3f})"

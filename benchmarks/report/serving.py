@@ -1,0 +1,212 @@
+"""The tables of what happens at search time: speed, service, gateway, real engines; of odd inputs; and of size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.report.markdown import difference, interval, section, table
+
+Figures = dict[str, Any]
+
+
+def rerank_speed(figures: Figures) -> str:
+    """Reranking against the usual ways, on the same model and texts."""
+    rows = []
+    for load in figures["loads"]:
+        for name, ratio in load["ratio"].items():
+            seconds = load["seconds"][name]["value"]
+            candidates = f"{load['candidates']} x {load['tokens']:.0f}"
+            rows.append([candidates, name, f"{1000 * seconds:,.0f}", _ratio(ratio)])
+    share = ", ".join(f"{kind} {value:.0%}" for kind, value in figures["share_of_peak"].items())
+    late = _precomputed(figures) if "precomputed" in figures else ""
+    losses = _fewer_bits(figures) if "parity" in figures else ""
+    return section(
+        f"Reranking on {figures['threads']} threads ({', '.join(figures['cpu_flags'])}), {figures['model']}; times are "
+        f"against sentence-transformers' `predict` [lowest, highest of {figures['rounds']} rounds]. Share of this "
+        f"machine's peak of matrix products: {share}.{late}",
+        table(["candidates x tokens", "way", "ms", "times"], rows) + losses,
+        figures,
+    )
+
+
+def _fewer_bits(figures: Figures) -> str:
+    rows = [
+        [
+            name,
+            f"{found['ndcg10_reference']:.3f}",
+            f"{found['ndcg10_candidate']:.3f}",
+            f"{found['ndcg_loss']:.2%}",
+            f"{found['top10_overlap']:.2f}",
+        ]
+        for name, found in figures["parity"].items()
+    ]
+    head = [
+        f"a trained cross-encoder on {figures['parity_labels']}",
+        "NDCG@10, fp32",
+        "NDCG@10",
+        "loss",
+        "top-10 overlap",
+    ]
+    return f"\n\n{table(head, rows)}"
+
+
+def _precomputed(figures: Figures) -> str:
+    found = figures["precomputed"]
+    loss = f", NDCG@10 loss {figures['precomputed_ndcg_loss']:.2%}" if "precomputed_ndcg_loss" in figures else ""
+    ratios = "; ".join(
+        f"{name}: {_ratio(ratio)} times" for name, ratio in found["ratio"].items() if "late interaction" in name
+    )
+    return f" Against a cross-encoder of the same base, {ratios}; {found['bytes_a_document']:,} bytes a document{loss}."
+
+
+def rerank_budget(figures: Figures) -> str:
+    """Quality against the time that a search may take."""
+    rows = [[f"{row['budget_ms']:g}", f"{row['reached']:.0f}", f"{row['ndcg10']:.3f}"] for row in figures["curve"]]
+    return section(
+        f"Within a budget: NDCG@10 on TREC DL 2019, {figures['depth']} candidates, {figures['variant']}.",
+        table(["budget, ms", "candidates read", "NDCG@10"], rows),
+        figures,
+    )
+
+
+def cascade(figures: Figures) -> str:
+    """A cheap reranker, a dear one, and the dear one for the head of the cheap one's order."""
+    rows = []
+    for way, values in figures["runs"].items():
+        test = figures["against_first"].get(way)
+        told = difference(test["nDCG@10"]) if test else ""
+        rows.append([way, f"{1000 * figures['seconds'][way]:,.0f}", interval(values["nDCG@10"]), told])
+    return section(
+        "A cascade (`--then`) over BM25's top 100 of TREC DL 2019, int8, documents known: the cross-encoder is "
+        f"`{figures['model']}` of the starts. ms: median a query, interleaved; p: paired randomisation test, "
+        "Holm-corrected.",
+        table(["way", "ms", "NDCG@10 [95 % CI]", "against the ready reranker (p)"], rows),
+        figures,
+    )
+
+
+def stored_vectors(figures: Figures) -> str:
+    """What a search waits for its documents' vectors."""
+    rows = [
+        [name, way, f"{ms:,.1f}", f"{size:,}" if (size := found["bytes_a_document"].get(way)) else ""]
+        for name, found in figures["engines"].items()
+        for way, ms in found["ms"].items()
+    ]
+    return section(
+        f"Vectors of {figures['candidates']} documents that no cache holds, median of {figures['searches']} searches.",
+        table(["engine beside", "vectors", "ms a search", "bytes a document"], rows),
+        figures,
+    )
+
+
+def serve_load(figures: Figures) -> str:
+    """The service beside a plain server on the same model."""
+    latencies = ("requests_per_s", "p50_ms", "p95_ms", "p99_ms")
+    clients, offered = [], []
+    for server, name in (("plain", "FastAPI + sentence-transformers"), ("relsearch", "relsearch serve")):
+        for row in figures[server]["clients"]:
+            cells = [f"{row[key]:,.1f}" for key in latencies]
+            clients.append([name, str(row["clients"]), "yes" if row["busy"] else "no", *cells, str(row["errors"])])
+        for row in figures[server]["offered"]:
+            cells = [f"{row[key]:,.1f}" for key in ("offered_per_s", *latencies)]
+            offered.append([name, f"{row['share']:.0%}", *cells, str(row["refused"]), str(row["errors"])])
+    measured = ["requests/s", "p50 ms", "p95 ms", "p99 ms"]
+    return section(
+        f"The service, {figures['documents_per_request']} documents a request, {figures['cores']} cores shared with "
+        f"the clients, {figures['seconds']:g} s each: clients that wait for their answers, then requests at random "
+        "times, at shares of the rate that eight clients reached.",
+        table(["server", "clients", "busy neighbour", *measured, "errors"], clients)
+        + "\n\n"
+        + table(["server", "share", "offered/s", *measured, "refused", "errors"], offered),
+        figures,
+    )
+
+
+def serve_soak(figures: Figures) -> str:
+    """A long steady load."""
+    rows = [
+        ["answered", f"{figures['soak_answered']:,}"],
+        ["refused (429)", f"{figures['soak_refused']:,}"],
+        ["errors", str(figures["soak_errors"])],
+        ["memory, all of it", f"{figures['soak_growth_mb']:+.1f} MB"],
+        ["memory, second half", f"{figures['soak_growth_second_half_mb']:+.1f} MB"],
+    ]
+    return section(
+        f"The service for {figures['soak_minutes']:g} minutes at {figures['share']:.0%} of saturation "
+        f"({figures['saturated_per_s']:g} requests/s of {figures['documents_per_request']} documents, "
+        f"{figures['cores']} core(s) shared with the clients), bundle {figures['bundle']}.",
+        table(["what", "how many"], rows),
+        figures,
+    )
+
+
+def serve_fuzz(figures: Figures) -> str:
+    """Malformed requests."""
+    statuses = ", ".join(f"{status}: {count:,}" for status, count in figures["statuses"].items())
+    rows = [
+        ["requests", f"{figures['requests_fuzzed']:,}"],
+        ["status 500 and above", str(figures["status_500"])],
+        ["hangs", str(figures["hangs"])],
+        ["answers", statuses],
+        ["memory", f"{figures['memory_growth_mb']:+.1f} MB"],
+    ]
+    return section("The service under seeded random bodies.", table(["what", "how many"], rows), figures)
+
+
+def gateway_overhead(figures: Figures) -> str:
+    """What the gateway adds to a request that it passes through."""
+    rows = [
+        [engine, kind, *(f"{each[key]:.2f}" for key in ("direct_ms", "gateway_ms", "overhead_ms"))]
+        for engine, found in figures["engines"].items()
+        for kind, each in found["kinds"].items()
+    ]
+    return section(
+        f"The gateway on untouched requests, medians of {figures['requests_of_a_kind']} interleaved pairs. Searches "
+        f"lost while its reranker raised, hung or was slow: {figures['searches_lost']}.",
+        table(["engine", "request", "direct, ms", "through it, ms", "added, ms"], rows),
+        figures,
+    )
+
+
+def servers(figures: Figures) -> str:
+    """Which real engines ran, and how many calls came back the same."""
+    rows = [
+        [name, each["version"], str(each["calls"]), str(each["passed"])] for name, each in figures["servers"].items()
+    ]
+    return section(
+        "Recorded calls sent to real engines directly and through the gateway.",
+        table(["engine", "version", "calls", "the same"], rows),
+        figures,
+    )
+
+
+def odd_inputs(figures: Figures) -> str:
+    """Files and arguments that were not meant so."""
+    rows = [
+        ["inputs tried", f"{figures['tried']:,}"],
+        ["tracebacks", str(figures["tracebacks"])],
+        ["files changed or lost", str(figures["files_changed"])],
+        ["peak memory of `evaluate`, 8,000 queries", f"{figures['evaluate_mb_8000']} MB"],
+    ]
+    return section(
+        "Every reader and every verb on odd files and arguments: a result or one line, and no file that was there "
+        "changes. `evaluate`: 2 runs of 100 documents a query.",
+        table(["what", "how many"], rows),
+        figures,
+    )
+
+
+def footprint(figures: Figures) -> str:
+    """How large the project is."""
+    lines = ", ".join(f"{folder}/ {count:,}" for folder, count in figures["code_lines"].items())
+    rows = [
+        ["`import relsearch.cli`", f"{figures['import_cli_s']} s"],
+        ["install for reranking", f"{figures['serving_install_mb']} MB"],
+        ["lines of code", lines],
+        ["tests", str(figures["tests"])],
+    ]
+    return section("Size.", table(["what", "how much"], rows), figures)
+
+
+def _ratio(ratio: Figures) -> str:
+    return f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"

@@ -1,0 +1,202 @@
+"""Few labels, the usual case: k labelled queries alone, or with the judged pools of queries that nobody labelled.
+
+`python -m benchmarks.rerankers.few_labels [--output runs/few-labels] [--k 5 10 20 50] [--seeds 2] [--student minilm]`
+trains a small student alike on three sets: the people's grades of k queries of 2021 and 2023 (a fifth of the queries,
+at least one, for early stopping); the same with the pools of 2022's queries as the student itself grades them that
+learnt from those k; and with these pools as the ready judge grades them. That judge learnt from 2021 and 2023, never
+from 2019 or 2022, whose grades nothing sees; a last row learns from every label that it saw. NDCG@10 is over BM25's top
+100 of 2019. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from benchmarks.folders import use_models
+from benchmarks.record import record
+from benchmarks.rerankers.trec_dl import E5, SEED, TEST, UNLABELLED, chain_config, gather
+from relsearch.core.settings.config import Config, EncoderConfig
+from relsearch.core.text_table import table
+from relsearch.encoders.encoder import load_encoder
+from relsearch.judge.judgment_store import judge_all
+from relsearch.judge.registry import open_judge
+from relsearch.labels import augment as policy
+from relsearch.measure.query_values import query_values
+from relsearch.pipeline.order import run_verb
+from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.judges import reranker_judge
+from relsearch.pipeline.stages.runs import reorder
+from relsearch.pipeline.stages.training import train_on
+from relsearch.rerank.families import open_model
+from relsearch.rerank.reorder import rerank_run
+from relsearch.rerank.reranker import Reranker
+
+STUDENTS = {"minilm": EncoderConfig(), "e5": EncoderConfig.model_validate(E5)}
+MEASURE = "nDCG@10"
+HUMAN, READY, SELF = "human", "ready", "self"  # whose labels: people's alone, and beside them a judge's
+JUDGED_DEPTH = 40
+_DEV_SHARE = 0.2
+
+
+def main() -> None:
+    """Judge what has no judgment, train every arm that has no result, then record the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("runs/few-labels"))
+    parser.add_argument("--k", type=int, nargs="+", default=[5, 10, 20, 50])
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--student", choices=STUDENTS, default="minilm")
+    arguments = parser.parse_args()
+    use_models()
+    gather(arguments.output / "gathered")
+    config = _config(arguments.output, STUDENTS[arguments.student], steps=arguments.steps)
+    for verb in ("collect", "index", "pool"):
+        list(run_verb(verb, config))
+    trial = Trial(Context(config), arguments.output / f"{arguments.student}-{arguments.steps}")
+    every = len(trial.labelled)
+    values: dict[tuple[int, str], list[list[float]]] = {}
+    arms = [*product(arguments.k, (HUMAN, READY, SELF)), (every, HUMAN)]
+    for seed, (k, arm) in product(range(arguments.seeds), arms):
+        found = trial.values(k, seed, arm)
+        values.setdefault((k, arm), []).append(found)
+        print(f"seed {seed}, k {k}, {arm}: {np.mean(found):.4f}", flush=True)
+    rows = [_row(k, *(values[k, arm] for arm in (HUMAN, READY, SELF))) for k in arguments.k]
+    print(table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows]))
+    pools = unlabelled_pools(trial.context)
+    figures = {
+        "rows": rows,
+        "every_label": {"k": every, "human_only": _mean(values[every, HUMAN])},
+        "untrained": _mean([trial.untrained]),
+        "student": arguments.student,
+        "judged_pairs": pools.height,
+        "judged_queries": pools["query_id"].n_unique(),
+        "steps": arguments.steps,
+        "seeds": arguments.seeds,
+        "test": TEST,
+        "minutes": round(sum(trial.seconds()) / 60, 1),
+    }
+    record("few_labels", figures, seed=SEED)
+
+
+def _config(output: Path, student: EncoderConfig, *, steps: int) -> Config:
+    """Return the chain's settings with another student."""
+    config = chain_config(output, steps=steps)
+    return config.model_copy(update={"train": config.train.model_copy(update={"encoder": student})})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One student on one collection; what was measured stays in `folder`."""
+
+    context: Context
+    folder: Path
+
+    @cached_property
+    def labelled(self) -> list[str]:
+        """The queries of 2021 and 2023 with a relevant document."""
+        human = self.context.human
+        relevant = human.filter(pl.col("grade") >= self.context.config.scale.relevant)["query_id"].unique()
+        return sorted(self.context.split("train", "dev") & set(relevant))
+
+    @cached_property
+    def first_stage(self) -> pl.DataFrame:
+        """BM25's run of the test queries."""
+        return self.context.first_stage.filter(pl.col("query_id").is_in(self.context.split("test")))
+
+    @cached_property
+    def untrained(self) -> list[float]:
+        """The measure of the student's untrained cosine."""
+        encoder = load_encoder(self.context.config.train_encoder, keep=self.context.vectors)
+        return self._measured(reorder(self.first_stage, encoder.cosines(self.context.pairs(self.first_stage)).tolist()))
+
+    def values(self, k: int, seed: int, arm: str) -> list[float]:
+        """Train one arm and return its measure of each test query; a finished one is read."""
+        folder = self.folder / f"{k}-{seed}-{arm}"
+        done = folder / "values.json"
+        if not done.is_file():
+            started = time.perf_counter()
+            self._train(k, seed, arm, folder / "model")
+            texts = {pair.doc_id: pair.text for pair in self.context.pairs(self.first_stage)}
+            scorer = open_model(folder / "model", exact=False)
+            run = rerank_run(self.first_stage, self.context.query_texts, texts, Reranker(scorer), depth=100)
+            if arm != HUMAN:  # that one grades for the arm beside it
+                shutil.rmtree(folder / "model")
+            kept = {"values": self._measured(run), "seconds": time.perf_counter() - started}
+            done.write_text(json.dumps(kept), encoding="utf-8")
+        found: list[float] = json.loads(done.read_text("utf-8"))["values"]
+        return found
+
+    def seconds(self) -> list[float]:
+        """Return what each arm took."""
+        return [json.loads(path.read_text("utf-8"))["seconds"] for path in self.folder.glob("*/values.json")]
+
+    def _train(self, k: int, seed: int, arm: str, folder: Path) -> None:
+        context, config = self.context, self.context.config
+        drawn = random.Random(seed).sample(self.labelled, k)  # noqa: S311 - a seeded draw, not a secret
+        held_out = max(1, round(_DEV_SHARE * k))
+        dev, training = set(drawn[:held_out]), set(drawn[held_out:])
+        judged = None
+        if arm == READY:
+            judged = judged_pools(context, self.folder.parent / "judged")
+        elif arm == SELF:
+            human = context.human.filter(pl.col("query_id").is_in(sorted(dev)))
+            judge = reranker_judge(context, self.folder / f"{k}-{seed}-{HUMAN}" / "model", human)
+            judged = judge_all(judge, context.pairs(unlabelled_pools(context)), folder.parent / "judged")
+        queries = training | (set(judged["query_id"]) if judged is not None else set())
+        examples = policy.augment(context.human, judged, queries=queries, scale=config.scale, config=config.augment)
+        dev_examples = policy.augment(context.human, None, queries=dev, scale=config.scale, config=config.augment)
+        train_on(context, examples, dev=dev_examples, seed=seed, output=folder)
+
+    def _measured(self, run: pl.DataFrame) -> list[float]:
+        qrels = self.context.human.filter(pl.col("query_id").is_in(self.context.split("test")))
+        values: list[float] = query_values(qrels, run, [MEASURE])[MEASURE].tolist()
+        return values
+
+
+def unlabelled_pools(context: Context) -> pl.DataFrame:
+    """Return the heads of BM25's runs of 2022, in the order of query and document."""
+    mine = pl.col("query_id").str.starts_with(f"{UNLABELLED}:") & (pl.col("rank") <= JUDGED_DEPTH)
+    return context.candidates.filter(mine).sort("query_id", "doc_id")
+
+
+def judged_pools(context: Context, folder: Path) -> pl.DataFrame:
+    """Return the ready judge's grades of them; they are kept in the folder."""
+    judge = open_judge(context.config, keep=context.vectors)
+    return judge_all(judge, context.pairs(unlabelled_pools(context)), folder)
+
+
+def _row(
+    k: int, human: list[list[float]], augmented: list[list[float]], self_taught: list[list[float]]
+) -> dict[str, Any]:
+    """One row: means over seeds and queries, and paired t-tests over queries of the seeds' means."""
+    first, second, third = (np.mean(np.array(each), axis=0) for each in (human, augmented, self_taught))
+    return {
+        "k": k,
+        "human_only": _mean(human),
+        "augmented": _mean(augmented),
+        "relative": round(float(second.mean() / first.mean() - 1), 4),
+        "p": round(float(stats.ttest_rel(second, first).pvalue), 4),
+        "self_taught": _mean(self_taught),
+        "self_p": round(float(stats.ttest_rel(third, first).pvalue), 4),
+    }
+
+
+def _mean(values: list[list[float]]) -> float:
+    return round(float(np.mean(np.array(values))), 4)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+"""A team's own collection: a reranker trained on its labels, on queries of the same collection that it never saw.
+
+`python -m benchmarks.rerankers.own_domain [--collections cranfield vaswani] [--folds 2] [--output runs/own-domain]`
+deals the labelled queries into folds; for each one a late-interaction reranker on e5-small-v2 learns from the others (a
+fifth of them for early stopping) and reranks BM25's top 100 of the fold, with BM25's scores mixed in and without. What
+nobody labelled counts as irrelevant. `--labelled 10 20` learns from so many of a fold's other queries instead, alone
+and with the pools of the rest as the reranker that learnt from those alone grades them, and records few labels.
+Recorded apart: `--collections scifact`, whose own split is kept, and `--collections cnil-fr`, in French, which starts
+from runs/multilingual-e5-small, which benchmarks.data.multilingual_e5 writes. Needs RELSEARCH_COLLECTIONS and
+RELSEARCH_MODELS. A cut run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import chain
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import polars as pl
+
+from benchmarks.data.bm25 import DEPTH
+from benchmarks.folders import COLLECTIONS, use_models
+from benchmarks.record import record
+from benchmarks.rerankers.own_collections import ENGLISH, OWN, SEED, STEPS, own_domain_config
+from relsearch.core.protocols import Scorer
+from relsearch.core.tables import CANDIDATES, read, write
+from relsearch.core.types import Pair
+from relsearch.data.trec import read_qrels
+from relsearch.encoders.encoder import load_encoder
+from relsearch.judge.judgment_store import judge_all
+from relsearch.labels import augment as policy
+from relsearch.measure.evaluate import Evaluation, evaluate
+from relsearch.pipeline.order import run_verb
+from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.judges import reranker_judge
+from relsearch.pipeline.stages.runs import reorder
+from relsearch.pipeline.stages.training import train_on
+from relsearch.rerank.bundle import SHIPPED
+from relsearch.rerank.interpolation import NOTHING, Mix
+from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+from relsearch.rerank.late.scorer import LateScorer
+from relsearch.rerank.late.torch_scorer import LateTorchScorer
+from relsearch.rerank.reorder import rerank_run
+from relsearch.rerank.reranker import Reranker
+
+MEASURE = "nDCG@10"
+MIXES = {"": NOTHING, "_mixed": Mix(0.2), "_shipped": Mix(0.2, 0.3)}
+# Each is tested against the others of its row, paired over queries.
+TESTS = (
+    ("cosine", "ready", "trained", "trained_mixed", "trained_shipped"),
+    ("ready", "ready_mixed"),
+    ("trained", "trained_mixed"),
+    ("ready_mixed", "ready_shipped"),
+    ("trained_mixed", "trained_shipped"),
+    ("ready_shipped", "trained_shipped"),
+)
+_DEV_SHARE = 0.2
+
+
+def main() -> None:
+    """Train what has no run yet, then measure, print and record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--collections", nargs="+", choices=OWN, default=ENGLISH)
+    parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--labelled", type=int, nargs="+", default=[], metavar="K")
+    parser.add_argument("--output", type=Path, default=Path("runs/own-domain"))
+    arguments = parser.parse_args()
+    use_models()
+    first, *others = (OWN[name] for name in arguments.collections)
+    if any(own.suffix != first.suffix for own in others):
+        parser.error(f"{arguments.collections[0]} and some other are recorded apart; give one of them alone")
+    about = {"folds": arguments.folds, "dealt_by": first.dealt_by} if first.training is None else {"folds": 1}
+    about |= {"steps": arguments.steps, "encoder": Path(first.encoder.model).name}
+    figures: dict[str, Any] = {}
+    for name in arguments.collections:
+        config = own_domain_config(name, arguments.output / name, steps=arguments.steps)
+        for verb in ("collect", "index", "pool"):
+            list(run_verb(verb, config))
+        trial = Trial(Context(config), arguments.folds, name)
+        print(name, flush=True)
+        figures[name] = trial.few_labels(arguments.labelled) if arguments.labelled else trial.every_label()
+    kind = "own_domain_few" if arguments.labelled else "own_domain"
+    record(kind + first.suffix, {"collections": figures, **about}, seed=SEED)
+
+
+class Once:
+    """A scorer that scores a query's documents once, however they are mixed."""
+
+    def __init__(self, scorer: LateScorer) -> None:
+        self._scored = cache(scorer.score)
+        self.pooled_vectors = scorer.pooled_vectors
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Return the scorer's own scores."""
+        return self._scored(query, tuple(texts))
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What one reranker learns from: so many of a fold's other queries, or all; and the rest's pools, judged."""
+
+    labelled: int | None = None
+    judged: bool = False
+
+    @property
+    def alone(self) -> Arm:
+        """The arm that learns from the same queries, from nothing judged."""
+        return Arm(self.labelled)
+
+    @property
+    def suffix(self) -> str:
+        """What tells its files from other arms'."""
+        return "" if self.labelled is None else f"-{self.labelled}" + ("-judged" if self.judged else "")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One collection, its labelled queries dealt into folds; what was reranked stays in its folder."""
+
+    context: Context
+    folds: int
+    name: str
+
+    def every_label(self) -> dict[str, Any]:
+        """Return the measures of every way of ordering, and the tests between them; print both."""
+        runs = self.untrained | {f"trained{mix}": run for mix, run in self.trained(Arm()).items()}
+        result = self._measured(runs)
+        tests = [self._measured({run: runs[run] for run in each}) for each in TESTS]
+        against = {each[0]: test.to_json()["against_first"] for each, test in zip(TESTS, tests, strict=True)}
+        learnt = round(fmean(len(rest) for _, rest in self._splits))
+        return result.to_json() | {"against": against, "learnt": learnt}
+
+    def few_labels(self, labelled: Sequence[int]) -> dict[str, Any]:
+        """Return the measures of learning from so many queries, alone and with the rest judged; print them."""
+        rows = []
+        for k in labelled:
+            human, augmented = (self.trained(Arm(k, judged=judged)) for judged in (False, True))
+            for mix in MIXES:
+                result = self._measured({"human": human[mix], "augmented": augmented[mix]})
+                rows.append({"k": k, "scores": mix.removeprefix("_") or "own", **result.to_json()})
+        return {"rows": rows, "cosine": self._measured({"cosine": self._cosine}).to_json()}
+
+    @property
+    def untrained(self) -> dict[str, pl.DataFrame]:
+        """BM25's run, the cosine's and the ready reranker's, over all folds."""
+        ready = Once(LateOnnxScorer.open(SHIPPED))
+        mixed = {f"ready{mix}": self._reranked(self._first_stage, ready, weight) for mix, weight in MIXES.items()}
+        return {"bm25": self._first_stage, "cosine": self._cosine, **mixed}
+
+    def trained(self, arm: Arm) -> dict[str, pl.DataFrame]:
+        """The runs of the rerankers that never saw the fold that they rerank, by what is mixed in."""
+        folds = [self._fold(number, arm) for number in range(len(self._splits))]
+        return {mix: pl.concat(fold[mix] for fold in folds) for mix in MIXES}
+
+    def _measured(self, runs: Mapping[str, pl.DataFrame]) -> Evaluation:
+        human = self.context.human.filter(_of(self._queries))
+        result = evaluate(human, runs, measures=[MEASURE], resamples=2000, seed=SEED)
+        print(result.to_table(), flush=True)
+        return result
+
+    @cached_property
+    def _splits(self) -> list[tuple[list[str], list[str]]]:
+        """Test queries and those to learn from, of each fold; of the given split where there is one."""
+        own = OWN[self.name]
+        dealt = self._dealt(own.qrels)
+        if own.training:
+            return [(_flat(dealt), _flat(self._dealt(own.training)))]
+        parts = [_flat(dealt[number :: self.folds]) for number in range(self.folds)]
+        return [(test, [query for query in _flat(dealt) if query not in test]) for test in parts]
+
+    def _dealt(self, qrels: str) -> list[list[str]]:
+        """The labelled queries, those that are dealt together in one list, shuffled."""
+        labels = read_qrels(COLLECTIONS / self.name / qrels, None)
+        by = "doc_id" if OWN[self.name].dealt_by == "document" else "query_id"
+        together: list[list[str]] = labels.group_by(by).agg(asked=pl.col("query_id").unique().sort())["asked"].to_list()
+        together.sort()
+        random.Random(SEED).shuffle(together)  # noqa: S311 - a seeded deal, not a secret
+        return together
+
+    @cached_property
+    def _queries(self) -> list[str]:
+        """All test queries."""
+        return [query for test, _ in self._splits for query in test]
+
+    @cached_property
+    def _first_stage(self) -> pl.DataFrame:
+        return self.context.first_stage.filter(_of(self._queries))
+
+    @cached_property
+    def _pairs(self) -> list[Pair]:
+        return self.context.pairs(self._first_stage)
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        return {pair.doc_id: pair.text for pair in self._pairs}
+
+    @cached_property
+    def _cosine(self) -> pl.DataFrame:
+        encoder = load_encoder(self.context.config.train_encoder, keep=self.context.vectors)
+        return reorder(self._first_stage, encoder.cosines(self._pairs).tolist())
+
+    def _reranked(self, run: pl.DataFrame, scorer: Scorer, mix: Mix) -> pl.DataFrame:
+        return rerank_run(run, self.context.query_texts, self._texts, Reranker(scorer, mix=mix), depth=DEPTH)
+
+    def _fold(self, number: int, arm: Arm) -> dict[str, pl.DataFrame]:
+        """Train without one fold's queries and rerank them; a fold that was reranked before is read."""
+        test, rest = self._splits[number]
+        folder = self._folder(number, arm)
+        paths = {mix: folder / f"run{mix}.parquet" for mix in MIXES}
+        if not all(path.is_file() for path in paths.values()):
+            self._train(number, rest, arm)
+            mine = self._first_stage.filter(_of(test))
+            scorer = Once(LateTorchScorer.open(folder / "model", exact=False))
+            for mix, weight in MIXES.items():
+                write(self._reranked(mine, scorer, weight), paths[mix], CANDIDATES)
+            if arm.judged or arm.labelled is None:  # else it is what labels for the arm beside it
+                shutil.rmtree(folder / "model")
+        return {mix: read(path, CANDIDATES) for mix, path in paths.items()}
+
+    def _folder(self, number: int, arm: Arm) -> Path:
+        return self.context.config.output / f"fold-{number}{arm.suffix}"
+
+    def _train(self, number: int, rest: Sequence[str], arm: Arm) -> None:
+        context, config = self.context, self.context.config
+        known, unknown = (rest, rest[:0]) if arm.labelled is None else (rest[: arm.labelled], rest[arm.labelled :])
+        held_out = max(1, round(_DEV_SHARE * len(known)))
+        dev, training = set(known[:held_out]), {*known[held_out:], *(unknown if arm.judged else ())}
+        labels = context.labels.filter(_of(known))
+        judged = None
+        if arm.judged:
+            judge = reranker_judge(context, self._folder(number, arm.alone) / "model", labels.filter(_of(dev)))
+            pool = context.first_stage.filter(_of(unknown)).sort("query_id", "doc_id")
+            judged = judge_all(judge, context.pairs(pool), self._folder(number, arm) / "judged")
+        examples, dev_examples = (
+            policy.augment(labels, extra, queries=each, scale=config.scale, config=config.augment)
+            for each, extra in ((training, judged), (dev, None))
+        )
+        train_on(context, examples, dev=dev_examples, output=self._folder(number, arm) / "model")
+
+
+def _flat(dealt: Sequence[list[str]]) -> list[str]:
+    return list(chain.from_iterable(dealt))
+
+
+def _of(queries: Collection[str]) -> pl.Expr:
+    return pl.col("query_id").is_in(sorted(queries))
+
+
+if __name__ == "__main__":
+    main()

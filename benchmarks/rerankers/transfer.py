@@ -1,0 +1,84 @@
+"""The ready reranker on queries that neither it nor the choice of its weights ever saw.
+
+`python -m benchmarks.rerankers.transfer [--bundle ready] [--collections trec-dl-2019 cranfield vaswani scifact]`
+reranks BM25's top 100, the published run where the collection has one and else the embedded one's, by the bundle's own
+scores, with BM25's mixed in, and with all that it asks for, beside the cosine of the untrained e5-small-v2. Needs
+RELSEARCH_COLLECTIONS and RELSEARCH_MODELS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from benchmarks.data.bm25 import DEPTH, QRELS
+from benchmarks.folders import COLLECTIONS
+from benchmarks.record import record
+from benchmarks.rerankers.trec_dl import E5, TEST
+from relsearch.core.settings.config import EncoderConfig, IndexConfig
+from relsearch.core.tables import candidates_table
+from relsearch.core.types import Pair
+from relsearch.data.collection import FolderCollection, texts_of
+from relsearch.data.trec import read_qrels, read_run
+from relsearch.encoders.encoder import load_encoder
+from relsearch.index.registry import build_searcher
+from relsearch.measure.evaluate import evaluate
+from relsearch.pipeline.stages.runs import reorder
+from relsearch.rerank.families import open_scorer
+from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.reorder import rerank_run
+from relsearch.rerank.reranker import Reranker
+
+MEASURE, SEED = "nDCG@10", 13
+
+
+def main() -> None:
+    """Measure, print and record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, default=Path("ready"))
+    parser.add_argument("--collections", nargs="+", choices=[TEST, *QRELS], default=[TEST, *QRELS])
+    parser.add_argument("--vectors", type=Path, default=Path("runs/trec-dl/vectors"), help="kept vectors of e5")
+    arguments = parser.parse_args()
+    figures: dict[str, Any] = {}
+    for name in arguments.collections:
+        result = _measure(name, arguments.bundle, arguments.vectors)
+        print(f"{name}\n{result.to_table()}\n", flush=True)
+        figures[name] = result.to_json()
+    record("transfer", {"collections": figures}, seed=SEED)
+
+
+def _measure(name: str, bundle: Path, vectors: Path) -> Any:
+    collection, encoder = FolderCollection(COLLECTIONS / name, trec=False), EncoderConfig.model_validate(E5)
+    qrels = read_qrels(COLLECTIONS / name / QRELS.get(name, "qrels.tsv"), None)
+    bm25 = _first_stage(name, collection, set(qrels["query_id"]))
+    scorer = open_scorer(bundle, kept_documents=bm25["doc_id"].n_unique())
+    queries, texts = texts_of(bm25, collection, scorer.manifest.template)
+    pairs = [Pair(q, d, queries[q], texts[d]) for q, d in bm25.select("query_id", "doc_id").iter_rows()]
+    cosines = load_encoder(encoder, keep=vectors).cosines(pairs)
+    runs = {
+        "bm25": bm25,
+        "cosine": reorder(bm25, cosines.tolist()),
+        "ready": rerank_run(bm25, queries, texts, Reranker(scorer), depth=DEPTH),
+        "mixed": rerank_run(bm25, queries, texts, Reranker(scorer, mix=Mix(scorer.manifest.mix)), depth=DEPTH),
+        "shipped": rerank_run(bm25, queries, texts, Reranker(scorer, mix=scorer.manifest.beside), depth=DEPTH),
+    }
+    return evaluate(qrels, runs, measures=[MEASURE], resamples=2000, seed=SEED)
+
+
+def _first_stage(name: str, collection: FolderCollection, judged: set[str]) -> pl.DataFrame:
+    published = COLLECTIONS / name / "runs" / "bm25.trec"
+    if published.is_file():
+        return read_run(published).filter(pl.col("query_id").is_in(judged), pl.col("rank") <= DEPTH)
+    asked = [query for query in collection.queries() if query.query_id in judged]
+    with tempfile.TemporaryDirectory() as folder:
+        index, encoder = IndexConfig(), EncoderConfig()
+        searcher = build_searcher("embedded", collection.documents(), folder, index=index, encoder=encoder)
+        return candidates_table(searcher.search(asked, DEPTH))
+
+
+if __name__ == "__main__":
+    main()

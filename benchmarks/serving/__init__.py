@@ -1,0 +1,1 @@
+"""What happens at search time: service, gateway, real engines, stored vectors, size."""

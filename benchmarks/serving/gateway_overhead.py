@@ -1,0 +1,131 @@
+"""What the gateway adds to requests that it passes untouched, and whether a broken reranker costs a search.
+
+Each request is made directly and through the gateway in turn, on connections kept alive; the figure is the median of
+the differences. `python -m benchmarks.serving.gateway_overhead [--requests N] [--engines elasticsearch opensearch]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import http.client
+import json
+import statistics
+import sys
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from benchmarks.record import record
+from benchmarks.serving.engines import NAMES, engine, started
+from benchmarks.serving.gateway_process import FAULTS
+
+INDEX = "overhead"
+MATCH = {"query": {"match": {"text": "tides"}}}
+REQUESTS: dict[str, tuple[str, str, bytes]] = {
+    "get": ("GET", f"/{INDEX}/_doc/1", b""),
+    "search": ("POST", f"/{INDEX}/_search", json.dumps(MATCH).encode()),
+    "search_100_hits": ("POST", f"/{INDEX}/_search", json.dumps({**MATCH, "size": 100}).encode()),
+}
+HEADERS = {"Content-Type": "application/json"}
+AT_ONCE = 8
+ASKED = json.dumps({**MATCH, "ext": {"relsearch": {"budget_ms": 200}}}).encode()
+
+
+def main() -> None:
+    """Measure, print and record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=1000, help="of each kind, directly and through the gateway")
+    parser.add_argument("--engines", nargs="+", choices=NAMES, default=list(NAMES))
+    options = parser.parse_args()
+    engines = {name: _measure(name, options.requests) for name in options.engines}
+    figures = {
+        "gateway_overhead_ms": engines[options.engines[0]]["overhead_ms"],
+        "searches_lost": sum(each["searches_lost"] for each in engines.values()),
+        "requests_of_a_kind": options.requests,
+        "engines": engines,
+    }
+    record("gateway_overhead", figures)
+    print(json.dumps(figures, indent=1))
+
+
+def _measure(name: str, requests: int) -> dict[str, Any]:
+    with engine(name) as url:
+        _fill(url)
+        with started([sys.executable, "-m", "benchmarks.serving.gateway_process", url, "none"]) as through:
+            kinds = {kind: _overhead(url, through, request, requests) for kind, request in REQUESTS.items()}
+        lost = {fault: _lost(url, fault, max(requests // 5, AT_ONCE)) for fault in FAULTS}
+    overhead = statistics.median(figures["overhead_ms"] for figures in kinds.values())
+    return {"overhead_ms": overhead, "kinds": kinds, "searches_lost": sum(lost.values()), "lost_by_fault": lost}
+
+
+def _fill(url: str) -> None:
+    lines = []
+    for number in range(300):
+        source = {"title": f"Document {number}", "text": "tides " * (number % 17 + 1) + "of the sea " * 20}
+        lines += [{"index": {"_index": INDEX, "_id": str(number)}}, source]
+    body = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    _ask(_connection(url), "POST", "/_bulk?refresh=true", body)
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    address = urlsplit(url)
+    return http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+
+
+def _ask(connection: http.client.HTTPConnection, method: str, path: str, body: bytes) -> float:
+    """Return the seconds that a request takes to its last byte."""
+    began = time.perf_counter()
+    connection.request(method, path, body or None, HEADERS)
+    response = connection.getresponse()
+    response.read()
+    elapsed = time.perf_counter() - began
+    if response.status != 200:
+        raise SystemExit(f"{method} {path} gave {response.status}")
+    return elapsed
+
+
+def _overhead(url: str, through: str, request: tuple[str, str, bytes], requests: int) -> dict[str, float]:
+    direct, gateway = _connection(url), _connection(through)
+    pairs = []
+    for turn in range(requests + requests // 10 + 1):
+        # Which comes first alternates, so that neither finds the other's caches warm.
+        first, second = (direct, gateway) if turn % 2 else (gateway, direct)
+        seconds = {id(first): _ask(first, *request), id(second): _ask(second, *request)}
+        pairs.append((seconds[id(direct)], seconds[id(gateway)]))
+    measured = pairs[requests // 10 :]  # the first ones warm up
+    return {
+        "direct_ms": round(1000 * statistics.median(pair[0] for pair in measured), 3),
+        "gateway_ms": round(1000 * statistics.median(pair[1] for pair in measured), 3),
+        "overhead_ms": round(1000 * statistics.median(pair[1] - pair[0] for pair in measured), 3),
+    }
+
+
+def _lost(url: str, fault: str, searches: int) -> int:
+    """Return how many reranked searches, AT_ONCE at a time, came back without the engine's hits."""
+    with started([sys.executable, "-m", "benchmarks.serving.gateway_process", url, fault]) as through:
+        return asyncio.run(_count_lost(through, searches))
+
+
+async def _count_lost(through: str, searches: int) -> int:
+    async with aiohttp.ClientSession(through) as session:
+        lanes = [_count_lane(session, searches // AT_ONCE) for _ in range(AT_ONCE)]
+        return sum(await asyncio.gather(*lanes))
+
+
+async def _count_lane(session: aiohttp.ClientSession, searches: int) -> int:
+    lost = 0
+    for _ in range(searches):
+        try:
+            async with session.post(f"/{INDEX}/_search", data=ASKED, headers=HEADERS) as response:
+                answer = await response.json()
+                lost += response.status != 200 or len(answer["hits"]["hits"]) != 10
+        except aiohttp.ClientError:
+            lost += 1
+    return lost
+
+
+if __name__ == "__main__":
+    main()
