@@ -1,4 +1,4 @@
-"""Write labels in the formats that other tools read; missing ones (no grade) are left out."""
+"""Labels in the formats that other tools read; missing ones (no grade) are left out."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import polars as pl
 
 from relsearch.core.errors import DataError
-from relsearch.core.files.text_files import write_text
 from relsearch.exporters.trec import graded
 
 
-def write_beir_qrels(judgments: pl.DataFrame, path: Path) -> None:
-    """Write BEIR's qrels: a header, then query id, document id, grade."""
+def beir_qrels(judgments: pl.DataFrame) -> str:
+    """Return BEIR's qrels: a header, then query id, document id, grade."""
     rows: list[Sequence[object]] = [["query-id", "corpus-id", "score"], *graded(judgments).iter_rows()]
-    write_text(path, _delimited(rows, "\t"))
+    return _delimited(rows, "\t")
 
 
-def write_quepid(judgments: pl.DataFrame, queries: Mapping[str, str], path: Path) -> None:
-    """Write Quepid's basic CSV: query text, document id, rating."""
+def quepid(judgments: pl.DataFrame, queries: Mapping[str, str]) -> str:
+    """Return Quepid's basic CSV: query text, document id, rating; raise DataError for a query without a text."""
     rows: list[Sequence[object]] = [["query", "docid", "rating"]]
     rows += [[_text(queries, query_id), doc_id, grade] for query_id, doc_id, grade in graded(judgments).iter_rows()]
-    write_text(path, _delimited(rows, ","))
+    return _delimited(rows, ",")
 
 
-def write_opensearch(judgments: pl.DataFrame, queries: Mapping[str, str], path: Path, *, name: str) -> None:
-    """Write an OpenSearch Search Relevance import body: a judgment list, ratings as strings."""
+def opensearch(judgments: pl.DataFrame, queries: Mapping[str, str], *, name: str) -> str:
+    """Return an OpenSearch Search Relevance import body: a judgment list called `name`, ratings as strings.
+
+    Raise DataError for a query without a text.
+    """
     ratings = [
         {
             "query": _text(queries, query_id),
@@ -38,11 +39,14 @@ def write_opensearch(judgments: pl.DataFrame, queries: Mapping[str, str], path: 
         for query_id, rows in _by_query(judgments)
     ]
     body = {"name": name, "description": "written by relsearch", "type": "IMPORT_JUDGMENT", "judgmentRatings": ratings}
-    write_text(path, json.dumps(body, ensure_ascii=False, indent=1))
+    return _json(body)
 
 
-def write_rank_eval(judgments: pl.DataFrame, queries: Mapping[str, str], path: Path, *, index: str, field: str) -> None:
-    """Write an Elasticsearch `_rank_eval` body that measures a match query on a field by DCG at 10, normalised."""
+def rank_eval(judgments: pl.DataFrame, queries: Mapping[str, str], *, index: str, field: str) -> str:
+    """Return an Elasticsearch `_rank_eval` body: a match query on a field, measured by DCG at 10, normalised.
+
+    Raise DataError for a query without a text.
+    """
     requests = [
         {
             "id": query_id,
@@ -51,8 +55,7 @@ def write_rank_eval(judgments: pl.DataFrame, queries: Mapping[str, str], path: P
         }
         for query_id, rows in _by_query(judgments)
     ]
-    body = {"requests": requests, "metric": {"dcg": {"k": 10, "normalize": True}}}
-    write_text(path, json.dumps(body, ensure_ascii=False, indent=1))
+    return _json({"requests": requests, "metric": {"dcg": {"k": 10, "normalize": True}}})
 
 
 def _text(queries: Mapping[str, str], query_id: str) -> str:
@@ -64,6 +67,10 @@ def _text(queries: Mapping[str, str], query_id: str) -> str:
 def _by_query(judgments: pl.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
     groups = graded(judgments).group_by("query_id", maintain_order=True)
     return [(str(query_id), list(rows.select("doc_id", "grade").iter_rows())) for (query_id,), rows in groups]
+
+
+def _json(body: Mapping[str, object]) -> str:
+    return json.dumps(body, ensure_ascii=False, indent=1) + "\n"
 
 
 def _delimited(rows: Sequence[Sequence[object]], delimiter: str) -> str:

@@ -62,8 +62,13 @@ def is_run_of(path: Path, tag: str) -> bool:
 
 def write_qrels(judgments: pl.DataFrame, path: Path) -> None:
     """Write a judgments table as TREC qrels, without missing labels."""
+    write_text(path, qrels_text(judgments))
+
+
+def qrels_text(judgments: pl.DataFrame) -> str:
+    """Return a judgments table as the text of TREC qrels, without missing labels; raise DataError as `graded` does."""
     rows = graded(judgments).iter_rows()
-    write_text(path, "".join(f"{query_id} 0 {doc_id} {grade}\n" for query_id, doc_id, grade in rows))
+    return "".join(f"{query_id} 0 {doc_id} {grade}\n" for query_id, doc_id, grade in rows)
 
 
 def graded(judgments: pl.DataFrame) -> pl.DataFrame:

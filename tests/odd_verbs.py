@@ -93,6 +93,8 @@ VERBS = {
                             "--characters 40 -o new.csv", {"a.trec": RUN, **LABELS, **UNLABELLED}, share=0.2),
     "review --import": Verb("review judged.parquet --import sheet.csv --qrels human.qrels --scale 0-3 --overwrite",
                             {"sheet.csv": SHEET, **LABELS}, adds_to="human.qrels", share=0.3),
+    "labels": Verb("labels judged.parquet --format rank-eval --collection source --index d --field text -o new.json",
+                   {**LABELS, **UNLABELLED}, share=0.2),
     "queries": Verb("queries log.csv -o new.jsonl --text-key query --count-key count --min-count 1 --drop-personal",
                     {"log.csv": LOG}, share=0.3),
     "ingest": Verb(f"ingest source {DEAD} --language english --k1 0.9 --b 0.4 --template {{text}}", COLLECTION, 0.05),

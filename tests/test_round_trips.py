@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from relsearch.core import tables
 from relsearch.core.errors import DataError
-from relsearch.core.files.text_files import csv_rows, encodable
+from relsearch.core.files.text_files import csv_rows, encodable, write_text
 from relsearch.core.ids import id_fault
 from relsearch.core.tables import candidates_table, judgments_table
 from relsearch.core.types import SCALES, Candidate, Document, Judgment
@@ -21,7 +21,7 @@ from relsearch.data.collection import load_collection
 from relsearch.data.query_log import LoggedQuery, QueryLog
 from relsearch.data.trec import read_qrels, read_run
 from relsearch.exporters.corpus import write_corpus
-from relsearch.exporters.labels import write_beir_qrels, write_quepid
+from relsearch.exporters.labels import beir_qrels, quepid
 from relsearch.exporters.trec import write_qrels, write_run
 from relsearch.labels.csv_form import read_csv, to_csv
 from tests.odd_inputs import answers, odd, odd_ids
@@ -82,7 +82,7 @@ def test_qrels(tmp_path: Path, grades: dict[tuple[str, str], int], name: str) ->
     beir = tmp_path / "qrels" / name.replace("file", "test.tsv")
     for other in beir.parent.glob("*"):
         other.unlink()
-    assert answers(lambda: write_beir_qrels(labels, beir)) == holds
+    assert answers(lambda: write_text(beir, beir_qrels(labels))) == holds
     if holds:
         assert read_qrels(tmp_path / name, SCALE).equals(labels)
         assert judgments_table(load_collection(str(tmp_path)).qrels()).equals(labels)
@@ -161,4 +161,4 @@ def test_what_no_file_can_hold_is_refused_by_name() -> None:
     with pytest.raises(DataError, match="document 'd' of query 'q' has two different grades"):
         write_qrels(twice, Path("never"))
     with pytest.raises(DataError, match="query 'q' is labelled but has no text"):
-        write_quepid(twice.head(1), {}, Path("never"))
+        quepid(twice.head(1), {})

@@ -1,15 +1,21 @@
-"""The verbs that label without a pipeline: `grade` by a judge, `review` by people."""
+"""The verbs that label without a pipeline: `grade` by a judge, `review` by people, `labels` for other tools."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from relsearch.cli.app import JsonOption, app
 from relsearch.core.template import DEFAULT_TEMPLATE
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+LabelFormat = Literal["trec", "beir", "quepid", "opensearch", "rank-eval"]
 
 
 @app.command()
@@ -113,3 +119,62 @@ def review(
         typer.echo(text if output is None else "", nl=False)
     else:
         raise typer.BadParameter("give JUDGMENTS, --collection and --export, or --import and --qrels")
+
+
+@app.command("labels")
+def write_labels(
+    judgments: Annotated[
+        Path,
+        typer.Argument(metavar="JUDGMENTS", help="A judgments table (.parquet) or TREC qrels."),
+    ],
+    format: Annotated[  # noqa: A002 - the option's name
+        LabelFormat, typer.Option("--format", help="The tool that reads them.")
+    ],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; default: stdout.")] = None,
+    collection: Annotated[
+        str, typer.Option(help="Where the queries' texts come from, as in grade; for all but trec and beir.")
+    ] = "",
+    index: Annotated[str, typer.Option(help="rank-eval: the index that is searched.")] = "",
+    field: Annotated[str, typer.Option(help="rank-eval: the field that is searched.")] = "",
+    name: Annotated[str, typer.Option(help="opensearch: the name of the judgment list.")] = "relsearch",
+) -> None:
+    """Write labels for other tools: trec_eval, BEIR, Quepid, OpenSearch Search Relevance, Elasticsearch `_rank_eval`.
+
+    relsearch labels judgments.parquet --format quepid --collection my-collection -o quepid.csv
+
+    relsearch labels human.qrels --format rank-eval --collection my-collection --index docs --field text
+
+    A label without a grade is left out; grades stay as they are.
+    """
+    from relsearch.core.files.outputs import check_output
+    from relsearch.core.files.text_files import encodable, read_text, write_text
+    from relsearch.data.collection import load_collection
+    from relsearch.data.trec import read_labels
+
+    if format not in ("trec", "beir") and not collection:
+        raise typer.BadParameter(f"{format} holds the queries' texts: give --collection")
+    if format == "rank-eval" and not (index and field):
+        raise typer.BadParameter("rank-eval searches an index: give --index and --field")
+    labels = read_labels(judgments, None)
+    queries = {query.query_id: query.text for query in load_collection(collection).queries()} if collection else {}
+    text = _label_text(labels, format, queries, index=index, field=field, name=name)
+    if output is None:
+        typer.echo(encodable(text), nl=False)
+        return
+    check_output(output, inputs=[judgments], ours=lambda path: read_text(path) == text)
+    write_text(output, text)
+
+
+def _label_text(
+    labels: pl.DataFrame, form: LabelFormat, queries: dict[str, str], *, index: str, field: str, name: str
+) -> str:
+    from relsearch.exporters import labels as formats
+    from relsearch.exporters.trec import qrels_text
+
+    if form == "quepid":
+        return formats.quepid(labels, queries)
+    if form == "opensearch":
+        return formats.opensearch(labels, queries, name=name)
+    if form == "rank-eval":
+        return formats.rank_eval(labels, queries, index=index, field=field)
+    return formats.beir_qrels(labels) if form == "beir" else qrels_text(labels)

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from relsearch.cli.app import JsonOption, ResamplesOption, SeedOption, app, print_result
-from relsearch.core.errors import DataError
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from relsearch.core.types import Scale
 
 _SCALES = "0-3, 1-4, binary or lowest-highest:relevant"
 
@@ -45,14 +39,14 @@ def evaluate(
     """
     from relsearch.core.measures import default_measures, parse_measures
     from relsearch.core.scale import parse_scale
-    from relsearch.data.trec import Runs
+    from relsearch.data.trec import Runs, read_labels
     from relsearch.measure.evaluate import evaluate as evaluate_runs
     from relsearch.measure.evaluate import refuse_judge_labels
     from relsearch.measure.query_values import inferred_level
 
     parse_measures(measure or [])
     parsed = parse_scale(scale) if scale is not None else None
-    labels = _labels(qrels, parsed)
+    labels = read_labels(qrels, parsed)
     refuse_judge_labels(labels, allow=judge_labels)
     level = parsed.level if parsed else inferred_level(labels)
     result = evaluate_runs(
@@ -84,6 +78,7 @@ def agree(
     from relsearch.core.files.atomic import replace_text
     from relsearch.core.files.outputs import check_output
     from relsearch.core.scale import parse_scale
+    from relsearch.data.trec import read_labels
     from relsearch.measure.agreement import agreement
     from relsearch.measure.plot import is_diagram
     from relsearch.measure.reliability import has_probabilities, reliability
@@ -91,7 +86,7 @@ def agree(
     if plot is not None:
         check_output(plot, inputs=[qrels, judged], ours=is_diagram)
     parsed = parse_scale(scale)
-    human, labels = _labels(qrels, parsed), _labels(judged, parsed)
+    human, labels = read_labels(qrels, parsed), read_labels(judged, parsed)
     found = agreement(human, labels, parsed, resamples=resamples, seed=seed)
     for note in found.notes:
         typer.echo(note, err=True)
@@ -103,19 +98,6 @@ def agree(
         replace_text(plot, bins.to_svg())
     both = {**found.to_json(), "reliability": bins.to_json()}
     typer.echo(json.dumps(both, indent=1) if as_json else f"{found.to_table()}\n\n{bins.to_table()}")
-
-
-def _labels(path: Path, scale: Scale | None) -> pl.DataFrame:
-    from relsearch.core import tables
-    from relsearch.data.trec import read_qrels
-
-    if path.suffix != ".parquet":
-        return read_qrels(path, scale)
-    labels = tables.read(path, tables.JUDGMENTS)
-    grades = labels["grade"].drop_nulls()
-    if scale and (outside := sorted(set(grades) - set(scale.grades))):
-        raise DataError(f"{path}: grade {outside[0]} is outside scale {scale.lowest}-{scale.highest}; pass --scale")
-    return labels
 
 
 def _named(paths: list[Path]) -> dict[str, Path]:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import polars as pl
 
+from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import csv_rows, fail, lines
 from relsearch.core.ids import id_fault, shown
-from relsearch.core.tables import CANDIDATES, judgments_table
+from relsearch.core.tables import CANDIDATES, JUDGMENTS, judgments_table, read
 from relsearch.core.types import Judgment, Query, Scale
 
 # trec_eval's white space; str.split() splits at more signs, which make no columns elsewhere.
@@ -104,6 +105,20 @@ def read_qrels(path: Path, scale: Scale | None) -> pl.DataFrame:
     trec_eval takes them for not relevant; without a scale, negative grades become 0.
     """
     return judgments_table(once(trec_labels(path, scale)))
+
+
+def read_labels(path: Path, scale: Scale | None) -> pl.DataFrame:
+    """Return a judgments table, from a .parquet file as it is, from any other as read_qrels does.
+
+    Raise DataError where a grade of a .parquet file is outside the scale.
+    """
+    if path.suffix != ".parquet":
+        return read_qrels(path, scale)
+    labels = read(path, JUDGMENTS)
+    grades = labels["grade"].drop_nulls()
+    if scale and (outside := sorted(set(grades) - set(scale.grades))):
+        raise DataError(f"{path}: grade {outside[0]} is outside scale {scale.lowest}-{scale.highest}; pass --scale")
+    return labels
 
 
 def trec_labels(path: Path, scale: Scale | None) -> Iterator[Label]:
