@@ -15,8 +15,8 @@ from tqdm import tqdm
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.files.text_files import parse_json, read_text
 from relsearch.core.types import Candidate, Document, Query
-from relsearch.index.engine.hits import engine_scores, hit_documents
-from relsearch.index.engine.http import DOC_ID, Server
+from relsearch.index.engine.hits import engine_scores, hit_documents, no_text_error, source_paths
+from relsearch.index.engine.http import Server
 
 PLACEHOLDER = "{{query}}"
 _LOOKED_UP_AT_ONCE = 500
@@ -49,8 +49,7 @@ def fetch(
     counts once, where it is highest. Raise SearchEngineError where the server refuses, ConfigError where no hit has
     text in the fields.
     """
-    kept = ["fields", DOC_ID]  # of relsearch's own indices
-    wanted = {"track_total_hits": False, "_source": [*names.values(), *kept]}
+    wanted = {"track_total_hits": False, "_source": source_paths(names)}
     path = f"/{quote(index, safe=',*')}/_search"
     documents: dict[str, Document] = {}
     candidates: list[Candidate] = []
@@ -61,8 +60,7 @@ def fetch(
             unique.setdefault(hit["_id"], hit)
         found = {document.doc_id: document for document in hit_documents(unique.values(), names)}
         if hits and not found and not documents:
-            paths = ", ".join(names.values())
-            raise ConfigError(f"index {index!r}: hits have no text in {paths}; name their fields, --field text=PATH")
+            raise no_text_error(hits, names, f"name the fields of index {index!r}, --field text=PATH")
         documents |= found
         scored = zip(found, engine_scores([unique[doc_id] for doc_id in found]), strict=True)
         candidates += (

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from relsearch.core.types import Document
-from relsearch.index.engine.hits import hit_documents
+from relsearch.index.engine.hits import hit_documents, no_text_error
 from relsearch.index.engine.http import Server
 
 _PAGE = 500
@@ -20,7 +20,8 @@ def sample(
 ) -> Iterator[Document]:
     """Yield up to `size` documents that have text, the same for the same seed while the index does not change.
 
-    The engine orders all documents by a random score of their sequence number; `names` gives the fields' paths.
+    The engine orders all documents by a random score of their sequence number; `names` gives the fields' paths. Raise
+    ConfigError where the hits carry no `_source`.
     """
     body = _first_page(seed)
     seen: set[str] = set()
@@ -32,6 +33,8 @@ def sample(
                 if document.doc_id not in seen and len(seen) < size:
                     seen.add(document.doc_id)
                     yield document
+            if hits and not seen and not any("_source" in hit for hit in hits):
+                raise no_text_error(hits, names, f"name the fields of index {index!r}, --field text=PATH")
             if len(hits) < _PAGE:
                 return
             body["search_after"] = hits[-1]["sort"]

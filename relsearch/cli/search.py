@@ -90,8 +90,8 @@ def found_table(found: Found) -> str:
 
 
 def _row(rank: int, hit: Hit) -> list[str]:
-    from relsearch.index.engine.hits import source_fields
+    from relsearch.index.engine.hits import hit_fields
 
-    text = " ".join(" ".join(source_fields(hit.source).values()).split())
+    text = " ".join(" ".join(hit_fields({"_source": hit.source}).values()).split())
     shown = hit.doc_id if len(hit.doc_id) <= _LONGEST_ID else hit.doc_id[: _LONGEST_ID - 1] + "…"
     return [str(rank), str(hit.engine_rank), "-" if hit.score is None else f"{hit.score:.3f}", shown, text]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import encodable
@@ -17,7 +17,7 @@ def field_texts(where: str, row: Mapping[str, object], read: Container[str]) -> 
     """
     fields = {}
     for name, value in row.items():
-        text = _text(value)
+        text = text_of(value)
         if text is None and name in read:
             kind = type(value).__name__
             raise DataError(f"{where}: field {shown(name)} is a {kind}; expected text, a number or a list of texts")
@@ -26,8 +26,12 @@ def field_texts(where: str, row: Mapping[str, object], read: Container[str]) -> 
     return fields
 
 
-def _text(value: object) -> str | None:
-    """The value as text; None where it is none: a truth value, an object, a vector, a number that is not finite."""
+def text_of(value: object) -> str | None:
+    """Return a field's value as text that UTF-8 can encode, "" for null.
+
+    Return None for what is no text: a truth value, an object, a list that is not of texts (a vector), a number that is
+    not finite.
+    """
     if value is None:
         return ""
     if isinstance(value, str):
@@ -37,3 +41,32 @@ def _text(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return str(value) if isinstance(value, int) or math.isfinite(value) else None
+
+
+def path_text(source: Mapping[str, object], path: str) -> str:
+    """Return the text at a dotted path of a JSON document, "" where there is none.
+
+    Keys may hold dots themselves. Lists, also of objects, are looked into; their texts and numbers are joined by
+    spaces.
+    """
+    return " ".join(text for value in _values_at(source, path) if (text := text_of(value)))
+
+
+def _values_at(node: object, path: str) -> Iterator[object]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _values_at(item, path)
+    elif isinstance(node, Mapping):
+        if path in node:
+            yield from _leaves(node[path])
+        for place, sign in enumerate(path):
+            if sign == "." and path[:place] in node:
+                yield from _values_at(node[path[:place]], path[place + 1 :])
+
+
+def _leaves(value: object) -> Iterator[object]:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value

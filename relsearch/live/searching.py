@@ -17,7 +17,7 @@ from typing import Any
 
 from relsearch.core.errors import ConfigError, SearchEngineError
 from relsearch.core.template import template_fields
-from relsearch.index.engine.hits import engine_scores, source_fields
+from relsearch.index.engine.hits import engine_scores, hit_fields, no_text_error
 from relsearch.index.engine.http import match_body
 from relsearch.rerank.bundle import bundle_folder
 from relsearch.rerank.reranker import Reranker
@@ -145,9 +145,9 @@ class _Plan:
 
     def scores(self, hits: Sequence[Mapping[str, Any]], stop: Event) -> list[float]:
         """Return one score for each hit in the window; raise where the reranker gives anything else."""
-        texts = [self.reranker.render(source_fields(hit.get("_source", {}), self.names)) for hit in hits[: self.window]]
+        texts = [self.reranker.render(hit_fields(hit, self.names)) for hit in hits[: self.window]]
         if texts and not any(texts):
-            raise ConfigError(f"no hit has a field that the bundle reads: {', '.join(self.names.values())}; set fields")
+            raise no_text_error(hits, self.names, "set fields to the paths of what the bundle reads")
 
         def check() -> None:
             if stop.is_set():
@@ -167,7 +167,7 @@ class _Plan:
         known: list[float | None] = [*(scores or [])]
         known += [None] * (len(hits) - len(known))
         ranked = [
-            Hit(hit["_id"], hit["_index"], score, rank, engine_score, hit.get("_source", {}))
+            Hit(hit["_id"], hit["_index"], score, rank, engine_score, hit.get("_source") or {})
             for rank, (hit, score, engine_score) in enumerate(zip(hits, known, engine_scores(hits), strict=True), 1)
         ]
         ranked.sort(key=lambda hit: (hit.score is None, -(hit.score or 0.0), hit.engine_rank))

@@ -105,7 +105,7 @@ def test_fields_that_no_hit_has_are_named(filled: Server, folder: Path) -> None:
     command = ["fetch", str(folder), "--engine", filled.name, "--url", filled.url, "--index", NAME]
     result = CliRunner().invoke(app, [*command, "--field", "text=body_of_text"])
     assert isinstance(result.exception, ConfigError)
-    assert "hits have no text in body_of_text; name their fields" in str(result.exception)
+    assert "hits have no text in body_of_text; name the fields of index" in str(result.exception)
     assert not (folder / "corpus.jsonl").exists()
 
 
