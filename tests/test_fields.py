@@ -13,8 +13,8 @@ from relsearch.core.errors import ConfigError
 from relsearch.core.settings.config import CollectionConfig, Config
 from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.pipeline.artifacts import building
-from relsearch.pipeline.stages.context import Context
 from relsearch.pipeline.stages.gather import collect
+from relsearch.pipeline.stages.inputs import Artefacts, open_collected
 
 WHOLE = {"title": "Tides", "url": "sea.org/tides", "meta": "By the sea", "body": "The moon pulls."}
 ROWS = [{"_id": "whole", **WHOLE}, {"_id": "bare", "body": "Only a body."}]
@@ -31,10 +31,9 @@ def folder(tmp_path: Path) -> Path:
 
 def _texts(folder: Path, template: str) -> list[str]:
     config = Config(output=folder / "out", collection=CollectionConfig(source=str(folder), template=template))
-    context = Context(config)
-    with building(context.path("collect"), "collect", expected="x") as work:
-        collect(context, work)
-    pairs = context.pairs(pl.DataFrame({"query_id": ["q", "q"], "doc_id": ["whole", "bare"]}))
+    with building(Artefacts(config.output).path("collect"), "collect", expected="x") as work:
+        collect(config, work)
+    pairs = open_collected(config).pairs(pl.DataFrame({"query_id": ["q", "q"], "doc_id": ["whole", "bare"]}))
     assert [pair.query for pair in pairs] == ["tides", "tides"]
     return [pair.text for pair in pairs]
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from relsearch.core.settings.config import TrainConfig
+from relsearch.core.settings.config import Config, TrainConfig
 from relsearch.core.types import Pair
 from relsearch.encoders.encoder import Encoder, load_encoder
 from relsearch.encoders.loading import HEAD
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, Pools
 from relsearch.pipeline.stages.training import human_examples
 from relsearch.rerank.card import Evaluation
 from relsearch.rerank.cross.fit import fit
@@ -37,13 +37,14 @@ _MEAN_HEAD = r"(^|\.)2\.linear\."
 
 @dataclass(frozen=True)
 class ByHand:
-    """One way to train a cross-encoder on a context's collection, for its `[train]` minutes.
+    """One way to train a cross-encoder on a pipeline's collection, for its `[train]` minutes.
 
     `prior`: whether the scores start at the base's cosine, or at nothing. `objective` is the loss of a list, by
     default that of `[train]`; `pooling` is what the head reads: the first token, or the mean of all.
     """
 
-    context: Context
+    config: Config
+    pools: Pools
     prior: bool = True
     objective: Objective | None = None
     pooling: Literal["first", "mean"] = "first"
@@ -51,16 +52,16 @@ class ByHand:
     @cached_property
     def encoder(self) -> Encoder:
         """What gives the cosine."""
-        return load_encoder(self.context.config.train_encoder, keep=self.context.vectors)
+        return load_encoder(self.config.train_encoder, keep=Artefacts(self.config.output).vectors)
 
     def train(self, examples: Sequence[pl.DataFrame], texts: Texts, folder: Path) -> tuple[list[Evaluation], HandMade]:
         """Learn from one table of examples after the other, the same time each; return the last looks at dev."""
-        context, config, encoder = self.context, self.context.config.train, self.encoder
+        config, encoder = self.config.train, self.encoder
         share = config.model_copy(
             update={"minutes": config.minutes / len(examples), "max_steps": config.max_steps // len(examples)}
         )
         lists = [
-            build_lists(each, size=config.documents_per_query, epochs=config.epochs, seed=context.config.seed)
+            build_lists(each, size=config.documents_per_query, epochs=config.epochs, seed=self.config.seed)
             for each in examples
         ]
         lists = [each[: share.max_steps] for each in lists]
@@ -76,7 +77,7 @@ class ByHand:
         return history, HandMade(model, encoder, prior if self.prior else None)
 
     def _start(self, config: TrainConfig) -> CrossEncoder:
-        model = load_start(config.base, max_length=config.max_length, seed=self.context.config.seed)
+        model = load_start(config.base, max_length=config.max_length, seed=self.config.seed)
         return model if self.pooling == "first" else _mean_pooled(config)
 
     def _fit(
@@ -88,8 +89,8 @@ class ByHand:
         config: TrainConfig,
         output: Path,
     ) -> list[Evaluation]:
-        scale, seed = self.context.config.scale, self.context.config.seed
-        dev_examples = human_examples(self.context, "dev")
+        scale, seed = self.config.scale, self.config.seed
+        dev_examples = human_examples(self.config, "dev", pools=self.pools)
         dev = dev_set_of(dev_examples, texts, self.encoder, prior=prior, scale=scale, depth=config.dev_depth)
         if not self.prior:
             dev = replace(dev, priors=np.zeros_like(dev.priors))

@@ -36,7 +36,7 @@ from relsearch.judge.registry import open_judge
 from relsearch.labels import augment as policy
 from relsearch.measure.query_values import query_values
 from relsearch.pipeline.order import run_verb
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, Pools, open_pools
 from relsearch.pipeline.stages.judges import reranker_judge
 from relsearch.pipeline.stages.runs import reorder
 from relsearch.pipeline.stages.training import train_on
@@ -65,7 +65,7 @@ def main() -> None:
     config = _config(arguments.output, STUDENTS[arguments.student], steps=arguments.steps)
     for verb in ("collect", "index", "pool"):
         list(run_verb(verb, config))
-    trial = Trial(Context(config), arguments.output / f"{arguments.student}-{arguments.steps}")
+    trial = Trial(config, open_pools(config), arguments.output / f"{arguments.student}-{arguments.steps}")
     every = len(trial.labelled)
     values: dict[tuple[int, str], list[list[float]]] = {}
     arms = [*product(arguments.k, (HUMAN, READY, SELF)), (every, HUMAN)]
@@ -75,7 +75,7 @@ def main() -> None:
         print(f"seed {seed}, k {k}, {arm}: {np.mean(found):.4f}", flush=True)
     rows = [_row(k, *(values[k, arm] for arm in (HUMAN, READY, SELF))) for k in arguments.k]
     print(table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows]))
-    pools = unlabelled_pools(trial.context)
+    pools = unlabelled_pools(trial.pools)
     figures = {
         "rows": rows,
         "every_label": {"k": every, "human_only": _mean(values[every, HUMAN])},
@@ -101,26 +101,29 @@ def _config(output: Path, student: EncoderConfig, *, steps: int) -> Config:
 class Trial:
     """One student on one collection; what was measured stays in `folder`."""
 
-    context: Context
+    config: Config
+    pools: Pools
     folder: Path
 
     @cached_property
     def labelled(self) -> list[str]:
         """The queries of 2021 and 2023 with a relevant document."""
-        human = self.context.human
-        relevant = human.filter(pl.col("grade") >= self.context.config.scale.relevant)["query_id"].unique()
-        return sorted(self.context.split("train", "dev") & set(relevant))
+        human = self.pools.collected.human
+        relevant = human.filter(pl.col("grade") >= self.config.scale.relevant)["query_id"].unique()
+        return sorted(self.pools.collected.split("train", "dev") & set(relevant))
 
     @cached_property
     def first_stage(self) -> pl.DataFrame:
         """BM25's run of the test queries."""
-        return self.context.first_stage.filter(pl.col("query_id").is_in(self.context.split("test")))
+        return self.pools.first_stage.filter(pl.col("query_id").is_in(self.pools.collected.split("test")))
 
     @cached_property
     def untrained(self) -> list[float]:
         """The measure of the student's untrained cosine."""
-        encoder = load_encoder(self.context.config.train_encoder, keep=self.context.vectors)
-        return self._measured(reorder(self.first_stage, encoder.cosines(self.context.pairs(self.first_stage)).tolist()))
+        encoder = load_encoder(self.config.train_encoder, keep=Artefacts(self.config.output).vectors)
+        return self._measured(
+            reorder(self.first_stage, encoder.cosines(self.pools.collected.pairs(self.first_stage)).tolist())
+        )
 
     def values(self, k: int, seed: int, arm: str) -> list[float]:
         """Train one arm and return its measure of each test query; a finished one is read."""
@@ -129,9 +132,9 @@ class Trial:
         if not done.is_file():
             started = time.perf_counter()
             self._train(k, seed, arm, folder / "model")
-            texts = {pair.doc_id: pair.text for pair in self.context.pairs(self.first_stage)}
+            texts = {pair.doc_id: pair.text for pair in self.pools.collected.pairs(self.first_stage)}
             scorer = open_model(folder / "model", exact=False)
-            run = rerank_run(self.first_stage, self.context.query_texts, texts, Reranker(scorer), depth=100)
+            run = rerank_run(self.first_stage, self.pools.collected.query_texts, texts, Reranker(scorer), depth=100)
             if arm != HUMAN:  # that one grades for the arm beside it
                 shutil.rmtree(folder / "model")
             kept = {"values": self._measured(run), "seconds": time.perf_counter() - started}
@@ -144,38 +147,50 @@ class Trial:
         return [json.loads(path.read_text("utf-8"))["seconds"] for path in self.folder.glob("*/values.json")]
 
     def _train(self, k: int, seed: int, arm: str, folder: Path) -> None:
-        context, config = self.context, self.context.config
+        config, pools, vectors = self.config, self.pools, Artefacts(self.config.output).vectors
         drawn = random.Random(seed).sample(self.labelled, k)  # noqa: S311 - a seeded draw, not a secret
         held_out = max(1, round(_DEV_SHARE * k))
         dev, training = set(drawn[:held_out]), set(drawn[held_out:])
         judged = None
         if arm == READY:
-            judged = judged_pools(context, self.folder.parent / "judged")
+            judged = judged_pools(config, pools, self.folder.parent / "judged")
         elif arm == SELF:
-            human = context.human.filter(pl.col("query_id").is_in(sorted(dev)))
-            judge = reranker_judge(context, self.folder / f"{k}-{seed}-{HUMAN}" / "model", human)
-            judged = judge_all(judge, context.pairs(unlabelled_pools(context)), folder.parent / "judged")
+            human = pools.collected.human.filter(pl.col("query_id").is_in(sorted(dev)))
+            judge = reranker_judge(config, self.folder / f"{k}-{seed}-{HUMAN}" / "model", human, pools=pools)
+            judged = judge_all(judge, pools.collected.pairs(unlabelled_pools(pools)), folder.parent / "judged")
         queries = training | (set(judged["query_id"]) if judged is not None else set())
-        examples = policy.augment(context.human, judged, queries=queries, scale=config.scale, config=config.augment)
-        dev_examples = policy.augment(context.human, None, queries=dev, scale=config.scale, config=config.augment)
-        train_on(context, examples, dev=dev_examples, seed=seed, output=folder)
+        examples = policy.augment(
+            pools.collected.human, judged, queries=queries, scale=config.scale, config=config.augment
+        )
+        dev_examples = policy.augment(
+            pools.collected.human, None, queries=dev, scale=config.scale, config=config.augment
+        )
+        train_on(
+            config,
+            examples,
+            dev=dev_examples,
+            collected=pools.collected,
+            vectors=vectors,
+            seed=seed,
+            output=folder,
+        )
 
     def _measured(self, run: pl.DataFrame) -> list[float]:
-        qrels = self.context.human.filter(pl.col("query_id").is_in(self.context.split("test")))
+        qrels = self.pools.collected.human_in("test")
         values: list[float] = query_values(qrels, run, [MEASURE])[MEASURE].tolist()
         return values
 
 
-def unlabelled_pools(context: Context) -> pl.DataFrame:
+def unlabelled_pools(pools: Pools) -> pl.DataFrame:
     """Return the heads of BM25's runs of 2022, in the order of query and document."""
     mine = pl.col("query_id").str.starts_with(f"{UNLABELLED}:") & (pl.col("rank") <= JUDGED_DEPTH)
-    return context.candidates.filter(mine).sort("query_id", "doc_id")
+    return pools.candidates.filter(mine).sort("query_id", "doc_id")
 
 
-def judged_pools(context: Context, folder: Path) -> pl.DataFrame:
+def judged_pools(config: Config, pools: Pools, folder: Path) -> pl.DataFrame:
     """Return the ready judge's grades of them; they are kept in the folder."""
-    judge = open_judge(context.config, keep=context.vectors)
-    return judge_all(judge, context.pairs(unlabelled_pools(context)), folder)
+    judge = open_judge(config, keep=Artefacts(config.output).vectors)
+    return judge_all(judge, pools.collected.pairs(unlabelled_pools(pools)), folder)
 
 
 def _row(

@@ -30,6 +30,7 @@ from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import record
 from benchmarks.rerankers.own_collections import ENGLISH, OWN, SEED, STEPS, own_domain_config
 from relsearch.core.protocols import Scorer
+from relsearch.core.settings.config import Config
 from relsearch.core.tables import CANDIDATES, read, write
 from relsearch.core.types import Pair
 from relsearch.data.trec import read_qrels
@@ -38,7 +39,7 @@ from relsearch.judge.judgment_store import judge_all
 from relsearch.labels import augment as policy
 from relsearch.measure.evaluate import Evaluation, evaluate
 from relsearch.pipeline.order import run_verb
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, Pools, open_pools
 from relsearch.pipeline.stages.judges import reranker_judge
 from relsearch.pipeline.stages.runs import reorder
 from relsearch.pipeline.stages.training import train_on
@@ -84,7 +85,7 @@ def main() -> None:
         config = own_domain_config(name, arguments.output / name, steps=arguments.steps)
         for verb in ("collect", "index", "pool"):
             list(run_verb(verb, config))
-        trial = Trial(Context(config), arguments.folds, name)
+        trial = Trial(config, open_pools(config), arguments.folds, name)
         print(name, flush=True)
         figures[name] = trial.few_labels(arguments.labelled) if arguments.labelled else trial.every_label()
     kind = "own_domain_few" if arguments.labelled else "own_domain"
@@ -125,7 +126,8 @@ class Arm:
 class Trial:
     """One collection, its labelled queries dealt into folds; what was reranked stays in its folder."""
 
-    context: Context
+    config: Config
+    pools: Pools
     folds: int
     name: str
 
@@ -161,7 +163,7 @@ class Trial:
         return {mix: pl.concat(fold[mix] for fold in folds) for mix in MIXES}
 
     def _measured(self, runs: Mapping[str, pl.DataFrame]) -> Evaluation:
-        human = self.context.human.filter(_of(self._queries))
+        human = self.pools.collected.human.filter(_of(self._queries))
         result = evaluate(human, runs, measures=[MEASURE], resamples=2000, seed=SEED)
         print(result.to_table(), flush=True)
         return result
@@ -192,11 +194,11 @@ class Trial:
 
     @cached_property
     def _first_stage(self) -> pl.DataFrame:
-        return self.context.first_stage.filter(_of(self._queries))
+        return self.pools.first_stage.filter(_of(self._queries))
 
     @cached_property
     def _pairs(self) -> list[Pair]:
-        return self.context.pairs(self._first_stage)
+        return self.pools.collected.pairs(self._first_stage)
 
     @cached_property
     def _texts(self) -> dict[str, str]:
@@ -204,11 +206,11 @@ class Trial:
 
     @cached_property
     def _cosine(self) -> pl.DataFrame:
-        encoder = load_encoder(self.context.config.train_encoder, keep=self.context.vectors)
+        encoder = load_encoder(self.config.train_encoder, keep=Artefacts(self.config.output).vectors)
         return reorder(self._first_stage, encoder.cosines(self._pairs).tolist())
 
     def _reranked(self, run: pl.DataFrame, scorer: Scorer, mix: Mix) -> pl.DataFrame:
-        return rerank_run(run, self.context.query_texts, self._texts, Reranker(scorer, mix=mix), depth=DEPTH)
+        return rerank_run(run, self.pools.collected.query_texts, self._texts, Reranker(scorer, mix=mix), depth=DEPTH)
 
     def _fold(self, number: int, arm: Arm) -> dict[str, pl.DataFrame]:
         """Train without one fold's queries and rerank them; a fold that was reranked before is read."""
@@ -226,24 +228,33 @@ class Trial:
         return {mix: read(path, CANDIDATES) for mix, path in paths.items()}
 
     def _folder(self, number: int, arm: Arm) -> Path:
-        return self.context.config.output / f"fold-{number}{arm.suffix}"
+        return self.config.output / f"fold-{number}{arm.suffix}"
 
     def _train(self, number: int, rest: Sequence[str], arm: Arm) -> None:
-        context, config = self.context, self.context.config
+        config, pools = self.config, self.pools
         known, unknown = (rest, rest[:0]) if arm.labelled is None else (rest[: arm.labelled], rest[arm.labelled :])
         held_out = max(1, round(_DEV_SHARE * len(known)))
         dev, training = set(known[:held_out]), {*known[held_out:], *(unknown if arm.judged else ())}
-        labels = context.labels.filter(_of(known))
+        labels = pools.labels.filter(_of(known))
         judged = None
         if arm.judged:
-            judge = reranker_judge(context, self._folder(number, arm.alone) / "model", labels.filter(_of(dev)))
-            pool = context.first_stage.filter(_of(unknown)).sort("query_id", "doc_id")
-            judged = judge_all(judge, context.pairs(pool), self._folder(number, arm) / "judged")
+            judge = reranker_judge(
+                config, self._folder(number, arm.alone) / "model", labels.filter(_of(dev)), pools=pools
+            )
+            pool = pools.first_stage.filter(_of(unknown)).sort("query_id", "doc_id")
+            judged = judge_all(judge, pools.collected.pairs(pool), self._folder(number, arm) / "judged")
         examples, dev_examples = (
             policy.augment(labels, extra, queries=each, scale=config.scale, config=config.augment)
             for each, extra in ((training, judged), (dev, None))
         )
-        train_on(context, examples, dev=dev_examples, output=self._folder(number, arm) / "model")
+        train_on(
+            config,
+            examples,
+            dev=dev_examples,
+            collected=pools.collected,
+            vectors=Artefacts(config.output).vectors,
+            output=self._folder(number, arm) / "model",
+        )
 
 
 def _flat(dealt: Sequence[list[str]]) -> list[str]:

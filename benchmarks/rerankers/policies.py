@@ -30,7 +30,7 @@ from relsearch.core.tables import CANDIDATES, read, write
 from relsearch.measure.evaluate import evaluate
 from relsearch.pipeline.artifacts import read_manifest
 from relsearch.pipeline.order import run_all
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, open_pools
 from relsearch.rerank.families import open_model
 from relsearch.rerank.interpolation import Mix
 from relsearch.rerank.reorder import rerank_run
@@ -113,10 +113,10 @@ class Bench:
     def __init__(self, config: Config) -> None:
         self.config = config
         _run_until("pool", config)
-        self._context = Context(config)
-        test = pl.col("query_id").is_in(self._context.split("test"))
-        self.test_labels = self._context.human.filter(test)
-        self._first_stage = self._context.first_stage.filter(test)
+        self._pools = open_pools(config)
+        test = pl.col("query_id").is_in(self._pools.collected.split("test"))
+        self.test_labels = self._pools.collected.human.filter(test)
+        self._first_stage = self._pools.first_stage.filter(test)
 
     def runs(self) -> dict[str, pl.DataFrame]:
         """Return every arm's run of the test queries, that of human labels alone first."""
@@ -139,10 +139,10 @@ class Bench:
         path = self._path(name)
         if not path.is_file():
             run, export = self._first_stage, self.config.export
-            scorer = open_model(self._context.path(*model), exact=False)
-            texts = self._context.texts(run["doc_id"])
+            scorer = open_model(Artefacts(self.config.output).path(*model), exact=False)
+            texts = self._pools.collected.texts(run["doc_id"])
             reranker = Reranker(scorer, mix=Mix(export.mix, export.feedback))
-            reranked = rerank_run(run, self._context.query_texts, texts, reranker, depth=DEPTH)
+            reranked = rerank_run(run, self._pools.collected.query_texts, texts, reranker, depth=DEPTH)
             path.parent.mkdir(exist_ok=True)
             write(reranked, path, CANDIDATES)
         return read(path, CANDIDATES)

@@ -13,12 +13,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import polars as pl
-
 from benchmarks.rerankers.trec_dl import chain_config
 from relsearch.exporters.bundle.late_interaction import export_late
 from relsearch.exporters.bundle.onnx import Labelled
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, open_pools
 from relsearch.pipeline.stages.training import human_examples, train_on
 from relsearch.rerank.bundle import MANIFEST, MODEL, SHIPPED, TOKENIZER, open_bundle, seal
 
@@ -35,16 +33,24 @@ def main() -> None:
     parser.add_argument("--chain", type=Path, default=Path("runs/trec-dl"))
     parser.add_argument("--base", default="intfloat/e5-small-v2")
     arguments = parser.parse_args()
-    context = Context(chain_config(arguments.chain))
-    config = context.config
+    config = chain_config(arguments.chain)
+    pools = open_pools(config)
     export = config.export.model_copy(update={"mix": MIX, "feedback": FEEDBACK})
     untrained = config.train.model_copy(update={"max_steps": 32, "learning_rate": 1e-12, "minutes": 0.001})
-    dev = context.human.filter(pl.col("query_id").is_in(context.split("dev"))).sort("query_id", "doc_id")
+    dev = pools.collected.human_in("dev").sort("query_id", "doc_id")
     with tempfile.TemporaryDirectory() as name:
         model, exported = Path(name) / "model", Path(name) / "bundle"
-        report = train_on(context, human_examples(context, "train"), train=untrained, output=model)
+        report = train_on(
+            config,
+            human_examples(config, "train", pools=pools),
+            dev=human_examples(config, "dev", pools=pools),
+            collected=pools.collected,
+            vectors=Artefacts(config.output).vectors,
+            train=untrained,
+            output=model,
+        )
         print(report.card.model_dump_json(indent=1))
-        labelled = Labelled.of(context.pairs(dev), dev, config.scale)
+        labelled = Labelled.of(pools.collected.pairs(dev), dev, config.scale)
         print(export_late(model, exported, labelled=labelled, config=export).reason)
         _ship(exported, base=arguments.base)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,7 +32,7 @@ from relsearch.encoders.encoder import Encoder, load_encoder
 from relsearch.labels import augment as policy
 from relsearch.measure.evaluate import evaluate
 from relsearch.pipeline.order import run_verb
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, Pools, open_pools
 from relsearch.pipeline.stages.runs import reorder
 from relsearch.pipeline.stages.training import human_examples, train_on
 from relsearch.rerank.card import Evaluation
@@ -41,7 +41,7 @@ from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.families import open_model
 from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
-from relsearch.rerank.training.job import Texts
+from relsearch.rerank.training.job import Texts, TrainReport
 
 _ON_E5 = {"base": E5["model"], "encoder": E5}
 _LATE = {"family": "late", "head_multiple": 10}
@@ -102,13 +102,13 @@ def main() -> None:
     config = chain_config(arguments.output, family="cross", minutes=arguments.minutes, steps=arguments.steps)
     for verb in ("collect", "index", "pool"):
         list(run_verb(verb, config))
-    trial = Trial(Context(config))
+    trial = Trial(config, open_pools(config))
     runs = {"bm25": trial.first_stage, **trial.cosines}
     figures = {}
     for arm in ARMS:
         runs[arm.name], figures[arm.name] = trial.run(arm)
         print(f"{arm.name}: {figures[arm.name]}", flush=True)
-    qrels = trial.context.human.filter(pl.col("query_id").is_in(trial.context.split("test")))
+    qrels = trial.pools.collected.human_in("test")
     first = {RESIDUAL: runs.pop(RESIDUAL)}
     result = evaluate(qrels, first | runs, measures=[MEASURE], resamples=2000, seed=SEED)
     print(result.to_table())
@@ -119,25 +119,26 @@ def main() -> None:
 class Trial:
     """The arms on one collection."""
 
-    context: Context
+    config: Config
+    pools: Pools
 
     @property
     def first_stage(self) -> pl.DataFrame:
         """BM25's run of the test queries."""
-        return self.context.first_stage.filter(pl.col("query_id").is_in(self.context.split("test")))
+        return self.pools.first_stage.filter(pl.col("query_id").is_in(self.pools.collected.split("test")))
 
     @property
     def cosines(self) -> dict[str, pl.DataFrame]:
         """What the untrained bases make of it."""
-        found, pairs = {}, self.context.pairs(self.first_stage)
+        found, pairs = {}, self.pools.collected.pairs(self.first_stage)
         for name, arm in (("cosine of MiniLM-L6", Arm("")), ("cosine of e5-small-v2", Arm("", train=_ON_E5))):
-            encoder = load_encoder(self._config(arm).train_encoder, keep=self.context.vectors)
+            encoder = load_encoder(self._config(arm).train_encoder, keep=Artefacts(self.config.output).vectors)
             found[name] = reorder(self.first_stage, encoder.cosines(pairs).tolist())
         return found
 
     def run(self, arm: Arm) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return the arm's run of the test queries and what its training did; a finished arm is read."""
-        folder = self.context.config.output / "arms" / "".join(c for c in arm.name.replace(" ", "-") if c not in ",'")
+        folder = self.config.output / "arms" / "".join(c for c in arm.name.replace(" ", "-") if c not in ",'")
         path, about = folder / "run.parquet", folder / "arm.json"
         if not about.is_file():
             history, scorer = self._train(arm, folder)
@@ -154,53 +155,63 @@ class Trial:
 
     def _config(self, arm: Arm) -> Config:
         train = {"dev_depth": 40, "max_length": MAX_LENGTH, "epochs": 20, **arm.train}
-        config = self.context.config
+        config = self.config
         return config.model_copy(update={"train": TrainConfig.model_validate({**config.train.model_dump(), **train})})
 
     def _train(self, arm: Arm, folder: Path) -> tuple[Sequence[Evaluation], Scorer]:
         """Train into a folder; return the looks at the dev queries and the scorer."""
-        context = replace(self.context, config=self._config(arm))
-        examples = self._examples(arm, context)
+        config, pools = self._config(arm), self.pools
+        examples = self._examples(arm, config)
         if arm.usual:
-            return train_on(context, examples, output=folder).card.history, open_model(folder)
-        way = ByHand(context, prior=arm.start == "cosine", objective=arm.objective, pooling=arm.pooling)
-        first, queries = [], dict(context.query_texts)
+            return _trained(config, pools, examples, folder).card.history, open_model(folder)
+        way = ByHand(config, pools, prior=arm.start == "cosine", objective=arm.objective, pooling=arm.pooling)
+        first, queries = [], dict(pools.collected.query_texts)
         if arm.start == "distilled":
-            first = [self._pools(context, way.encoder, examples)]
+            first = [self._pools(way.encoder, examples)]
         if arm.written:
-            written = written_examples(context)
+            written = written_examples(config, pools)
             first, queries = [written.examples], {**queries, **written.queries}
-        return way.train([*first, examples], self._texts(context, queries, [*first, examples]), folder)
+        return way.train([*first, examples], self._texts(config, queries, [*first, examples]), folder)
 
-    def _examples(self, arm: Arm, context: Context) -> pl.DataFrame:
+    def _examples(self, arm: Arm, config: Config) -> pl.DataFrame:
         if arm.judged is None:
-            return human_examples(context, "train")
-        judged, config = judged_pools(context, context.config.output / "judged"), context.config
+            return human_examples(config, "train", pools=self.pools)
+        judged, pools = judged_pools(config, self.pools, config.output / "judged"), self.pools
         return policy.augment(
-            context.labels,
+            pools.labels,
             judged,
-            queries=context.split("train", "unlabelled"),
+            queries=pools.collected.split("train", "unlabelled"),
             scale=config.scale,
             config=config.augment.model_copy(update={"labels": arm.judged}),
         )
 
-    @staticmethod
-    def _pools(context: Context, encoder: Encoder, examples: pl.DataFrame) -> pl.DataFrame:
+    def _pools(self, encoder: Encoder, examples: pl.DataFrame) -> pl.DataFrame:
         """The unlabelled pools, with the cosine's probability of relevance as gain."""
-        prior = Prior.fit(encoder.cosines(context.pairs(examples)), examples["gain"])
-        pools = unlabelled_pools(context)
-        gains = pl.Series(expit(prior.logits(encoder.cosines(context.pairs(pools)))))
+        collected = self.pools.collected
+        prior = Prior.fit(encoder.cosines(collected.pairs(examples)), examples["gain"])
+        pools = unlabelled_pools(self.pools)
+        gains = pl.Series(expit(prior.logits(encoder.cosines(collected.pairs(pools)))))
         return pools.select("query_id", "doc_id", gain=gains, weight=pl.lit(1.0))
 
-    @staticmethod
-    def _texts(context: Context, queries: Mapping[str, str], examples: Sequence[pl.DataFrame]) -> Texts:
-        every = [*examples, human_examples(context, "dev")]
-        documents = context.texts(doc_id for each in every for doc_id in each["doc_id"])
-        return Texts(queries, documents, context.config.collection.template)
+    def _texts(self, config: Config, queries: Mapping[str, str], examples: Sequence[pl.DataFrame]) -> Texts:
+        every = [*examples, human_examples(config, "dev", pools=self.pools)]
+        documents = self.pools.collected.texts(doc_id for each in every for doc_id in each["doc_id"])
+        return Texts(queries, documents, config.collection.template)
 
     def _reranked(self, scorer: Scorer) -> pl.DataFrame:
-        texts = {pair.doc_id: pair.text for pair in self.context.pairs(self.first_stage)}
-        return rerank_run(self.first_stage, self.context.query_texts, texts, Reranker(scorer), depth=100)
+        texts = {pair.doc_id: pair.text for pair in self.pools.collected.pairs(self.first_stage)}
+        return rerank_run(self.first_stage, self.pools.collected.query_texts, texts, Reranker(scorer), depth=100)
+
+
+def _trained(config: Config, pools: Pools, examples: pl.DataFrame, folder: Path) -> TrainReport:
+    return train_on(
+        config,
+        examples,
+        dev=human_examples(config, "dev", pools=pools),
+        collected=pools.collected,
+        vectors=Artefacts(config.output).vectors,
+        output=folder,
+    )
 
 
 if __name__ == "__main__":

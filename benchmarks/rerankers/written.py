@@ -11,7 +11,7 @@ import polars as pl
 from relsearch.core.settings.config import Config
 from relsearch.labels import augment as policy
 from relsearch.pipeline.order import run_verb
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, Pools
 from relsearch.pipeline.stages.label import synthetic
 
 DOCUMENTS = 150
@@ -25,18 +25,18 @@ class Written:
     queries: Mapping[str, str]
 
 
-def written_examples(context: Context) -> Written:
+def written_examples(base: Config, pools: Pools) -> Written:
     """Return the written queries that passed all filters, with everything that the judge graded beside them.
 
     They are kept in OUTPUT/written. Their pools are of an index of the gathered passages, which no run holds.
     """
-    config = Config.model_validate(_config(context.config))
+    config = Config.model_validate(_config(base))
     for verb in ("collect", "index", "synthesize"):
         list(run_verb(verb, config))
-    queries, labels = synthetic(Context(config))
+    queries, labels = synthetic(config, Artefacts(config.output))
     ids = set(queries["query_id"])
     examples = policy.augment(
-        context.labels, labels, queries=ids, scale=config.scale, config=config.augment, synthetic=ids
+        pools.labels, labels, queries=ids, scale=config.scale, config=config.augment, synthetic=ids
     )
     return Written(examples, dict(queries.select("query_id", "text").iter_rows()))
 

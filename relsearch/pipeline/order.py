@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from typing import Literal
 
@@ -22,10 +23,9 @@ from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.contents import Contents, named_outside
 from relsearch.pipeline.stages import gather, label, make, rank, refine
 from relsearch.pipeline.stages.check import check_labels, check_settings
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, open_collected, open_pools
 
 _LOG = logging.getLogger(__name__)
-StageFunction = Callable[[Context, Building], None]
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,19 @@ class Stage:
     """One step: its name and directory, the config sections and the stages it depends on."""
 
     name: str
-    function: StageFunction
+    function: Callable[..., None]
     sections: tuple[str, ...]
     after: tuple[str, ...] = ()
+
+    def run(self, config: Config, work: Building) -> None:
+        """Fill the directory; the function's keywords say which inputs it reads."""
+        inputs = {
+            "artefacts": Artefacts(config.output),
+            "collected": open_collected(config),
+            "pools": open_pools(config),
+        }
+        asked = signature(self.function).parameters
+        self.function(config, work, **{name: value for name, value in inputs.items() if name in asked})
 
 
 @dataclass(frozen=True)
@@ -189,7 +199,7 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
 
 
 def _say_limits(config: Config, stages: Sequence[Stage]) -> None:
-    for limit in check_labels(Context(config), [stage.name for stage in stages]):
+    for limit in check_labels(config, [stage.name for stage in stages], collected=open_collected(config)):
         _LOG.warning("%s", limit)
 
 
@@ -220,5 +230,5 @@ def _run(stage: Stage, config: Config, fingerprints: _Fingerprints) -> StageResu
         return StageResult(stage.name, "up to date", 0.0, manifest.figures)
     started = time.monotonic()
     with alone(config.output), artifacts.building(directory, stage.name, expected=expected) as work:
-        stage.function(Context(config), work)
+        stage.run(config, work)
     return StageResult(stage.name, "done", time.monotonic() - started, work.figures)

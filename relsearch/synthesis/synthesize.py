@@ -67,7 +67,7 @@ def diverse(vectors: NDArray[np.float32], count: int, *, seed: int) -> list[int]
     return sorted(nearest.values())
 
 
-def collected(found: Iterable[tuple[str, str, str]]) -> list[Written]:
+def identified(found: Iterable[tuple[str, str, str]]) -> list[Written]:
     """Return queries from (text, doc_id, source); the id is a hash of text and document."""
     return [Written(_query_id(text, doc_id), text, doc_id, source) for text, doc_id, source in found]
 

@@ -117,7 +117,6 @@ class Recording(Config):
 def test_a_stage_depends_on_every_setting_that_it_reads(config: Path, tmp_path: Path) -> None:
     """A section that a stage read and did not name would leave it up to date when that section changes."""
     from relsearch.pipeline.artifacts import Building
-    from relsearch.pipeline.stages.context import Context
 
     recording = Recording.model_validate(load_config(_copied(config, tmp_path)).model_dump())
     known: dict[str, set[str]] = {}
@@ -126,7 +125,7 @@ def test_a_stage_depends_on_every_setting_that_it_reads(config: Path, tmp_path: 
         work = Building(tmp_path / "again" / stage.name)
         work.directory.mkdir(parents=True)
         Recording.sections_read.clear()
-        stage.function(Context(recording), work)
+        stage.run(recording, work)
         assert Recording.sections_read <= known[stage.name], stage.name
 
 
@@ -325,7 +324,7 @@ def test_optimizing_never_sees_a_test_query(config: Path, tmp_path: Path) -> Non
     import polars as pl
 
     from relsearch.pipeline.artifacts import Building
-    from relsearch.pipeline.stages.context import Context
+    from relsearch.pipeline.stages.inputs import Artefacts, open_pools
     from relsearch.pipeline.stages.refine import optimize
 
     output = config.parent / "out"
@@ -339,7 +338,8 @@ def test_optimizing_never_sees_a_test_query(config: Path, tmp_path: Path) -> Non
         pl.read_parquet(path).filter(~pl.col("query_id").is_in(test.implode())).write_parquet(path)
     work = Building(tmp_path / "optimize")
     work.directory.mkdir()
-    optimize(Context(load_config(config).model_copy(update={"output": blind})), work)
+    settings = load_config(config).model_copy(update={"output": blind})
+    optimize(settings, work, pools=open_pools(settings), artefacts=Artefacts(blind))
     figures = json.loads((output / "optimize" / "manifest.json").read_text("utf-8"))["figures"]
     assert figures == work.figures
     assert figures["rounds"][0]["judged"] > 0

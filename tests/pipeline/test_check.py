@@ -12,7 +12,7 @@ from relsearch.core.errors import DataError, RelsearchError
 from relsearch.core.settings.config import Config
 from relsearch.pipeline.order import run_all, run_verb, stages_of
 from relsearch.pipeline.stages.check import check_labels
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import open_collected
 
 UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
     "collection": ({"collection": {"source": "nowhere"}}, "nowhere: no such folder"),
@@ -80,7 +80,7 @@ def _limits(folder: Path, texts: list[str], *, stages: list[str], force: bool = 
     settings = {"collection": {"source": str(folder)}, "pool": pool, "augment": {"force": force}}
     config = Config.model_validate({"output": folder / "out", **settings})
     list(run_verb("collect", config))
-    return check_labels(Context(config), stages)
+    return check_labels(config, stages, collected=open_collected(config))
 
 
 ALL = ["train-human", "export", "evaluate"]

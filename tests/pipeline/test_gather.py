@@ -13,7 +13,7 @@ from relsearch.core.errors import DataError
 from relsearch.core.settings.config import CollectionConfig, Config
 from relsearch.core.types import Document
 from relsearch.pipeline.order import run_verb
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Collected, open_collected
 
 DOCUMENT = {"_id": "d1", "title": "", "text": "a cat purrs"}
 
@@ -26,7 +26,7 @@ def _collect(
     qrels: str | None = None,
     splits: str | bytes | None = None,
     document: Mapping[str, object] = DOCUMENT,
-) -> Context:
+) -> Collected:
     (folder / "corpus.jsonl").write_text(json.dumps(document) + "\n", "utf-8")
     (folder / "queries.jsonl").write_text(json.dumps({"_id": "q1", "text": "purring"}) + "\n", "utf-8")
     (folder / "qrels.tsv").write_text(qrels or f"q1\t0\td1\t{grade}\n", "utf-8")
@@ -36,7 +36,7 @@ def _collect(
         collection["splits"] = folder / "splits.tsv"
     config = Config(output=folder / "out", collection=CollectionConfig.model_validate(collection))
     list(run_verb("collect", config))
-    return Context(config)
+    return open_collected(config)
 
 
 def test_binary_labels_on_a_graded_scale_are_refused(tmp_path: Path) -> None:
@@ -55,12 +55,12 @@ def test_a_grade_outside_the_scale_is_refused(tmp_path: Path) -> None:
 def test_labels_of_other_queries_are_left_out_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """As those of other documents are: qrels may be of a larger collection."""
     with caplog.at_level(logging.WARNING):
-        context = _collect(tmp_path, qrels="q1 0 d1 1\nq9 0 d1 1\nq8 0 d1 1\nq1 0 d7 1\n")
+        collected = _collect(tmp_path, qrels="q1 0 d1 1\nq9 0 d1 1\nq8 0 d1 1\nq1 0 d7 1\n")
     assert caplog.messages == [
         "qrels: 1 labelled documents are not in the collection, the first 'd7'; their labels are left out",
         "qrels: 2 labelled queries are not in the collection, the first 'q8'; their labels are left out",
     ]
-    assert context.human.select("query_id", "doc_id").rows() == [("q1", "d1")]
+    assert collected.human.select("query_id", "doc_id").rows() == [("q1", "d1")]
 
 
 @pytest.mark.parametrize(("qrels", "kind"), [("q9 0 d1 1\n", "queries"), ("q1 0 d9 1\n", "documents")])
@@ -73,8 +73,8 @@ def test_labels_of_another_collection_are_refused(tmp_path: Path, qrels: str, ki
 def test_a_field_called_as_a_column_is_a_field(tmp_path: Path) -> None:
     """The document keeps its _id, and its fields their names."""
     fields = {"doc_id": "other", "doc_id_": "x", "query_id": "q", "metadata": "m", "*": "star", "text": "a cat purrs"}
-    context = _collect(tmp_path, document={"_id": "d1", "good": True, **fields})
-    assert context.documents(["d1"]) == [Document("d1", fields)]
+    collected = _collect(tmp_path, document={"_id": "d1", "good": True, **fields})
+    assert collected.documents(["d1"]) == [Document("d1", fields)]
 
 
 @pytest.mark.parametrize(
@@ -94,5 +94,5 @@ def test_splits_that_cannot_be_used_are_named(tmp_path: Path, splits: str | byte
 
 def test_splits_are_taken_as_given(tmp_path: Path) -> None:
     """With a byte-order mark and a blank line at the end; queries that are not there do no harm."""
-    context = _collect(tmp_path, splits="\ufeffq1\ttest\r\nq2\ttrain\r\n\r\n")
-    assert context.split("test") == {"q1"}
+    collected = _collect(tmp_path, splits="\ufeffq1\ttest\r\nq2\ttrain\r\n\r\n")
+    assert collected.split("test") == {"q1"}

@@ -13,7 +13,7 @@ from relsearch.core.settings.config import Config
 from relsearch.core.types import Candidate, Judgment
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.stages import rank
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, open_collected
 
 QUERIES = ["q1", "q2", "q3"]
 
@@ -21,21 +21,21 @@ QUERIES = ["q1", "q2", "q3"]
 def _measured(folder: Path, scale: str, grades: tuple[int, int, int]) -> dict[str, Any]:
     """The stage's figures, where BM25 ranks three documents of these grades in turn and the last reranker backwards."""
     settings = {"output": folder, "collection": {"scale": scale}, "evaluate": {"resamples": 100}}
-    context = Context(Config.model_validate(settings))
+    config, artefacts = Config.model_validate(settings), Artefacts(folder)
     queries = pl.DataFrame({"query_id": QUERIES, "text": QUERIES, "split": ["test"] * 3})
-    tables.write(queries, context.path("collect", "queries.parquet"), tables.QUERIES)
+    tables.write(queries, artefacts.path("collect", "queries.parquet"), tables.QUERIES)
     labels = [Judgment(query, f"d{place}", grade, "human") for query in QUERIES for place, grade in enumerate(grades)]
-    tables.write(tables.judgments_table(labels), context.path("collect", "qrels.parquet"), tables.JUDGMENTS)
-    for name in rank.measured(context.config):
+    tables.write(tables.judgments_table(labels), artefacts.path("collect", "qrels.parquet"), tables.JUDGMENTS)
+    for name in rank.measured(config):
         order = (2, 1, 0) if name == "augmented_reranker" else (0, 1, 2)
         run = tables.candidates_table(
             Candidate(query, f"d{place}", -float(turn), turn, "t")
             for query in QUERIES
             for turn, place in enumerate(order, 1)
         )
-        tables.write(run, context.path("rerank", f"{name}.parquet"), tables.CANDIDATES)
+        tables.write(run, artefacts.path("rerank", f"{name}.parquet"), tables.CANDIDATES)
     work = Building(folder / "evaluate")
-    rank.evaluate(context, work)
+    rank.evaluate(config, work, collected=open_collected(config), artefacts=artefacts)
     return work.figures
 
 

@@ -11,9 +11,9 @@ from relsearch.core.tables import candidates_table
 from relsearch.core.types import SCALES, Candidate
 from relsearch.synthesis.synthesize import (
     Kept,
-    collected,
     distinct,
     diverse,
+    identified,
     kept,
     labelled,
     passed,
@@ -23,7 +23,7 @@ from relsearch.synthesis.synthesize import (
 )
 
 DOCS = [f"d{number}" for number in range(12)]
-WRITTEN = collected(
+WRITTEN = identified(
     [
         ("how do tides work", "d1", "llm"),
         ("how do tides work?", "d2", "titles"),

@@ -14,8 +14,8 @@ from relsearch.index.registry import check_searcher
 from relsearch.judge.registry import REMOTE, RERANKER, TUNED, check_judge, judge_content
 from relsearch.measure.quality_gate import queries_needed
 from relsearch.pipeline import artifacts
-from relsearch.pipeline.stages.context import Context
 from relsearch.pipeline.stages.folds import answerable, folds_need
+from relsearch.pipeline.stages.inputs import Collected
 from relsearch.rerank.bundle import open_bundle
 
 # Below, a paired test finds at 80 % power only a difference of about its own standard deviation between queries.
@@ -50,10 +50,9 @@ def check_settings(config: Config, stages: Collection[str]) -> None:
         artifacts.check_free(config.output / stage)
 
 
-def check_labels(context: Context, stages: Collection[str]) -> list[str]:
+def check_labels(config: Config, stages: Collection[str], *, collected: Collected) -> list[str]:
     """Return what the labelled queries are too few for, a line each; raise DataError where a stage could not run."""
-    config = context.config
-    train, dev, test = (answerable(context, split) for split in ("train", "dev", "test"))
+    train, dev, test = (answerable(collected, split, scale=config.scale) for split in ("train", "dev", "test"))
     held = f"{len(train)} training, {len(dev)} dev and {len(test)} test queries have a relevant document"
     if "train-human" in stages and not (train and dev):
         raise DataError(
@@ -63,11 +62,7 @@ def check_labels(context: Context, stages: Collection[str]) -> list[str]:
         )
     if "evaluate" in stages and not test:
         raise DataError(f"{held}; label a test query, raise [pool] test_share, or set it to 0 to measure nothing")
-    if (
-        "augment" in stages
-        and not config.augment.force
-        and len(context.split("dev") & set(context.human["query_id"])) < 2
-    ):
+    if "augment" in stages and not config.augment.force and collected.human_in("dev")["query_id"].n_unique() < 2:
         raise DataError(
             f"{held}; a single dev query cannot tell whether the judge is better than the majority class: label more "
             "queries, raise [pool] dev_share, or take the judge's labels as they are with [augment] force = true"

@@ -9,13 +9,14 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.core import tables
+from relsearch.core.settings.config import Config
+from relsearch.core.types import Scale
 from relsearch.measure.quality_gate import queries_needed
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools, of_queries
+from relsearch.pipeline.stages.runs import exported_mix, reranked
 from relsearch.pipeline.stages.training import arm_examples, human_examples, train_on
 from relsearch.rerank.card import CARD
 from relsearch.rerank.families import open_model
-from relsearch.rerank.interpolation import Mix
-from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
 
 FOLDED = ("human", "augmented")  # the arms whose training is known before it begins
@@ -27,34 +28,37 @@ def folds_need(max_p: float) -> int:
     return max(queries_needed(max_p), 3)
 
 
-def answerable(context: Context, *splits: str) -> set[str]:
+def answerable(collected: Collected, *splits: str, scale: Scale) -> set[str]:
     """Return the ids of the splits' queries that have a document which people call relevant."""
-    known = context.human.filter(pl.col("grade") >= context.config.scale.relevant)
-    return set(known["query_id"]) & context.split(*splits)
+    return set(collected.human_in(*splits).filter(pl.col("grade") >= scale.relevant)["query_id"])
 
 
-def held_out_run(context: Context, arm: str, folder: Path) -> pl.DataFrame:
+def held_out_run(config: Config, arm: str, folder: Path, *, pools: Pools, artefacts: Artefacts) -> pl.DataFrame:
     """Return the arm's run of all answerable training and dev queries, each by a model that saw none of its labels.
 
     Queries are dealt to at most five folds by a hash; a model learns from the other folds and stops by the next one.
     Each fold's model stands in `folder`, so that an interrupted call goes on.
     """
-    folds = _dealt(answerable(context, "train", "dev"), context.config.seed)
+    folds = _dealt(answerable(pools.collected, "train", "dev", scale=config.scale), config.seed)
+    known, written = arm_examples(config, arm, pools=pools, artefacts=artefacts)
+    every = pl.concat([known, human_examples(config, "dev", pools=pools)])
+    labelled = human_examples(config, "train", "dev", pools=pools)
     runs = []
     for number, fold in enumerate(folds):
         model = folder / str(number)
         if not (model / CARD).is_file():
-            _train(context, arm, held_out=fold, watched=folds[(number + 1) % len(folds)], output=model)
-        runs.append(_ranked(context, fold, model))
+            watched = folds[(number + 1) % len(folds)]
+            train_on(
+                config,
+                every.filter(~pl.col("query_id").is_in(fold | watched)),
+                dev=of_queries(labelled, watched),
+                collected=pools.collected,
+                vectors=artefacts.vectors,
+                written=written,
+                output=model,
+            )
+        runs.append(_ranked(config, pools, fold, model))
     return pl.concat(runs)
-
-
-def _train(context: Context, arm: str, *, held_out: Set[str], watched: Set[str], output: Path) -> None:
-    learnt, written = arm_examples(context, arm)
-    every = pl.concat([learnt, human_examples(context, "dev")])
-    examples = every.filter(~pl.col("query_id").is_in(held_out | watched))
-    dev = human_examples(context, "train", "dev").filter(pl.col("query_id").is_in(watched))
-    train_on(context, examples, dev=dev, written=written, output=output)
 
 
 def _dealt(query_ids: Set[str], seed: int) -> list[set[str]]:
@@ -63,12 +67,9 @@ def _dealt(query_ids: Set[str], seed: int) -> list[set[str]]:
     return [set(order[start::count]) for start in range(count)]
 
 
-def _ranked(context: Context, query_ids: Set[str], model: Path) -> pl.DataFrame:
-    config = context.config
-    first = context.first_stage.filter(pl.col("query_id").is_in(query_ids))
+def _ranked(config: Config, pools: Pools, query_ids: Set[str], model: Path) -> pl.DataFrame:
+    first = of_queries(pools.first_stage, query_ids)
     if first.is_empty():
         return pl.DataFrame(schema=dict(tables.CANDIDATES))
-    mix = Mix(config.export.mix, config.export.feedback if config.train.family == "late" else 0.0)
-    texts = context.texts(first["doc_id"])
-    reranker = Reranker(open_model(model), config.collection.template, mix)
-    return rerank_run(first, context.query_texts, texts, reranker, depth=config.pool.depth)
+    reranker = Reranker(open_model(model), config.collection.template, exported_mix(config))
+    return reranked(config, first, reranker, collected=pools.collected)

@@ -12,6 +12,7 @@ import polars as pl
 from relsearch.core import tables
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.files.text_files import csv_rows, fail
+from relsearch.core.settings.config import Config
 from relsearch.core.template import template_fields
 from relsearch.core.types import Scale
 from relsearch.data.assumed import with_assumed
@@ -21,16 +22,15 @@ from relsearch.data.pool import split, union
 from relsearch.data.trec import read_run
 from relsearch.index.registry import build_searcher, open_searcher
 from relsearch.pipeline.artifacts import Building
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, Collected
 
 SPLITS = ("train", "dev", "test", "unlabelled")
 _CHUNK = 20_000
 _LOG = logging.getLogger(__name__)
 
 
-def collect(context: Context, work: Building) -> None:
+def collect(config: Config, work: Building) -> None:
     """Load the collection once, check it, and split its queries."""
-    config = context.config
     collection = load_collection(config.collection.source)
     documents = _write_documents(collection, work.directory / "documents.parquet", config.collection.template)
     queries = pl.DataFrame(
@@ -55,11 +55,10 @@ def collect(context: Context, work: Building) -> None:
     work.figures |= {"documents": documents.height, "queries": counts, "human_labels": human.height}
 
 
-def index(context: Context, work: Building) -> None:
+def index(config: Config, work: Building, *, collected: Collected) -> None:
     """Build one index a searcher."""
-    documents = tables.read(context.path("collect", "documents.parquet"), tables.DOCUMENTS)
-    config = context.config
-    for name in _searchers(context):
+    documents = collected.document_table
+    for name in _searchers(config):
         build_searcher(
             name,
             tables.documents_of(documents),
@@ -68,25 +67,24 @@ def index(context: Context, work: Building) -> None:
             encoder=config.encoder,
             template=config.collection.template,
         )
-    work.figures["searchers"] = list(_searchers(context))
+    work.figures["searchers"] = list(_searchers(config))
 
 
-def pool(context: Context, work: Building) -> None:
-    """Search every query with every searcher, unite what they found, and say what its unlabelled part counts as."""
-    config = context.config
+def pool(config: Config, work: Building, *, collected: Collected, artefacts: Artefacts) -> None:
+    """Search every query with every searcher, unite the results, and grade unlabelled candidates by `unjudged`."""
     runs = [read_run(path) for path in config.pool.runs]
-    queries = tables.queries_of(context.queries)
-    for name in _searchers(context):
-        where = context.path("index", name)
+    queries = tables.queries_of(collected.queries)
+    for name in _searchers(config):
+        where = artefacts.path("index", name)
         searcher = open_searcher(name, where, index=config.index, encoder=config.encoder)
         runs.append(tables.candidates_table(searcher.search(queries, config.pool.depth)))
     candidates = union(runs, config.pool.depth)
     first = candidates if config.pool.runs else runs[0]
     tables.write(candidates, work.directory / "candidates.parquet", tables.CANDIDATES)
     tables.write(first, work.directory / "first_stage.parquet", tables.CANDIDATES)
-    labels = with_assumed(context.human, candidates, unjudged=config.pool.unjudged, scale=config.scale)
+    labels = with_assumed(collected.human, candidates, unjudged=config.pool.unjudged, scale=config.scale)
     tables.write(labels, work.directory / "labels.parquet", tables.JUDGMENTS)
-    assumed = labels.height - context.human.height
+    assumed = labels.height - collected.human.height
     if assumed and config.pool.unjudged == "auto":
         _LOG.warning(
             "pool: no label has grade %d, so %d candidates without one count as irrelevant; "
@@ -98,8 +96,8 @@ def pool(context: Context, work: Building) -> None:
     work.figures |= {**counts, "assumed_irrelevant": assumed}
 
 
-def _searchers(context: Context) -> tuple[str, ...]:
-    return () if context.config.pool.runs else context.config.index.searchers
+def _searchers(config: Config) -> tuple[str, ...]:
+    return () if config.pool.runs else config.index.searchers
 
 
 def _write_documents(collection: Collection, path: Path, template: str) -> pl.DataFrame:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, astuple
+from pathlib import Path
 
 import polars as pl
 
 from relsearch.core import tables
+from relsearch.core.protocols import Judge
+from relsearch.core.settings.config import Config
 from relsearch.core.text_table import table
 from relsearch.core.types import Document, Pair, Query
 from relsearch.data.duplicates import HELD_OUT
 from relsearch.data.pool import union
 from relsearch.index.registry import open_searcher
 from relsearch.pipeline.artifacts import Building
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools
 from relsearch.synthesis import structure
 from relsearch.synthesis.synthesize import (
     Kept,
     Written,
-    collected,
     distinct,
     diverse,
+    identified,
     kept,
     labelled,
     passed,
@@ -34,16 +37,20 @@ from relsearch.synthesis.synthesize import (
 _PAIR = ["query_id", "doc_id"]
 
 
-def synthesize(context: Context, work: Building) -> None:
+def synthesize(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
     """Write queries from diverse documents; keep those that find their document and that the judge calls relevant."""
-    config = context.config
-    seeds = _seeds(context)
-    written = collected(_written(context, seeds, work))
-    known = context.queries.filter(pl.col("split").is_in([*HELD_OUT, "train", "unlabelled"]))["text"]
+    from relsearch.pipeline.stages.judges import judge_of
+
+    collected = pools.collected
+    seeds = _seeds(config, collected, vectors=artefacts.vectors)
+    written = identified(_written(config, collected, seeds, work))
+    known = collected.queries.filter(pl.col("split").is_in([*HELD_OUT, "train", "unlabelled"]))["text"]
     unlike = distinct(written, known, threshold=config.pool.near_duplicate)
-    pool = _search(context, unlike)
+    pool = _search(config, unlike, artefacts)
     found = round_trip(unlike, pool, depth=config.synthesize.round_trip_depth)
-    graded = passed(_judged(context, found, pool, work), config.scale)
+    wanted = to_judge(found, pool, collected.doc_ids, config.synthesize, seed=config.seed)
+    judge = judge_of(config, pools=pools, artefacts=artefacts)
+    graded = passed(_judged(judge, found, wanted, collected, work), config.scale)
     judgments = labelled(graded, config.synthesize, config.scale)
     left = set(graded["query_id"])
     relevant = [query for query in found if query.query_id in left]
@@ -63,63 +70,62 @@ def synthesize(context: Context, work: Building) -> None:
     }
 
 
-def _seeds(context: Context) -> list[Document]:
+def _seeds(config: Config, collected: Collected, *, vectors: Path) -> list[Document]:
     """Documents from as many clusters, of a sample where there are many."""
     from relsearch.encoders.encoder import load_encoder
 
-    config = context.config
-    ids = sample(context.doc_ids, config.synthesize.sample, seed=config.seed)
-    texts = context.texts(ids)
-    encoder = load_encoder(config.encoder, keep=context.vectors)
-    vectors = encoder.encode_documents([texts[doc_id] for doc_id in ids])
-    chosen = [ids[row] for row in diverse(vectors, config.synthesize.documents, seed=config.seed)]
-    documents = {document.doc_id: document for document in context.documents(chosen)}
+    ids = sample(collected.doc_ids, config.synthesize.sample, seed=config.seed)
+    texts = collected.texts(ids)
+    encoder = load_encoder(config.encoder, keep=vectors)
+    encoded = encoder.encode_documents([texts[doc_id] for doc_id in ids])
+    chosen = [ids[row] for row in diverse(encoded, config.synthesize.documents, seed=config.seed)]
+    documents = {document.doc_id: document for document in collected.documents(chosen)}
     return [documents[doc_id] for doc_id in chosen]
 
 
-def _written(context: Context, seeds: Sequence[Document], work: Building) -> list[tuple[str, str, str]]:
-    config = context.config.synthesize
-    rendered = context.texts(document.doc_id for document in seeds)
+def _written(
+    config: Config, collected: Collected, seeds: Sequence[Document], work: Building
+) -> list[tuple[str, str, str]]:
+    each = config.synthesize.queries_per_document
+    rendered = collected.texts(document.doc_id for document in seeds)
     texts = [rendered[document.doc_id] for document in seeds]
     rows: list[tuple[str, str, str]] = []
-    for source in config.sources:
+    for source in config.synthesize.sources:
         if source == "llm":
             from relsearch.synthesis.writer.causal import QueryWriter
             from relsearch.synthesis.writer.store import write_all
 
-            writer = QueryWriter(config, seed=context.config.seed)
+            writer = QueryWriter(config.synthesize, seed=config.seed)
             by_text = write_all(writer.write, texts, work.directory / "written", fingerprint=writer.fingerprint)
             found = [by_text[text] for text in texts]
         elif source == "phrases":
-            found = structure.phrases(texts, config.queries_per_document)
+            found = structure.phrases(texts, each)
         else:
             read = structure.titles if source == "titles" else structure.headings
-            found = [read(document)[: config.queries_per_document] for document in seeds]
+            found = [read(document)[:each] for document in seeds]
         rows += [(text, doc.doc_id, source) for doc, queries in zip(seeds, found, strict=True) for text in queries]
     return rows
 
 
-def _search(context: Context, written: Sequence[Written]) -> pl.DataFrame:
-    config = context.config
+def _search(config: Config, written: Sequence[Written], artefacts: Artefacts) -> pl.DataFrame:
     queries = [Query(query.query_id, query.text) for query in written]
     searchers = (
-        open_searcher(name, context.path("index", name), index=config.index, encoder=config.encoder)
+        open_searcher(name, artefacts.path("index", name), index=config.index, encoder=config.encoder)
         for name in config.index.searchers
     )
     runs = [tables.candidates_table(searcher.search(queries, config.pool.depth)) for searcher in searchers]
     return union(runs, config.pool.depth)
 
 
-def _judged(context: Context, written: Sequence[Written], pool: pl.DataFrame, work: Building) -> pl.DataFrame:
-    """Judgments of the source documents and of what may be negatives, with the role of each pair."""
+def _judged(
+    judge: Judge, written: Sequence[Written], wanted: pl.DataFrame, collected: Collected, work: Building
+) -> pl.DataFrame:
+    """Judgments of the source documents and of possible negatives, with the role of each pair."""
     from relsearch.judge.judgment_store import judge_all
-    from relsearch.pipeline.stages.judges import judge_of
 
-    config = context.config
-    wanted = to_judge(written, pool, context.doc_ids, config.synthesize, seed=config.seed)
-    texts, queries = context.texts(wanted["doc_id"]), texts_of(written)
+    texts, queries = collected.texts(wanted["doc_id"]), texts_of(written)
     pairs = [Pair(query, doc, queries[query], texts[doc]) for query, doc in wanted.select(_PAIR).iter_rows()]
-    judged = judge_all(judge_of(context), pairs, work.directory / "store")
+    judged = judge_all(judge, pairs, work.directory / "store")
     return judged.with_columns(wanted["role"]).drop_nulls("grade")
 
 

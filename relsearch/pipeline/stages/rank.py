@@ -5,17 +5,15 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import polars as pl
-
 from relsearch.core import tables
 from relsearch.core.settings.config import Config
 from relsearch.exporters.trec import write_run
 from relsearch.measure.evaluate import evaluate as evaluate_runs
 from relsearch.pipeline.artifacts import Building
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools
 from relsearch.pipeline.stages.runs import FIRST_STAGE, baseline_runs, baselines, bundle_run
 from relsearch.pipeline.stages.ship import SHIPPED, ship
-from relsearch.pipeline.stages.training import arm_examples, train_on
+from relsearch.pipeline.stages.training import arm_examples, human_examples, train_on
 
 
 def arms(config: Config) -> tuple[str, ...]:
@@ -29,66 +27,64 @@ def measured(config: Config) -> tuple[str, ...]:
     return (FIRST_STAGE, *baselines(config), *shipped, *(f"{arm}_reranker" for arm in arms(config)))
 
 
-def model_folder(context: Context, arm: str) -> Path:
+def model_folder(artefacts: Artefacts, arm: str) -> Path:
     """Return where the model of an arm stands."""
-    return context.path("optimize", "model") if arm == "optimized" else context.path(f"train-{arm}")
+    return artefacts.path("optimize", "model") if arm == "optimized" else artefacts.path(f"train-{arm}")
 
 
-def train_human(context: Context, work: Building) -> None:
+def train_human(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
     """Train a reranker on the human labels of training queries alone: the baseline of augmentation."""
-    _train(context, work, "human")
+    _train(config, work, "human", pools=pools, artefacts=artefacts)
 
 
-def train_augmented(context: Context, work: Building) -> None:
+def train_augmented(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
     """Train a reranker on human and judged labels."""
-    _train(context, work, "augmented")
+    _train(config, work, "augmented", pools=pools, artefacts=artefacts)
 
 
-def export(context: Context, work: Building) -> None:
+def export(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
     """Export the rerankers, and ship the one that ranks the dev queries best if it passes the guard."""
     from relsearch.exporters.bundle.late_interaction import export_late
     from relsearch.exporters.bundle.onnx import Labelled, export_bundle
     from relsearch.rerank.families import open_card
 
-    config = context.config
-    dev = context.labels.filter(pl.col("query_id").is_in(context.split("dev"))).sort("query_id", "doc_id")
-    labelled = Labelled.of(context.pairs(dev), dev, config.scale)
+    dev = pools.labels_in("dev").sort("query_id", "doc_id")
+    labelled = Labelled.of(pools.collected.pairs(dev), dev, config.scale)
     write = export_late if config.train.family == "late" else export_bundle
     scores = {}
     for arm in arms(config):
-        model = model_folder(context, arm)
+        model = model_folder(artefacts, arm)
         report = write(model, work.directory / arm, labelled=labelled, config=config.export)
         scores[arm] = open_card(model).dev_ndcg10
         work.figures[arm] = {**report.figures()}
-    ship(context, work, max(scores, key=lambda arm: scores[arm]))
+    ship(config, work, max(scores, key=lambda arm: scores[arm]), pools=pools, artefacts=artefacts)
 
 
-def rerank(context: Context, work: Building) -> None:
+def rerank(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
     """Write the test queries' runs: first stage, untrained cosines, and each bundle over the first stage.
 
     The one in production is among them where `[export] shipped` names it.
     """
-    runs = baseline_runs(context, context.split("test"))
+    collected = pools.collected
+    runs = baseline_runs(config, collected.split("test"), pools=pools)
     first = runs[FIRST_STAGE]
-    if shipped := context.config.export.shipped:
-        runs[SHIPPED] = bundle_run(context, first, shipped)
-    for arm in arms(context.config):
-        runs[f"{arm}_reranker"] = bundle_run(context, first, context.path("export", arm))
+    if shipped := config.export.shipped:
+        runs[SHIPPED] = bundle_run(config, first, shipped, collected=collected)
+    for arm in arms(config):
+        runs[f"{arm}_reranker"] = bundle_run(config, first, artefacts.path("export", arm), collected=collected)
     for name, run in runs.items():
         write_run(run, work.directory / f"{name}.trec", tag=name)
         tables.write(run, work.directory / f"{name}.parquet", tables.CANDIDATES)
     work.figures |= {"runs": len(runs), "queries": first["query_id"].n_unique()}
 
 
-def evaluate(context: Context, work: Building) -> None:
+def evaluate(config: Config, work: Building, *, collected: Collected, artefacts: Artefacts) -> None:
     """Measure the runs against the test queries' human labels, each against the first stage and all before it."""
-    config = context.config
-    qrels = context.human.filter(pl.col("query_id").is_in(context.split("test")))
     names = measured(config)
-    runs = {name: tables.read(context.path("rerank", f"{name}.parquet"), tables.CANDIDATES) for name in names}
+    runs = {name: tables.read(artefacts.path("rerank", f"{name}.parquet"), tables.CANDIDATES) for name in names}
     measure = partial(
         evaluate_runs,
-        qrels,
+        collected.human_in("test"),
         measures=config.measures,
         resamples=config.evaluate.resamples,
         seed=config.seed,
@@ -103,9 +99,17 @@ def evaluate(context: Context, work: Building) -> None:
     work.figures |= {"result": result.to_json(), "table": text, "against": tests}
 
 
-def _train(context: Context, work: Building, arm: str) -> None:
-    examples, written = arm_examples(context, arm)
-    report = train_on(context, examples, written=written, output=work.directory)
+def _train(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: Artefacts) -> None:
+    examples, written = arm_examples(config, arm, pools=pools, artefacts=artefacts)
+    report = train_on(
+        config,
+        examples,
+        dev=human_examples(config, "dev", pools=pools),
+        collected=pools.collected,
+        vectors=artefacts.vectors,
+        written=written,
+        output=work.directory,
+    )
     work.figures |= {
         "dev_ndcg10": report.card.dev_ndcg10,
         "dev_ndcg10_cosine": report.card.dev_ndcg10_cosine,

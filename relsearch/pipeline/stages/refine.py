@@ -13,13 +13,14 @@ from pydantic import JsonValue
 
 from relsearch.core import tables
 from relsearch.core.files.atomic import copy_folder, replace_text
-from relsearch.core.settings.config import AugmentConfig, TrainConfig
+from relsearch.core.settings.config import AugmentConfig, Config, TrainConfig
 from relsearch.labels import augment as policy
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.optimisation import Found, Round, rounds, rounds_table, search, settings_toml
-from relsearch.pipeline.stages.context import Context, WithoutTest
+from relsearch.pipeline.stages.inputs import Artefacts, Pools, of_queries
 from relsearch.pipeline.stages.label import judge_beside, judged, synthetic
-from relsearch.pipeline.stages.training import train_on
+from relsearch.pipeline.stages.runs import reranked
+from relsearch.pipeline.stages.training import human_examples, train_on
 from relsearch.rerank.card import CARD
 from relsearch.rerank.families import open_card
 
@@ -27,16 +28,16 @@ _PAIR = ["query_id", "doc_id"]
 _BEST, _ROUNDS, _TRIAL = "model", "rounds", "trial"
 
 
-def optimize(context: Context, work: Building) -> None:
+def optimize(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
     """Judge what new rankers bring up while that pays, then search for settings; keep the model that is best on dev."""
-    config = context.config.optimize
-    bench = Bench(WithoutTest(context.config), work.directory)
+    limits = config.optimize
+    bench = Bench(config, work.directory, pools=pools.without_test(), artefacts=artefacts)
     made: list[Round] = []
-    for each in rounds(bench.round, most=config.rounds, min_gain=config.min_gain, start=bench.start):
+    for each in rounds(bench.round, most=limits.rounds, min_gain=limits.min_gain, start=bench.start):
         made.append(each)
         if bench.minutes_left <= 0:
             break
-    found = search(bench.objective, context.config, work.directory / "study.journal", minutes=bench.minutes_left)
+    found = search(bench.objective, config, work.directory / "study.journal", minutes=bench.minutes_left)
     if found:
         (work.directory / "best.toml").write_text(settings_toml(found), encoding="utf-8")
     tables.write(bench.labels, work.directory / "judgments.parquet", tables.JUDGMENTS)
@@ -58,18 +59,17 @@ class Bench:
     their store, the best model.
     """
 
-    def __init__(self, context: Context, folder: Path) -> None:
-        self._context = context
+    def __init__(self, config: Config, folder: Path, *, pools: Pools, artefacts: Artefacts) -> None:
+        self._config, self._pools, self._artefacts = config, pools, artefacts
         self._folder = folder
-        self._written, labels = synthetic(context)
-        learning = context.split("train", "unlabelled")
-        self._queries = learning | set(self._written["query_id"])
-        known = judged(context).filter(pl.col("query_id").is_in(sorted(learning)))
-        self.labels = pl.concat([known, labels])
-        self.start = open_card(context.path("train-augmented")).dev_ndcg10
+        self._written, labels = synthetic(config, artefacts)
+        self._learning = pools.collected.split("train", "unlabelled")
+        self._queries = self._learning | set(self._written["query_id"])
+        self.labels = pl.concat([of_queries(judged(artefacts), self._learning), labels])
+        self._ranker = artefacts.path("train-augmented")
+        self.start = open_card(self._ranker).dev_ndcg10
         if not (folder / _BEST / CARD).is_file():
-            copy_folder(context.path("train-augmented"), folder / _BEST)
-        self._ranker = context.path("train-augmented")
+            copy_folder(self._ranker, folder / _BEST)
         self._spent_s = 0.0
 
     @property
@@ -80,12 +80,12 @@ class Bench:
     @property
     def min_gain(self) -> float:
         """What a round must add."""
-        return self._context.config.optimize.min_gain
+        return self._config.optimize.min_gain
 
     @property
     def minutes_left(self) -> float:
         """What the rounds left of the budget."""
-        return self._context.config.optimize.minutes - self._spent_s / 60
+        return self._config.optimize.minutes - self._spent_s / 60
 
     def round(self, number: int) -> tuple[int, int, float]:
         """Judge what the last ranker brings up, train on all labels; return judged pairs, examples, dev NDCG@10."""
@@ -95,9 +95,11 @@ class Bench:
             started = time.monotonic()
             new = self._judge(self._brought_up(), folder)
             tables.write(new, folder / "judgments.parquet", tables.JUDGMENTS)
-            config, examples, ndcg10 = self._context.config, 0, open_card(self._ranker).dev_ndcg10
+            examples, ndcg10 = 0, open_card(self._ranker).dev_ndcg10
             if not new.is_empty():
-                examples, ndcg10 = self._train(pl.concat([self.labels, new]), config.augment, config.train, folder)
+                examples, ndcg10 = self._train(
+                    pl.concat([self.labels, new]), self._config.augment, self._config.train, folder
+                )
             seconds = time.monotonic() - started
             replace_text(record, json.dumps([new.height, examples, ndcg10, seconds]))
         judged_pairs, examples, ndcg10, seconds = json.loads(record.read_text(encoding="utf-8"))
@@ -117,43 +119,55 @@ class Bench:
     def _brought_up(self) -> pl.DataFrame:
         """Pairs at the head of the last ranker's order that neither a person nor the judge has labelled."""
         from relsearch.rerank.families import open_model
-        from relsearch.rerank.reorder import rerank_run
         from relsearch.rerank.reranker import Reranker
 
-        context = self._context
-        learning = sorted(context.split("train", "unlabelled"))
-        pool = context.candidates.filter(pl.col("query_id").is_in(learning))
-        texts, depth = context.texts(pool["doc_id"]), context.config.pool.depth
-        reranker = Reranker(open_model(self._ranker, exact=False), context.config.collection.template)
-        ranked = rerank_run(pool, context.query_texts, texts, reranker, depth=depth)
-        head = ranked.filter(pl.col("rank") <= context.config.optimize.repool_depth).select(_PAIR)
-        return head.join(context.human, on=_PAIR, how="anti").join(self.labels, on=_PAIR, how="anti").sort(_PAIR)
+        config, collected = self._config, self._pools.collected
+        reranker = Reranker(open_model(self._ranker, exact=False), config.collection.template)
+        pool = of_queries(self._pools.candidates, self._learning)
+        ranked = reranked(config, pool, reranker, collected=collected)
+        head = ranked.filter(pl.col("rank") <= config.optimize.repool_depth).select(_PAIR)
+        return head.join(collected.human, on=_PAIR, how="anti").join(self.labels, on=_PAIR, how="anti").sort(_PAIR)
 
     def _judge(self, wanted: pl.DataFrame, folder: Path) -> pl.DataFrame:
         from relsearch.pipeline.stages.judges import judge_of
 
-        context = self._context
         if wanted.is_empty():
             return self.labels.clear()
-        pool = context.candidates.filter(pl.col("rank") <= context.config.label.depth)
-        known = pl.concat([pool.select(_PAIR), self.labels.select(_PAIR)])
-        return judge_beside(judge_of(context), wanted, known, context, folder / "store").labels
+        pool = self._pools.candidates.filter(pl.col("rank") <= self._config.label.depth)
+        return judge_beside(
+            judge_of(self._config, pools=self._pools, artefacts=self._artefacts),
+            wanted,
+            pl.concat([pool.select(_PAIR), self.labels.select(_PAIR)]),
+            config=self._config,
+            collected=self._pools.collected,
+            vectors=self._artefacts.vectors,
+            store=folder / "store",
+        ).labels
 
     def _train(
         self, labels: pl.DataFrame, augment: AugmentConfig, train: TrainConfig, folder: Path
     ) -> tuple[int, float]:
         """Train into the folder and keep the model if it is the best so far; return examples and dev NDCG@10."""
-        context = self._context
+        config, pools = self._config, self._pools
         examples = policy.augment(
-            context.labels,
+            pools.labels,
             labels,
             queries=self._queries,
-            scale=context.config.scale,
+            scale=config.scale,
             config=augment,
             synthetic=set(self._written["query_id"]),
         )
         written = dict(self._written.select("query_id", "text").iter_rows())
-        report = train_on(context, examples, written=written, train=train, output=folder / "trained")
+        report = train_on(
+            config,
+            examples,
+            dev=human_examples(config, "dev", pools=pools),
+            collected=pools.collected,
+            vectors=self._artefacts.vectors,
+            written=written,
+            train=train,
+            output=folder / "trained",
+        )
         if report.card.dev_ndcg10 > self.best:
             copy_folder(folder / "trained", self._folder / _BEST)
         return examples.height, report.card.dev_ndcg10

@@ -1,14 +1,20 @@
-"""Runs that stages compare: the first stage, the untrained cosines, and a bundle over the first stage."""
+"""Runs that stages compare: the first stage, the untrained cosines, and a reranker's order of the first stage."""
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.settings.config import Config, EncoderConfig
-from relsearch.pipeline.stages.context import Context
+from relsearch.pipeline.stages.inputs import Collected, Pools, of_queries
+from relsearch.rerank.interpolation import Mix
+
+if TYPE_CHECKING:
+    from relsearch.rerank.reranker import Reranker
 
 FIRST_STAGE, COSINE = "bm25", "cosine"
 
@@ -21,25 +27,35 @@ def baselines(config: Config) -> dict[str, EncoderConfig]:
     return encoders
 
 
-def baseline_runs(context: Context, query_ids: set[str]) -> dict[str, pl.DataFrame]:
+def baseline_runs(config: Config, query_ids: Set[str], *, pools: Pools) -> dict[str, pl.DataFrame]:
     """Return the first stage of these queries and its order by each untrained cosine, the first stage first."""
     from relsearch.encoders.encoder import load_encoder
 
-    first = context.first_stage.filter(pl.col("query_id").is_in(query_ids))
-    pairs = context.pairs(first)
+    first = of_queries(pools.first_stage, query_ids)
+    pairs = pools.collected.pairs(first)
     runs = {FIRST_STAGE: first}
-    for name, encoder in baselines(context.config).items():
+    for name, encoder in baselines(config).items():
         runs[name] = reorder(first, load_encoder(encoder).cosines(pairs).tolist())
     return runs
 
 
-def bundle_run(context: Context, first: pl.DataFrame, bundle: Path) -> pl.DataFrame:
-    """Return the run in the order of a bundle, mixed as it asks for, down to the depth of the pools."""
-    from relsearch.rerank.reorder import rerank_run
+def bundle_run(config: Config, first: pl.DataFrame, bundle: Path, *, collected: Collected) -> pl.DataFrame:
+    """Return the run in the order of a bundle, with the interpolation it asks for, to the depth of the pools."""
     from relsearch.rerank.reranker import Reranker
 
-    texts, depth = context.texts(first["doc_id"]), context.config.pool.depth
-    return rerank_run(first, context.query_texts, texts, Reranker.open(bundle), depth=depth)
+    return reranked(config, first, Reranker.open(bundle), collected=collected)
+
+
+def reranked(config: Config, first: pl.DataFrame, reranker: Reranker, *, collected: Collected) -> pl.DataFrame:
+    """Return the run in the order of a reranker, to the depth of the pools."""
+    from relsearch.rerank.reorder import rerank_run
+
+    return rerank_run(first, collected.query_texts, collected.texts(first["doc_id"]), reranker, depth=config.pool.depth)
+
+
+def exported_mix(config: Config) -> Mix:
+    """Return the weights that bundles of this pipeline ask for; a cross-encoder has no vectors for feedback."""
+    return Mix(config.export.mix, config.export.feedback if config.train.family == "late" else 0.0)
 
 
 def reorder(first: pl.DataFrame, scores: list[float]) -> pl.DataFrame:

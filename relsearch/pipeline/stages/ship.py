@@ -11,10 +11,11 @@ import polars as pl
 
 from relsearch.core.errors import DataError
 from relsearch.core.files.atomic import copy_folder
+from relsearch.core.settings.config import Config
 from relsearch.measure.quality_gate import Verdict, hold
 from relsearch.pipeline.artifacts import Building
-from relsearch.pipeline.stages.context import Context
 from relsearch.pipeline.stages.folds import FOLDED, answerable, folds_need, held_out_run
+from relsearch.pipeline.stages.inputs import Artefacts, Pools, of_queries
 from relsearch.pipeline.stages.runs import COSINE, FIRST_STAGE, baseline_runs, bundle_run
 from relsearch.rerank.bundle import ManifestBase, bundle_folder, open_bundle
 
@@ -23,17 +24,18 @@ _FOLDS = "folds"
 _LOG = logging.getLogger(__name__)
 
 
-def ship(context: Context, work: Building, arm: str) -> None:
+def ship(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: Artefacts) -> None:
     """Put the arm's bundle into `bundle` if the guard of `[export]` lets it; `refused` says why where it does not.
 
     What shipped before then stays, and `shipped` says so: "previous", or "none".
     """
-    verdict = held_to_guard(context, work, arm)
+    verdict = held_to_guard(config, work, arm, pools=pools, artefacts=artefacts)
     work.figures |= {"guard": verdict.to_json(), "table": verdict.to_table()}
     source = work.directory / arm
-    if not verdict.passed and context.config.export.guard != "off":
+    if not verdict.passed and config.export.guard != "off":
         work.figures["refused"] = verdict.refusal
-        source, arm = shipped_before(context) or source, "previous" if shipped_before(context) else "none"
+        before = shipped_before(config, artefacts)
+        source, arm = before or source, "previous" if before else "none"
     work.figures[SHIPPED] = arm
     if arm == "none":
         return
@@ -42,45 +44,48 @@ def ship(context: Context, work: Building, arm: str) -> None:
     work.figures["bundle_mb"] = round(size / 1e6, 1)
 
 
-def held_to_guard(context: Context, work: Building, arm: str) -> Verdict:
+def held_to_guard(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: Artefacts) -> Verdict:
     """Hold an arm's bundle to BM25, the untrained cosine and the bundle that ships, on the dev queries' human labels.
 
     Where these are too few to tell, the arm is trained again on folds of training and dev queries, and its runs of the
     queries that each fold left out are held; the bundle that ships may have learnt from them, which is hard on the arm.
     """
-    bundle, guard = work.directory / arm, context.config.export
-    dev = context.split("dev")
-    first, against = _baselines(context, dev, bundle)
-    verdict = _held(context, dev, bundle_run(context, first, bundle), against, kind="dev")
-    queries = answerable(context, "train", "dev")
+    collected, bundle, guard = pools.collected, work.directory / arm, config.export
+    before = shipped_before(config, artefacts)
+    dev = collected.split("dev")
+    first, against = _baselines(config, dev, pools, bundle=bundle, before=before)
+    new = bundle_run(config, first, bundle, collected=collected)
+    verdict = _held(config, of_queries(collected.human, dev), new, against, kind="dev")
+    queries = answerable(collected, "train", "dev", scale=config.scale)
     if verdict.told or guard.guard == "off" or arm not in FOLDED or len(queries) < folds_need(guard.guard_p):
         return verdict
     try:
-        new = held_out_run(context, arm, work.directory / _FOLDS)
+        new = held_out_run(config, arm, work.directory / _FOLDS, pools=pools, artefacts=artefacts)
     except DataError as exc:
         _LOG.warning("export: no folds could be trained, so that the guard cannot tell: %s", exc)
         return verdict
     shutil.rmtree(work.directory / _FOLDS)
-    return _held(context, queries, new, _baselines(context, queries, bundle)[1], kind="cross-validated")
+    against = _baselines(config, queries, pools, bundle=bundle, before=before)[1]
+    return _held(config, of_queries(collected.human, queries), new, against, kind="cross-validated")
 
 
-def _baselines(context: Context, queries: Set[str], bundle: Path) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+def _baselines(
+    config: Config, queries: Set[str], pools: Pools, *, bundle: Path, before: Path | None
+) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
     """The first stage of the queries, and the runs that a new bundle has to beat."""
-    found = baseline_runs(context, set(queries))
+    found = baseline_runs(config, queries, pools=pools)
     first = found[FIRST_STAGE]
     against = {name: found[name] for name in (FIRST_STAGE, COSINE)}
-    before = shipped_before(context)
     if before and not _same_model(before, bundle):
-        against[SHIPPED] = bundle_run(context, first, before)
+        against[SHIPPED] = bundle_run(config, first, before, collected=pools.collected)
     return first, against
 
 
 def _held(
-    context: Context, queries: Set[str], new: pl.DataFrame, against: Mapping[str, pl.DataFrame], *, kind: str
+    config: Config, human: pl.DataFrame, new: pl.DataFrame, against: Mapping[str, pl.DataFrame], *, kind: str
 ) -> Verdict:
-    config = context.config
     return hold(
-        context.human.filter(pl.col("query_id").is_in(queries)),
+        human,
         new,
         against,
         measure=config.measures[0],
@@ -92,11 +97,11 @@ def _held(
     )
 
 
-def shipped_before(context: Context) -> Path | None:
+def shipped_before(config: Config, artefacts: Artefacts) -> Path | None:
     """Return the bundle that ships now: the one that `[export] shipped` names, or the last exported here."""
-    if named := context.config.export.shipped:
+    if named := config.export.shipped:
         return bundle_folder(named)
-    last = context.path("export", "bundle")
+    last = artefacts.path("export", "bundle")
     return last if last.is_dir() else None
 
 
