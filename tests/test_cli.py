@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import typer
 
-from relsearch.cli import app
+from relsearch import search
+from relsearch.cli import main
 from relsearch.core import tables
+from relsearch.core.errors import FieldsError
 from relsearch.core.types import Judgment
-from tests.conftest import REPOSITORY
-
-VERBS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def _relsearch(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -35,21 +34,25 @@ def test_importing_the_command_line_is_quick_and_light() -> None:
     assert min(float(output[0]) for output in outputs) < 0.5
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_teaches_and_is_documented(verb: str) -> None:
-    """Each verb has a help text and stands in the README."""
-    result = _relsearch(verb, "--help")
-    assert result.returncode == 0
-    assert len(result.stdout.split("\n\n")[1].split()) >= 4 or "Options" in result.stdout
-    assert f"`{verb}`" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
-
-
 def test_an_error_is_one_line_and_status_1(tmp_path: Path) -> None:
     """A wrong key prints one line on stderr that names the remedy; no traceback."""
     (tmp_path / "relsearch.toml").write_text("[pool]\ndeph = 3\n", encoding="utf-8")
     result = _relsearch("run", cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.splitlines() == ["relsearch: relsearch.toml: unknown key 'pool.deph'; did you mean 'depth'?"]
+
+
+def test_errors_speak_shell_here_and_python_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search whose fields the bundle does not read: an option on the command line, an argument in Python."""
+    with pytest.raises(FieldsError, match=re.escape("e.g. fields={'text': 'body'}")):
+        search(None, "docs", "tea", bundle="ready", fields=["body"])
+    words = ["search", "tea", "--url", "http://127.0.0.1:9", "--index", "docs", "--bundle", "ready", "--field", "body"]
+    monkeypatch.setattr(sys, "argv", ["relsearch", *words])
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err.strip().endswith("e.g. --field text=body")
 
 
 def test_a_wrong_option_is_status_2() -> None:

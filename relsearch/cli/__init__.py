@@ -1,11 +1,13 @@
 """The command line: one thin command a verb, and the only place that prints."""
 
-from relsearch.cli import attach, export, gateway, ingest, label, measure, rank, search, serve, stages
+from relsearch.cli import attach, config, doctor, export, gateway, ingest, label, measure, rank, search, serve, stages
 from relsearch.cli.app import app, main
 
 __all__ = [
     "app",
     "attach",
+    "config",
+    "doctor",
     "export",
     "gateway",
     "ingest",

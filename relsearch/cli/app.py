@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from relsearch import __version__
-from relsearch.core.errors import RelsearchError
+from relsearch.cli.help import Verb, Verbs
+from relsearch.core.errors import FieldsError, RelsearchError
 from relsearch.core.types import LARGEST_SEED, MOST_RESAMPLES
 
 app = typer.Typer(
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Better-ranked search from BM25, a few human labels and a small fine-tuned judge.",
-    epilog="Start with: relsearch run -c relsearch.toml, or rerank a TREC run: relsearch rerank RUN --bundle B.",
+    epilog="relsearch VERB --help shows options and examples. --bundle ready and --judge ready name the reranker and "
+    "the judge that ship with relsearch.",
 )
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The relsearch.toml to follow.")]
@@ -39,7 +43,7 @@ FeedbackOption = Annotated[
     typer.Option(min=0, help="Weight of likeness to the best candidates; 0 where few documents can be relevant."),
 ]
 ThenOption = Annotated[
-    Path | None, typer.Option(help="A second bundle, such as a cross-encoder, for what the first puts at the head.")
+    Path | None, typer.Option(help="A second bundle, e.g. a cross-encoder, for what the first puts at the head.")
 ]
 ThenWindowOption = Annotated[int, typer.Option(min=1, help="How many candidates --then reranks.")]
 VectorsOption = Annotated[
@@ -48,9 +52,15 @@ VectorsOption = Annotated[
 ]
 FieldOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME[=PATH]", help="A field, and its path in the index if other; repeatable."),
+    typer.Option(metavar="NAME[=PATH]", help="A field, and its path in the index if other: text=body; repeatable."),
 ]
 DEFAULT_CONFIG = Path("relsearch.toml")
+Function = Callable[..., Any]
+
+
+def verb(*examples: str, name: str | None = None, text: str | None = None) -> Callable[[Function], Function]:
+    """Return the decorator that makes a function a verb; `text` is its help in place of the docstring."""
+    return app.command(name, cls=Verb, help=text, epilog="\n".join(examples))
 
 
 def main() -> None:
@@ -64,11 +74,15 @@ def main() -> None:
     except (RelsearchError, OSError) as exc:
         if logging.getLogger().isEnabledFor(logging.INFO):
             raise
-        typer.echo(f"relsearch: {_said(exc) if isinstance(exc, OSError) else exc}", err=True)
+        typer.echo(f"relsearch: {_said(exc)}", err=True)
         raise SystemExit(1) from None
 
 
-def _said(exc: OSError) -> str:
+def _said(exc: Exception) -> str:
+    if isinstance(exc, FieldsError):
+        return exc.in_shell
+    if not isinstance(exc, OSError):
+        return str(exc)
     where = f"{exc.filename2 or exc.filename}: " if exc.filename else ""
     return f"{where}{exc.strerror or exc}; check that the place exists, may be written to and has room"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relsearch.cli.app import JsonOption, UrlOption, app
+from relsearch.cli.app import JsonOption, UrlOption, verb
 
 if TYPE_CHECKING:
     from relsearch.exporters.attached import Attached, Request
@@ -17,7 +17,10 @@ NameOption = Annotated[str, typer.Option(help="What the endpoint (connector, mod
 _PLACEHOLDER = "<RELSEARCH_API_KEY>"  # printed bodies hold no secret
 
 
-@app.command()
+@verb(
+    "relsearch attach elasticsearch --url http://127.0.0.1:9200 --service-url http://127.0.0.1:8000 --field body",
+    "relsearch attach opensearch --service-url http://127.0.0.1:8000 --field body --print",
+)
 def attach(
     engine: EngineArgument,
     service_url: Annotated[str, typer.Option(help="Where relsearch serve listens, as the engine reaches it.")],
@@ -32,12 +35,10 @@ def attach(
     show: Annotated[bool, typer.Option("--print", help="Print the requests without keys, and do nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Register a running service with an engine, check it by a probe, and print a query that uses it.
+    """Register a running service with a search engine, and probe it.
 
-    relsearch attach elasticsearch --url http://127.0.0.1:9200 --service-url http://127.0.0.1:8080 --field body
-
-    Says what the cluster lacks: a licence, a plugin, a setting. Run again, it changes nothing. Keys come from
-    RELSEARCH_ES_API_KEY (cluster) and RELSEARCH_API_KEY (service).
+    Prints a query that uses the service. Says what the cluster lacks: a licence, a plugin, a setting. Run again, it
+    changes nothing. Keys come from RELSEARCH_ES_API_KEY (cluster) and RELSEARCH_API_KEY (service).
     """
     fields = tuple(field or ())
     if engine == "elasticsearch" and len(fields) > 1:
@@ -55,14 +56,19 @@ def attach(
     typer.echo(f"{done.example.method} {done.example.path}\n{json.dumps(done.example.body, indent=1)}")
 
 
-@app.command()
+@verb(
+    "relsearch detach elasticsearch --url http://127.0.0.1:9200",
+)
 def detach(
     engine: EngineArgument,
     url: UrlOption = "http://127.0.0.1:9200",
     name: NameOption = "relsearch",
     as_json: JsonOption = False,
 ) -> None:
-    """Undo attach: take the endpoint, or pipeline, model and connector, out of the engine."""
+    """Undo attach.
+
+    Removes the endpoint, or the pipeline, the model and the connector.
+    """
     from relsearch.exporters import elastic, opensearch
     from relsearch.index.registry import open_server
 

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, app
+from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, verb
 from relsearch.core.settings.training_sections import Runtime
 
 if TYPE_CHECKING:
     from relsearch.exporters.bundle.choose import ExportReport
 
 
-@app.command()
+@verb(
+    "relsearch export -c relsearch.toml",
+    "relsearch export --model cross-encoder/ms-marco-MiniLM-L6-v2 -o bundle",
+)
 def export(
     config: ConfigOption = DEFAULT_CONFIG,
     model: Annotated[
@@ -27,7 +30,10 @@ def export(
     runtime: Annotated[Runtime | None, typer.Option(help="What runs the bundle of --model.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Export to ONNX bundles, held to the parity gate: both rerankers of the pipeline, or any cross-encoder."""
+    """Export ONNX bundles that pass the parity gate.
+
+    Exports both rerankers of the pipeline, or, with --model, any cross-encoder.
+    """
     from relsearch.core.settings.config import ExportConfig, load_config
 
     if model is None:

@@ -7,18 +7,22 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import ThenOption, ThenWindowOption, VectorsOption, app
+from relsearch.cli.app import ThenOption, ThenWindowOption, VectorsOption, verb
 
 
-@app.command()
+@verb(
+    "relsearch gateway --upstream http://127.0.0.1:9200 --bundle ready",
+    "relsearch gateway --upstream http://127.0.0.1:9200 --bundle ready -c gateway.toml",
+)
 def gateway(
     upstream: Annotated[str, typer.Option(help="The engine: http(s)://HOST:PORT.")],
-    bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready.")],
+    bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready, which ships with relsearch.")],
     vectors: VectorsOption = None,
     then: ThenOption = None,
     then_window: ThenWindowOption = 20,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="gateway.toml: one [index.NAME] section an index to rerank.")
+        Path | None,
+        typer.Option("--config", "-c", help="gateway.toml; relsearch config --gateway prints one."),
     ] = None,
     host: Annotated[str, typer.Option(help="The address to bind.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to bind; 0 takes a free one.")] = 9280,
@@ -34,7 +38,7 @@ def gateway(
         int, typer.Option(min=1, help="Searches that may wait for a thread; more are not reranked.")
     ] = 16,
 ) -> None:
-    """Stand before Elasticsearch or OpenSearch and rerank its searches.
+    """Rerank the searches of Elasticsearch or OpenSearch, as a proxy.
 
     A search is reranked if its index has a section in --config or its body holds "ext": {"relsearch": {}}; all other
     requests pass byte for byte. In ext.relsearch a search may set query, window, budget_ms, mix, feedback,

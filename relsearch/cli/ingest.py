@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import EngineOption, FieldOption, JsonOption, SeedOption, UrlOption, app, parse_fields
+from relsearch.cli.app import EngineOption, FieldOption, JsonOption, SeedOption, UrlOption, parse_fields, verb
 from relsearch.core.template import DEFAULT_TEMPLATE, template_fields
 
 
-@app.command()
+@verb(
+    "relsearch ingest my-collection --url http://127.0.0.1:9200 --index docs",
+)
 def ingest(
     source: Annotated[str, typer.Argument(help="The collection: a BEIR folder, demo, ir_datasets:ID.")],
     url: UrlOption,
@@ -26,12 +28,10 @@ def ingest(
     show: Annotated[bool, typer.Option("--print", help="Print what creates the index, and do nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Load a collection into a search server; the same command again goes on where it stopped.
+    """Load a collection into a search engine.
 
-    relsearch ingest my-collection --url http://127.0.0.1:9200 --index docs
-
-    Waits while the server refuses documents (429). The API key comes from RELSEARCH_ES_API_KEY. What is indexed is
-    found by relsearch search, the gateway and [index] searchers alike.
+    The same command again goes on where it stopped. Waits while the server refuses documents (429). The API key comes
+    from RELSEARCH_ES_API_KEY. What is indexed is found by relsearch search, the gateway and [index] searchers alike.
     """
     from relsearch.core.settings.config import IndexConfig
     from relsearch.data.collection import load_collection
@@ -50,7 +50,10 @@ def ingest(
     typer.echo(json.dumps(counts) if as_json else brief)
 
 
-@app.command()
+@verb(
+    "relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --field title --field text=body",
+    "relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --body search.json",
+)
 def fetch(
     folder: Annotated[Path, typer.Argument(help="A folder with queries.jsonl and, if there are labels, qrels.tsv.")],
     url: UrlOption,
@@ -64,13 +67,12 @@ def fetch(
     engine: EngineOption = "elasticsearch",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a collection of a live index: your queries' candidates, as your search ranks them, and what is labelled.
+    """Make a collection of a live index and your queries.
 
-    relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --field title --field text=body
-
-    Writes corpus.jsonl and first_stage.trec beside the queries; then [collection] source = "my-collection" and [pool]
-    runs = ["my-collection/first_stage.trec"] learn from your engine's own ranking. --field names what documents keep
-    and its path in the index; default: title and text.
+    Fetches each query's candidates, as your search ranks them, and the labelled documents. Writes corpus.jsonl and
+    first_stage.trec beside the queries; then [collection] source = "my-collection" and [pool] runs =
+    ["my-collection/first_stage.trec"] learn from your engine's own ranking. --field names what documents keep and its
+    path in the index; default: title and text.
     """
     from relsearch.index.registry import open_server
     from relsearch.pipeline.standalone.fetch import fetch_collection
@@ -86,7 +88,9 @@ def fetch(
     typer.echo(json.dumps({"output": str(folder), **counts}) if as_json else brief)
 
 
-@app.command()
+@verb(
+    "relsearch sample --url http://127.0.0.1:9200 --index docs -n 1000 --field title --field text=body -o seeds",
+)
 def sample(
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index, alias or pattern to draw from.")],
@@ -97,9 +101,9 @@ def sample(
     engine: EngineOption = "elasticsearch",
     as_json: JsonOption = False,
 ) -> None:
-    """Draw documents from a live index as a collection, e.g. to write queries from.
+    """Draw documents from a live index as a collection.
 
-    relsearch sample --url http://127.0.0.1:9200 --index docs -n 1000 --field title --field text=body -o seeds
+    Queries can be written from them: [collection] source = "seeds", then relsearch synthesize.
     """
     from relsearch.index.registry import open_server
     from relsearch.pipeline.standalone.fetch import sample_collection
@@ -110,7 +114,9 @@ def sample(
     typer.echo(json.dumps(counts) if as_json else f"{counts['output']}: {documents} documents")
 
 
-@app.command()
+@verb(
+    "relsearch queries searches.csv --min-count 3 --drop-personal -o my-collection/queries.jsonl",
+)
 def queries(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="Search log: .jsonl, .csv or .tsv, .gz too.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The queries.jsonl to write.")],
@@ -122,9 +128,9 @@ def queries(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Turn a search log into queries: normalised, every text once, most frequent first.
+    """Turn a search log into queries, most frequent first.
 
-    relsearch queries searches.csv --min-count 3 --drop-personal -o my-collection/queries.jsonl
+    Texts are normalised, and each is kept once.
     """
     from relsearch.core.files.outputs import check_output
     from relsearch.core.files.text_files import write_text

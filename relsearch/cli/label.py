@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from relsearch.cli.app import JsonOption, app
+from relsearch.cli.app import JsonOption, verb
 from relsearch.core.template import DEFAULT_TEMPLATE
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 LabelFormat = Literal["trec", "beir", "quepid", "opensearch", "rank-eval"]
 
 
-@app.command()
+@verb(
+    "relsearch grade bm25.trec --collection my-collection -o judgments.parquet",
+    "relsearch grade bm25.trec --collection my-collection --judge ready --qrels human.qrels -o judgments.parquet",
+)
 def grade(
     run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run whose pairs are graded.")],
     collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
@@ -32,9 +35,7 @@ def grade(
     scale: Annotated[str, typer.Option(help="0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
     as_json: JsonOption = False,
 ) -> None:
-    """Grade the top of a TREC run with a judge; needs no labels and no config.
-
-    relsearch grade bm25.trec --collection my-collection -o judgments.parquet
+    """Grade the top of a TREC run with a judge; needs no labels.
 
     An interrupted run goes on where it stopped. `relsearch agree` holds the labels against human ones,
     `relsearch review` picks the pairs that people should grade. With these as --qrels nothing is judged again, and
@@ -59,7 +60,10 @@ def grade(
     typer.echo(table(["grade", "pairs"], [[str(grade), str(count)] for grade, count in counts.items()]))
 
 
-@app.command()
+@verb(
+    "relsearch review judgments.parquet --collection my-collection --export 50 -o review.csv",
+    "relsearch review --import review.csv --qrels human.qrels",
+)
 def review(
     judgments: Annotated[
         Path | None, typer.Argument(metavar="JUDGMENTS", help="The table that judge wrote: judgments.parquet.")
@@ -85,13 +89,10 @@ def review(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask people for the labels that help most: write pairs to a CSV, read the graded CSV back.
+    """Ask people for the labels that help most, by a CSV file.
 
-    relsearch review JUDGMENTS --collection SRC --export 50 -o review.csv
-
-    Fill in the column grade in any spreadsheet; rows left empty are skipped. Then:
-
-    relsearch review --import review.csv --qrels human.qrels
+    --export writes pairs. Fill in the column grade in any spreadsheet; rows left empty are skipped. --import reads the
+    graded CSV back.
 
     Pairs come first where the judge is unsure and the rank is high, spread over the queries; none that the
     collection or --qrels has a label for. With JUDGMENTS, import checks that no spreadsheet changed an id.
@@ -121,7 +122,11 @@ def review(
         raise typer.BadParameter("give JUDGMENTS, --collection and --export, or --import and --qrels")
 
 
-@app.command("labels")
+@verb(
+    "relsearch labels judgments.parquet --format quepid --collection my-collection -o quepid.csv",
+    "relsearch labels human.qrels --format rank-eval --collection my-collection --index docs --field text",
+    name="labels",
+)
 def write_labels(
     judgments: Annotated[
         Path,
@@ -138,11 +143,7 @@ def write_labels(
     field: Annotated[str, typer.Option(help="rank-eval: the field that is searched.")] = "",
     name: Annotated[str, typer.Option(help="opensearch: the name of the judgment list.")] = "relsearch",
 ) -> None:
-    """Write labels for other tools: trec_eval, BEIR, Quepid, OpenSearch Search Relevance, Elasticsearch `_rank_eval`.
-
-    relsearch labels judgments.parquet --format quepid --collection my-collection -o quepid.csv
-
-    relsearch labels human.qrels --format rank-eval --collection my-collection --index docs --field text
+    """Write labels for trec_eval, BEIR, Quepid, OpenSearch or _rank_eval.
 
     A label without a grade is left out; grades stay as they are.
     """

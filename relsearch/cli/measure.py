@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import JsonOption, ResamplesOption, SeedOption, app, print_result
+from relsearch.cli.app import JsonOption, ResamplesOption, SeedOption, print_result, verb
 
 _SCALES = "0-3, 1-4, binary or lowest-highest:relevant"
 
 
-@app.command()
+@verb(
+    "relsearch evaluate qrels.tsv bm25.trec reranked.trec",
+    "relsearch evaluate qrels.tsv bm25.trec reranked.trec -m nDCG@10 -m AP --json",
+)
 def evaluate(
     qrels: Annotated[Path, typer.Argument(help="TREC qrels, or a judgments table (.parquet).")],
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="TREC runs; tests are against the first.")],
@@ -32,7 +35,7 @@ def evaluate(
     seed: SeedOption = 13,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure runs with confidence intervals, and test each against the first.
+    """Measure runs, with confidence intervals and paired tests.
 
     Values are trec_eval's: a run is ordered by its scores, in single precision, and where they tie by document id, the
     last first; its ranks do not count. A labelled query that a run lacks counts 0.
@@ -64,7 +67,9 @@ def evaluate(
         typer.echo("measured on labels of which some or all come from a judge, not from people", err=True)
 
 
-@app.command()
+@verb(
+    "relsearch agree human.qrels judgments.parquet --plot reliability.svg",
+)
 def agree(
     qrels: Annotated[Path, typer.Argument(help="TREC qrels file with human labels.")],
     judged: Annotated[Path, typer.Argument(help="The labels to hold against them: TREC qrels or a judgments table.")],
@@ -74,7 +79,10 @@ def agree(
     seed: SeedOption = 13,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how far judge labels agree with human ones, and how reliable their probabilities are."""
+    """Measure how far judge labels agree with human ones.
+
+    Where the labels have probabilities, shows how reliable these are.
+    """
     from relsearch.core.files.atomic import replace_text
     from relsearch.core.files.outputs import check_output
     from relsearch.core.scale import parse_scale

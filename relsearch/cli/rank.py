@@ -16,14 +16,17 @@ from relsearch.cli.app import (
     ThenOption,
     ThenWindowOption,
     VectorsOption,
-    app,
+    verb,
 )
 
 
-@app.command()
+@verb(
+    "relsearch rerank bm25.trec --bundle ready --collection my-collection -o reranked.trec",
+    "relsearch rerank bm25.trec --bundle ready --collection my-collection --then cross-encoder -o reranked.trec",
+)
 def rerank(
     run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run to rerank.")],
-    bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready.")],
+    bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready, which ships with relsearch.")],
     collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The run to write; default: stdout.")] = None,
     depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are reranked.")] = 100,
@@ -39,8 +42,6 @@ def rerank(
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch.
-
-    relsearch rerank bm25.trec --bundle ready --collection my-collection --then cross-encoder -o reranked.trec
 
     With --then, a second bundle reranks what the first one puts at the head; its mix weighs the first one's scores.
     """
@@ -75,7 +76,10 @@ def rerank(
         typer.echo(run_text(run, tag=tag), nl=False)
 
 
-@app.command()
+@verb(
+    "relsearch precompute my-collection --bundle ready --vectors vectors",
+    "relsearch precompute my-collection --bundle ready --vectors http://127.0.0.1:9200/relsearch-vectors",
+)
 def precompute(
     collection: Annotated[str, typer.Argument(help="Whose documents are read: a BEIR folder, demo, ir_datasets:ID.")],
     bundle: Annotated[Path, typer.Option(help="A late-interaction bundle, or ready.")],
@@ -84,9 +88,7 @@ def precompute(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Read a collection's documents at indexing time, so that searches only read the query.
-
-    relsearch precompute my-collection --bundle bundle --vectors vectors
+    """Encode documents ahead, so that a search reads only the query.
 
     Then rerank with --vectors. Documents whose text changed are read again; an interrupted run goes on.
     """

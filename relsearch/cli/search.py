@@ -19,8 +19,8 @@ from relsearch.cli.app import (
     ThenWindowOption,
     UrlOption,
     VectorsOption,
-    app,
     parse_fields,
+    verb,
 )
 
 if TYPE_CHECKING:
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 _LONGEST_ID = 24  # keeps room for text within 80 columns
 
 
-@app.command()
+@verb(
+    "relsearch search 'green tea' --url http://127.0.0.1:9200 --index docs --bundle ready --field text=body",
+)
 def search(
     words: Annotated[str, typer.Argument(metavar="WORDS", help="What to search for.")],
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index, alias or pattern to search.")],
-    bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready.")],
+    bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready, which ships with relsearch.")],
     vectors: VectorsOption = None,
     field: FieldOption = None,
     size: Annotated[int, typer.Option("--size", "-n", min=1, help="How many hits to show.")] = 10,
@@ -49,12 +51,10 @@ def search(
     engine: EngineOption = "elasticsearch",
     as_json: JsonOption = False,
 ) -> None:
-    """Search a live index and show what reranking changes: the new rank beside BM25's.
+    """Search a live index and show what reranking changes.
 
-    relsearch search "green tea" --url http://127.0.0.1:9200 --index docs --bundle bundle --field text=body
-
-    --field names what the bundle's template reads, and its path in the index. Where the reranker fails, the engine's
-    order is shown and stderr says why.
+    The table has the new rank beside BM25's. --field names what the bundle's template reads, and its path in the index.
+    Where the reranker fails, the engine's order is shown and stderr says why.
     """
     from relsearch.index.registry import connected
     from relsearch.live.searching import search as search_live

@@ -8,12 +8,18 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import FeedbackOption, VectorsOption, app
+from relsearch.cli.app import FeedbackOption, VectorsOption, verb
 
 
-@app.command()
+@verb(
+    "relsearch serve --bundle ready",
+    'curl http://127.0.0.1:8000/rerank --json \'{"query": "tides", "texts": ["the moon", "a cat"]}\'',
+)
 def serve(
-    bundle: Annotated[Path, typer.Option(envvar="RELSEARCH_BUNDLE", help="A bundle that export wrote, or ready.")],
+    bundle: Annotated[
+        Path,
+        typer.Option(envvar="RELSEARCH_BUNDLE", help="A bundle that export wrote, or ready."),
+    ],
     vectors: VectorsOption = None,
     feedback: FeedbackOption = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.", show_default="127.0.0.1")] = None,
@@ -42,16 +48,12 @@ def serve(
     max_batch_tokens: Annotated[int | None, typer.Option(min=1, help="Scored at once.", show_default="4096")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Serve beyond this machine without an API key.")] = False,
 ) -> None:
-    """Serve a bundle over HTTP in the dialects of TEI, Jina, Cohere v1 and Cohere v2; needs no torch.
+    """Serve a bundle over HTTP, as TEI, Jina and Cohere do.
 
-    relsearch serve --bundle bundle
-
-    curl localhost:8000/rerank -d '{"query": "tides", "texts": ["the moon", "a cat"]}'
-
-    POST /rerank with `texts` answers as text-embeddings-inference does, /rerank and /v1/rerank with `documents`
-    as Jina and Cohere v1, /v2/rerank as Cohere v2. GET /info, /health, /metrics, /v1/models; the documentation is
-    at /docs. Set RELSEARCH_API_KEY to ask clients for a key; any address but this machine's own needs one. Every
-    option can be a variable instead: RELSEARCH_PORT=9000. SIGTERM ends the service after its last answer.
+    Needs no torch. POST /rerank with `texts` answers as text-embeddings-inference does, /rerank and /v1/rerank with
+    `documents` as Jina and Cohere v1, /v2/rerank as Cohere v2. GET /info, /health, /metrics, /v1/models; the
+    documentation is at /docs. Set RELSEARCH_API_KEY to ask clients for a key; any address but this machine's own needs
+    one. Every option can be a variable instead: RELSEARCH_PORT=9000. SIGTERM ends the service after its last answer.
     """
     from relsearch.core.errors import MissingExtraError
 

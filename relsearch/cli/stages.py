@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, app
+from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, verb
 
 if TYPE_CHECKING:
     from relsearch.core.settings.config import Config
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 _BRIEF_WIDTH = 44  # keeps the table of stages within 80 columns
 
 
-class Verb(Enum):
+class Stage(Enum):
     """The commands that follow a config, with their help."""
 
-    collect = "Load documents, queries and human labels, and split the queries."
+    collect = "Load documents, queries and labels, and split the queries."
     index = "Build the index of each configured searcher."
     pool = "Search every query and unite the candidates."
     tune = "LoRA-tune the judge on the training queries' human labels."
     judge = "Judge the pools of training and unlabelled queries."
-    synthesize = "Write queries from documents, filter them, and label them with the judge."
+    synthesize = "Write queries from documents and label them with the judge."
     augment = "Join human and judged labels into training examples."
     train = "Train a reranker on human labels, and one on augmented labels."
-    optimize = "Judge what new rerankers bring up, and search for settings, while dev queries gain."
+    optimize = "Repeat rank, judge and train while dev queries gain."
 
 
-@app.command()
+@verb("relsearch run -c relsearch.toml")
 def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Run every stage that is not up to date and print one table."""
     from relsearch.core.settings.config import load_config
@@ -43,18 +43,22 @@ def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> N
     show_stages(run_all(settings), settings, as_json=as_json)
 
 
-def _add_stage_command(verb: Verb) -> None:
-    @app.command(verb.name, help=f"{verb.value} Needs the stages before it to be up to date.")
+def _add_stage_command(stage: Stage) -> None:
+    @verb(
+        f"relsearch {stage.name} -c relsearch.toml",
+        name=stage.name,
+        text=f"{stage.value} Needs the stages before it to be up to date.",
+    )
     def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
         from relsearch.core.settings.config import load_config
         from relsearch.pipeline.order import run_verb
 
         settings = load_config(config)
-        show_stages(run_verb(verb.name, settings), settings, as_json=as_json)
+        show_stages(run_verb(stage.name, settings), settings, as_json=as_json)
 
 
-for _verb in Verb:
-    _add_stage_command(_verb)
+for _stage in Stage:
+    _add_stage_command(_stage)
 
 
 def show_stages(results: Iterable[StageResult], config: Config, *, as_json: bool) -> None:

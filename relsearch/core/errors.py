@@ -3,6 +3,7 @@
 RelsearchError
 ├── DataError            a file, row or id is not what it should be
 ├── ConfigError          a setting is unknown, missing or contradictory
+│   └── FieldsError      named fields are not those that are read; says it for the shell as well
 ├── MissingExtraError    an optional package is needed; the message is the pip command
 ├── ArtifactError        an artefact directory is absent, unfinished or altered
 ├── SearchEngineError    a search engine cannot be reached or refused a request
@@ -31,6 +32,14 @@ class DataError(RelsearchError):
 
 class ConfigError(RelsearchError):
     """A setting is unknown, missing or contradictory."""
+
+
+class FieldsError(ConfigError):
+    """Fields do not fit; `in_shell` says it as the command line writes them, the message as Python does."""
+
+    def __init__(self, reason: str, *, in_python: str, in_shell: str) -> None:
+        super().__init__(f"{reason}; {in_python}")
+        self.in_shell = f"{reason}; {in_shell}"
 
 
 class MissingExtraError(RelsearchError):

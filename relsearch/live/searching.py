@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from relsearch.core.errors import ConfigError, SearchEngineError
+from relsearch.core.errors import ConfigError, FieldsError, SearchEngineError
 from relsearch.core.template import template_fields
 from relsearch.index.engine.hits import engine_scores, hit_fields, no_text_error
 from relsearch.index.engine.http import match_body
@@ -195,9 +195,11 @@ def _names(fields: Fields, wanted: tuple[str, ...]) -> Mapping[str, str]:
         return {name: name for name in wanted}
     names = dict(fields) if isinstance(fields, Mapping) else {name: name for name in fields}
     if not set(names) & set(wanted):
-        raise ConfigError(
-            f"fields name {', '.join(names) or 'nothing'}, but the bundle reads {', '.join(wanted)}; "
-            f"give their paths, e.g. fields={{{wanted[-1]!r}: {next(iter(names), 'body')!r}}}"
+        path = next(iter(names), "body")
+        raise FieldsError(
+            f"fields name {', '.join(names) or 'nothing'}, but the bundle reads {', '.join(wanted)}",
+            in_python=f"give their paths, e.g. fields={{{wanted[-1]!r}: {path!r}}}",
+            in_shell=f"give their paths, e.g. --field {wanted[-1]}={path}",
         )
     return names
 

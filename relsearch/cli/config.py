@@ -1,0 +1,38 @@
+"""The verb that shows and checks configurations: `config`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relsearch.cli.app import verb
+
+
+@verb(
+    "relsearch config > relsearch.toml",
+    "relsearch config --check relsearch.toml",
+    "relsearch config --gateway > gateway.toml",
+)
+def config(
+    check: Annotated[Path | None, typer.Option("--check", metavar="FILE", help="Check this file instead.")] = None,
+    gateway: Annotated[bool, typer.Option("--gateway", help="A gateway.toml, not a relsearch.toml.")] = False,
+) -> None:
+    """Print a configuration with every key explained, or check one.
+
+    What is printed is valid and has the defaults, so that a key may be deleted unless it is changed. --check says the
+    first fault of a file in one line, and exits with 1.
+    """
+    from relsearch.core.settings.config import Config, load_config
+    from relsearch.core.settings.reference import commented_toml
+    from relsearch.live.gateway.config import GatewayConfig, load_gateway_config
+
+    if check is None:
+        typer.echo(commented_toml(GatewayConfig if gateway else Config), nl=False)
+        return
+    if gateway:
+        load_gateway_config(check)
+    else:
+        load_config(check)
+    typer.echo(f"{check}: valid")

@@ -1,0 +1,87 @@
+"""What `--help` shows: the verbs in groups, a whole sentence for each, and examples as they are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+# The groups of `relsearch --help`, and the verbs of each in the order in which one comes to need them.
+PANELS: Mapping[str, tuple[str, ...]] = {
+    "Start": ("doctor", "config", "fetch", "sample", "queries"),
+    "Pipeline": (
+        "run",
+        "collect",
+        "index",
+        "pool",
+        "tune",
+        "judge",
+        "synthesize",
+        "augment",
+        "train",
+        "optimize",
+        "export",
+    ),
+    "Search": ("rerank", "search", "gateway", "serve", "attach", "detach", "ingest", "precompute"),
+    "Label": ("grade", "review", "labels"),
+    "Measure": ("evaluate", "agree"),
+}
+
+
+class Verb(TyperCommand):
+    """A command whose help ends in examples, a shell line each; `examples` has them."""
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Return the lines, each of which works where the files that it names are there."""
+        return tuple((self.epilog or "").splitlines())
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples; a long line is broken as a shell reads it, not as prose is."""
+        if self.examples:
+            with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
+                for example in self.examples:
+                    formatter.write("\n".join(_broken(example, formatter.width - 2)) + "\n")
+
+
+class Verbs(TyperGroup):
+    """The verbs by panel, with the first sentence of each one's help."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a section for each panel."""
+        for panel, names in PANELS.items():
+            with formatter.section(panel):
+                formatter.write_dl([(name, summary(self.commands[name])) for name in names])
+
+
+def summary(verb: Any) -> str:
+    """Return the first sentence of a verb's help."""
+    first, _, _ = " ".join((verb.help or "").split("\n\n")[0].split()).partition(". ")
+    return first.removesuffix(".")
+
+
+def _broken(line: str, width: int) -> list[str]:
+    """The line, over as many as it takes; all but the last end in a backslash."""
+    lines: list[str] = []
+    current = ""
+    for word in _words(line):
+        if current and len(f"    {current} {word} \\") > width:
+            lines.append(f"{'    ' if lines else '  '}{current} \\")
+            current = word
+        else:
+            current = f"{current} {word}" if current else word
+    return [*lines, f"{'    ' if lines else '  '}{current}"]
+
+
+def _words(line: str) -> list[str]:
+    """The parts that a line may be broken between: an option stays with its value, a quoted text whole."""
+    words: list[str] = []
+    for word in line.split(" "):
+        if (words and (words[-1].count("'") % 2 or words[-1].count('"') % 2)) or (
+            words and words[-1].startswith("-") and " " not in words[-1] and not word.startswith("-")
+        ):
+            words[-1] += f" {word}"
+        else:
+            words.append(word)
+    return words

@@ -1,0 +1,54 @@
+"""What `--help` teaches: verbs in groups, nothing cut off, an example for each."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from relsearch.cli import app
+from relsearch.cli.help import PANELS, Verb, summary
+from tests.conftest import REPOSITORY
+
+VERBS: dict[str, Verb] = get_command(app).commands  # type: ignore[attr-defined]
+
+
+def _help(*verb: str) -> str:
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*verb, "--help"], prog_name="relsearch")
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_every_verb_is_in_one_group() -> None:
+    """None is left out of `relsearch --help`, and none is named that is not there."""
+    assert sorted(name for names in PANELS.values() for name in names) == sorted(VERBS)
+
+
+def test_the_groups_show_whole_sentences() -> None:
+    """A verb's summary is one line of 80 columns, not cut off."""
+    shown = _help()
+    assert re.findall(r"^(\w+):$", shown, re.MULTILINE)[1:] == list(PANELS)
+    for name, verb in VERBS.items():
+        assert re.search(rf"^  {name} +{re.escape(summary(verb))}$", shown, re.MULTILINE), name
+        assert len(summary(verb).split()) >= 2
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", sorted(VERBS))
+def test_every_verb_has_an_example_and_is_documented(name: str) -> None:
+    """Its help ends in a shell line that can be pasted, and the documentation names it."""
+    examples = VERBS[name].examples
+    assert any(line.startswith(f"relsearch {name} ") or line == f"relsearch {name}" for line in examples)
+    shown = _help(name)
+    for example in examples:
+        assert example in re.sub(r" \\\n +", " ", shown)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert f"`{name}`" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in VERBS if {"--bundle", "--judge"} & {*_help(name).split()}])
+def test_ready_is_named_where_it_can_be_used(name: str) -> None:
+    """Whoever has no bundle and no judge reads what to write instead."""
+    assert re.search(r"(--bundle|--judge) <\w+>((?! --).)*\bready\b", " ".join(_help(name).split()))
