@@ -12,7 +12,7 @@ from relsearch.core.errors import DataError
 from relsearch.core.files.atomic import checksum, replace_text, replacing
 from relsearch.core.files.text_files import encodable
 from relsearch.core.ids import id_fault, shown
-from relsearch.core.types import Document
+from relsearch.core.types import Document, StrPath
 
 CORPUS = "corpus.jsonl"
 _MADE = "corpus.made.json"
@@ -23,13 +23,13 @@ class _Made(BaseModel):
     sha256: str
 
 
-def write_corpus(documents: Iterable[Document], folder: Path) -> None:
+def write_corpus(documents: Iterable[Document], folder: StrPath) -> None:
     """Write one JSON object a line: `_id`, then the document's fields; and the file's checksum as a mark beside it."""
-    path = folder / CORPUS
+    path = Path(folder) / CORPUS
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as stream:
         for document in documents:
             stream.write(encodable(json.dumps(_row(document), ensure_ascii=False)) + "\n")
-    replace_text(folder / _MADE, _Made(sha256=checksum(path)).model_dump_json() + "\n")
+    replace_text(path.with_name(_MADE), _Made(sha256=checksum(Path(path))).model_dump_json() + "\n")
 
 
 def _row(document: Document) -> dict[str, str]:
@@ -40,10 +40,10 @@ def _row(document: Document) -> dict[str, str]:
     return {"_id": document.doc_id, **document.fields}
 
 
-def is_made(path: Path) -> bool:
+def is_made(path: StrPath) -> bool:
     """Whether relsearch wrote a corpus, and nobody changed it since."""
     try:
-        made = _Made.model_validate_json((path.parent / _MADE).read_bytes())
+        made = _Made.model_validate_json(Path(path).with_name(_MADE).read_bytes())
     except (OSError, ValidationError):
         return False
-    return made.sha256 == checksum(path)
+    return made.sha256 == checksum(Path(path))

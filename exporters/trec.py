@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 
 from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import lines, write_text
 from relsearch.core.ids import id_fault, shown
+from relsearch.core.types import StrPath
 
 _PAIR = ["query_id", "doc_id"]
 
 
-def write_run(run: pl.DataFrame, path: Path, *, tag: str) -> None:
+def write_run(run: pl.DataFrame, path: StrPath, *, tag: str) -> None:
     """Write a candidates table as a TREC run, best first; scores keep full precision."""
     write_text(path, run_text(run, tag=tag))
 
@@ -52,7 +51,7 @@ def check_ids(table: pl.DataFrame) -> None:
                 raise DataError(f"{kind} id {shown(text)} {fault}")
 
 
-def is_run_of(path: Path, tag: str) -> bool:
+def is_run_of(path: StrPath, tag: str) -> bool:
     """Whether a file is a run whose every line has the tag: the mark of who wrote it."""
     try:
         return all(line.split()[5:] == [tag] for _, line in lines(path))
@@ -60,7 +59,7 @@ def is_run_of(path: Path, tag: str) -> bool:
         return False
 
 
-def write_qrels(judgments: pl.DataFrame, path: Path) -> None:
+def write_qrels(judgments: pl.DataFrame, path: StrPath) -> None:
     """Write a judgments table as TREC qrels, without missing labels."""
     write_text(path, qrels_text(judgments))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from relsearch.core.errors import ArtifactError, DataError
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.template import render
-from relsearch.core.types import Candidate, Document, Query
+from relsearch.core.types import Candidate, Document, Query, StrPath
 from relsearch.encoders.encoder import Encoder, load_encoder
 
 NAME = "dense"
@@ -21,20 +21,22 @@ _VECTORS = "vectors.npy"
 _QUERIES_AT_ONCE = 64
 
 
-def build(documents: Iterable[Document], directory: Path, *, encoder: EncoderConfig, template: str) -> DenseSearcher:
+def build(documents: Iterable[Document], directory: StrPath, *, encoder: EncoderConfig, template: str) -> DenseSearcher:
     """Encode the documents' rendered text into the directory (float16) and return its searcher."""
     rows = sorted((document.doc_id, render(document.fields, template)) for document in documents)
     if not rows:
         raise DataError("dense: no document to encode; check [collection] source")
     vectors = load_encoder(encoder).encode_documents([text for _, text in rows])
+    directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     np.save(directory / _VECTORS, vectors.astype(np.float16), allow_pickle=False)
     (directory / _IDS).write_text(json.dumps([doc_id for doc_id, _ in rows]), encoding="utf-8")
     return open_index(directory, encoder=encoder)
 
 
-def open_index(directory: Path, *, encoder: EncoderConfig) -> DenseSearcher:
+def open_index(directory: StrPath, *, encoder: EncoderConfig) -> DenseSearcher:
     """Open a directory that build wrote; raise ArtifactError if it is not one."""
+    directory = Path(directory)
     try:
         doc_ids = json.loads((directory / _IDS).read_text(encoding="utf-8"))
         vectors = np.load(directory / _VECTORS, allow_pickle=False)

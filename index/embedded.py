@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from relsearch.core.errors import ArtifactError, ConfigError
 from relsearch.core.settings.config import IndexConfig
 from relsearch.core.template import render
-from relsearch.core.types import Candidate, Document, Query
+from relsearch.core.types import Candidate, Document, Query, StrPath
 from relsearch.index.tokenise import unspaced_tokens, without_unspaced
 
 _LOG = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ _TOKEN = re.compile(r"\w+(?:['’.]\w+)*")
 _POSSESSIVE = re.compile(r"['’]s$")
 
 
-def build(documents: Iterable[Document], directory: Path, *, index: IndexConfig, template: str) -> EmbeddedSearcher:
+def build(documents: Iterable[Document], directory: StrPath, *, index: IndexConfig, template: str) -> EmbeddedSearcher:
     """Index the documents' rendered text into the directory and return its searcher."""
     import bm25s
 
@@ -47,16 +47,18 @@ def build(documents: Iterable[Document], directory: Path, *, index: IndexConfig,
         raise ConfigError("embedded: no document has any word to index; check [collection] template")
     retriever = bm25s.BM25(k1=index.k1, b=index.b, method="lucene")
     retriever.index(tokens, show_progress=False)
+    directory = Path(directory)
     retriever.save(str(directory))
     (directory / _IDS).write_text(json.dumps(doc_ids), encoding="utf-8")
     (directory / _SETTINGS).write_text(json.dumps({"language": index.language}), encoding="utf-8")
     return open_index(directory)
 
 
-def open_index(directory: Path) -> EmbeddedSearcher:
+def open_index(directory: StrPath) -> EmbeddedSearcher:
     """Open a directory that build wrote; raise ArtifactError if it is not one."""
     import bm25s
 
+    directory = Path(directory)
     try:
         doc_ids = json.loads((directory / _IDS).read_text(encoding="utf-8"))
         language = json.loads((directory / _SETTINGS).read_text(encoding="utf-8"))["language"]

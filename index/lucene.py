@@ -13,7 +13,7 @@ from typing import Any
 from relsearch.core.errors import ArtifactError, ConfigError
 from relsearch.core.settings.config import IndexConfig
 from relsearch.core.template import render
-from relsearch.core.types import Candidate, Document, Query
+from relsearch.core.types import Candidate, Document, Query, StrPath
 from relsearch.index.java import cast_to, java_class, lucene_class
 
 NAME = "lucene"
@@ -32,7 +32,7 @@ _ID, _CONTENTS = "id", "contents"
 _MOST_TERMS = 1024
 
 
-def build(documents: Iterable[Document], directory: Path, *, index: IndexConfig, template: str) -> LuceneSearcher:
+def build(documents: Iterable[Document], directory: StrPath, *, index: IndexConfig, template: str) -> LuceneSearcher:
     """Index the documents' rendered text into the directory and return its searcher."""
     config = lucene_class("index.IndexWriterConfig")(_analyzer(index.language))
     config.setSimilarity(_similarity(index))
@@ -51,9 +51,9 @@ def build(documents: Iterable[Document], directory: Path, *, index: IndexConfig,
     return open_index(directory, index=index)
 
 
-def open_index(directory: Path, *, index: IndexConfig) -> LuceneSearcher:
+def open_index(directory: StrPath, *, index: IndexConfig) -> LuceneSearcher:
     """Open a directory that build wrote; raise ArtifactError if it is not one."""
-    if not any(directory.glob("segments_*")):
+    if not any(Path(directory).glob("segments_*")):
         raise ArtifactError(f"{directory}: not a Lucene index; run: relsearch index")
     # pyjnius takes the first constructor that fits by count; the cast names the one that is meant.
     reader = cast_to("index.IndexReader", lucene_class("index.DirectoryReader").open(_folder(directory)))
@@ -120,5 +120,5 @@ def _similarity(index: IndexConfig) -> Any:
     return lucene_class("search.similarities.BM25Similarity")(index.k1, index.b)
 
 
-def _folder(directory: Path) -> Any:
+def _folder(directory: StrPath) -> Any:
     return lucene_class("store.FSDirectory").open(java_class("java.nio.file.Paths").get(str(directory)))

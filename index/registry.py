@@ -12,7 +12,7 @@ from relsearch.core.errors import ConfigError, MissingExtraError
 from relsearch.core.protocols import Searcher
 from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.template import DEFAULT_TEMPLATE
-from relsearch.core.types import Document
+from relsearch.core.types import Document, StrPath
 from relsearch.index.engine.http import Server
 
 SERVERS = ("elasticsearch", "opensearch")
@@ -43,7 +43,7 @@ def check_searcher(name: str, index: IndexConfig) -> None:
 def build_searcher(
     name: str,
     documents: Iterable[Document],
-    directory: Path | str,
+    directory: StrPath,
     *,
     index: IndexConfig,
     encoder: EncoderConfig,
@@ -75,7 +75,7 @@ def build_searcher(
     raise _unknown(name)
 
 
-def open_searcher(name: str, directory: Path | str, *, index: IndexConfig, encoder: EncoderConfig) -> Searcher:
+def open_searcher(name: str, directory: StrPath, *, index: IndexConfig, encoder: EncoderConfig) -> Searcher:
     """Open what build_searcher indexed."""
     folder = Path(directory)
     if name == "embedded":

@@ -11,7 +11,7 @@ import polars as pl
 
 from relsearch.core.files.atomic import scratch, swap
 from relsearch.core.settings.config import ExportConfig
-from relsearch.core.types import Pair, Scale
+from relsearch.core.types import Pair, Scale, StrPath
 from relsearch.exporters.bundle.choose import ExportReport, choose, write_half
 from relsearch.exporters.bundle.graphs import export_cross_encoder, export_encoder
 from relsearch.exporters.bundle.parity import LogitScorer, RankList, gate_exact, parity, rank_lists
@@ -47,13 +47,14 @@ class Labelled:
         return cls(rank_lists(pairs, depth=_DEPTH), qrels.with_columns(grade=pl.col("grade") - scale.lowest))
 
 
-def export_bundle(model: Path, output: Path, *, labelled: Labelled, config: ExportConfig) -> ExportReport:
+def export_bundle(model: StrPath, output: StrPath, *, labelled: Labelled, config: ExportConfig) -> ExportReport:
     """Export a folder that `train` wrote to the bundle folder `output`, replacing it whole.
 
     fp32 must equal torch, else GateError. A variant in fewer bits ships if it keeps quality on the labelled pairs and
     is faster here; otherwise fp32 ships and the report says why. `config.force` ships the first one regardless;
     `config.half` writes OUTPUT-fp16 too, for GPUs.
     """
+    model, output = Path(model), Path(output)
     card = read_card(model, Card)
     with making(output, config) as fp32:
         manifest = write_fp32(model, fp32)

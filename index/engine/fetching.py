@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +13,7 @@ from tqdm import tqdm
 
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.files.text_files import parse_json, read_text
-from relsearch.core.types import Candidate, Document, Query
+from relsearch.core.types import Candidate, Document, Query, StrPath
 from relsearch.index.engine.hits import engine_scores, hit_documents, no_text_error, source_paths
 from relsearch.index.engine.http import Server
 
@@ -75,7 +74,7 @@ def fetch(
     return Fetched(documents, candidates, sorted(labelled - documents.keys()))
 
 
-def body_from(path: Path) -> SearchBody:
+def body_from(path: StrPath) -> SearchBody:
     """Return the search of a file: a search body as JSON whose text holds {{query}} where the words belong.
 
     Raise ConfigError where the file is no such body.

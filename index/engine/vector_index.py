@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from relsearch.core.errors import ArtifactError, ConfigError, SearchEngineError
+from relsearch.core.types import StrPath
 from relsearch.index.engine import rest
 from relsearch.index.engine.http import Server
 from relsearch.index.registry import server_at
@@ -31,7 +32,7 @@ _NOT_FOUND = 404
 _ADDRESS = re.compile(r"(?P<url>https?://[^@?#\s/]+)/(?P<index>[a-z0-9][a-z0-9._-]*)/?")
 
 
-def open_vectors(address: Path | str | None, *, create: bool = False) -> OpenStore | None:
+def open_vectors(address: StrPath | None, *, create: bool = False) -> OpenStore | None:
     """Return what opens the vectors at a folder or at `http://HOST:PORT/INDEX`; None for None.
 
     What is returned raises ArtifactError where nothing is there, unless `create` is set, or another encoder's vectors

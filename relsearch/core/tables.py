@@ -23,7 +23,7 @@ from polars.exceptions import PanicException, PolarsError
 from relsearch.core.errors import DataError
 from relsearch.core.files.atomic import replacing
 from relsearch.core.files.text_files import cannot_be_written
-from relsearch.core.types import Candidate, Document, Judgment, Query
+from relsearch.core.types import Candidate, Document, Judgment, Query, StrPath
 
 Kind = pl.DataType | type[pl.DataType]
 Schema = Mapping[str, Kind]
@@ -58,20 +58,20 @@ EXAMPLES: Schema = {
 _MAY_BE_NULL = {"grade", "judge", "probabilities", "expected", "confidence"}
 
 
-def write(table: pl.DataFrame, path: Path, schema: Schema) -> None:
+def write(table: pl.DataFrame, path: StrPath, schema: Schema) -> None:
     """Write the table atomically; raise DataError where a column is missing or of another type."""
     whole = _conform(table, schema, str(path))
     try:
-        with replacing(path) as partial:
+        with replacing(Path(path)) as partial:
             whole.write_parquet(partial, compression="zstd", statistics=False)
     except OSError as exc:
         raise cannot_be_written(path, exc) from exc
 
 
-def read(path: Path, schema: Schema) -> pl.DataFrame:
+def read(path: StrPath, schema: Schema) -> pl.DataFrame:
     """Read a table; raise DataError if it is absent, no Parquet, or does not have the schema's columns."""
     try:
-        if not path.is_file():
+        if not Path(path).is_file():
             raise DataError(f"{path}: no such table; run the stage that writes it")
         table = pl.read_parquet(path, glob=False)
     except OSError as exc:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+# A file or a folder, as whatever opens, reads or writes one takes it.
+StrPath = str | Path
 LabelSource = Literal["human", "judge", "assumed"]
 
 LARGEST_SEED = 2**32 - 1  # NumPy's old generator, which transformers seeds, takes no larger one

@@ -21,7 +21,7 @@ from relsearch.core.field_texts import field_texts
 from relsearch.core.files.text_files import fail, json_lines
 from relsearch.core.ids import id_fault, shown
 from relsearch.core.template import render, template_fields
-from relsearch.core.types import Document, Judgment, Query
+from relsearch.core.types import Document, Judgment, Query, StrPath
 from relsearch.data.data_sets import IrDatasetsCollection
 from relsearch.data.trec import beir_labels, once, read_topics, trec_labels
 
@@ -60,8 +60,10 @@ class Collection(Protocol):
         ...
 
 
-def load_collection(source: str) -> Collection:
+def load_collection(source: StrPath) -> Collection:
     """Return the collection that the source names; raise DataError if there is none."""
+    if isinstance(source, Path):
+        return FolderCollection(source, trec=False)
     kind, colon, rest = source.partition(":")
     if source == "demo":
         return DemoCollection()

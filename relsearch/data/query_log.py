@@ -15,6 +15,7 @@ from typing import Any
 from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import csv_rows, fail, json_lines
 from relsearch.core.ids import shown
+from relsearch.core.types import StrPath
 from relsearch.data.pool import normalised
 
 MAX_CHARACTERS = 200  # longer texts are pasted documents, not queries
@@ -46,7 +47,7 @@ class QueryLog:
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def is_query_log(path: Path) -> bool:
+def is_query_log(path: StrPath) -> bool:
     """Whether a file is queries with counts, as QueryLog.to_jsonl gives them."""
     try:
         return all(
@@ -58,7 +59,7 @@ def is_query_log(path: Path) -> bool:
 
 
 def read_query_log(
-    path: Path, *, text_key: str = "query", count_key: str = "count", min_count: int = 1, drop_personal: bool = False
+    path: StrPath, *, text_key: str = "query", count_key: str = "count", min_count: int = 1, drop_personal: bool = False
 ) -> QueryLog:
     """Read a JSONL, CSV or TSV log (.gz too) of one query a row; a row without a count counts once.
 
@@ -69,7 +70,7 @@ def read_query_log(
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
     dropped: Counter[str] = Counter()
     rows = 0
-    for number, row in _rows(path):
+    for number, row in _rows(Path(path)):
         rows += 1
         text = clean(_query_text(path, number, row, text_key))
         if reason := _unwanted(text, drop_personal=drop_personal):
@@ -112,7 +113,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     raise DataError(f"{path}: a log is .jsonl, .csv or .tsv, .gz too; rename it to say which")
 
 
-def _delimited(path: Path, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _delimited(path: StrPath, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     rows = csv_rows(path, delimiter)
     _, header = next(rows, (1, []))
     for number, cells in rows:
@@ -121,7 +122,7 @@ def _delimited(path: Path, delimiter: str) -> Iterator[tuple[int, Mapping[str, A
         yield number, dict(zip(header, cells, strict=False))
 
 
-def _query_text(path: Path, number: int, row: Mapping[str, Any], key: str) -> str:
+def _query_text(path: StrPath, number: int, row: Mapping[str, Any], key: str) -> str:
     if key not in row:
         names = ", ".join(str(name) for name in row)
         fail(path, number, f"no {key!r} among {names}; name the column with --text-key")
@@ -131,7 +132,7 @@ def _query_text(path: Path, number: int, row: Mapping[str, Any], key: str) -> st
     return text or ""
 
 
-def _count(path: Path, number: int, row: Mapping[str, Any], key: str) -> int:
+def _count(path: StrPath, number: int, row: Mapping[str, Any], key: str) -> int:
     value = row.get(key)
     if value is None or value == "":
         return 1

@@ -14,7 +14,7 @@ from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import csv_rows, fail, lines
 from relsearch.core.ids import id_fault, shown
 from relsearch.core.tables import CANDIDATES, JUDGMENTS, judgments_table, read
-from relsearch.core.types import Judgment, Query, Scale
+from relsearch.core.types import Judgment, Query, Scale, StrPath
 
 # trec_eval's white space; str.split() splits at more signs, which make no columns elsewhere.
 _COLUMN = re.compile(r"[^ \t\f\v]+")
@@ -44,7 +44,7 @@ class Label(NamedTuple):
     grade: int
 
 
-def read_run(path: Path) -> pl.DataFrame:
+def read_run(path: StrPath) -> pl.DataFrame:
     """Return a run as a candidates table: score descending, then the file's rank, then doc_id; ranks anew from 1."""
     queries: dict[str, int] = {}
     tags: dict[str, int] = {}
@@ -68,7 +68,7 @@ def read_run(path: Path) -> pl.DataFrame:
     return pl.concat([_in_order(path, part, *names) for part in parts_of])
 
 
-def _in_order(path: Path, part: pl.DataFrame, queries: pl.Series, tags: pl.Series) -> pl.DataFrame:
+def _in_order(path: StrPath, part: pl.DataFrame, queries: pl.Series, tags: pl.Series) -> pl.DataFrame:
     named = part.with_columns(query_id=queries.gather(part["query"]), searcher=tags.gather(part["tag"]))
     counts = named.group_by("query").agg(pl.len(), documents=pl.col("doc_id").n_unique())
     if (counts["documents"] < counts["len"]).any():
@@ -85,7 +85,7 @@ def _in_order(path: Path, part: pl.DataFrame, queries: pl.Series, tags: pl.Serie
 class Runs(Mapping[str, pl.DataFrame]):
     """The runs of files by name, each read when it is looked up, so that one is in memory at a time."""
 
-    def __init__(self, paths: Mapping[str, Path]) -> None:
+    def __init__(self, paths: Mapping[str, StrPath]) -> None:
         self._paths = paths
 
     def __getitem__(self, name: str) -> pl.DataFrame:
@@ -98,7 +98,7 @@ class Runs(Mapping[str, pl.DataFrame]):
         return len(self._paths)
 
 
-def read_qrels(path: Path, scale: Scale | None) -> pl.DataFrame:
+def read_qrels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
     """Return qrels as a judgments table of human labels.
 
     Grades below the scale's lowest (TREC's -1 and -2: spam, not judged relevant) count as the lowest, as
@@ -107,12 +107,12 @@ def read_qrels(path: Path, scale: Scale | None) -> pl.DataFrame:
     return judgments_table(once(trec_labels(path, scale)))
 
 
-def read_labels(path: Path, scale: Scale | None) -> pl.DataFrame:
+def read_labels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
     """Return a judgments table, from a .parquet file as it is, from any other as read_qrels does.
 
     Raise DataError where a grade of a .parquet file is outside the scale.
     """
-    if path.suffix != ".parquet":
+    if Path(path).suffix != ".parquet":
         return read_qrels(path, scale)
     labels = read(path, JUDGMENTS)
     grades = labels["grade"].drop_nulls()
@@ -121,7 +121,7 @@ def read_labels(path: Path, scale: Scale | None) -> pl.DataFrame:
     return labels
 
 
-def trec_labels(path: Path, scale: Scale | None) -> Iterator[Label]:
+def trec_labels(path: StrPath, scale: Scale | None) -> Iterator[Label]:
     """Yield the labels of TREC qrels, with grades as read_qrels takes them."""
     for number, line in lines(path):
         parts = columns(line)
@@ -129,10 +129,10 @@ def trec_labels(path: Path, scale: Scale | None) -> Iterator[Label]:
             fail(path, number, f"{len(parts)} columns; a qrels line is: query 0 document grade")
         query_id, _, doc_id, grade = parts
         _check_ids(path, number, query_id, doc_id)
-        yield Label(path, number, query_id, doc_id, _grade(path, number, grade, scale))
+        yield Label(Path(path), number, query_id, doc_id, _grade(path, number, grade, scale))
 
 
-def beir_labels(path: Path) -> Iterator[Label]:
+def beir_labels(path: StrPath) -> Iterator[Label]:
     """Yield the labels of BEIR's qrels: query, document, grade between tabs, under a header or not."""
     for number, cells in csv_rows(path, "\t"):
         if number == 1 and cells[-1] == _BEIR_HEADER[-1]:
@@ -141,7 +141,7 @@ def beir_labels(path: Path) -> Iterator[Label]:
             fail(path, number, "a BEIR qrels line is: query id, tab, document id, tab, whole number")
         query_id, doc_id, grade = cells
         _check_ids(path, number, query_id, doc_id)
-        yield Label(path, number, query_id, doc_id, _grade(path, number, grade.strip(), None))
+        yield Label(Path(path), number, query_id, doc_id, _grade(path, number, grade.strip(), None))
 
 
 def once(labels: Iterable[Label]) -> list[Judgment]:
@@ -161,7 +161,7 @@ def columns(line: str) -> list[str]:
     return _COLUMN.findall(line)
 
 
-def read_topics(path: Path) -> list[Query]:
+def read_topics(path: StrPath) -> list[Query]:
     """Return queries from lines `id<TAB>text`, or from TREC `<top>` blocks (number and title)."""
     numbered = list(lines(path))
     if numbered and numbered[0][1].lstrip().lower().startswith("<top>"):
@@ -178,7 +178,7 @@ def read_topics(path: Path) -> list[Query]:
     return list(queries.values())
 
 
-def _topic_lines(path: Path, numbered: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Query]]:
+def _topic_lines(path: StrPath, numbered: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Query]]:
     for number, line in numbered:
         query_id, tab, text = line.partition("\t")
         if not tab or not query_id.strip() or not text.strip():
@@ -186,7 +186,7 @@ def _topic_lines(path: Path, numbered: Iterable[tuple[int, str]]) -> Iterator[tu
         yield number, Query(query_id.strip(), text.strip())
 
 
-def _topic_blocks(path: Path, numbered: list[tuple[int, str]]) -> Iterator[tuple[int, Query]]:
+def _topic_blocks(path: StrPath, numbered: list[tuple[int, str]]) -> Iterator[tuple[int, Query]]:
     """Each topic with the number of the line that its block begins in."""
     text = "\n".join(line for _, line in numbered)
     for block in re.finditer(r"<top>(.*?)</top>", text, re.DOTALL | re.IGNORECASE):
@@ -198,13 +198,13 @@ def _topic_blocks(path: Path, numbered: list[tuple[int, str]]) -> Iterator[tuple
         yield number, Query(query_id[1], " ".join(title[1].split()))
 
 
-def _check_ids(path: Path, number: int, query_id: str, doc_id: str) -> None:
+def _check_ids(path: StrPath, number: int, query_id: str, doc_id: str) -> None:
     for kind, text in (("query", query_id), ("document", doc_id)):
         if fault := id_fault(text):
             fail(path, number, f"{kind} id {shown(text)} {fault}")
 
 
-def _grade(path: Path, number: int, text: str, scale: Scale | None) -> int:
+def _grade(path: StrPath, number: int, text: str, scale: Scale | None) -> int:
     if not _WHOLE.fullmatch(text):
         fail(path, number, f"grade {shown(text)} is not a whole number")
     highest = _LARGEST_GRADE if scale is None else scale.highest
@@ -217,7 +217,7 @@ def _grade(path: Path, number: int, text: str, scale: Scale | None) -> int:
     return max(int(text), 0 if scale is None else scale.lowest)
 
 
-def _number(path: Path, number: int, name: str, text: str) -> float:
+def _number(path: StrPath, number: int, name: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:

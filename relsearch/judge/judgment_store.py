@@ -20,21 +20,21 @@ from relsearch.core.errors import ArtifactError, DataError
 from relsearch.core.files.atomic import alone, replacing
 from relsearch.core.protocols import Judge
 from relsearch.core.tables import JUDGMENTS, judgments_table
-from relsearch.core.types import Judgment, Pair
+from relsearch.core.types import Judgment, Pair, StrPath
 
 PART_PAIRS = 256
 _KEY = "key"
 _PART = "part-{:05d}.parquet"
 
 
-def judge_all(judge: Judge, pairs: Sequence[Pair], directory: Path, *, part_pairs: int = PART_PAIRS) -> pl.DataFrame:
+def judge_all(judge: Judge, pairs: Sequence[Pair], directory: StrPath, *, part_pairs: int = PART_PAIRS) -> pl.DataFrame:
     """Return a judgments table with one row a pair, in the order of the pairs; judge only what the store lacks.
 
     A missing label stands in the table without a grade and not in the store: the next run asks for it again. Parts are
     cut from the whole list, known pairs included, so an unbroken and a resumed run batch alike. Raise ArtifactError
     where another process has the store or a part is damaged.
     """
-    keys = _keys(judge, pairs)
+    directory, keys = Path(directory), _keys(judge, pairs)
     with alone(directory):
         known = _read(directory)
         for batch in _batches(keys, pairs, part_pairs, whole=judge.pooled):

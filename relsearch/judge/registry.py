@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from relsearch.core.errors import ConfigError
 from relsearch.core.protocols import CountingJudge
 from relsearch.core.settings.config import Config
-from relsearch.core.types import Scale
-from relsearch.encoders.model_source import check_model
+from relsearch.core.types import Scale, StrPath
+from relsearch.encoders.model_source import check_model, model_folder
 from relsearch.judge.binary import BinaryJudge
-from relsearch.judge.judge_card import content, read_card
+from relsearch.judge.judge_card import SHIPPED, content, read_card
 from relsearch.judge.models.prompt import load_prompt
 
 _TITLE_LINE = "{title}\n"
 READY, TUNED, ZERO_SHOT, REMOTE, RERANKER = "ready", "tuned", "zero-shot", "remote", "reranker"
 
 
-def open_judge(config: Config, *, tuned: Path | None = None, keep: Path | None = None) -> CountingJudge:
+def open_judge(config: Config, *, tuned: StrPath | None = None, keep: StrPath | None = None) -> CountingJudge:
     """Return the judge that `[label] judge` names, over windows where `[label]` asks for them.
 
     `tuned` is where this pipeline's own judge stands, `keep` a folder where vectors outlive the process. Raise
@@ -57,9 +56,9 @@ def check_judge(config: Config) -> None:
         _on_scale(read_card(folder).scale, config)
 
 
-def judge_folder(name: str) -> Path:
-    """Return the folder of a judge by its name: the ready one, or a path."""
-    return Path(str(resources.files("relsearch.judge") / "ready")) if name == READY else Path(name)
+def judge_folder(name: StrPath) -> Path:
+    """Return a judge's folder by its name, `ready` or a path, as relsearch.encoders.model_source.model_folder does."""
+    return model_folder(name, ready=SHIPPED)
 
 
 def judge_content(name: str) -> str | None:
@@ -67,7 +66,7 @@ def judge_content(name: str) -> str | None:
     return None if name in (TUNED, ZERO_SHOT, REMOTE, RERANKER) else content(_existing(judge_folder(name), name))
 
 
-def _open(config: Config, tuned: Path | None, keep: Path | None) -> CountingJudge:
+def _open(config: Config, tuned: StrPath | None, keep: StrPath | None) -> CountingJudge:
     name = config.label.judge
     if name == ZERO_SHOT:
         from relsearch.judge.zero_shot import ZeroShotJudge
@@ -77,7 +76,8 @@ def _open(config: Config, tuned: Path | None, keep: Path | None) -> CountingJudg
         from relsearch.judge.remote.remote_judge import RemoteJudge
 
         return RemoteJudge(config.remote, config.scale)
-    folder = _existing(tuned if name == TUNED else judge_folder(name), name)
+    own = Path(tuned) if tuned else None
+    folder = _existing(own if name == TUNED else judge_folder(name), name)
     from relsearch.judge.tuned import load_judge
 
     return load_judge(folder, keep=keep)

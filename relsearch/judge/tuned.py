@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 
 from relsearch.core.errors import ArtifactError
 from relsearch.core.settings.config import EncoderConfig
-from relsearch.core.types import Judgment, Pair, Scale
+from relsearch.core.types import Judgment, Pair, Scale, StrPath
 from relsearch.encoders.encoder import Encoder, load_encoder
-from relsearch.encoders.model_source import fast_dtype
+from relsearch.encoders.model_source import fast_dtype, model_folder
 from relsearch.judge.calibration.head import OrdinalHead
 from relsearch.judge.grading import Decision, judgments
-from relsearch.judge.judge_card import ADAPTER, HEAD, JudgeCard, read_card
+from relsearch.judge.judge_card import ADAPTER, HEAD, SHIPPED, JudgeCard, read_card
 from relsearch.judge.models import adapter
 from relsearch.judge.models.base import Base, load_base
 from relsearch.judge.models.feature_reader import read_all
@@ -124,12 +124,13 @@ class TunedJudge:
 
 
 def load_judge(
-    folder: Path, *, keep: Path | None = None, load: Callable[[EncoderConfig], Encoder] | None = None
+    name: StrPath, *, keep: StrPath | None = None, load: Callable[[EncoderConfig], Encoder] | None = None
 ) -> TunedJudge:
-    """Load a tuned judge; raise ArtifactError if the folder is not whole or its base has changed.
+    """Load a tuned judge's folder, or `ready`; raise ArtifactError if it is not whole or its base has changed.
 
     `keep` is a folder where the evidence's vectors outlive the process; `load` gives encoders that are loaded already.
     """
+    folder = model_folder(name, ready=SHIPPED)
     card = read_card(folder)
     added = load_file(folder / ADAPTER / HEAD)["added"]
     head = OrdinalHead(CumulativeLink.from_json(card.prior), added.shape[1])

@@ -11,7 +11,6 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
@@ -19,7 +18,7 @@ from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import csv_rows, fail
 from relsearch.core.ids import id_fault, shown
 from relsearch.core.tables import judgments_table
-from relsearch.core.types import Judgment, Scale
+from relsearch.core.types import Judgment, Scale, StrPath
 
 COLUMNS = ("query_id", "doc_id", "query", "passage", "grade", "judged_grade", "uncertainty", "rank")
 _NEEDED = ("query_id", "doc_id", "grade")
@@ -63,7 +62,7 @@ def to_csv(
     return text.getvalue()
 
 
-def read_csv(path: Path, scale: Scale, *, judged: pl.DataFrame | None = None) -> Filled:
+def read_csv(path: StrPath, scale: Scale, *, judged: pl.DataFrame | None = None) -> Filled:
     """Return the labels of a filled CSV, whichever of , ; or tab its header is written with.
 
     Raise DataError with file and line where a column is unknown, a grade is not on the scale, a pair has two grades,
@@ -108,14 +107,14 @@ def _guarded_id(text: str) -> str:
     return text if _SAFE_ID.fullmatch(text) else f"'{text}"
 
 
-def _id(path: Path, line: int, cell: str) -> str:
+def _id(path: StrPath, line: int, cell: str) -> str:
     text = cell.strip().removeprefix("'")
     if fault := id_fault(text):
         fail(path, line, f"id {shown(text)} {fault}")
     return text
 
 
-def _grade(path: Path, line: int, text: str, scale: Scale) -> int:
+def _grade(path: StrPath, line: int, text: str, scale: Scale) -> int:
     found = _GRADE.fullmatch(text)
     if not found or int(found[1]) not in scale.grades:
         fail(
@@ -130,7 +129,7 @@ def _name(pair: tuple[str, str]) -> str:
     return f"query {pair[0]!r}, document {pair[1]!r}"
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(path: StrPath) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows that are not blank, each with the number of its first line."""
     rows = csv_rows(path, ",;\t")
     line, cells = next(rows, (1, []))
@@ -142,7 +141,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         yield line, dict(zip(header, cells, strict=True))
 
 
-def _check_header(path: Path, line: int, header: list[str]) -> None:
+def _check_header(path: StrPath, line: int, header: list[str]) -> None:
     for name in header:
         if name not in COLUMNS or header.count(name) > 1:
             fail(path, line, f"column {name!r} is unknown or there twice; keep the header: {','.join(COLUMNS)}")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import fail, lines
-from relsearch.core.types import Scale
+from relsearch.core.types import Scale, StrPath
 from relsearch.data.trec import columns, read_qrels
 
 _PAIR = ["query_id", "doc_id"]
@@ -51,13 +51,14 @@ def pick(judged: pl.DataFrame, *, human: pl.DataFrame, pool: pl.DataFrame | None
     return best.select(*_PAIR, pl.col("grade").alias("judged_grade"), "uncertainty", "rank")
 
 
-def merge(labels: pl.DataFrame, qrels: Path, scale: Scale, *, source: Path, overwrite: bool = False) -> Merge:
+def merge(labels: pl.DataFrame, qrels: StrPath, scale: Scale, *, source: StrPath, overwrite: bool = False) -> Merge:
     """Return the qrels with the labels that `source` gave in the lines of column `line`; the file is not written.
 
     Lines that are there stay as they are, new ones follow. Raise DataError naming both places where a pair has
     another grade there, unless it may be overwritten.
     """
     new = {(query, doc): grade for query, doc, grade in labels.select(*_PAIR, "grade").iter_rows()}
+    qrels = Path(qrels)
     old = _known(qrels, scale)
     changed = {pair: grade for pair, grade in new.items() if old.get(pair, grade) != grade}
     if changed and not overwrite:

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from relsearch.core.errors import ArtifactError, GateError
 from relsearch.core.files.atomic import check_replaceable, checksum, replace_text
 from relsearch.core.settings.training_sections import Runtime
+from relsearch.core.types import StrPath
+from relsearch.encoders.model_source import model_folder
 from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.interpolation import Mix
 from relsearch.rerank.late.head import LateHead
@@ -25,7 +27,6 @@ ENCODER = "encoder.onnx"
 TOKENIZER = "tokenizer.json"
 ENCODER_TOKENIZER = "encoder_tokenizer.json"
 
-READY = Path("ready")
 SHIPPED = Path(__file__).parent / "ready"
 
 
@@ -135,12 +136,12 @@ def check_free(folder: Path) -> None:
     check_replaceable(folder, made)
 
 
-def bundle_folder(name: Path | str) -> Path:
-    """Return a bundle's folder: `ready` is the one that ships with relsearch, unless a folder of that name is here."""
-    return SHIPPED if Path(name) == READY and not Path(name).is_dir() else Path(name)
+def bundle_folder(name: StrPath) -> Path:
+    """Return a bundle's folder by its name, `ready` or a path, as relsearch.encoders.model_source.model_folder does."""
+    return model_folder(name, ready=SHIPPED)
 
 
-def open_bundle(name: Path | str) -> Bundle[ManifestBase]:
+def open_bundle(name: StrPath) -> Bundle[ManifestBase]:
     """Open and verify a bundle; raise ArtifactError naming the file that is absent, malformed or altered."""
     folder = bundle_folder(name)
     path = folder / MANIFEST
@@ -161,7 +162,7 @@ def open_bundle(name: Path | str) -> Bundle[ManifestBase]:
     return Bundle(folder, manifest)
 
 
-def open_bundle_of(folder: Path | str, kind: type[AnyManifest]) -> Bundle[AnyManifest]:
+def open_bundle_of(folder: StrPath, kind: type[AnyManifest]) -> Bundle[AnyManifest]:
     """Open a bundle of one family; raise ArtifactError where it is of another."""
     bundle = open_bundle(folder)
     if not isinstance(bundle.manifest, kind):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.atomic import replace_text
 from relsearch.core.settings.config import EncoderConfig
+from relsearch.core.types import StrPath
 from relsearch.rerank.cross.prior import Prior
 from relsearch.stats.logistic import Logistic
 
@@ -68,14 +69,14 @@ class Card(CardBase):
 AnyCard = TypeVar("AnyCard", bound=CardBase)
 
 
-def write_card(card: CardBase, folder: Path) -> None:
+def write_card(card: CardBase, folder: StrPath) -> None:
     """Write reranker.json into the model folder."""
-    replace_text(folder / CARD, card.model_dump_json(indent=1) + "\n")
+    replace_text(Path(folder) / CARD, card.model_dump_json(indent=1) + "\n")
 
 
-def read_card(folder: Path, kind: type[AnyCard]) -> AnyCard:
+def read_card(folder: StrPath, kind: type[AnyCard]) -> AnyCard:
     """Read a model folder's reranker.json; raise ArtifactError if it is absent, malformed or of another family."""
-    path = folder / CARD
+    path = Path(folder) / CARD
     try:
         return kind.model_validate_json(_bytes(path))
     except ValidationError as exc:
@@ -84,9 +85,9 @@ def read_card(folder: Path, kind: type[AnyCard]) -> AnyCard:
         raise ArtifactError(f"{path}: {where}: {error['msg']}; train again") from exc
 
 
-def family_of(folder: Path) -> str:
+def family_of(folder: StrPath) -> str:
     """Return the family of a model folder; those of earlier versions are cross-encoders."""
-    path = folder / CARD
+    path = Path(folder) / CARD
     try:
         found = json.loads(_bytes(path))
     except ValueError as exc:

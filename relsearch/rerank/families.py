@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from relsearch.core.errors import ConfigError
 from relsearch.core.settings.config import EncoderConfig, TrainConfig
-from relsearch.core.types import Scale
+from relsearch.core.types import Scale, StrPath
 from relsearch.rerank.bundle import Bundle, LateManifest, Manifest, ManifestBase, open_bundle
 from relsearch.rerank.card import Card, CardBase, family_of, read_card
 from relsearch.rerank.late.store import OpenStore
@@ -59,14 +59,14 @@ def train(
     )
 
 
-def open_card(model: Path) -> CardBase:
+def open_card(model: StrPath) -> CardBase:
     """Read a model folder's card, whatever its family."""
     from relsearch.rerank.late.card import LateCard
 
     return read_card(model, LateCard if family_of(model) == "late" else Card)
 
 
-def open_model(model: Path, *, exact: bool = True) -> TorchScorer | LateTorchScorer:
+def open_model(model: StrPath, *, exact: bool = True) -> TorchScorer | LateTorchScorer:
     """Open a model folder in torch; a late-interaction model that is not exact is rounded where that is faster."""
     from relsearch.rerank.cross.torch_scorer import TorchScorer
     from relsearch.rerank.late.torch_scorer import LateTorchScorer
@@ -75,7 +75,7 @@ def open_model(model: Path, *, exact: bool = True) -> TorchScorer | LateTorchSco
 
 
 def open_scorer(
-    bundle: Path | str, *, workers: int | None = None, vectors: OpenStore | None = None, kept_documents: int = 20_000
+    bundle: StrPath, *, workers: int | None = None, vectors: OpenStore | None = None, kept_documents: int = 20_000
 ) -> OnnxScorer | LateOnnxScorer:
     """Open a bundle folder without torch; `vectors` opens what `relsearch precompute` read.
 

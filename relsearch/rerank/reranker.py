@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from relsearch.core.errors import ConfigError, ModelError
 from relsearch.core.protocols import Scorer
 from relsearch.core.template import DEFAULT_TEMPLATE, render
+from relsearch.core.types import StrPath
 from relsearch.rerank.bundle import Bundle, ManifestBase, open_bundle
 from relsearch.rerank.cascade import Second
 from relsearch.rerank.interpolation import NOTHING, Mix, mixed, vectors_of
@@ -46,7 +46,7 @@ class Reranker:
     @classmethod
     def open(
         cls,
-        bundle: Path | str,
+        bundle: StrPath,
         *,
         vectors: OpenStore | None = None,
         workers: int | None = None,

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.rerank.bundle import READY, SHIPPED, bundle_folder, open_bundle
+from relsearch.rerank.bundle import SHIPPED, bundle_folder, open_bundle
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.interpolation import Mix
 
 
 def test_it_is_named_ready() -> None:
     """The name leads to the packaged folder, whose checksums hold, under its base's public name."""
-    bundle = open_bundle(READY)
+    bundle = open_bundle("ready")
     assert bundle.folder == SHIPPED
     assert bundle.manifest.base == "intfloat/e5-small-v2"
 
@@ -22,7 +22,7 @@ def test_a_folder_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.M
     """Who has a folder called ready means it."""
     (tmp_path / "ready").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert bundle_folder(READY) == READY
+    assert bundle_folder("ready") == Path("ready")
 
 
 def test_it_travels_with_the_package() -> None:
@@ -34,11 +34,11 @@ def test_it_travels_with_the_package() -> None:
 
 def test_what_it_asks_for_beside_its_scores() -> None:
     """Weights that were chosen on no collection of benchmarks/results/transfer.json."""
-    assert open_bundle(READY).manifest.beside == Mix(0.2, 0.3)
+    assert open_bundle("ready").manifest.beside == Mix(0.2, 0.3)
 
 
 def test_it_finds_the_answer() -> None:
     """What answers the question comes before what only shares its words."""
     texts = ["Deep learning goes deep.", "The sea is 3,700 metres deep on average.", "How are you?"]
-    scores = open_scorer(READY).score("how deep is the ocean", texts)
+    scores = open_scorer("ready").score("how deep is the ocean", texts)
     assert max(scores) == scores[1]

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from relsearch.core.errors import DataError
+from relsearch.core.types import StrPath
 
 
-def check_output(path: Path, *, inputs: Iterable[Path], ours: Callable[[Path], bool]) -> None:
+def check_output(path: StrPath, *, inputs: Iterable[StrPath], ours: Callable[[Path], bool]) -> None:
     """Raise DataError where `path` is one of the inputs, cannot be written, or holds what `ours` does not know.
 
     Called before any work, so that nobody waits for hours to hear it. An empty file may be replaced.
     """
-    for read in inputs:
+    path = Path(path)
+    for read in map(Path, inputs):
         if path.exists() and read.exists() and path.samefile(read):
             raise DataError(f"{path}: is read and would be replaced; name another file to write")
     if path.exists():

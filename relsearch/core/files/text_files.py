@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.files.atomic import replace_bytes
+from relsearch.core.types import StrPath
 
 _GZIP = b"\x1f\x8b"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -31,19 +32,19 @@ _CHECK_PATH = "check the path"
 _LONGEST_CELL = 2**31 - 1  # characters
 
 
-def fail(path: Path, number: int, reason: str) -> NoReturn:
+def fail(path: StrPath, number: int, reason: str) -> NoReturn:
     """Raise DataError for a line of a file."""
     raise DataError(f"{path}:{number}: {reason}")
 
 
-def lines(path: Path) -> Iterator[tuple[int, str]]:
+def lines(path: StrPath) -> Iterator[tuple[int, str]]:
     """Yield the numbered lines that are not blank, without their ends; raise DataError where the file is no text."""
     for number, line in _numbered(path, newline=None):
         if line.strip():
             yield number, line.rstrip("\n")
 
 
-def read_text(path: Path, advice: str = _CHECK_PATH) -> str:
+def read_text(path: StrPath, advice: str = _CHECK_PATH) -> str:
     """Return a whole text with newlines for line ends; raise DataError, which ends in `advice` where nothing is there.
 
     For files that fit into memory.
@@ -51,7 +52,7 @@ def read_text(path: Path, advice: str = _CHECK_PATH) -> str:
     return "".join(line for _, line in _numbered(path, newline=None, advice=advice))
 
 
-def read_toml(path: Path, advice: str = _CHECK_PATH) -> dict[str, Any]:
+def read_toml(path: StrPath, advice: str = _CHECK_PATH) -> dict[str, Any]:
     """Return a TOML file's keys; raise ConfigError where it cannot be read, which then ends in `advice`."""
     try:
         return tomllib.loads(read_text(path, advice))
@@ -84,7 +85,7 @@ def parse_json(text: str) -> Any:
         raise ValueError(f"not JSON that can be read: {_reason(exc)}") from exc
 
 
-def json_lines(path: Path, expected: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_lines(path: StrPath, expected: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the numbered JSON objects of a file of one a line; `expected` ends the error about another value."""
     for number, line in lines(path):
         try:
@@ -96,7 +97,7 @@ def json_lines(path: Path, expected: str) -> Iterator[tuple[int, dict[str, Any]]
         yield number, row
 
 
-def csv_rows(path: Path, delimiters: str) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(path: StrPath, delimiters: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not blank, each with the number of its first line.
 
     Cells are split at the first of the delimiters that stands in the first line. Raise DataError for a row whose
@@ -117,19 +118,20 @@ def csv_rows(path: Path, delimiters: str) -> Iterator[tuple[int, list[str]]]:
         fail(path, number, f"not CSV: {exc}; are its quotes closed?")
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: StrPath, text: str) -> None:
     """Write a text so that it is whole or absent, gzipped where the name ends in .gz; equal texts give equal files."""
     try:
         data = text.encode("utf-8")
     except UnicodeEncodeError as exc:
         raise DataError(f"{path}: cannot be written: half a surrogate pair is no UTF-8") from exc
+    target = Path(path)
     try:
-        replace_bytes(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+        replace_bytes(target, gzip.compress(data, mtime=0) if target.suffix == ".gz" else data)
     except OSError as exc:
         raise cannot_be_written(path, exc) from exc
 
 
-def cannot_be_written(path: Path, exc: OSError) -> DataError:
+def cannot_be_written(path: StrPath, exc: OSError) -> DataError:
     """Return the error for a file that the system does not let be written."""
     return DataError(f"{path}: cannot be written ({_reason(exc)}); name a place that is there, yours, and has room")
 
@@ -139,7 +141,7 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _numbered(path: Path, *, newline: str | None, advice: str = _CHECK_PATH) -> Iterator[tuple[int, str]]:
+def _numbered(path: StrPath, *, newline: str | None, advice: str = _CHECK_PATH) -> Iterator[tuple[int, str]]:
     """Yield the numbered lines with their ends, as they stand there if `newline` is empty."""
     with _readable(path, advice) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
@@ -152,10 +154,10 @@ def _numbered(path: Path, *, newline: str | None, advice: str = _CHECK_PATH) -> 
 
 
 @contextmanager
-def _readable(path: Path, advice: str) -> Iterator[BinaryIO]:
+def _readable(path: StrPath, advice: str) -> Iterator[BinaryIO]:
     """Yield a file's bytes, gunzipped where they are gzip, whatever the name; raise DataError where that fails."""
     try:
-        with path.open("rb") as raw:
+        with Path(path).open("rb") as raw:
             if raw.peek(2)[:2] != _GZIP:
                 yield _checked(path, raw)
                 return
@@ -167,7 +169,7 @@ def _readable(path: Path, advice: str) -> Iterator[BinaryIO]:
         raise DataError(f"{path}: cannot be read ({_reason(exc)}); {advice}") from exc
 
 
-def _checked(path: Path, stream: Any) -> BinaryIO:
+def _checked(path: StrPath, stream: Any) -> BinaryIO:
     """The stream, unless it begins as UTF-16 does."""
     if stream.peek(2)[:2] in _UTF16:
         raise DataError(f"{path}: UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8")

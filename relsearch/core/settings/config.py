@@ -23,7 +23,7 @@ from relsearch.core.settings.training_sections import ModelName, Outside, Prompt
 from relsearch.core.settings.training_sections import OptimizeConfig as OptimizeConfig
 from relsearch.core.settings.training_sections import SynthesizeConfig as SynthesizeConfig
 from relsearch.core.template import DEFAULT_TEMPLATE
-from relsearch.core.types import LARGEST_SEED, Scale
+from relsearch.core.types import LARGEST_SEED, Scale, StrPath
 
 
 class CollectionConfig(Section):
@@ -249,7 +249,7 @@ class Config(Section):
         return self.evaluate.measures or default_measures(self.scale.level, depth=self.pool.depth)
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: StrPath) -> Config:
     """Read a relsearch.toml; raise ConfigError naming file, key and the nearest known key."""
     raw = read_toml(path, "write one or pass -c FILE")
     section = "collection"

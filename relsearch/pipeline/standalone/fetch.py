@@ -10,6 +10,7 @@ from relsearch.core.errors import ConfigError
 from relsearch.core.files.outputs import check_output
 from relsearch.core.tables import candidates_table
 from relsearch.core.template import DEFAULT_TEMPLATE, template_fields
+from relsearch.core.types import StrPath
 from relsearch.data.collection import FolderCollection
 from relsearch.exporters.corpus import CORPUS, is_made, write_corpus
 from relsearch.exporters.trec import is_run_of, write_run
@@ -21,13 +22,14 @@ FIRST_STAGE = "first_stage.trec"
 
 
 def fetch_collection(
-    server: Server, index: str, folder: Path, *, depth: int, fields: Mapping[str, str] | None, body: Path | None
+    server: Server, index: str, folder: StrPath, *, depth: int, fields: Mapping[str, str] | None, body: StrPath | None
 ) -> Fetched:
     """Write what an index finds for the folder's queries, and its labelled documents, beside them; return all of it.
 
     `fields` gives the paths of the fields, by default title and text; `body` is a file with a search to use instead.
     Raise DataError where a file is in the way that `fetch` did not write, ConfigError where a field has no text.
     """
+    folder = Path(folder)
     check_output(folder / CORPUS, inputs=(), ours=is_made)
     check_output(folder / FIRST_STAGE, inputs=(), ours=partial(is_run_of, tag=server.name))
     given = FolderCollection(folder, trec=False)
@@ -47,12 +49,13 @@ def fetch_collection(
 
 
 def sample_collection(
-    server: Server, index: str, folder: Path, *, size: int, seed: int, fields: Mapping[str, str] | None
+    server: Server, index: str, folder: StrPath, *, size: int, seed: int, fields: Mapping[str, str] | None
 ) -> int:
     """Write documents drawn from an index as the folder's corpus.jsonl; return how many there are.
 
     Raise DataError where a corpus is in the way that relsearch did not write, ConfigError where no document has text.
     """
+    folder = Path(folder)
     check_output(folder / CORPUS, inputs=(), ours=is_made)
     drawn = list(sample(server, index, size=size, seed=seed, names=fields))
     if not drawn:

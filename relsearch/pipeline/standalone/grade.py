@@ -11,7 +11,7 @@ from relsearch.core import tables
 from relsearch.core.errors import DataError
 from relsearch.core.files.outputs import check_output
 from relsearch.core.settings.config import Config
-from relsearch.core.types import Pair
+from relsearch.core.types import Pair, StrPath
 from relsearch.data.collection import load_collection, texts_of
 from relsearch.data.trec import read_qrels, read_run
 from relsearch.encoders.encoder import vectors_by_id
@@ -21,12 +21,13 @@ from relsearch.judge.registry import open_judge
 from relsearch.labels.query_calibration import Anchored, anchor
 
 
-def grade_run(run: Path, output: Path, config: Config, *, qrels: Path | None = None) -> Anchored:
+def grade_run(run: StrPath, output: StrPath, config: Config, *, qrels: StrPath | None = None) -> Anchored:
     """Judge the run's pairs down to `[label] depth`, write them to `output`, and return the judgments table.
 
     What people said of some of the pairs, in `qrels`, holds the labels of their queries. A .parquet output keeps
     distributions, any other is TREC qrels. The store beside it lets a cut run go on.
     """
+    output = Path(output)
     store = output.with_name(output.name + ".store")
     check_output(output, inputs=[run, *([qrels] if qrels else [])], ours=partial(_graded, store=store))
     human = tables.judgments_table([]) if qrels is None else read_qrels(qrels, config.scale)

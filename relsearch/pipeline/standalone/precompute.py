@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from tqdm import tqdm
 
 from relsearch.core.errors import ConfigError
 from relsearch.core.files.text_files import encodable
 from relsearch.core.template import template_fields
+from relsearch.core.types import StrPath
 from relsearch.data.collection import load_collection
 from relsearch.index.engine.vector_index import open_vectors
 from relsearch.rerank.bundle import Bundle, LateManifest, open_bundle
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 
 
-def precompute(collection: str, bundle: Path, vectors: Path | str) -> dict[str, int | float]:
+def precompute(collection: StrPath, bundle: StrPath, vectors: StrPath) -> dict[str, int | float]:
     """Read every document that `vectors` lacks, and return counts and sizes; an interrupted run goes on.
 
     `vectors` is a folder, or the URL of an index in a search engine.
@@ -33,7 +33,7 @@ def precompute(collection: str, bundle: Path, vectors: Path | str) -> dict[str, 
     return {"added": added, "documents": count, "bytes_a_document": round(store.nbytes / count) if count else 0}
 
 
-def _texts(collection: str, scorer: LateOnnxScorer) -> Iterator[str]:
+def _texts(collection: StrPath, scorer: LateOnnxScorer) -> Iterator[str]:
     source = load_collection(collection)
     for document in tqdm(
         source.documents(template_fields(scorer.template)), desc="read documents", unit="doc", delay=2.0, disable=None

@@ -9,7 +9,7 @@ import polars as pl
 from relsearch.core import tables
 from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import write_text
-from relsearch.core.types import Scale
+from relsearch.core.types import Scale, StrPath
 from relsearch.data.collection import Collection, load_collection, texts_of
 from relsearch.data.trec import read_qrels, read_run
 from relsearch.labels.csv_form import read_csv, to_csv
@@ -17,19 +17,19 @@ from relsearch.labels.review import merge, pick
 
 
 def export_review(
-    judgments: Path,
-    output: Path | None,
+    judgments: StrPath,
+    output: StrPath | None,
     *,
     count: int,
-    collection: str,
-    run: Path | None,
-    qrels: Path | None,
+    collection: StrPath,
+    run: StrPath | None,
+    qrels: StrPath | None,
     template: str,
     characters: int,
     show_judged: bool,
 ) -> str:
     """Return, and write if asked, the CSV of the `count` pairs worth most that have no human label in either place."""
-    if output and output.exists():
+    if output and Path(output).exists():
         raise DataError(f"{output}: there already, maybe with grades in it; import or move it, or name another file")
     source = load_collection(collection)
     human = _human(source, qrels)
@@ -42,7 +42,7 @@ def export_review(
 
 
 def import_review(
-    filled: Path, qrels: Path, *, judgments: Path | None, scale: Scale, overwrite: bool
+    filled: StrPath, qrels: StrPath, *, judgments: StrPath | None, scale: Scale, overwrite: bool
 ) -> dict[str, int]:
     """Write the graded rows into the qrels, all or none; return how many labels were added, changed and so on."""
     found = read_csv(filled, scale, judged=_judgments(judgments) if judgments else None)
@@ -56,16 +56,16 @@ def import_review(
     }
 
 
-def _judgments(path: Path) -> pl.DataFrame:
-    if path.suffix != ".parquet":
+def _judgments(path: StrPath) -> pl.DataFrame:
+    if Path(path).suffix != ".parquet":
         raise DataError(f"{path}: not a judgments table; name the judgments.parquet that `relsearch judge` wrote")
     return tables.read(path, tables.JUDGMENTS)
 
 
-def _pool(path: Path) -> pl.DataFrame:
-    return tables.read(path, tables.CANDIDATES) if path.suffix == ".parquet" else read_run(path)
+def _pool(path: StrPath) -> pl.DataFrame:
+    return tables.read(path, tables.CANDIDATES) if Path(path).suffix == ".parquet" else read_run(path)
 
 
-def _human(source: Collection, qrels: Path | None) -> pl.DataFrame:
+def _human(source: Collection, qrels: StrPath | None) -> pl.DataFrame:
     own = tables.judgments_table(source.qrels() if source.has_qrels() else [])
     return own if qrels is None else pl.concat([own, read_qrels(qrels, None)])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.text_files import encodable
+from relsearch.core.types import StrPath
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, Manifest, open_bundle_of
 from relsearch.rerank.cache import ContentCache
@@ -60,7 +60,7 @@ class OnnxScorer(ResidualScorer):
     @classmethod
     def open(
         cls,
-        folder: Path,
+        folder: StrPath,
         *,
         workers: int | None = None,
         windows: int = 1,

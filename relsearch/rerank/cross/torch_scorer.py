@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from relsearch.core.errors import MissingExtraError, ModelError
+from relsearch.core.types import StrPath
 from relsearch.encoders.encoder import load_encoder
 from relsearch.encoders.loading import UNUSED, Source, tells_types
 from relsearch.rerank.card import Card, read_card
@@ -35,7 +36,7 @@ class TorchScorer(ResidualScorer):
         self._max_length = card.max_length
 
     @classmethod
-    def open(cls, folder: Path) -> TorchScorer:
+    def open(cls, folder: StrPath) -> TorchScorer:
         """Load a model folder; raise ArtifactError if it has no valid reranker.json."""
         card = read_card(folder, Card)
         model = load_model(folder, max_length=card.max_length)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.text_files import encodable
+from relsearch.core.types import StrPath
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Bundle, LateManifest, open_bundle_of
 from relsearch.rerank.cross.deadline import Reranked, rerank_within
 from relsearch.rerank.cross.onnx_scorer import CHARACTERS_PER_TOKEN
@@ -59,7 +59,7 @@ class LateOnnxScorer(LateScorer):
         )
 
     @classmethod
-    def open(cls, folder: Path, *, workers: int | None = None, vectors: OpenStore | None = None) -> LateOnnxScorer:
+    def open(cls, folder: StrPath, *, workers: int | None = None, vectors: OpenStore | None = None) -> LateOnnxScorer:
         """Open a bundle folder; raise ArtifactError if it is not whole, or the vectors are another bundle's."""
         return cls(open_bundle_of(folder, LateManifest), workers=workers, vectors=vectors)
 

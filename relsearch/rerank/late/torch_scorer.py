@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from relsearch.core.settings.config import EncoderConfig
+from relsearch.core.types import StrPath
 from relsearch.encoders.model_source import fast_dtype
 from relsearch.rerank.card import read_card
 from relsearch.rerank.late.card import LateCard
@@ -26,13 +27,13 @@ class LateTorchScorer(LateScorer):
         self._model = model
 
     @classmethod
-    def open(cls, folder: Path, *, exact: bool = True) -> LateTorchScorer:
+    def open(cls, folder: StrPath, *, exact: bool = True) -> LateTorchScorer:
         """Load a model folder; raise ArtifactError if it has no valid reranker.json of a late-interaction model.
 
         One that is not exact computes in bfloat16 where that is faster.
         """
         card = read_card(folder, LateCard)
-        model = open_model(folder, card)
+        model = open_model(Path(folder), card)
         model.rounded = not exact and fast_dtype() is torch.bfloat16
         return cls(model, card=card)
 
