@@ -46,7 +46,6 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.rerankers.speed --late ready
 	$(BIN)/python -m benchmarks.rerankers.budget ready
 	$(BIN)/python -m benchmarks.serving.stored_vectors
-	$(BIN)/python -m benchmarks.serving.fuzz
 	$(BIN)/python -m benchmarks.serving.soak
 	$(BIN)/python -m benchmarks.serving.gateway_overhead
 	$(BIN)/python -m benchmarks.serving.recorded_calls

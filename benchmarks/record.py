@@ -42,14 +42,6 @@ def record(name: str, figures: Mapping[str, object], *, seed: int | None = None)
     return _write(name, {**figures, **about})
 
 
-def amend(name: str, figures: Mapping[str, object]) -> Path:
-    """Put figures that were measured elsewhere into a benchmark's file, whose command and date stay its own."""
-    before = recorded(name)
-    if before is None:
-        raise SystemExit(f"{name} has recorded nothing yet; measure it first")
-    return _write(name, {**before, **figures})
-
-
 def recorded(name: str) -> dict[str, Any] | None:
     """Return what a benchmark recorded last, None where it has not run."""
     path = RESULTS / f"{name}.json"

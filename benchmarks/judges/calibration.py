@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchmarks.deals import SEED
 from benchmarks.folders import use_models
 from benchmarks.judges.baselines import published
-from benchmarks.judges.data import MINILM, SCALE, SEED, TEST, human_of
+from benchmarks.judges.data import MINILM, SCALE, TEST, human_of
 from benchmarks.judges.gain import gain
 from benchmarks.judges.quality import Bench
 from benchmarks.judges.variants import SHIPPED

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from benchmarks.deals import shuffled
 from benchmarks.folders import COLLECTIONS
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.template import render
@@ -16,7 +16,7 @@ from relsearch.data.collection import FolderCollection
 from relsearch.data.trec import read_qrels
 
 TRAINING, TEST = ("trec-dl-2021", "llmjudge-dev"), "trec-dl-2019"
-SCALE, SEED = SCALES["0-3"], 13
+SCALE = SCALES["0-3"]
 DEV_QUERIES = 16
 E5 = EncoderConfig(model="intfloat/e5-small-v2", query_prefix="query: ", document_prefix="passage: ", max_tokens=256)
 MINILM = EncoderConfig(max_tokens=256)
@@ -53,8 +53,7 @@ def training_halves() -> tuple[Labelled, Labelled]:
     """Return the pairs of the training queries, and of DEV_QUERIES held-out ones that judges are calibrated on."""
     parts = [labelled(name) for name in TRAINING]
     every = Labelled([p for part in parts for p in part.pairs], [g for part in parts for g in part.grades])
-    queries = sorted({pair.query_id for pair in every.pairs})
-    random.Random(SEED).shuffle(queries)  # noqa: S311 - a seeded split, not a secret
+    queries = shuffled({pair.query_id for pair in every.pairs})
     return every.of(set(queries[DEV_QUERIES:])), every.of(set(queries[:DEV_QUERIES]))
 
 

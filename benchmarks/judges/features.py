@@ -7,16 +7,16 @@ vectors are kept in the output folder and shared with benchmarks.judges.quality.
 from __future__ import annotations
 
 import argparse
-import random
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.deals import SEED, shuffled
 from benchmarks.folders import use_models
 from benchmarks.judges import measures
-from benchmarks.judges.data import E5, MINILM, SCALE, SEED, TRAINING, human_of, labelled
+from benchmarks.judges.data import E5, MINILM, SCALE, TRAINING, human_of, labelled
 from benchmarks.judges.variants import EVIDENCE
 from benchmarks.record import record
 from relsearch.core.settings.config import EvidenceColumn
@@ -72,9 +72,7 @@ def main() -> None:
 
 def _cross_validated(values: Floats, grades: NDArray[np.int64], query_ids: list[str]) -> Floats:
     """The score of each pair by weights that were fitted on the other folds' queries."""
-    queries = sorted(set(query_ids))
-    random.Random(SEED).shuffle(queries)  # noqa: S311 - a seeded split, not a secret
-    fold_of = {query: place % FOLDS for place, query in enumerate(queries)}
+    fold_of = {query: place % FOLDS for place, query in enumerate(shuffled(set(query_ids)))}
     folds = np.array([fold_of[query] for query in query_ids])
     scores = np.zeros(len(values))
     names = [str(column) for column in range(values.shape[1])]

@@ -18,10 +18,11 @@ from typing import Any
 
 import polars as pl
 
+from benchmarks.deals import SEED
 from benchmarks.folders import use_models
 from benchmarks.judges import measures
 from benchmarks.judges.baselines import baselines
-from benchmarks.judges.data import E5, SCALE, SEED, TEST, TRAINING, Labelled, human_of, labelled, training_halves
+from benchmarks.judges.data import E5, SCALE, TEST, TRAINING, Labelled, human_of, labelled, training_halves
 from benchmarks.judges.gain import gain
 from benchmarks.judges.variants import (
     CONTRIBUTIONS,

@@ -51,7 +51,6 @@ PARTS: dict[str, dict[str, tuple[Part, ...]]] = {
         "stored_vectors": (serving.stored_vectors,),
         "serve_load": (serving.serve_load,),
         "serve_soak": (serving.serve_soak,),
-        "serve_fuzz": (serving.serve_fuzz,),
         "gateway_overhead": (serving.gateway_overhead,),
         "servers": (serving.servers,),
     },

@@ -17,13 +17,11 @@ def rerank_speed(figures: Figures) -> str:
             seconds = load["seconds"][name]["value"]
             candidates = f"{load['candidates']} x {load['tokens']:.0f}"
             rows.append([candidates, name, f"{1000 * seconds:,.0f}", _ratio(ratio)])
-    share = ", ".join(f"{kind} {value:.0%}" for kind, value in figures["share_of_peak"].items())
     late = _precomputed(figures) if "precomputed" in figures else ""
     losses = _fewer_bits(figures) if "parity" in figures else ""
     return section(
         f"Reranking on {figures['threads']} threads ({', '.join(figures['cpu_flags'])}), {figures['model']}; times are "
-        f"against sentence-transformers' `predict` [lowest, highest of {figures['rounds']} rounds]. Share of this "
-        f"machine's peak of matrix products: {share}.{late}",
+        f"against sentence-transformers' `predict` [lowest, highest of {figures['rounds']} rounds].{late}",
         table(["candidates x tokens", "way", "ms", "times"], rows) + losses,
         figures,
     )
@@ -138,19 +136,6 @@ def serve_soak(figures: Figures) -> str:
         table(["what", "how many"], rows),
         figures,
     )
-
-
-def serve_fuzz(figures: Figures) -> str:
-    """Malformed requests."""
-    statuses = ", ".join(f"{status}: {count:,}" for status, count in figures["statuses"].items())
-    rows = [
-        ["requests", f"{figures['requests_fuzzed']:,}"],
-        ["status 500 and above", str(figures["status_500"])],
-        ["hangs", str(figures["hangs"])],
-        ["answers", statuses],
-        ["memory", f"{figures['memory_growth_mb']:+.1f} MB"],
-    ]
-    return section("The service under seeded random bodies.", table(["what", "how many"], rows), figures)
 
 
 def gateway_overhead(figures: Figures) -> str:

@@ -17,19 +17,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchmarks.deals import SEED
 from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import record
-from benchmarks.rerankers.trec_dl import SEED, TEST
+from benchmarks.rerankers.trec_dl import TEST
+from benchmarks.rerankers.trial import DEPTH, compared
 from relsearch.core.tables import CANDIDATES
 from relsearch.data.collection import load_collection, texts_of
 from relsearch.data.trec import read_qrels, read_run
 from relsearch.exporters.bundle.choose import write_int8
 from relsearch.exporters.bundle.onnx import write_fp32
-from relsearch.measure.evaluate import evaluate
 from relsearch.rerank.bundle import SHIPPED
 from relsearch.rerank.reranker import Reranker
 
-MEASURE, DEPTH = "nDCG@10", 100
 ALONE, EVERY = "ready reranker alone", "cross-encoder alone"
 Way = Callable[[str, list[str], list[float]], list[float]]
 
@@ -56,8 +56,8 @@ def main() -> None:
         for size in arguments.sizes:
             ways[f"both, {size} of them"] = first.with_second(second, size).score_pool
         runs, seconds = _interleaved(bm25, queries, texts, ways)
-    result = evaluate(qrels, runs, measures=[MEASURE], resamples=2000, seed=SEED)
-    print(result.to_table(), {way: round(1000 * each, 1) for way, each in seconds.items()}, sep="\n")
+    result = compared(qrels, runs)
+    print({way: round(1000 * each, 1) for way, each in seconds.items()})
     record("cascade", {"seconds": seconds, "model": arguments.model.name, **result.to_json()}, seed=SEED)
 
 

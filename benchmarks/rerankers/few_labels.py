@@ -15,7 +15,6 @@ import json
 import random
 import shutil
 import time
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -25,30 +24,23 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from benchmarks.deals import SEED, split_dev
 from benchmarks.folders import use_models
 from benchmarks.record import record
-from benchmarks.rerankers.trec_dl import E5, SEED, TEST, UNLABELLED, chain_config, gather
+from benchmarks.rerankers.trec_dl import E5, TEST, UNLABELLED, chain_config, gather
+from benchmarks.rerankers.trial import MEASURE, Trial, kept_figures, of
 from relsearch.core.settings.config import Config, EncoderConfig
 from relsearch.core.text_table import table
-from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.judgment_store import judge_all
 from relsearch.judge.registry import open_judge
-from relsearch.labels import augment as policy
 from relsearch.measure.query_values import query_values
-from relsearch.pipeline.order import run_verb
-from relsearch.pipeline.stages.inputs import Artefacts, Pools, open_pools
+from relsearch.pipeline.stages.inputs import Pools
 from relsearch.pipeline.stages.judges import reranker_judge
-from relsearch.pipeline.stages.runs import reorder
-from relsearch.pipeline.stages.training import train_on
 from relsearch.rerank.families import open_model
-from relsearch.rerank.reorder import rerank_run
-from relsearch.rerank.reranker import Reranker
 
 STUDENTS = {"minilm": EncoderConfig(), "e5": EncoderConfig.model_validate(E5)}
-MEASURE = "nDCG@10"
 HUMAN, READY, SELF = "human", "ready", "self"  # whose labels: people's alone, and beside them a judge's
 JUDGED_DEPTH = 40
-_DEV_SHARE = 0.2
 
 
 def main() -> None:
@@ -62,10 +54,10 @@ def main() -> None:
     arguments = parser.parse_args()
     use_models()
     gather(arguments.output / "gathered")
-    config = _config(arguments.output, STUDENTS[arguments.student], steps=arguments.steps)
-    for verb in ("collect", "index", "pool"):
-        list(run_verb(verb, config))
-    trial = Trial(config, open_pools(config), arguments.output / f"{arguments.student}-{arguments.steps}")
+    config = chain_config(arguments.output, steps=arguments.steps)
+    student = config.train.model_copy(update={"encoder": STUDENTS[arguments.student]})
+    config = config.model_copy(update={"train": student})
+    trial = FewLabels(config, arguments.output / f"{arguments.student}-{arguments.steps}")
     every = len(trial.labelled)
     values: dict[tuple[int, str], list[list[float]]] = {}
     arms = [*product(arguments.k, (HUMAN, READY, SELF)), (every, HUMAN)]
@@ -91,93 +83,58 @@ def main() -> None:
     record("few_labels", figures, seed=SEED)
 
 
-def _config(output: Path, student: EncoderConfig, *, steps: int) -> Config:
-    """Return the chain's settings with another student."""
-    config = chain_config(output, steps=steps)
-    return config.model_copy(update={"train": config.train.model_copy(update={"encoder": student})})
-
-
-@dataclass(frozen=True)
-class Trial:
+class FewLabels(Trial):
     """One student on one collection; what was measured stays in `folder`."""
 
-    config: Config
-    pools: Pools
-    folder: Path
+    def __init__(self, config: Config, folder: Path) -> None:
+        super().__init__(config)
+        self.folder = folder
 
     @cached_property
     def labelled(self) -> list[str]:
         """The queries of 2021 and 2023 with a relevant document."""
-        human = self.pools.collected.human
+        human = self.collected.human
         relevant = human.filter(pl.col("grade") >= self.config.scale.relevant)["query_id"].unique()
-        return sorted(self.pools.collected.split("train", "dev") & set(relevant))
+        return sorted(self.collected.split("train", "dev") & set(relevant))
 
-    @cached_property
-    def first_stage(self) -> pl.DataFrame:
-        """BM25's run of the test queries."""
-        return self.pools.first_stage.filter(pl.col("query_id").is_in(self.pools.collected.split("test")))
-
-    @cached_property
+    @property
     def untrained(self) -> list[float]:
         """The measure of the student's untrained cosine."""
-        encoder = load_encoder(self.config.train_encoder, keep=Artefacts(self.config.output).vectors)
-        return self._measured(
-            reorder(self.first_stage, encoder.cosines(self.pools.collected.pairs(self.first_stage)).tolist())
-        )
+        return self._measured(self.cosine(self.config.train_encoder))
 
     def values(self, k: int, seed: int, arm: str) -> list[float]:
         """Train one arm and return its measure of each test query; a finished one is read."""
-        folder = self.folder / f"{k}-{seed}-{arm}"
-        done = folder / "values.json"
-        if not done.is_file():
-            started = time.perf_counter()
-            self._train(k, seed, arm, folder / "model")
-            texts = {pair.doc_id: pair.text for pair in self.pools.collected.pairs(self.first_stage)}
-            scorer = open_model(folder / "model", exact=False)
-            run = rerank_run(self.first_stage, self.pools.collected.query_texts, texts, Reranker(scorer), depth=100)
-            if arm != HUMAN:  # that one grades for the arm beside it
-                shutil.rmtree(folder / "model")
-            kept = {"values": self._measured(run), "seconds": time.perf_counter() - started}
-            done.write_text(json.dumps(kept), encoding="utf-8")
-        found: list[float] = json.loads(done.read_text("utf-8"))["values"]
+        path = self.folder / f"{k}-{seed}-{arm}" / "values.json"
+        found: list[float] = kept_figures(path, lambda: self._trained(k, seed, arm))["values"]
         return found
 
     def seconds(self) -> list[float]:
         """Return what each arm took."""
         return [json.loads(path.read_text("utf-8"))["seconds"] for path in self.folder.glob("*/values.json")]
 
+    def _trained(self, k: int, seed: int, arm: str) -> dict[str, Any]:
+        started, folder = time.perf_counter(), self.folder / f"{k}-{seed}-{arm}" / "model"
+        self._train(k, seed, arm, folder)
+        run = self.reranked(open_model(folder, exact=False))
+        if arm != HUMAN:  # that one grades for the arm beside it
+            shutil.rmtree(folder)
+        return {"values": self._measured(run), "seconds": time.perf_counter() - started}
+
     def _train(self, k: int, seed: int, arm: str, folder: Path) -> None:
-        config, pools, vectors = self.config, self.pools, Artefacts(self.config.output).vectors
         drawn = random.Random(seed).sample(self.labelled, k)  # noqa: S311 - a seeded draw, not a secret
-        held_out = max(1, round(_DEV_SHARE * k))
-        dev, training = set(drawn[:held_out]), set(drawn[held_out:])
+        dev, training = split_dev(drawn)
         judged = None
         if arm == READY:
-            judged = judged_pools(config, pools, self.folder.parent / "judged")
+            judged = judged_pools(self, self.folder.parent / "judged")
         elif arm == SELF:
-            human = pools.collected.human.filter(pl.col("query_id").is_in(sorted(dev)))
-            judge = reranker_judge(config, self.folder / f"{k}-{seed}-{HUMAN}" / "model", human, pools=pools)
-            judged = judge_all(judge, pools.collected.pairs(unlabelled_pools(pools)), folder.parent / "judged")
-        queries = training | (set(judged["query_id"]) if judged is not None else set())
-        examples = policy.augment(
-            pools.collected.human, judged, queries=queries, scale=config.scale, config=config.augment
-        )
-        dev_examples = policy.augment(
-            pools.collected.human, None, queries=dev, scale=config.scale, config=config.augment
-        )
-        train_on(
-            config,
-            examples,
-            dev=dev_examples,
-            collected=pools.collected,
-            vectors=vectors,
-            seed=seed,
-            output=folder,
-        )
+            teacher = self.folder / f"{k}-{seed}-{HUMAN}" / "model"
+            judge = reranker_judge(self.config, teacher, self.collected.human.filter(of(dev)), pools=self.pools)
+            judged = judge_all(judge, self.collected.pairs(unlabelled_pools(self.pools)), folder.parent / "judged")
+        queries = {*training, *(judged["query_id"] if judged is not None else ())}
+        self.train(self.examples(queries, judged), self.examples(dev), folder, seed=seed)
 
     def _measured(self, run: pl.DataFrame) -> list[float]:
-        qrels = self.pools.collected.human_in("test")
-        values: list[float] = query_values(qrels, run, [MEASURE])[MEASURE].tolist()
+        values: list[float] = query_values(self.test_labels, run, [MEASURE])[MEASURE].tolist()
         return values
 
 
@@ -187,10 +144,10 @@ def unlabelled_pools(pools: Pools) -> pl.DataFrame:
     return pools.candidates.filter(mine).sort("query_id", "doc_id")
 
 
-def judged_pools(config: Config, pools: Pools, folder: Path) -> pl.DataFrame:
+def judged_pools(trial: Trial, folder: Path) -> pl.DataFrame:
     """Return the ready judge's grades of them; they are kept in the folder."""
-    judge = open_judge(config, keep=Artefacts(config.output).vectors)
-    return judge_all(judge, pools.collected.pairs(unlabelled_pools(pools)), folder)
+    judge = open_judge(trial.config, keep=trial.vectors)
+    return judge_all(judge, trial.collected.pairs(unlabelled_pools(trial.pools)), folder)
 
 
 def _row(

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.data.bm25 import DEPTH
+from benchmarks.deals import SEED
 from benchmarks.folders import COLLECTIONS
 from benchmarks.rerankers.trec_dl import E5
 from relsearch.core.settings.config import Config, EncoderConfig
 
-SEED, STEPS = 13, 80
+STEPS = 80
 ENGLISH_E5 = EncoderConfig.model_validate(E5)
 MULTILINGUAL_E5 = ENGLISH_E5.model_copy(update={"model": "runs/multilingual-e5-small"})
 

@@ -13,9 +13,8 @@ RELSEARCH_MODELS. A cut run goes on.
 from __future__ import annotations
 
 import argparse
-import random
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain
@@ -25,33 +24,22 @@ from typing import Any
 
 import polars as pl
 
-from benchmarks.data.bm25 import DEPTH
+from benchmarks.deals import SEED, shuffled, split_dev
 from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import record
-from benchmarks.rerankers.own_collections import ENGLISH, OWN, SEED, STEPS, own_domain_config
-from relsearch.core.protocols import Scorer
-from relsearch.core.settings.config import Config
+from benchmarks.rerankers.own_collections import ENGLISH, OWN, STEPS, own_domain_config
+from benchmarks.rerankers.trial import Trial, of
+from relsearch.core.settings.config import Config, EncoderConfig
 from relsearch.core.tables import CANDIDATES, read, write
-from relsearch.core.types import Pair
 from relsearch.data.trec import read_qrels
-from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.judgment_store import judge_all
-from relsearch.labels import augment as policy
-from relsearch.measure.evaluate import Evaluation, evaluate
-from relsearch.pipeline.order import run_verb
-from relsearch.pipeline.stages.inputs import Artefacts, Pools, open_pools
 from relsearch.pipeline.stages.judges import reranker_judge
-from relsearch.pipeline.stages.runs import reorder
-from relsearch.pipeline.stages.training import train_on
 from relsearch.rerank.bundle import SHIPPED
 from relsearch.rerank.interpolation import NOTHING, Mix
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.scorer import LateScorer
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
-from relsearch.rerank.reorder import rerank_run
-from relsearch.rerank.reranker import Reranker
 
-MEASURE = "nDCG@10"
 MIXES = {"": NOTHING, "_mixed": Mix(0.2), "_shipped": Mix(0.2, 0.3)}
 # Each is tested against the others of its row, paired over queries.
 TESTS = (
@@ -62,7 +50,6 @@ TESTS = (
     ("trained_mixed", "trained_shipped"),
     ("ready_shipped", "trained_shipped"),
 )
-_DEV_SHARE = 0.2
 
 
 def main() -> None:
@@ -83,9 +70,7 @@ def main() -> None:
     figures: dict[str, Any] = {}
     for name in arguments.collections:
         config = own_domain_config(name, arguments.output / name, steps=arguments.steps)
-        for verb in ("collect", "index", "pool"):
-            list(run_verb(verb, config))
-        trial = Trial(config, open_pools(config), arguments.folds, name)
+        trial = OwnDomain(config, arguments.folds, name)
         print(name, flush=True)
         figures[name] = trial.few_labels(arguments.labelled) if arguments.labelled else trial.every_label()
     kind = "own_domain_few" if arguments.labelled else "own_domain"
@@ -122,20 +107,18 @@ class Arm:
         return "" if self.labelled is None else f"-{self.labelled}" + ("-judged" if self.judged else "")
 
 
-@dataclass(frozen=True)
-class Trial:
+class OwnDomain(Trial):
     """One collection, its labelled queries dealt into folds; what was reranked stays in its folder."""
 
-    config: Config
-    pools: Pools
-    folds: int
-    name: str
+    def __init__(self, config: Config, folds: int, name: str) -> None:
+        super().__init__(config)
+        self.folds, self.name = folds, name
 
     def every_label(self) -> dict[str, Any]:
         """Return the measures of every way of ordering, and the tests between them; print both."""
         runs = self.untrained | {f"trained{mix}": run for mix, run in self.trained(Arm()).items()}
-        result = self._measured(runs)
-        tests = [self._measured({run: runs[run] for run in each}) for each in TESTS]
+        result = self.compared(runs)
+        tests = [self.compared({run: runs[run] for run in each}) for each in TESTS]
         against = {each[0]: test.to_json()["against_first"] for each, test in zip(TESTS, tests, strict=True)}
         learnt = round(fmean(len(rest) for _, rest in self._splits))
         return result.to_json() | {"against": against, "learnt": learnt}
@@ -146,27 +129,25 @@ class Trial:
         for k in labelled:
             human, augmented = (self.trained(Arm(k, judged=judged)) for judged in (False, True))
             for mix in MIXES:
-                result = self._measured({"human": human[mix], "augmented": augmented[mix]})
+                result = self.compared({"human": human[mix], "augmented": augmented[mix]})
                 rows.append({"k": k, "scores": mix.removeprefix("_") or "own", **result.to_json()})
-        return {"rows": rows, "cosine": self._measured({"cosine": self._cosine}).to_json()}
+        return {"rows": rows, "cosine": self.compared({"cosine": self.cosine(self._encoder)}).to_json()}
 
     @property
     def untrained(self) -> dict[str, pl.DataFrame]:
         """BM25's run, the cosine's and the ready reranker's, over all folds."""
         ready = Once(LateOnnxScorer.open(SHIPPED))
-        mixed = {f"ready{mix}": self._reranked(self._first_stage, ready, weight) for mix, weight in MIXES.items()}
-        return {"bm25": self._first_stage, "cosine": self._cosine, **mixed}
+        mixed = {f"ready{mix}": self.reranked(ready, weight) for mix, weight in MIXES.items()}
+        return {"bm25": self.first_stage, "cosine": self.cosine(self._encoder), **mixed}
 
     def trained(self, arm: Arm) -> dict[str, pl.DataFrame]:
         """The runs of the rerankers that never saw the fold that they rerank, by what is mixed in."""
         folds = [self._fold(number, arm) for number in range(len(self._splits))]
         return {mix: pl.concat(fold[mix] for fold in folds) for mix in MIXES}
 
-    def _measured(self, runs: Mapping[str, pl.DataFrame]) -> Evaluation:
-        human = self.pools.collected.human.filter(_of(self._queries))
-        result = evaluate(human, runs, measures=[MEASURE], resamples=2000, seed=SEED)
-        print(result.to_table(), flush=True)
-        return result
+    @property
+    def _encoder(self) -> EncoderConfig:
+        return self.config.train_encoder
 
     @cached_property
     def _splits(self) -> list[tuple[list[str], list[str]]]:
@@ -183,86 +164,50 @@ class Trial:
         labels = read_qrels(COLLECTIONS / self.name / qrels, None)
         by = "doc_id" if OWN[self.name].dealt_by == "document" else "query_id"
         together: list[list[str]] = labels.group_by(by).agg(asked=pl.col("query_id").unique().sort())["asked"].to_list()
-        together.sort()
-        random.Random(SEED).shuffle(together)  # noqa: S311 - a seeded deal, not a secret
-        return together
+        return shuffled(together)
 
     @cached_property
-    def _queries(self) -> list[str]:
+    def queries(self) -> list[str]:
         """All test queries."""
         return [query for test, _ in self._splits for query in test]
-
-    @cached_property
-    def _first_stage(self) -> pl.DataFrame:
-        return self.pools.first_stage.filter(_of(self._queries))
-
-    @cached_property
-    def _pairs(self) -> list[Pair]:
-        return self.pools.collected.pairs(self._first_stage)
-
-    @cached_property
-    def _texts(self) -> dict[str, str]:
-        return {pair.doc_id: pair.text for pair in self._pairs}
-
-    @cached_property
-    def _cosine(self) -> pl.DataFrame:
-        encoder = load_encoder(self.config.train_encoder, keep=Artefacts(self.config.output).vectors)
-        return reorder(self._first_stage, encoder.cosines(self._pairs).tolist())
-
-    def _reranked(self, run: pl.DataFrame, scorer: Scorer, mix: Mix) -> pl.DataFrame:
-        return rerank_run(run, self.pools.collected.query_texts, self._texts, Reranker(scorer, mix=mix), depth=DEPTH)
 
     def _fold(self, number: int, arm: Arm) -> dict[str, pl.DataFrame]:
         """Train without one fold's queries and rerank them; a fold that was reranked before is read."""
         test, rest = self._splits[number]
         folder = self._folder(number, arm)
         paths = {mix: folder / f"run{mix}.parquet" for mix in MIXES}
-        if not all(path.is_file() for path in paths.values()):
-            self._train(number, rest, arm)
-            mine = self._first_stage.filter(_of(test))
-            scorer = Once(LateTorchScorer.open(folder / "model", exact=False))
-            for mix, weight in MIXES.items():
-                write(self._reranked(mine, scorer, weight), paths[mix], CANDIDATES)
-            if arm.judged or arm.labelled is None:  # else it is what labels for the arm beside it
-                shutil.rmtree(folder / "model")
-        return {mix: read(path, CANDIDATES) for mix, path in paths.items()}
+        if all(path.is_file() for path in paths.values()):
+            return {mix: read(path, CANDIDATES) for mix, path in paths.items()}
+        self._train(number, rest, arm)
+        scorer = Once(LateTorchScorer.open(folder / "model", exact=False))
+        runs = {mix: self.reranked(scorer, weight, queries=test) for mix, weight in MIXES.items()}
+        if arm.judged or arm.labelled is None:  # else it is what labels for the arm beside it
+            shutil.rmtree(folder / "model")
+        for mix, run in runs.items():
+            write(run, paths[mix], CANDIDATES)
+        return runs
 
     def _folder(self, number: int, arm: Arm) -> Path:
         return self.config.output / f"fold-{number}{arm.suffix}"
 
     def _train(self, number: int, rest: Sequence[str], arm: Arm) -> None:
-        config, pools = self.config, self.pools
+        pools = self.pools
         known, unknown = (rest, rest[:0]) if arm.labelled is None else (rest[: arm.labelled], rest[arm.labelled :])
-        held_out = max(1, round(_DEV_SHARE * len(known)))
-        dev, training = set(known[:held_out]), {*known[held_out:], *(unknown if arm.judged else ())}
-        labels = pools.labels.filter(_of(known))
+        dev, training = split_dev(known)
+        labels = pools.labels.filter(of(known))
         judged = None
         if arm.judged:
-            judge = reranker_judge(
-                config, self._folder(number, arm.alone) / "model", labels.filter(_of(dev)), pools=pools
-            )
-            pool = pools.first_stage.filter(_of(unknown)).sort("query_id", "doc_id")
-            judged = judge_all(judge, pools.collected.pairs(pool), self._folder(number, arm) / "judged")
-        examples, dev_examples = (
-            policy.augment(labels, extra, queries=each, scale=config.scale, config=config.augment)
-            for each, extra in ((training, judged), (dev, None))
-        )
-        train_on(
-            config,
-            examples,
-            dev=dev_examples,
-            collected=pools.collected,
-            vectors=Artefacts(config.output).vectors,
-            output=self._folder(number, arm) / "model",
-        )
+            teacher = self._folder(number, arm.alone) / "model"
+            judge = reranker_judge(self.config, teacher, labels.filter(of(dev)), pools=pools)
+            pool = pools.first_stage.filter(of(unknown)).sort("query_id", "doc_id")
+            judged = judge_all(judge, self.collected.pairs(pool), self._folder(number, arm) / "judged")
+            training = [*training, *unknown]
+        examples, dev_examples = self.examples(training, judged, labels=labels), self.examples(dev, labels=labels)
+        self.train(examples, dev_examples, self._folder(number, arm) / "model")
 
 
 def _flat(dealt: Sequence[list[str]]) -> list[str]:
     return list(chain.from_iterable(dealt))
-
-
-def _of(queries: Collection[str]) -> pl.Expr:
-    return pl.col("query_id").is_in(sorted(queries))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ cut run goes on.
 from __future__ import annotations
 
 import argparse
-import random
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,21 +19,18 @@ from typing import Any
 import polars as pl
 
 from benchmarks.data.bm25 import DEPTH
+from benchmarks.deals import SEED, shuffled, split_dev
 from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import record
-from benchmarks.rerankers.own_collections import ENGLISH, SEED, STEPS, own_domain_config
-from benchmarks.rerankers.own_domain import MEASURE
+from benchmarks.rerankers.own_collections import ENGLISH, STEPS, own_domain_config
+from benchmarks.rerankers.trial import Trial, kept_run
 from relsearch.core.settings.config import Config
 from relsearch.core.settings.training_sections import Policy
-from relsearch.core.tables import CANDIDATES, read, write
-from relsearch.measure.evaluate import evaluate
 from relsearch.pipeline.artifacts import read_manifest
 from relsearch.pipeline.order import run_all
-from relsearch.pipeline.stages.inputs import Artefacts, open_pools
+from relsearch.pipeline.stages.inputs import Artefacts
 from relsearch.rerank.families import open_model
 from relsearch.rerank.interpolation import Mix
-from relsearch.rerank.reorder import rerank_run
-from relsearch.rerank.reranker import Reranker
 
 HUMAN, OPTIMIZED = "human labels only", "optimized"
 # The default comes last: optimize goes on from it.
@@ -48,7 +44,6 @@ POLICIES: Mapping[str, Mapping[str, Any]] = {
     "fill, unlabelled, synthetic": {"policies": (*_DEFAULT, "synthetic")},
     "fill, unlabelled": {"policies": _DEFAULT},
 }
-_DEV_SHARE = 0.2
 
 
 def main() -> None:
@@ -63,8 +58,7 @@ def main() -> None:
     arguments = parser.parse_args()
     use_models()
     bench = Bench(policies_config(arguments))
-    result = evaluate(bench.test_labels, bench.runs(), measures=[MEASURE], resamples=2000, seed=SEED)
-    print(result.to_table())
+    result = bench.compared(bench.runs())
     about = {name: vars(arguments)[name] for name in ("collection", "labelled", "depth", "steps")}
     record(f"policies_{arguments.collection}", {**about, **bench.about(), **result.to_json()}, seed=SEED)
 
@@ -77,11 +71,10 @@ def gather(name: str, folder: Path, *, labelled: int) -> None:
     for file in ("corpus.jsonl", "queries.jsonl"):
         shutil.copyfile(COLLECTIONS / name / file, folder / file)
     lines = (COLLECTIONS / name / "qrels.tsv").read_text("utf-8").splitlines(keepends=True)
-    queries = sorted({line.split()[0] for line in lines})
-    random.Random(SEED).shuffle(queries)  # noqa: S311 - a seeded deal, not a secret
+    queries = shuffled({line.split()[0] for line in lines})
     test, rest = queries[::2], queries[1::2]
-    held_out = max(1, round(_DEV_SHARE * labelled))
-    parts = {"dev": rest[:held_out], "train": rest[held_out:labelled], "unlabelled": rest[labelled:], "test": test}
+    dev, training = split_dev(rest[:labelled])
+    parts = {"dev": dev, "train": training, "unlabelled": rest[labelled:], "test": test}
     split_of = {query: split for split, members in parts.items() for query in members}
     (folder / "qrels.tsv").write_text(
         "".join(line for line in lines if split_of[line.split()[0]] != "unlabelled"), encoding="utf-8"
@@ -107,16 +100,8 @@ def policies_config(arguments: argparse.Namespace) -> Config:
     return Config.model_validate(base | changed)
 
 
-class Bench:
+class Bench(Trial):
     """The pipeline's folder, and beside its stages the test runs of each arm."""
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        _run_until("pool", config)
-        self._pools = open_pools(config)
-        test = pl.col("query_id").is_in(self._pools.collected.split("test"))
-        self.test_labels = self._pools.collected.human.filter(test)
-        self._first_stage = self._pools.first_stage.filter(test)
 
     def runs(self) -> dict[str, pl.DataFrame]:
         """Return every arm's run of the test queries, that of human labels alone first."""
@@ -127,7 +112,7 @@ class Bench:
                 _run_until("train-augmented", _with(self.config, "augment", **changes))
             runs[name] = self._run(name, "train-augmented")
         _run_until("optimize", _with(self.config, "optimize", enabled=True))
-        return {**runs, OPTIMIZED: self._run(OPTIMIZED, "optimize", "model"), "bm25": self._first_stage}
+        return {**runs, OPTIMIZED: self._run(OPTIMIZED, "optimize", "model"), "bm25": self.first_stage}
 
     def about(self) -> dict[str, Any]:
         """Return what the stages told of judge, written queries, rounds and search."""
@@ -136,16 +121,11 @@ class Bench:
 
     def _run(self, name: str, *model: str) -> pl.DataFrame:
         """The test queries as an arm's model orders them, as shipped; what was reranked before is read."""
-        path = self._path(name)
-        if not path.is_file():
-            run, export = self._first_stage, self.config.export
-            scorer = open_model(Artefacts(self.config.output).path(*model), exact=False)
-            texts = self._pools.collected.texts(run["doc_id"])
-            reranker = Reranker(scorer, mix=Mix(export.mix, export.feedback))
-            reranked = rerank_run(run, self._pools.collected.query_texts, texts, reranker, depth=DEPTH)
-            path.parent.mkdir(exist_ok=True)
-            write(reranked, path, CANDIDATES)
-        return read(path, CANDIDATES)
+        mix = Mix(self.config.export.mix, self.config.export.feedback)
+        return kept_run(
+            self._path(name),
+            lambda: self.reranked(open_model(Artefacts(self.config.output).path(*model), exact=False), mix),
+        )
 
     def _path(self, name: str) -> Path:
         return self.config.output / "runs" / f"{name.replace(', ', '-').replace(' ', '-')}.parquet"

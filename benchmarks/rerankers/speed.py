@@ -20,8 +20,7 @@ import numpy as np
 
 from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import record
-from benchmarks.rerankers import precomputed, process
-from benchmarks.rerankers.roofline import operations, peak_gops
+from benchmarks.rerankers import precomputed
 from benchmarks.rerankers.ways import (
     BUNDLES,
     FP32,
@@ -67,12 +66,10 @@ class Size:
 
     loads: tuple[Load, ...]
     rounds: int
-    latencies: int
-    gemm: int
 
 
-WHOLE = Size((Load(100, 100), Load(100, 250), Load(1000, 100), Load(1000, 250)), rounds=3, latencies=40, gemm=1024)
-QUICK = Size((Load(6, 30), Load(10, 30)), rounds=2, latencies=3, gemm=128)
+WHOLE = Size((Load(100, 100), Load(100, 250), Load(1000, 100), Load(1000, 250)), rounds=3)
+QUICK = Size((Load(6, 30), Load(10, 30)), rounds=2)
 
 
 def main() -> None:
@@ -112,24 +109,12 @@ def measure(model: Path, folder: Path, size: Size, *, rounds: int, max_length: i
     rows = [_timed(found, request, load, reader, rounds) for request, load in zip(requests, size.loads, strict=True)]
     first = rows[0]
     int8 = max(INT8, OPENVINO_INT8, key=lambda name: first["ratio"][name]["value"])
-    peaks = {kind: peak_gops(kind, threads=threads, size=size.gemm) for kind in ("fp32", "int8")}
-    lengths = [len(row.ids) for (row,) in reader.rows([(QUERY, text) for text in requests[0][1]])]
-    needed = operations(folder / "fp32" / "model.onnx", lengths) * 1e-9
-    share = {
-        kind: round(needed / first["seconds"][name]["value"] / peaks[kind], 3)
-        for kind, name in (("fp32", FP32), ("int8", int8))
-    }
     return {
         "int8_ratio": first["ratio"][int8]["value"],
         "int8_way": int8,
         "fp32_ratio": first["ratio"][FP32]["value"],
-        "share_of_peak": share,
-        "peak_gops": {kind: round(peak, 1) for kind, peak in peaks.items()},
         "difference": {name: round(each, 6) for name, each in off.items()},
         "loads": rows,
-        "tokenising_ms": process.tokenising_ms(folder / "fp32" / "tokenizer.json", requests[0], max_length=max_length),
-        "processes": process.start_up(model, folder, requests[0], max_length=max_length),
-        "busy_neighbour": process.busy_neighbour(partial(found[int8], requests[0]), rounds=size.latencies),
         "threads": threads,
         "rounds": rounds,
     }
@@ -214,8 +199,7 @@ def show(figures: dict[str, Any]) -> None:
             cells = (f"{ratio[key]:.2f}" for key in ("value", "low", "high"))
             rows.append([f"{load['candidates']} x {load['tokens']:.0f}", name, f"{each['value'] * 1000:.0f}", *cells])
     print(table(["candidates x tokens", "way", "ms", "times", "low", "high"], rows), end="\n\n")
-    for name in ("share_of_peak", "peak_gops", "difference", "tokenising_ms", "processes", "busy_neighbour"):
-        print(f"{name}: {figures[name]}")
+    print(f"difference: {figures['difference']}")
 
 
 def _or_demo(name: str) -> str:

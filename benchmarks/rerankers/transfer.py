@@ -16,9 +16,11 @@ from typing import Any
 import polars as pl
 
 from benchmarks.data.bm25 import DEPTH, QRELS
+from benchmarks.deals import SEED
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
 from benchmarks.rerankers.trec_dl import E5, TEST
+from benchmarks.rerankers.trial import compared
 from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.tables import candidates_table
 from relsearch.core.types import Pair
@@ -26,14 +28,11 @@ from relsearch.data.collection import FolderCollection, texts_of
 from relsearch.data.trec import read_qrels, read_run
 from relsearch.encoders.encoder import load_encoder
 from relsearch.index.registry import build_searcher
-from relsearch.measure.evaluate import evaluate
 from relsearch.pipeline.stages.runs import reorder
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.interpolation import Mix
 from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
-
-MEASURE, SEED = "nDCG@10", 13
 
 
 def main() -> None:
@@ -45,13 +44,13 @@ def main() -> None:
     arguments = parser.parse_args()
     figures: dict[str, Any] = {}
     for name in arguments.collections:
-        result = _measure(name, arguments.bundle, arguments.vectors)
-        print(f"{name}\n{result.to_table()}\n", flush=True)
-        figures[name] = result.to_json()
+        print(name)
+        figures[name] = compared(*_runs(name, arguments.bundle, arguments.vectors)).to_json()
     record("transfer", {"collections": figures}, seed=SEED)
 
 
-def _measure(name: str, bundle: Path, vectors: Path) -> Any:
+def _runs(name: str, bundle: Path, vectors: Path) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+    """The human grades, and the collection's run in each order."""
     collection, encoder = FolderCollection(COLLECTIONS / name, trec=False), EncoderConfig.model_validate(E5)
     qrels = read_qrels(COLLECTIONS / name / QRELS.get(name, "qrels.tsv"), None)
     bm25 = _first_stage(name, collection, set(qrels["query_id"]))
@@ -66,7 +65,7 @@ def _measure(name: str, bundle: Path, vectors: Path) -> Any:
         "mixed": rerank_run(bm25, queries, texts, Reranker(scorer, mix=Mix(scorer.manifest.mix)), depth=DEPTH),
         "shipped": rerank_run(bm25, queries, texts, Reranker(scorer, mix=scorer.manifest.beside), depth=DEPTH),
     }
-    return evaluate(qrels, runs, measures=[MEASURE], resamples=2000, seed=SEED)
+    return qrels, runs
 
 
 def _first_stage(name: str, collection: FolderCollection, judged: set[str]) -> pl.DataFrame:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.deals import SEED, shuffled, split_dev
 from benchmarks.folders import COLLECTIONS, MODELS
 from benchmarks.record import record
 from relsearch.core.settings.config import Config
@@ -26,8 +26,6 @@ TRAINING = ("trec-dl-2021", "llmjudge-dev")
 UNLABELLED = "trec-dl-2022-unlabelled"
 TEST = "trec-dl-2019"
 E5 = {"model": str(MODELS / "e5-small-v2"), "query_prefix": "query: ", "document_prefix": "passage: "}
-DEV_SHARE = 0.2
-SEED = 13
 # A late-interaction model is its own encoder, a cross-encoder starts from MiniLM.
 _TRAIN: dict[str, dict[str, object]] = {
     "cross": {},
@@ -124,10 +122,9 @@ def gather(folder: Path) -> None:
 
 
 def _splits() -> Iterator[tuple[str, str]]:
-    training = sorted(json.loads(line)["_id"] for name in TRAINING for line in _prefixed_lines(name, "queries.jsonl"))
-    random.Random(SEED).shuffle(training)  # noqa: S311 - a seeded split, not a secret
-    dev = set(training[: round(DEV_SHARE * len(training))])
-    yield from ((query, "dev" if query in dev else "train") for query in sorted(training))
+    ids = [json.loads(line)["_id"] for name in TRAINING for line in _prefixed_lines(name, "queries.jsonl")]
+    dev, training = split_dev(shuffled(ids))
+    yield from sorted([*((query, "dev") for query in dev), *((query, "train") for query in training)])
     for name, split in ((UNLABELLED, "unlabelled"), (TEST, "test")):
         yield from ((json.loads(line)["_id"], split) for line in _prefixed_lines(name, "queries.jsonl"))
 

@@ -4,8 +4,7 @@
 RERANKER is the cross-encoder's folder that the bundle was exported from (`relsearch export --model RERANKER`). One and
 eight clients that wait for their answers, with and without a busy neighbour process; then requests at random times, at
 growing shares of the rate that eight clients reached. --quick is a small part of it and records nothing. Texts are the
-packaged demo's. What benchmarks.serving.fuzz, soak and gateway_overhead recorded last is repeated beside it, and
-taken anew by `python -m benchmarks.serving.load --gather`, which measures nothing.
+packaged demo's.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.record import amend, record, recorded
+from benchmarks.record import record
 from benchmarks.serving.clients import Requests, closed, offered
 from relsearch.core.template import render
 from relsearch.core.text_table import table
@@ -54,17 +53,11 @@ QUICK = Size(documents=3, seconds=2, shares=(0.5, 1.25))
 def main() -> None:
     """Measure, print, and record unless it was quick."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path)
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=WHOLE.seconds, help="of each measurement")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, nothing recorded")
-    parser.add_argument("--gather", action="store_true", help="only repeat what other benchmarks recorded since")
     arguments = parser.parse_args()
-    if arguments.gather:
-        amend("serve_load", measured_elsewhere())
-        return
-    if not arguments.bundle or not arguments.model:
-        parser.error("give --bundle and --model, or --gather")
     size = QUICK if arguments.quick else replace(WHOLE, seconds=arguments.seconds)
     figures: dict[str, Any] = {
         "documents_per_request": size.documents,
@@ -78,7 +71,7 @@ def main() -> None:
     figures["p95_over_p50_busy"] = max(_spread(row) for row in figures["relsearch"]["clients"] if row["busy"])
     show(figures)
     if not arguments.quick:
-        record("serve_load", figures | measured_elsewhere(), seed=SEED)
+        record("serve_load", figures, seed=SEED)
 
 
 def measure(url: str, size: Size) -> dict[str, Any]:
@@ -97,18 +90,6 @@ def measure(url: str, size: Size) -> dict[str, Any]:
         load = offered(url, requests, per_s=share * saturated, seconds=size.seconds, seed=SEED)
         loads.append({"share": share, "offered_per_s": round(share * saturated, 2), **asyncio.run(load).figures()})
     return {"saturated_per_s": saturated, "clients": rows, "offered": loads}
-
-
-def measured_elsewhere() -> dict[str, Any]:
-    """Return the service's other figures as their own benchmarks recorded them; nulls where one has not run."""
-    fuzz, soak, overhead = (recorded(name) or {} for name in ("serve_fuzz", "serve_soak", "gateway_overhead"))
-    return {
-        "requests_fuzzed": fuzz.get("requests_fuzzed"),
-        "status_500": fuzz.get("status_500"),
-        **{key: soak.get(key) for key in ("soak_minutes", "soak_errors", "soak_refused", "soak_growth_mb")},
-        "gateway_overhead_ms": overhead.get("gateway_overhead_ms"),
-        "searches_lost": overhead.get("searches_lost"),
-    }
 
 
 def demo_requests(documents: int) -> Requests:

@@ -14,10 +14,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from benchmarks.serving.fuzz import LengthScorer, fuzz
 from relsearch.live.service.app import create_app
 from relsearch.live.service.settings import read_settings
 from relsearch.rerank.reranker import Reranker
+from tests.live.service.fuzzing import LengthScorer, fuzz
 
 REQUESTS = 1200
 

@@ -1,11 +1,10 @@
-"""Bodies that no client should send, against the service in this process: no 500, no hang, flat memory.
+"""Bodies that no client should send, against the service in this process.
 
-`python -m benchmarks.serving.fuzz [--requests 10000]`; the model is a cheap fake, since what is tried stands before it.
+The model is a cheap fake, since what is tried stands before it.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -18,12 +17,10 @@ from typing import Any
 
 import httpx
 
-from benchmarks.record import record
 from relsearch.live.service.app import create_app
 from relsearch.live.service.settings import read_settings
 from relsearch.rerank.reranker import Reranker
 
-SEED = 20
 ALLOWED = {200, 400, 404, 405, 413, 422, 429}
 PATHS = ("/rerank", "/v1/rerank", "/v2/rerank")
 LIMIT = "X-Relsearch-Timeout-Ms"
@@ -80,27 +77,6 @@ class Attempt:
     path: str
     body: bytes
     headers: dict[str, str]
-
-
-def main() -> None:
-    """Send the requests, print and record; exit 1 on any fault."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=10_000)
-    arguments = parser.parse_args()
-    outcome = asyncio.run(fuzz(arguments.requests, seed=SEED))
-    growth = outcome.memory_after_mb - outcome.memory_before_mb
-    figures = {
-        "requests_fuzzed": arguments.requests,
-        "status_500": sum(count for status, count in outcome.statuses.items() if status >= 500),
-        "hangs": outcome.hangs,
-        "faults": len(outcome.faults),
-        "statuses": {str(status): count for status, count in sorted(outcome.statuses.items())},
-        "memory_growth_mb": round(growth, 1),
-    }
-    print(json.dumps(figures, indent=1))
-    if outcome.faults or outcome.hangs:
-        raise SystemExit("\n".join(outcome.faults[:5]) or "a request hung")
-    record("serve_fuzz", figures, seed=SEED)
 
 
 async def fuzz(requests: int, *, seed: int) -> Outcome:
@@ -231,7 +207,3 @@ def _encoded(fields: dict[str, Any]) -> bytes:
 def _resident_mb() -> float:
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-if __name__ == "__main__":
-    main()
