@@ -14,7 +14,7 @@ from relsearch.live.gateway.answer.ranking import Ranking, Scorers
 from relsearch.live.gateway.app import Gateway
 from relsearch.live.gateway.config import GatewayConfig
 from relsearch.live.gateway.proxy import Upstream
-from relsearch.live.gateway.scoring import ScoringThreads
+from relsearch.live.gateway.scoring.scoring import Scoring
 from relsearch.live.gateway.server import serve
 from relsearch.rerank.reranker import Reranker
 
@@ -39,7 +39,7 @@ class FaultyScorer:
 def main() -> None:
     """Serve until stopped."""
     url, fault = sys.argv[1:]
-    scorers: Scorers = {None: ScoringThreads(Reranker(FaultyScorer(fault)))}
+    scorers: Scorers = {None: Scoring(Reranker(FaultyScorer(fault)))}
     gateway = Gateway(Upstream(url), Ranking(GatewayConfig(), scorers))
     asyncio.run(serve(gateway, host="127.0.0.1", port=0, ready=lambda address: print("ready", address, flush=True)))
 

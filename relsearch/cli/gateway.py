@@ -33,17 +33,21 @@ def gateway(
         float | None,
         typer.Option(min=0.001, help="Seconds the engine may be silent; default: as long as the client waits."),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Searches a bundle scores at once.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads that read documents for a bundle; default: one a core.")
+    ] = None,
     queued: Annotated[
-        int, typer.Option(min=1, help="Searches that may wait for a thread; more are not reranked.")
-    ] = 16,
+        int, typer.Option(min=1, help="Searches that share the threads at once; more are not reranked.")
+    ] = 64,
 ) -> None:
     """Rerank the searches of Elasticsearch or OpenSearch, as a proxy.
 
     A search is reranked if its index has a section in --config or its body holds "ext": {"relsearch": {}}; all other
     requests pass byte for byte. In ext.relsearch a search may set query, window, budget_ms, mix, feedback,
-    fields, template and original; false turns reranking off. A reranker that fails or is late costs no search: the
-    engine's own answer comes, marked X-Relsearch: bypassed.
+    fields, template, original and strict; false turns reranking off. As many documents are read as fit into budget_ms,
+    best first (X-Relsearch: reranked; read=24/100); those that are left keep the engine's places, and are read
+    afterwards, into memory and into --vectors. A search that cannot be reranked, or a reranker that fails, costs
+    nothing: the engine's own answer comes, marked X-Relsearch: bypassed; with strict the former is an error.
 
     With --then, a second bundle reranks what the first one puts at the head, within the same budget.
 
@@ -63,7 +67,7 @@ def gateway(
     from relsearch.live.gateway.answer.ranking import Ranking
     from relsearch.live.gateway.config import GatewayConfig, load_gateway_config
     from relsearch.live.gateway.proxy import Upstream
-    from relsearch.live.gateway.server import check_address, gateway_key, open_scorers, serve
+    from relsearch.live.gateway.server import check_address, gateway_key, open_scorers, prospects, serve
 
     key = gateway_key()
     check_address(host, key=key, insecure=insecure)
@@ -72,5 +76,7 @@ def gateway(
     scorers = open_scorers(
         rules, bundle, vectors=vectors, threads=threads, queued=queued, then=then, then_window=then_window
     )
+    for line in prospects(rules, scorers):
+        typer.echo(line, err=True)
     answering = Gateway(engine, Ranking(rules, scorers), key)
     asyncio.run(serve(answering, host=host, port=port, ready=lambda url: typer.echo(f"ready {url}")))

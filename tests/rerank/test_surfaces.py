@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 import relsearch
 from relsearch.cli import app
 from relsearch.data.trec import read_run
-from relsearch.live.gateway.answer.ranking import Ranking
+from relsearch.live.gateway.answer.ranking import Ranking, deadline
 from relsearch.live.gateway.answer.source import SourceFilter
 from relsearch.live.gateway.config import GatewayConfig, Rules
 from relsearch.live.gateway.request.rewrite import Plan
-from relsearch.live.gateway.scoring import ScoringThreads
+from relsearch.live.gateway.scoring.scoring import Scoring
 from relsearch.live.service.worker import app_of_environment
 from relsearch.rerank.reranker import Reranker
 
@@ -56,14 +56,29 @@ def _searched(bundle: str) -> Scores:
 
 
 def _through_gateway(bundle: str) -> Scores:
-    threads = ScoringThreads(Reranker.open(bundle))
-    reranker = threads.reranker
-    plan = Plan({}, (), QUERY, Rules(budget_ms=60_000), reranker.template, reranker.mix, 0, 10, SourceFilter())
-    ranking = Ranking(GatewayConfig(), {None: threads})
-    page, mark = asyncio.run(ranking.rank({"hits": {"hits": _hits("docs")}}, plan))
-    threads.close()
+    scoring = Scoring(Reranker.open(bundle))
+    plan = Plan(
+        "{}",
+        (),
+        QUERY,
+        Rules(budget_ms=60_000),
+        scoring.reranker.template,
+        scoring.reranker.mix,
+        0,
+        10,
+        SourceFilter(),
+    )
+    page, mark = asyncio.run(_page(Ranking(GatewayConfig(), {None: scoring}), plan))
+    scoring.close()
     assert mark.startswith("reranked")
     return {hit["_id"]: hit["_score"] for hit in page["hits"]["hits"]}
+
+
+async def _page(ranking: Ranking, plan: Plan) -> tuple[dict[str, Any], str]:
+    raw, until = json.dumps({"hits": {"hits": _hits("docs")}}).encode(), deadline([plan])
+    (page,) = await ranking.read(raw, [plan], many=False, until=until)
+    edits, mark = await ranking.rank(page, plan, until=until)
+    return json.loads(await ranking.written(page, edits, compress=False)), mark
 
 
 def _reranked(bundle: str, folder: Path) -> Scores:

@@ -94,14 +94,15 @@ def application(gateway: Gateway) -> web.Application:
     app = web.Application(client_max_size=_NO_LIMIT)
     app.router.add_route("*", r"/{path:[\s\S]*}", gateway.answer)
     app.on_response_prepare.append(drop_own_headers)
-    app.cleanup_ctx.append(lambda _: _connected(gateway.upstream))
+    app.cleanup_ctx.append(lambda _: _running(gateway))
     return app
 
 
-async def _connected(upstream: Upstream) -> AsyncIterator[None]:
-    await upstream.open()
+async def _running(gateway: Gateway) -> AsyncIterator[None]:
+    await gateway.upstream.open()
     yield
-    await upstream.close()
+    await gateway.upstream.close()
+    gateway.ranking.close()
 
 
 def runner(gateway: Gateway, *, shutdown_timeout_s: float = 30.0) -> web.AppRunner:

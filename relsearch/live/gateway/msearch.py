@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientResponse, ServerTimeoutError, web
 
-from relsearch.live.gateway.answer.page import engines_own
-from relsearch.live.gateway.answer.ranking import Decision, Ranking, bypassed
+from relsearch.live.gateway.answer.page import Page
+from relsearch.live.gateway.answer.ranking import Decision, Ranking, bypassed, deadline
+from relsearch.live.gateway.json_slices import Edit
 from relsearch.live.gateway.proxy import Upstream, forward, relay, request_headers
+from relsearch.live.gateway.refusals import LateError
 from relsearch.live.gateway.request.ask import Ask, take_ask
-from relsearch.live.gateway.request.reading import SearchPath, is_json, json_answered, json_bytes, json_object
+from relsearch.live.gateway.request.reading import (
+    SearchPath,
+    accepts_gzip,
+    is_json,
+    json_bytes,
+    json_object,
+    wants_json,
+)
 from relsearch.live.gateway.request.rewrite import Search
 from relsearch.live.gateway.request.templates import rendered
-from relsearch.live.gateway.search import REWRITTEN, json_answer, post, send_body
+from relsearch.live.gateway.search import (
+    LARGE_BYTES,
+    REWRITTEN,
+    WORTH_ASKING_AGAIN,
+    json_answer,
+    post,
+    refusal,
+    send_body,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One search of the request: its header line as it came, its index expression and its body."""
+    """One search of the request: its header line as it came, its index expression, its body and the body's text."""
 
     header: bytes
     target: str
     body: dict[str, Any]
+    text: str
     ask: Ask | bool | None = None
 
 
@@ -34,22 +54,32 @@ async def answer_msearch(
 ) -> web.StreamResponse:
     """Answer many searches; raise BadAskError if one of them cannot be honoured. `text` is `raw` uncompressed."""
     try:
-        items = read_items(text, path.names)
+        if len(text) < LARGE_BYTES:
+            items = read_items(text, path.names)
+        else:
+            items = await ranking.off_loop(lambda: read_items(text, path.names))
     except ValueError:
         return await forward(request, upstream, body=raw)
-    if not any(ranking.concerns(item.target, json_bytes(item.body)) for item in items):
+    if not any(ranking.concerns(item.target, item.text.encode()) for item in items):
         return await forward(request, upstream, body=raw)
     if path.template:
         found = await _rendered(request, items, upstream)
         if found is None:
             # Without what the gateway alone understands; the engine says what is wrong with a template.
-            plain = [Item(item.header, item.target, take_ask(item.body)[1]) for item in items]
-            return await send_body(request, upstream, request.raw_path, _lines(plain), mark=bypassed("template"))
+            lines = _lines([(item.header, take_ask(item.body, item.text)[1]) for item in items])
+            return await send_body(request, upstream, request.raw_path, lines, mark=bypassed("template"))
         items = found
-    searches = [Search(item.target, item.body, path.parameters) for item in items]
-    decisions = [ranking.decide(search, ask=item.ask) for search, item in zip(searches, items, strict=True)]
-    if not path.template and not any(decision.plan or decision.changed for decision in decisions):
-        return await forward(request, upstream, body=raw, mark=summary([decision.mark for decision in decisions]))
+    searches = [Search(item.target, item.body, path.parameters, item.text) for item in items]
+    in_json = wants_json(request)
+    decisions = [
+        ranking.decide(search, ask=item.ask, json_wanted=in_json) for search, item in zip(searches, items, strict=True)
+    ]
+    if not any(decision.plan for decision in decisions):
+        mark = summary([decision.mark for decision in decisions])
+        if not path.template and not any(decision.changed for decision in decisions):
+            return await forward(request, upstream, body=raw, mark=mark)
+        plain = _lines([(item.header, each.search.text) for item, each in zip(items, decisions, strict=True)])
+        return await send_body(request, upstream, path.url(path.parameters), plain, mark=mark)
     return await _Batch(request, path, items, decisions, upstream, ranking).answer()
 
 
@@ -65,26 +95,28 @@ def read_items(text: bytes, default_target: str) -> list[Item]:
 
 def _item(header: bytes, body: bytes, default_target: str) -> Item:
     names = json_object(header).get("index") or default_target
-    return Item(header, ",".join(map(str, names)) if isinstance(names, list) else str(names), json_object(body))
+    target = ",".join(map(str, names)) if isinstance(names, list) else str(names)
+    return Item(header, target, json_object(body), body.decode("utf-8") if body.strip() else "{}")
 
 
 async def _rendered(request: web.BaseRequest, items: Sequence[Item], upstream: Upstream) -> list[Item] | None:
-    asked = [take_ask(item.body) for item in items]
-    bodies = await rendered(upstream, request_headers(request, without=REWRITTEN), [body for _, body in asked])
+    asked = [take_ask(item.body, item.text) for item in items]
+    bodies = await rendered(upstream, request_headers(request, without=REWRITTEN), [text for _, text in asked])
     if bodies is None:
         return None
     return [
-        Item(item.header, item.target, body, ask) for item, body, (ask, _) in zip(items, bodies, asked, strict=True)
+        Item(item.header, item.target, body, json_bytes(body).decode(), ask)
+        for item, body, (ask, _) in zip(items, bodies, asked, strict=True)
     ]
 
 
-def _lines(items: Sequence[Item]) -> bytes:
-    return b"".join(item.header + b"\n" + json_bytes(item.body) + b"\n" for item in items)
+def _lines(searches: Sequence[tuple[bytes, str]]) -> bytes:
+    return b"".join(header + b"\n" + text.encode() + b"\n" for header, text in searches)
 
 
 def summary(marks: Sequence[str]) -> str:
     """Return the marks of many answers as one header: each distinct mark and how many searches have it."""
-    counts = Counter(mark.replace("; hits=", ";hits=").split(";hits=")[0] for mark in marks if mark)
+    counts = Counter(mark.partition("; read=")[0] for mark in marks if mark)
     return ", ".join(f"{mark}; searches={count}" for mark, count in sorted(counts.items()))
 
 
@@ -98,54 +130,75 @@ class _Batch:
     ranking: Ranking
 
     async def answer(self) -> web.StreamResponse:
-        bodies = [decision.plan.body if decision.plan else decision.search.body for decision in self.decisions]
+        """Answer widened searches; whatever the engine does not do for them, it is asked again as the client asked."""
+        widened = [each.plan.body if each.plan else each.search.text for each in self.decisions]
+        try:
+            async with await self._post(range(len(widened)), widened) as answer:
+                if answer.status == 200 and is_json(answer.content_type):
+                    raw, plans = await answer.read(), [each.plan for each in self.decisions]
+                    until = deadline(plans)
+                    pages = await self.ranking.read(raw, plans, many=True, until=until)
+                    edits, marks = await self._ranked(pages, await self._as_they_came(pages), until)
+                    body = await self.ranking.written(pages[0], edits, compress=accepts_gzip(self.request))
+                    return json_answer(self.request, answer, body, summary(marks))
+                if answer.status != 200 and answer.status not in WORTH_ASKING_AGAIN:
+                    return await relay(self.request, answer, mark=bypassed("engine_error"))
+                reason = "unreadable" if answer.status == 200 else refusal(answer.status)
+        except LateError:
+            reason = "deadline"
+        except ServerTimeoutError:
+            reason = "engine_timed_out"
+        except ValueError:
+            reason = "unreadable"
+        marks = [bypassed(reason) if each.plan else each.mark for each in self.decisions]
+        plain = self._written(range(len(widened)), [each.search.text for each in self.decisions])
         url = self.path.url(self.path.parameters)
-        async with await post(self.request, self.upstream, url, self._written(range(len(bodies)), bodies)) as answer:
-            if answer.status != 200 or not is_json(answer.content_type):
-                return await relay(self.request, answer, mark=bypassed("engine_error"))
-            value = await json_answered(answer)
-            responses, marks = await self._ranked(await self._with_refused(value.get("responses", [])))
-            return json_answer(self.request, answer, {**value, "responses": responses}, summary(marks))
+        return await send_body(self.request, self.upstream, url, plain, mark=summary(marks))
 
-    def _written(self, positions: Sequence[int], bodies: Sequence[Mapping[str, Any]]) -> bytes:
-        return _lines([Item(self.items[at].header, "", dict(bodies[at])) for at in positions])
+    def _written(self, positions: Sequence[int], texts: Sequence[str]) -> bytes:
+        return _lines([(self.items[at].header, texts[at]) for at in positions])
 
-    async def _with_refused(self, responses: list[Any]) -> list[Any]:
-        """Ask again, as it came, for each search that the engine refused when widened."""
-        refused = [
-            at
-            for at, (response, decision) in enumerate(zip(responses, self.decisions, strict=True))
-            if decision.plan and response.get("status") == 400
-        ]
-        if not refused:
-            return responses
-        bodies = [decision.search.body for decision in self.decisions]
+    async def _post(self, positions: Sequence[int], texts: Sequence[str]) -> ClientResponse:
         url = self.path.url(self.path.parameters)
-        async with await post(self.request, self.upstream, url, self._written(refused, bodies)) as answer:
-            if answer.status == 200:
-                again = (await json_answered(answer)).get("responses", [])
-                for at, response in zip(refused, again, strict=True):
-                    responses[at] = {**response, _AS_IT_CAME: True}
-        return responses
+        return await post(self.request, self.upstream, url, self._written(positions, texts))
 
-    async def _ranked(self, responses: Sequence[Any]) -> tuple[list[Any], list[str]]:
-        """Rerank one after another; the first that is late ends it for the rest, so that one budget bounds all."""
-        ranked, marks, late = [], [], ""
-        for response, decision in zip(responses, self.decisions, strict=True):
-            page, mark = response, decision.mark
-            if decision.plan and response.pop(_AS_IT_CAME, False):
-                mark = bypassed("window_refused")
-            elif decision.plan and "error" in response:
-                mark = bypassed("engine_error")
-            elif decision.plan and late:
-                page, mark = engines_own(response, decision.plan), late
-            elif decision.plan:
-                page, mark = await self.ranking.rank(response, decision.plan)
-                late = mark if mark in _LATE else ""
-            ranked.append(page)
-            marks.append(mark)
-        return ranked, marks
+    async def _as_they_came(self, pages: Sequence[Page]) -> dict[int, tuple[str, Page]]:
+        """Ask again, as it came, for each search that the engine refused when widened; return why, and the answer."""
+        reasons = {
+            at: "engine_timed_out" if page.timed_out else refusal(page.status or 0)
+            for at, (page, decision) in enumerate(zip(pages, self.decisions, strict=True))
+            if decision.plan and (page.timed_out or page.status in WORTH_ASKING_AGAIN)
+        }
+        if not reasons:
+            return {}
+        plain = [each.search.text for each in self.decisions]
+        async with await self._post(list(reasons), plain) as answer:
+            if answer.status != 200:
+                return {}
+            raw = await answer.read()
+        never = time.monotonic() + _PATIENCE_S
+        again = await self.ranking.read(raw, [None] * len(reasons), many=True, until=never)
+        return {at: (reason, page) for (at, reason), page in zip(reasons.items(), again, strict=True)}
+
+    async def _ranked(
+        self, pages: Sequence[Page], again: dict[int, tuple[str, Page]], until: float
+    ) -> tuple[list[Edit], list[str]]:
+        """Rerank all at once, so that one budget bounds them; return the edits of the whole answer, and the marks."""
+        results = await asyncio.gather(*(self._one(at, page, again, until) for at, page in enumerate(pages)))
+        return [edit for edits, _ in results for edit in edits], [mark for _, mark in results]
+
+    async def _one(
+        self, at: int, page: Page, again: dict[int, tuple[str, Page]], until: float
+    ) -> tuple[list[Edit], str]:
+        plan = self.decisions[at].plan
+        if plan is None:
+            return [], self.decisions[at].mark
+        if at in again:
+            reason, other = again[at]
+            return [Edit(*page.place, other.place.of(other.text))], bypassed(reason)
+        if page.failed:
+            return [], bypassed("engine_error")
+        return await self.ranking.rank(page, plan, until=until)
 
 
-_AS_IT_CAME = "relsearch.as_it_came"  # set and taken away within one request
-_LATE = frozenset(bypassed(reason) for reason in ("deadline", "overloaded"))
+_PATIENCE_S = 60.0

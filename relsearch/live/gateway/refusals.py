@@ -14,7 +14,11 @@ class NotRerankedError(RelsearchError):
 
 
 class UnsupportedError(NotRerankedError):
-    """The request holds what reranking cannot honour: an error if reranking was asked for by name."""
+    """The request holds what reranking cannot honour: an error if that was asked for by `ext.relsearch.strict`."""
+
+
+class LateError(RelsearchError):
+    """The engine's answer is so large that it was not even taken apart in time."""
 
 
 class BadAskError(RelsearchError):

@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-from aiohttp import ClientResponse, web
+from aiohttp import ClientResponse, ServerTimeoutError, web
 
-from relsearch.live.gateway.answer.ranking import Decision, Ranking, bypassed
+from relsearch.live.gateway.answer.ranking import Decision, Ranking, bypassed, deadline
 from relsearch.live.gateway.proxy import MARK_HEADER, Upstream, forward, relay, request_headers, response_headers
+from relsearch.live.gateway.refusals import LateError
 from relsearch.live.gateway.request.ask import take_ask
-from relsearch.live.gateway.request.reading import SearchPath, is_json, json_answered, json_bytes, json_object
+from relsearch.live.gateway.request.reading import (
+    SearchPath,
+    accepts_gzip,
+    is_json,
+    json_bytes,
+    json_object,
+    wants_json,
+)
 from relsearch.live.gateway.request.rewrite import Parameters, Plan, Search
 from relsearch.live.gateway.request.templates import rendered
 
 # What no longer fits a body that was written anew; the engine's answer is to come uncompressed.
 REWRITTEN = frozenset({"content-encoding", "content-length", "accept-encoding"})
+# Why a widened search may fail where the search as it came does not: the window, the load, the memory that it takes.
+WORTH_ASKING_AGAIN = frozenset({400, 413, 429, 500, 502, 503, 504})
+LARGE_BYTES = 1 << 16  # from here on a request is read beside the event loop
 
 
 async def answer_search(
     request: web.BaseRequest, path: SearchPath, raw: bytes, text: bytes, *, upstream: Upstream, ranking: Ranking
 ) -> web.StreamResponse:
     """Answer one search; raise BadAskError for a request that cannot be honoured. `text` is `raw` uncompressed."""
+    given = text or dict(path.parameters).get("source", "").encode()
     try:
-        body = json_object(_given(path, text))
+        search = _read(path, given) if len(given) < LARGE_BYTES else await ranking.off_loop(lambda: _read(path, given))
     except ValueError:
         # The engine knows best what to say of a body that is no JSON.
         return await forward(request, upstream, body=raw)
-    search, ask = Search(path.names, body, path.parameters), None
+    ask = None
     if path.template:
-        ask, body = take_ask(body)
-        output = await rendered(upstream, request_headers(request, without=REWRITTEN), [body])
+        ask, template = take_ask(search.body, search.text)
+        output = await rendered(upstream, request_headers(request, without=REWRITTEN), [template])
         if output is None:
             mark = "" if ask is False else bypassed("template")
-            return await send_body(request, upstream, request.raw_path, json_bytes(body), mark=mark)
-        search = Search(path.names, output[0], path.parameters)
-    decision = ranking.decide(search, ask=ask)
+            return await send_body(request, upstream, request.raw_path, template.encode(), mark=mark)
+        search = Search(path.names, output[0], path.parameters, json_bytes(output[0]).decode())
+    decision = ranking.decide(search, ask=ask, json_wanted=wants_json(request))
     if decision.plan is not None:
         return await _answer_ranked(request, path, decision, decision.plan, upstream=upstream, ranking=ranking)
     if decision.changed or ask is not None:
@@ -40,8 +52,9 @@ async def answer_search(
     return await forward(request, upstream, body=raw, mark=decision.mark)
 
 
-def _given(path: SearchPath, text: bytes) -> bytes:
-    return text or dict(path.parameters).get("source", "").encode()
+def _read(path: SearchPath, given: bytes) -> Search:
+    text = given.decode("utf-8") if given.strip() else "{}"
+    return Search(path.names, json_object(given), path.parameters, text)
 
 
 async def _answer_ranked(
@@ -53,41 +66,65 @@ async def _answer_ranked(
     upstream: Upstream,
     ranking: Ranking,
 ) -> web.StreamResponse:
-    async with await post(request, upstream, path.url(plan.parameters), json_bytes(plan.body)) as answer:
-        if answer.status == 200 and is_json(answer.content_type):
-            page, mark = await ranking.rank(await json_answered(answer), plan)
-            return json_answer(request, answer, page, mark)
-        if answer.status != 400:
-            return await relay(request, answer, mark=bypassed("engine_error"))
-    # Perhaps the window is more than the index allows; the search as it came says so, or succeeds.
-    return await _send_plain(request, path, decision, upstream, mark=bypassed("window_refused"))
+    """Answer a widened search; whatever the engine does not do for it, it is asked again as the client asked."""
+    try:
+        async with await post(request, upstream, path.url(plan.parameters), plan.body.encode()) as answer:
+            if answer.status == 200 and is_json(answer.content_type):
+                raw, until = await answer.read(), deadline([plan])
+                (page,) = await ranking.read(raw, [plan], many=False, until=until)
+                if not page.timed_out:
+                    edits, mark = await ranking.rank(page, plan, until=until)
+                    body = await ranking.written(page, edits, compress=accepts_gzip(request))
+                    return json_answer(request, answer, body, mark)
+                reason = "engine_timed_out"
+            elif answer.status == 200:
+                reason = "unreadable"
+            elif answer.status in WORTH_ASKING_AGAIN:
+                reason = refusal(answer.status)
+            else:
+                return await relay(request, answer, mark=bypassed("engine_error"))
+    except LateError:
+        reason = "deadline"
+    except ServerTimeoutError:
+        reason = "engine_timed_out"
+    except ValueError:
+        reason = "unreadable"
+    return await _send_plain(request, path, decision, upstream, mark=bypassed(reason))
+
+
+def refusal(status: int) -> str:
+    """Return why a search that the engine refused when it was widened is not reranked."""
+    return "window_refused" if status == 400 else f"engine_{status}"
 
 
 async def _send_plain(
     request: web.BaseRequest, path: SearchPath, decision: Decision, upstream: Upstream, *, mark: str
 ) -> web.StreamResponse:
     kept: Parameters = tuple(pair for pair in path.parameters if pair[0] not in ("source", "source_content_type"))
-    return await send_body(request, upstream, path.url(kept), json_bytes(decision.search.body), mark=mark)
+    return await send_body(request, upstream, path.url(kept), decision.search.text.encode(), mark=mark)
 
 
 async def send_body(
     request: web.BaseRequest, upstream: Upstream, url: str, body: bytes, *, mark: str
 ) -> web.StreamResponse:
-    """Send a body written anew and pass the answer on."""
-    async with await post(request, upstream, url, body) as answer:
+    """Send a body from which the gateway's own part was taken, and pass the answer on as it comes."""
+    headers = request_headers(request, without=frozenset({"content-encoding", "content-length"}))
+    headers.setdefault("Content-Type", "application/json")
+    async with await upstream.send("POST", url, headers, body) as answer:
         return await relay(request, answer, mark=mark)
 
 
 async def post(request: web.BaseRequest, upstream: Upstream, url: str, body: bytes) -> ClientResponse:
-    """Send a body written anew with the client's own headers."""
+    """Send a widened search with the client's own headers; its answer comes uncompressed."""
     headers = request_headers(request, without=REWRITTEN)
     headers.setdefault("Content-Type", "application/json")
     return await upstream.send("POST", url, headers, body)
 
 
-def json_answer(request: web.BaseRequest, answer: ClientResponse, value: object, mark: str) -> web.Response:
-    """Return a body written anew under the engine's own headers."""
+def json_answer(request: web.BaseRequest, answer: ClientResponse, body: bytes, mark: str) -> web.Response:
+    """Return a page under the engine's own headers."""
     headers = response_headers(answer, without=frozenset({"content-length", "content-encoding"}))
     headers[MARK_HEADER] = mark
-    pretty = request.query.get("pretty", "false") != "false"
-    return web.Response(status=answer.status, headers=headers, body=json_bytes(value, pretty=pretty))
+    if accepts_gzip(request):
+        headers["Content-Encoding"] = "gzip"
+    return web.Response(status=answer.status, headers=headers, body=body)

@@ -12,9 +12,10 @@ from pathlib import Path
 from aiohttp import web
 
 from relsearch.core.errors import ConfigError
+from relsearch.live.gateway.answer.ranking import Scorers
 from relsearch.live.gateway.app import Gateway, runner
-from relsearch.live.gateway.config import GatewayConfig
-from relsearch.live.gateway.scoring import ScoringThreads
+from relsearch.live.gateway.config import GatewayConfig, Rules
+from relsearch.live.gateway.scoring.scoring import Scoring
 from relsearch.rerank.reranker import Reranker
 
 KEY_VARIABLE = "RELSEARCH_GATEWAY_KEY"
@@ -39,12 +40,12 @@ def open_scorers(
     config: GatewayConfig,
     bundle: Path,
     *,
-    threads: int,
+    threads: int | None,
     queued: int,
     vectors: str | None = None,
     then: Path | None = None,
     then_window: int = 20,
-) -> dict[Path | None, ScoringThreads]:
+) -> dict[Path | None, Scoring]:
     """Open each bundle once, `vectors` being those of `bundle`; `then` reranks the head of each.
 
     Raise ArtifactError if a bundle is not whole, ConfigError where `then` reads documents in another way.
@@ -53,13 +54,29 @@ def open_scorers(
 
     folders = {None: bundle} | {rules.bundle: rules.bundle for rules in config.index.values() if rules.bundle}
     second = Reranker.open(then) if then else None
-    threaded: dict[Path, ScoringThreads] = {}
+    threaded: dict[Path, Scoring] = {}
     for folder in dict.fromkeys(folders.values()):
-        reranker = Reranker.open(folder, vectors=open_vectors(vectors if folder == bundle else None))
+        reranker = Reranker.open(folder, vectors=open_vectors(vectors if folder == bundle else None, create=True))
         if second:
             reranker = reranker.with_second(second, then_window)
-        threaded[folder] = ScoringThreads(reranker, threads=threads, queued=queued)
+        threaded[folder] = Scoring(reranker, threads=threads, queued=queued)
     return {name: threaded[folder] for name, folder in folders.items()}
+
+
+def prospects(config: GatewayConfig, scorers: Scorers) -> list[str]:
+    """Return one line a bundle of what it will do to a search, by what reading a document costs on this machine."""
+    of_scoring = {id(scoring): (name, scoring) for name, scoring in reversed(scorers.items())}
+    return [_prospect(name, scoring, config) for name, scoring in of_scoring.values()]
+
+
+def _prospect(name: Path | None, scoring: Scoring, config: GatewayConfig) -> str:
+    rules = next((each for each in config.index.values() if each.bundle == name), Rules())
+    fitting = int(scoring.warm_up() * rules.budget_ms / 1000)
+    told = f"about {min(fitting, rules.window)} of {rules.window} documents that are new fit into {rules.budget_ms} ms"
+    stored = scoring.stored
+    if stored is None and fitting < rules.window:
+        return f"{told}; the others are read afterwards, and kept with --vectors; relsearch precompute reads all before"
+    return told if stored is None else f"{told}; {stored} are read already"
 
 
 async def serve(gateway: Gateway, *, host: str, port: int, ready: Callable[[str], None]) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from tqdm import tqdm
 
 from relsearch.core.errors import ConfigError
-from relsearch.core.files.text_files import encodable
 from relsearch.core.template import template_fields
 from relsearch.core.types import StrPath
 from relsearch.data.collection import load_collection
@@ -38,4 +37,4 @@ def _texts(collection: StrPath, scorer: LateOnnxScorer) -> Iterator[str]:
     for document in tqdm(
         source.documents(template_fields(scorer.template)), desc="read documents", unit="doc", delay=2.0, disable=None
     ):
-        yield encodable(scorer.render(document.fields))
+        yield from scorer.readable([scorer.render(document.fields)])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -17,20 +19,33 @@ from relsearch.rerank.late.interaction import DocumentVectors
 from relsearch.rerank.late.store import BATCH, Read, StoreFacts
 
 META = "vectors.json"
+_LOCK = "lock"
 _KEYS, _ENDS, _POOLED, _TOKENS = "keys.u64", "ends.i64", "pooled.f16", "tokens.i8"
+
+
+class _Arrays(NamedTuple):
+    """The mapped files of so many documents, published together so that a reader never sees half of an append."""
+
+    ends: NDArray[np.int64]
+    pooled: NDArray[np.float16]
+    tokens: NDArray[np.int8]
+    sizes: dict[str, int]  # of the whole rows of each file
 
 
 class VectorFolder:
     """The vectors of one encoder; only the pages of the asked documents are read.
 
     A document takes tokens x dimension bytes, two bytes a number of its pooled vector, and 24 for its place. `keys` is
-    written last: what an interrupted `add` left beyond it is dropped when the next begins.
+    written last: what an interrupted `add` left beyond it is dropped when the next begins. Threads may look up while
+    one adds, and processes that add to one folder take turns.
     """
 
     def __init__(self, folder: Path, facts: StoreFacts) -> None:
         self.folder = folder
         self.facts = facts
         self._agree()
+        self._adding = Lock()
+        self._place: dict[bytes, int] = {}
         self._load()
 
     def __len__(self) -> int:
@@ -43,8 +58,9 @@ class VectorFolder:
 
     def lookup(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
         """Return the vectors of those texts that are stored."""
-        places = ((text, self._place.get(text_key(text))) for text in texts)
-        return {text: self._vectors(place) for text, place in places if place is not None}
+        places = [(text, self._place.get(text_key(text))) for text in texts]
+        arrays = self._arrays  # taken after the places: an append publishes the arrays first
+        return {text: _vectors(arrays, place) for text, place in places if place is not None}
 
     def add(self, texts: Iterable[str], read: Read) -> int:
         """Read and append the texts that are not stored, some hundred at a time; return how many there were."""
@@ -60,24 +76,28 @@ class VectorFolder:
         return added + (self._append(batch, read) if batch else 0)
 
     def _append(self, batch: dict[bytes, str], read: Read) -> int:
-        found = read(list(batch.values()))
+        found = dict(zip(batch, read(list(batch.values())), strict=True))
+        with self._adding, FileLock(self.folder / _LOCK):
+            self._load()  # what another process added meanwhile
+            absent = {key: each for key, each in found.items() if key not in self._place}
+            if absent:
+                self._write(absent)
+        return len(absent)
+
+    def _write(self, found: dict[bytes, DocumentVectors]) -> None:
         self._cut()
-        first = int(self._ends[-1]) if len(self._ends) else 0
-        ends = first + np.cumsum([len(each.tokens) for each in found])
-        self._extend(_TOKENS, np.concatenate([each.tokens for each in found]))
-        self._extend(_POOLED, np.stack([each.pooled for each in found]))
-        self._extend(_ENDS, ends.astype(np.int64))
-        self._extend(_KEYS, np.frombuffer(b"".join(batch), dtype=np.uint64))
+        ends = self._arrays.ends
+        first = int(ends[-1]) if len(ends) else 0
+        new_ends = first + np.cumsum([len(each.tokens) for each in found.values()])
+        self._extend(_TOKENS, np.concatenate([each.tokens for each in found.values()]))
+        self._extend(_POOLED, np.stack([each.pooled for each in found.values()]))
+        self._extend(_ENDS, new_ends.astype(np.int64))
+        self._extend(_KEYS, np.frombuffer(b"".join(found), dtype=np.uint64))
         self._load()
-        return len(batch)
 
     def _extend(self, name: str, values: NDArray[np.generic]) -> None:
         with (self.folder / name).open("ab") as stream:
             stream.write(np.ascontiguousarray(values).tobytes())
-
-    def _vectors(self, place: int) -> DocumentVectors:
-        start = int(self._ends[place - 1]) if place else 0
-        return DocumentVectors(self._pooled[place], self._tokens[start : int(self._ends[place])])
 
     def _agree(self) -> None:
         path = self.folder / META
@@ -96,27 +116,36 @@ class VectorFolder:
         for path in (self.folder / name for name in (_KEYS, _ENDS, _POOLED, _TOKENS)):
             if not path.exists():
                 path.touch()
-        keys = (self.folder / _KEYS).read_bytes()
-        count = len(keys) // 16
-        self._place = {keys[16 * row : 16 * row + 16]: row for row in range(count)}
-        self._sizes = {_KEYS: 16 * count, _ENDS: 8 * count}
-        self._ends = np.fromfile(self.folder / _ENDS, dtype=np.int64, count=count)
-        if len(self._ends) < count or (self._ends < 0).any() or (self._ends[1:] < self._ends[:-1]).any():
+        known = len(self._place)
+        with (self.folder / _KEYS).open("rb") as stream:
+            stream.seek(16 * known)
+            keys = stream.read()
+        count = known + len(keys) // 16
+        ends = np.fromfile(self.folder / _ENDS, dtype=np.int64, count=count)
+        if len(ends) < count or (ends < 0).any() or (ends[1:] < ends[:-1]).any():
             raise ArtifactError(f"{self.folder / _ENDS}: damaged; delete the folder, and documents are read again")
-        self._pooled = self._mapped(_POOLED, count, np.float16, self.facts.pooled)
-        self._tokens = self._mapped(_TOKENS, int(self._ends[-1]) if count else 0, np.int8, self.facts.tokens)
+        sizes = {_KEYS: 16 * count, _ENDS: 8 * count}
+        pooled = self._mapped(_POOLED, count, np.float16, self.facts.pooled, sizes)
+        tokens = self._mapped(_TOKENS, int(ends[-1]) if count else 0, np.int8, self.facts.tokens, sizes)
+        self._arrays = _Arrays(ends, pooled, tokens, sizes)
+        self._place.update({keys[16 * row : 16 * row + 16]: known + row for row in range(count - known)})
 
-    def _mapped(self, name: str, rows: int, dtype: Any, size: int) -> Any:
+    def _mapped(self, name: str, rows: int, dtype: Any, size: int, sizes: dict[str, int]) -> Any:
         path = self.folder / name
         there, needed = path.stat().st_size, rows * size * np.dtype(dtype).itemsize
         if there < needed:
             raise ArtifactError(f"{path}: {there} bytes of {needed}; delete the folder, and documents are read again")
-        self._sizes[name] = needed
+        sizes[name] = needed
         return np.memmap(path, dtype=dtype, mode="r", shape=(rows, size)) if rows else np.zeros((0, size), dtype)
 
     def _cut(self) -> None:
         """Cut what is beyond the whole rows; only who writes does, since others may read what is being written."""
-        for name, size in self._sizes.items():
+        for name, size in self._arrays.sizes.items():
             if (self.folder / name).stat().st_size > size:
                 with (self.folder / name).open("r+b") as stream:
                     stream.truncate(size)
+
+
+def _vectors(arrays: _Arrays, place: int) -> DocumentVectors:
+    start = int(arrays.ends[place - 1]) if place else 0
+    return DocumentVectors(arrays.pooled[place], arrays.tokens[start : int(arrays.ends[place])])

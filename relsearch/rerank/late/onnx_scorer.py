@@ -42,6 +42,7 @@ class LateOnnxScorer(LateScorer):
             template=manifest.template,
             head=manifest.head,
             calibration=manifest.calibration,
+            most_characters=manifest.documents.most_characters,
             store=store,
             kept_documents=kept_documents,
         )
@@ -82,7 +83,7 @@ class LateOnnxScorer(LateScorer):
         """Return the order of the texts that is found within about `budget_ms`; texts come in the search's order."""
         if not self._engine.seconds_per_token:
             self.warm_up()
-        return rerank_within(self, encodable(query), [encodable(text) for text in texts], budget_ms=budget_ms)
+        return rerank_within(self, encodable(query), self.readable(texts), budget_ms=budget_ms)
 
     def priors_until(self, query: str, texts: Sequence[str], deadline: float) -> Mapping[int, float]:
         """Return no preference: what is not read by the deadline keeps the order of the search."""

@@ -21,9 +21,14 @@ class Reading(BaseModel):
     skip: int = Field(ge=0)
     tail: int = Field(ge=0)
 
+    @property
+    def most_characters(self) -> int:
+        """How many of a text's characters are looked at, a 60,000-character word being cut before."""
+        return MAX_CHARACTERS_PER_TOKEN * self.max_length
+
     def text(self, text: str) -> str:
-        """Return what is tokenised: prefix and text, a 60,000-character word cut before it is looked at."""
-        return self.prefix + text[: MAX_CHARACTERS_PER_TOKEN * self.max_length]
+        """Return what is tokenised: prefix and text."""
+        return self.prefix + text[: self.most_characters]
 
     def words(self, length: int) -> slice:
         """Return which of an input's `length` tokens are words of the text; all where none would be left."""

@@ -32,11 +32,13 @@ class LateScorer(CalibratedScorer):
         template: str,
         head: LateHead,
         calibration: Logistic,
+        most_characters: int,
         store: VectorStore | None = None,
         kept_documents: int = 20_000,
     ) -> None:
         super().__init__(template=template, calibration=calibration)
         self.head = head
+        self.most_characters = most_characters
         self.store = store
         self._kept: ContentCache[DocumentVectors] = ContentCache(
             kept_documents * _BYTES_A_DOCUMENT, size=lambda each: each.nbytes
@@ -44,7 +46,7 @@ class LateScorer(CalibratedScorer):
 
     def logits_many(self, requests: Sequence[Request]) -> list[Floats]:
         """Return the raw logits of each query's texts."""
-        wanted = [(encodable(query), [encodable(text) for text in texts]) for query, texts in requests]
+        wanted = [(encodable(query), self.readable(texts)) for query, texts in requests]
         known = self._documents([text for _, texts in wanted for text in texts])
         queries = self.encode_queries([query for query, texts in wanted if texts])
         read = iter(queries)
@@ -52,13 +54,40 @@ class LateScorer(CalibratedScorer):
 
     def pooled_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the pooled vector of each document, shape [n, h]."""
-        wanted = [encodable(text) for text in texts]
+        wanted = self.readable(texts)
         known = self._documents(wanted)
         return np.stack([known[text].pooled for text in wanted]).astype(np.float32)
 
     def prepare(self, texts: Sequence[str]) -> None:
         """Read documents before they are asked for."""
-        self._documents([encodable(text) for text in texts])
+        self._documents(self.readable(texts))
+
+    def readable(self, texts: Sequence[str]) -> list[str]:
+        """Return what is read of each document, by which its vectors are found: its first `most_characters`."""
+        return [encodable(text[: self.most_characters]) for text in texts]
+
+    def holds(self, texts: Sequence[str]) -> list[bool]:
+        """Tell of each document whether its vectors are kept in memory."""
+        return self._kept.holds(self.readable(texts))
+
+    @property
+    def stored(self) -> int | None:
+        """How many documents the store has, None where there is no store."""
+        return None if self.store is None else len(self.store)
+
+    def fetch(self, texts: Sequence[str]) -> None:
+        """Keep the vectors of those documents that the store has."""
+        self.known(self.readable(texts))
+
+    def read(self, texts: Sequence[str]) -> None:
+        """Read documents and keep their vectors, without a look into the store."""
+        self._kept.lookup(self.readable(texts), self.document_vectors)
+
+    def save(self, texts: Sequence[str]) -> int:
+        """Write the vectors of documents that were read to the store, if there is one; return how many it lacked."""
+        if self.store is None:
+            return 0
+        return self.store.add(self.readable(texts), lambda each: self._kept.lookup(each, self.document_vectors))
 
     def document_vectors(self, texts: Sequence[str]) -> list[DocumentVectors]:
         """Return the vectors of documents as they are kept, computed anew."""

@@ -23,7 +23,12 @@ class LateTorchScorer(LateScorer):
     """A model folder that `train` wrote."""
 
     def __init__(self, model: LateModel, *, card: LateCard) -> None:
-        super().__init__(template=card.template, head=card.head, calibration=card.calibration)
+        super().__init__(
+            template=card.template,
+            head=card.head,
+            calibration=card.calibration,
+            most_characters=model.documents.most_characters,
+        )
         self._model = model
 
     @classmethod

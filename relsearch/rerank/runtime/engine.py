@@ -44,7 +44,9 @@ class Engine:
     def run_each(self, rows: Sequence[Row]) -> list[list[NDArray[np.float32]]]:
         """Return the graph's outputs for each input, in input order; what is computed for padding is not cut off."""
         batches = micro_batches([len(row.ids) for row in rows], self._session.batch_tokens)
-        parts = self._pool.map(lambda batch: self._call([rows[place] for place in batch]), batches)
+        # A single batch runs on the caller's thread, at the priority that the caller chose.
+        calls = map if len(batches) == 1 else self._pool.map
+        parts = calls(lambda batch: self._call([rows[place] for place in batch]), batches)
         found: dict[int, list[NDArray[np.float32]]] = {}
         for batch, outputs in zip(batches, parts, strict=True):
             found |= {place: [output[turn] for output in outputs] for turn, place in enumerate(batch)}

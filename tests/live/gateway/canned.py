@@ -18,6 +18,7 @@ class Canned:
 
     url: str
     answers: dict[str, bytes]
+    then: dict[str, bytes] = field(default_factory=dict)  # what takes an answer's place once it was given
     requests: list[tuple[str, bytes]] = field(default_factory=list)
     go: threading.Event = field(default_factory=threading.Event)
     drops: int = 0  # requests whose connection is closed without an answer
@@ -59,6 +60,8 @@ def canned(answers: Mapping[str, bytes]) -> Iterator[Canned]:
                     engine.go.wait(20)
                     return
                 self.wfile.write(engine.answers[path])
+                if path in engine.then:
+                    engine.answers[path] = engine.then.pop(path)
                 if path.endswith("cut"):
                     return
 

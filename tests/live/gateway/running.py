@@ -12,10 +12,10 @@ from aiohttp import web
 from relsearch.core.protocols import Scorer
 from relsearch.live.gateway.answer.ranking import Ranking
 from relsearch.live.gateway.app import Gateway, runner
-from relsearch.live.gateway.breaker import Breaker
 from relsearch.live.gateway.config import GatewayConfig
 from relsearch.live.gateway.proxy import Upstream
-from relsearch.live.gateway.scoring import ScoringThreads
+from relsearch.live.gateway.scoring.breaker import Breaker
+from relsearch.live.gateway.scoring.scoring import Scoring
 from relsearch.rerank.reranker import Reranker
 
 TEMPLATE = "{title}\n{text}"
@@ -65,13 +65,14 @@ def gateway(
     timeout_s: float | None = None,
     breaker: Breaker | None = None,
     queued: int = 16,
+    threads: int = 2,
+    stalled_s: float = 5.0,
 ) -> Iterator[str]:
     """Yield the URL of a gateway before an engine; it stops afterwards."""
-    threads = ScoringThreads(Reranker(scorer, TEMPLATE), breaker=breaker, queued=queued)
-    ranking = Ranking(config or GatewayConfig(), {None: threads})
+    scoring = Scoring(Reranker(scorer, TEMPLATE), breaker=breaker, queued=queued, threads=threads, stalled_s=stalled_s)
+    ranking = Ranking(config or GatewayConfig(), {None: scoring})
     with served(runner(Gateway(Upstream(url, timeout_s=timeout_s), ranking, key), shutdown_timeout_s=0.1)) as address:
         yield address
-    threads.close()
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def test_the_command_reranks_with_a_bundle(tiny_bundles: dict[str, Path], tmp_pa
     """It says where it listens, reranks the index of its configuration, and ends with status 0 on SIGTERM."""
     response = _answered(["--bundle", str(tiny_bundles["int8"])], tmp_path)
     scores = _scores(response)
-    assert response.headers["X-Relsearch"] == f"reranked; hits={HITS}"
+    assert response.headers["X-Relsearch"] == f"reranked; read={HITS}/{HITS}"
     assert scores == sorted(scores, reverse=True)
     assert all(0 < score < 1 for score in scores)
 
@@ -38,7 +38,7 @@ def test_a_second_bundle_reranks_the_head(tiny_bundles: dict[str, Path], late_bu
     second = ["--then", str(tiny_bundles["int8"]), "--then-window", "2"]
     response = _answered(["--bundle", str(late_bundle), *second], tmp_path)
     scores = _scores(response)
-    assert response.headers["X-Relsearch"] == f"reranked; hits={HITS}"
+    assert response.headers["X-Relsearch"] == f"reranked; read={HITS}/{HITS}"
     assert scores == sorted(scores, reverse=True)
     assert scores[2:] == pytest.approx([scores[1] / (2 + place) for place in range(HITS - 2)])
 

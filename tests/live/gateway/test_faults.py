@@ -6,14 +6,15 @@ import http.client
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from relsearch.core.protocols import Scorer
-from relsearch.live.gateway.breaker import Breaker
+from relsearch.live.gateway.scoring.breaker import Breaker
 from tests.live.gateway.canned import HITS, canned, hits, http_answer
 from tests.live.gateway.running import HangingScorer, LastWordScorer, RaisingScorer, gateway
 from tests.rerank.fake_scorer import OverlapScorer
@@ -60,30 +61,101 @@ def test_a_broken_reranker_costs_no_search(scorer: Scorer, reason: str) -> None:
 
 
 def test_a_hanging_reranker_is_soon_left_alone() -> None:
-    """After a few late searches none waits any more; when it answers again it is used again."""
-    scorer, now = HangingScorer(), [0.0]
-    breaker = Breaker(failures=2, cool_s=10, clock=lambda: now[0])
-    with canned(SEARCH) as engine, gateway(engine.url, scorer, breaker=breaker) as url:
-        marks = [_mark(url) for _ in range(3)]
+    """Once all of its threads hang no search waits any more; when it answers again it is used again."""
+    scorer = HangingScorer()
+    with canned(SEARCH) as engine, gateway(engine.url, scorer, threads=1, stalled_s=0.3) as url:
+        marks = [_mark(url), _mark(url)]
+        started = time.monotonic()
+        marks.append(_mark(url, budget_ms=20_000))
+        elapsed_s = time.monotonic() - started
         scorer.go.set()
         time.sleep(0.2)
-        now[0] = 11.0
-        marks += [_mark(url), _mark(url)]
-    left = ["bypassed; reason=deadline", "bypassed; reason=overloaded", "bypassed; reason=breaker_open"]
-    assert marks == [*left, f"reranked; hits={HITS}", f"reranked; hits={HITS}"]
-    assert scorer.calls == 3
+        marks.append(_mark(url, budget_ms=20_000))
+    left = ["bypassed; reason=deadline", "bypassed; reason=stalled", "bypassed; reason=stalled"]
+    assert marks == [*left, f"reranked; read={HITS}/{HITS}"]
+    assert elapsed_s < 5
+
+
+class MendedScorer:
+    """A reranker that is broken until it is mended."""
+
+    def __init__(self) -> None:
+        self.broken = True
+        self.calls = 0
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Raise while broken."""
+        self.calls += 1
+        if self.broken:
+            raise RuntimeError("no model")
+        return [0.5] * len(texts)
+
+
+def test_a_broken_reranker_is_left_alone_and_probed() -> None:
+    """While its breaker is open only one probe, of the gateway's own text, goes to it; its success closes it."""
+    scorer, now = MendedScorer(), [0.0]
+    breaker = Breaker(failures=2, cool_s=10, clock=lambda: now[0])
+    with canned(SEARCH) as engine, gateway(engine.url, scorer, breaker=breaker) as url:
+        assert _mark(url, budget_ms=20_000) == "bypassed; reason=error"
+        _wait(lambda: breaker.state == "open")
+        calls = scorer.calls
+        assert [_mark(url) for _ in range(3)] == ["bypassed; reason=breaker_open"] * 3
+        assert scorer.calls == calls
+        scorer.broken, now[0] = False, 11.0
+        assert _mark(url) == "bypassed; reason=breaker_open"
+        _wait(lambda: breaker.state == "closed")
+        assert scorer.calls == calls + 1
+        assert _mark(url, budget_ms=20_000) == f"reranked; read={HITS}/{HITS}"
+
+
+class PoisonedScorer(LastWordScorer):
+    """A reranker that cannot read one text."""
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Raise at document 3."""
+        if any(text.endswith("tides 3") for text in texts):
+            raise ValueError("what is this")
+        return super().score(query, [text if text[-1].isdigit() else "0" for text in texts])
+
+
+def test_a_document_that_cannot_be_read_keeps_its_place() -> None:
+    """It spoils neither its search nor, through the breaker, those of others."""
+    with canned(SEARCH) as engine, gateway(engine.url, PoisonedScorer(), breaker=Breaker(failures=1)) as url:
+        for _ in range(3):
+            response = httpx.post(f"{url}/sea/_search", json=BODY | {"size": HITS})
+            assert response.headers["X-Relsearch"] == f"reranked; read={HITS - 1}/{HITS}"
+            assert _ids(response) == [11, 10, 9, 3, 8, 7, 6, 5, 4, 2, 1, 0]
+
+
+def test_small_budgets_change_nothing_for_others() -> None:
+    """Whatever budgets clients ask for, the next search is reranked."""
+    scorer = HangingScorer()
+    with canned(SEARCH) as engine, gateway(engine.url, scorer, breaker=Breaker(failures=1)) as url:
+        assert all(_mark(url, budget_ms=1).startswith("bypassed; reason=") for _ in range(5))
+        scorer.go.set()
+        assert _mark(url, budget_ms=20_000) == f"reranked; read={HITS}/{HITS}"
+
+
+def _wait(met: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if met():
+            return
+        time.sleep(0.01)
+    raise AssertionError("nothing happened in ten seconds")
 
 
 def test_a_full_queue_bypasses_at_once() -> None:
     """Searches beyond the queue do not wait for their deadline."""
     scorer = HangingScorer()
-    with canned(SEARCH) as engine, gateway(engine.url, scorer, queued=1, breaker=Breaker(failures=99)) as url:
-        marks = [_mark(url) for _ in range(2)]
+    with canned(SEARCH) as engine, gateway(engine.url, scorer, queued=1) as url, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(_mark, url, budget_ms=20_000)
+        _wait(lambda: scorer.calls > 0)
         started = time.monotonic()
-        marks.append(_mark(url, budget_ms=20_000))
+        mark = _mark(url, budget_ms=20_000)
         elapsed_s = time.monotonic() - started
         scorer.go.set()
-    assert marks == ["bypassed; reason=deadline", *["bypassed; reason=overloaded"] * 2]
+        assert first.result() == f"reranked; read={HITS}/{HITS}"
+    assert mark == "bypassed; reason=overloaded"
     assert elapsed_s < 5
 
 
@@ -93,16 +165,17 @@ def _mark(url: str, *, budget_ms: int = 200) -> str:
 
 
 def test_a_multi_search_waits_for_one_deadline_only() -> None:
-    """The first search that is late ends reranking for those after it."""
+    """One budget bounds all of its searches."""
     answers = b'{"took":1,"responses":[' + b",".join([hits()] * 5) + b"]}"
     lines = (json.dumps({"index": "sea"}) + "\n" + json.dumps(BODY) + "\n") * 5
-    scorer = HangingScorer()
-    with canned({"/_msearch": http_answer(answers)}) as engine, gateway(engine.url, scorer) as url:
+    with canned({"/_msearch": http_answer(answers)}) as engine, gateway(engine.url, HangingScorer()) as url:
         headers = {"Content-Type": "application/x-ndjson"}
+        started = time.monotonic()
         response = httpx.post(f"{url}/_msearch", content=lines, headers=headers)
-    assert response.headers["X-Relsearch"] == "bypassed; reason=deadline; searches=5"
-    assert scorer.calls == 1
+        elapsed_s = time.monotonic() - started
+    assert "reranked" not in response.headers["X-Relsearch"]
     assert [len(each["hits"]["hits"]) for each in response.json()["responses"]] == [10] * 5
+    assert elapsed_s < 5 * 0.2
 
 
 @pytest.mark.parametrize("path", ["/sea/_search", "/_cat/health"])
@@ -129,10 +202,41 @@ def test_a_truncated_answer_is_an_error(path: str) -> None:
     assert response.status_code == 502
 
 
-def test_an_answer_that_is_no_json_is_an_error() -> None:
-    """A search's answer that cannot be read is not passed off as one."""
+def test_an_answer_that_is_no_json_is_the_engines_own() -> None:
+    """The search is sent again as it came, and what the engine says to that is passed on."""
     with canned({"/sea/_search": http_answer(b"{oops")}) as engine, gateway(engine.url, LastWordScorer()) as url:
-        assert httpx.post(f"{url}/sea/_search", json=BODY).status_code == 502
+        response = httpx.post(f"{url}/sea/_search", json=BODY)
+        assert json.loads(engine.requests[-1][1]) == {"query": BODY["query"]}
+    assert (response.status_code, response.content) == (200, b"{oops")
+    assert response.headers["X-Relsearch"] == "bypassed; reason=unreadable"
+
+
+@pytest.mark.parametrize(("status", "reason"), [(429, "engine_429"), (500, "engine_500"), (503, "engine_503")])
+def test_a_widened_search_that_the_engine_cannot_bear_is_sent_as_it_came(status: int, reason: str) -> None:
+    """The client gets what it would have got without the gateway; the same inside a multi-search."""
+    with canned({}) as engine, gateway(engine.url, LastWordScorer()) as url:
+        engine.answers["/sea/_search"] = http_answer(b"{}", status=f"{status} Busy")
+        engine.then["/sea/_search"] = http_answer(b'{"hits":{"hits":[]},"own":1e400}')
+        response = httpx.post(f"{url}/sea/_search", json=BODY)
+        busy = b'{"error":{},"status":%d}' % status
+        engine.answers["/_msearch"] = http_answer(b'{"responses":[' + busy + b"]}")
+        engine.then["/_msearch"] = http_answer(b'{"responses":[{"hits":{"hits":[]},"own":1e400}]}')
+        lines = json.dumps({"index": "sea"}) + "\n" + json.dumps(BODY) + "\n"
+        many = httpx.post(f"{url}/_msearch", content=lines, headers={"Content-Type": "application/x-ndjson"})
+    assert response.content == b'{"hits":{"hits":[]},"own":1e400}'
+    assert response.headers["X-Relsearch"] == f"bypassed; reason={reason}"
+    assert many.content == b'{"responses":[{"hits":{"hits":[]},"own":1e400}]}'
+    assert many.headers["X-Relsearch"] == f"bypassed; reason={reason}; searches=1"
+
+
+def test_a_widened_search_that_times_out_is_sent_as_it_came() -> None:
+    """Whether the engine says so, or says nothing."""
+    late = json.dumps({"timed_out": True, "hits": {"hits": []}}).encode()
+    with canned({"/sea/_search": http_answer(late)}) as engine, gateway(engine.url, LastWordScorer()) as url:
+        engine.then["/sea/_search"] = http_answer(hits())
+        response = httpx.post(f"{url}/sea/_search", json=BODY)
+    assert response.headers["X-Relsearch"] == "bypassed; reason=engine_timed_out"
+    assert response.content == hits()
 
 
 @pytest.mark.parametrize("depth", [300, 900, 100_000])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,19 @@ from numpy.typing import NDArray
 
 from relsearch.core.errors import ConfigError
 from relsearch.live.gateway.answer.documents import hit_text
-from relsearch.live.gateway.answer.page import engines_own, reranked
-from relsearch.live.gateway.answer.ranking import Ranking
+from relsearch.live.gateway.answer.order import Placed, placed
+from relsearch.live.gateway.answer.page import engines_own, read_page, reranked
+from relsearch.live.gateway.answer.ranking import Ranking, deadline
 from relsearch.live.gateway.answer.source import SourceFilter
-from relsearch.live.gateway.breaker import Breaker
 from relsearch.live.gateway.config import GatewayConfig, Rules, load_gateway_config
+from relsearch.live.gateway.json_slices import edited
 from relsearch.live.gateway.msearch import summary
 from relsearch.live.gateway.proxy import Upstream
 from relsearch.live.gateway.refusals import BadAskError
 from relsearch.live.gateway.request.reading import search_path
 from relsearch.live.gateway.request.rewrite import Plan, Search
-from relsearch.live.gateway.scoring import ScoringThreads
+from relsearch.live.gateway.scoring.breaker import Breaker
+from relsearch.live.gateway.scoring.scoring import Scoring
 from relsearch.live.gateway.server import check_address
 from relsearch.rerank.interpolation import NOTHING, Mix
 from relsearch.rerank.reranker import Reranker
@@ -106,35 +109,79 @@ def test_a_hit_is_read_through_the_template() -> None:
     source = {"head": ["One", "two"], "body": {"content": "text"}, "a.b": 3, "items": [{"n": "x"}, {"n": "y"}]}
     template = "{title} {text} {number} {names} {none}"
     fields = {"title": "head", "text": "body.content", "number": "a.b", "names": "items.n"}
-    assert hit_text(source, template, fields) == "One two text 3 x y"
+    assert hit_text(source, template, fields, most=100) == "One two text 3 x y"
+    assert hit_text({"text": "  a" * 100_000}, "{text}", {}, most=5) == "a a a"
 
 
 scores = st.lists(st.floats(0.01, 0.99), min_size=1, max_size=12)
 
 
-@given(scores, st.integers(1, 12), st.integers(0, 12), st.integers(1, 12))
-def test_pages_of_any_size_hold_each_hit_once(values: list[float], window: int, more: int, size: int) -> None:
-    """Going through all pages gives a permutation; hits past the window keep the engine's order."""
-    values = values[:window]
-    hits = [{"_id": str(n), "_score": 30.0 - n, "_source": {}} for n in range(len(values) + more)]
-    answer = {"hits": {"max_score": 30.0, "hits": hits}}
-    pages = [
-        reranked(answer, _page(start, size, window=len(values)), values)["hits"]["hits"]
-        for start in range(0, len(hits), size)
-    ]
+@given(scores, st.integers(0, 12), st.integers(1, 12), st.data())
+def test_pages_of_any_size_hold_each_hit_once(values: list[float], more: int, size: int, data: st.DataObject) -> None:
+    """All pages give a permutation; hits that were not read, or lie past the window, keep their place."""
+    read = {place: value for place, value in enumerate(values) if data.draw(st.booleans())} or {0: values[0]}
+    count = len(values) + more
+    order = placed(read, len(values), count)
+    pages = [_hits(_reranked(_answer(count), _page(start, size), order)) for start in range(0, count, size)]
     ids = [int(hit["_id"]) for page in pages for hit in page]
-    assert sorted(ids) == list(range(len(hits)))
-    assert ids[len(values) :] == list(range(len(values), len(hits)))
-    ranked = [values[n] for n in ids[: len(values)]]
-    assert ranked == sorted(values, reverse=True)
+    shown = [hit["_score"] for page in pages for hit in page]
+    assert sorted(ids) == list(range(count))
+    assert all(ids[place] == place for place in range(count) if place not in read)
+    ranked = [read[place] for place in ids if place in read]
+    assert ranked == sorted(ranked, reverse=True)
+    assert shown == sorted(shown, reverse=True)
+    assert all(0 < score < 1 for score in shown)
+
+
+def _answer(count: int) -> dict[str, Any]:
+    hits = [{"_id": str(n), "_score": 30.0 - n, "_source": {}} for n in range(count)]
+    return {"hits": {"max_score": 30.0, "hits": hits}}
+
+
+def _reranked(answer: object, plan: Plan, order: Sequence[Placed]) -> dict[str, Any]:
+    page = read_page(json.dumps(answer), plan=plan, most=1000)
+    found: dict[str, Any] = json.loads(edited(page.text, reranked(page, plan, order)))
+    return found
+
+
+def _hits(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(answer["hits"]["hits"])
 
 
 def test_equal_scores_keep_the_engines_order() -> None:
     """Ties fall back to the first stage's rank."""
     answer = {"hits": {"max_score": 3.0, "hits": [{"_id": name, "_score": 1.0} for name in "abc"]}}
-    page = reranked(answer, _page(0, 3), [0.5, 0.7, 0.5])["hits"]
+    page = _reranked(answer, _page(0, 3), placed({0: 0.5, 1: 0.7, 2: 0.5}, 3, 3))["hits"]
     assert [hit["_id"] for hit in page["hits"]] == ["b", "a", "c"]
     assert page["max_score"] == 0.7
+
+
+def test_an_answer_is_never_written_anew() -> None:
+    """Long and infinite numbers, escapes, the order of keys and white space are the engine's own."""
+    first = (
+        '{ "_score" :1.0, "_id":"a","_source":{"n":1234567890123456789012345, "m": 1e400, "title":"\\u00e9\\ud83d"}}'
+    )
+    second = '{"_id":"b", "_score": 0.5,"_source": {"title":"x"},"sort":[1.50]}'
+    text = '{"took" : 1, "hits":{"hits":[\n  %s,\n  %s\n],"max_score":1.0}, "z": 0.10}'
+    page = read_page(text % (first, second), plan=_page(0, 2), most=10)
+    swapped = edited(page.text, reranked(page, _page(0, 2), placed({0: 0.25, 1: 0.75}, 2, 2)))
+    shown = (second.replace("0.5", "0.75"), first.replace("1.0", "0.25"))
+    assert swapped == (text % shown).replace('"max_score":1.0', '"max_score":0.75')
+
+
+def test_a_page_shows_the_source_that_was_asked_for_as_it_is_written() -> None:
+    """What only the reranker wanted is cut out of the text, wherever it stands."""
+    hit = '{"_id":"a","_source":{ "big":1e400,"title":"t", "in":{"a":1.0,"b":[{"c":2,"d":3},4]}},"_score":1.0}'
+    answer = '{"hits":{"hits":[' + hit + "]}}"
+    for source, wanted in (
+        (SourceFilter(includes=("big", "in.b.d")), '"_source":{"big":1e400,"in":{"b":[{"d":3}]}},'),
+        (SourceFilter(excludes=("in.b", "title")), '"_source":{"big":1e400,"in":{"a":1.0}},'),
+        (SourceFilter(wanted=False), ""),
+    ):
+        plan = _page(0, 1, source=source)
+        page = read_page(answer, plan=plan, most=10)
+        shown = '{"hits":{"hits":[{"_id":"a",' + wanted + '"_score":1.0}]}}'
+        assert edited(answer, engines_own(page, plan)) == shown
 
 
 def test_the_engines_scores_can_be_mixed_in() -> None:
@@ -143,24 +190,34 @@ def test_the_engines_scores_can_be_mixed_in() -> None:
         {"_id": "a", "_score": 9.0, "_source": {"title": "x"}},
         {"_id": "b", "_score": 1.0, "_source": {"title": "q"}},
     ]
-    answer = {"hits": {"max_score": 9.0, "hits": hits}}
-    scorer = ScoringThreads(Reranker(OverlapScorer(), "{title}"))
-    ranking = Ranking(GatewayConfig(), {None: scorer})
     for mix, wanted in ((NOTHING, ["b", "a"]), (Mix(9.0), ["a", "b"])):
-        page = asyncio.run(ranking.rank(answer, _page(0, 2, mix=mix)))[0]["hits"]
+        page = _ranked(hits, Reranker(OverlapScorer(), "{title}"), _page(0, 2, mix=mix))
         assert [hit["_id"] for hit in page["hits"]] == wanted
         assert page["max_score"] == page["hits"][0]["_score"] > page["hits"][1]["_score"]
-    scorer.close()
 
 
 def test_a_second_reranker_orders_the_head() -> None:
     """What the first one put below stays there."""
     hits = [{"_id": name, "_score": 1.0, "_source": {"title": name}} for name in ("long q", "q", "longer", "short")]
-    scorer = ScoringThreads(Reranker(OverlapScorer(), "{title}").with_second(Reranker(_Shortest(), "{title}"), 2))
-    ranking = Ranking(GatewayConfig(), {None: scorer})
-    page = asyncio.run(ranking.rank({"hits": {"hits": hits}}, _page(0, 4)))[0]["hits"]["hits"]
-    scorer.close()
-    assert [hit["_id"] for hit in page] == ["q", "long q", "longer", "short"]
+    reranker = Reranker(OverlapScorer(), "{title}").with_second(Reranker(_Shortest(), "{title}"), 2)
+    page = _ranked(hits, reranker, _page(0, 4))
+    assert [hit["_id"] for hit in page["hits"]] == ["q", "long q", "longer", "short"]
+
+
+def _ranked(hits: Sequence[Mapping[str, Any]], reranker: Reranker, plan: Plan) -> dict[str, Any]:
+    scoring = Scoring(reranker)
+    ranking = Ranking(GatewayConfig(), {None: scoring})
+
+    async def rank() -> bytes:
+        until = deadline([plan])
+        raw = json.dumps({"hits": {"max_score": 9.0, "hits": hits}}).encode()
+        (page,) = await ranking.read(raw, [plan], many=False, until=until)
+        return await ranking.written(page, (await ranking.rank(page, plan, until=until))[0], compress=False)
+
+    try:
+        return dict(json.loads(asyncio.run(rank()))["hits"])
+    finally:
+        scoring.close()
 
 
 @pytest.mark.parametrize(
@@ -169,26 +226,32 @@ def test_a_second_reranker_orders_the_head() -> None:
 )
 def test_the_bundle_says_how_much_they_weigh(asked: dict[str, float], rules: float | None, mix: Mix) -> None:
     """Unless the index's rules do, or the search."""
-    scorer = ScoringThreads(Reranker(_Pooled(), "{title}", Mix(0.3, 0.4)))
+    scorer = Scoring(Reranker(_Pooled(), "{title}", Mix(0.3, 0.4)))
     ranking = Ranking(GatewayConfig(index={"sea": Rules(mix=rules)}), {None: scorer})
     body = {"query": {"match": {"title": "tides"}}, "ext": {"relsearch": asked}}
-    plan = ranking.decide(Search("sea", body, ())).plan
+    plan = ranking.decide(_search(body)).plan
     scorer.close()
     assert plan is not None
     assert plan.mix == mix
 
 
 def test_feedback_from_a_cross_encoder_is_refused() -> None:
-    """A search that asks for it by name is told; one under a rule is answered in the engine's order, marked."""
-    scorer = ScoringThreads(Reranker(OverlapScorer(), "{title}"))
+    """A strict search is told; others are answered in the engine's order, marked."""
+    scorer = Scoring(Reranker(OverlapScorer(), "{title}"))
     body = {"query": {"match": {"title": "tides"}}}
+    asked = {**body, "ext": {"relsearch": {"feedback": 0.3}}}
+    strict = {**body, "ext": {"relsearch": {"feedback": 0.3, "strict": True}}}
+    ranking = Ranking(GatewayConfig(), {None: scorer})
     with pytest.raises(BadAskError, match="cross-encoder"):
-        Ranking(GatewayConfig(), {None: scorer}).decide(
-            Search("sea", {**body, "ext": {"relsearch": {"feedback": 0.3}}})
-        )
+        ranking.decide(_search(strict))
+    assert ranking.decide(_search(asked)).mark == "bypassed; reason=feedback"
     ruled = Ranking(GatewayConfig(index={"sea": Rules(feedback=0.3)}), {None: scorer})
-    assert ruled.decide(Search("sea", body)).mark == "bypassed; reason=feedback"
+    assert ruled.decide(_search(body)).mark == "bypassed; reason=feedback"
     scorer.close()
+
+
+def _search(body: dict[str, Any]) -> Search:
+    return Search("sea", body, (), json.dumps(body))
 
 
 class _Shortest:
@@ -209,47 +272,53 @@ class _Pooled(OverlapScorer):
 
 def test_the_engines_rank_and_score_are_kept_on_request() -> None:
     """Under fields, beside those that the client asked for."""
-    answer = {"hits": {"max_score": 3.0, "hits": [{"_id": "a", "_score": 3.0, "fields": {"x": [1]}}]}}
-    (hit,) = reranked(answer, _page(0, 1, original=True), [0.5])["hits"]["hits"]
-    assert hit["fields"] == {"x": [1], "relsearch.rank": [1], "relsearch.score": [3.0]}
+    for fields, others in (({"fields": {"x": [1]}}, {"x": [1]}), ({"fields": {}}, {}), ({}, {})):
+        answer = {"hits": {"max_score": 3.0, "hits": [{"_id": "a", "_score": 3.0, **fields}]}}
+        (hit,) = _hits(_reranked(answer, _page(0, 1, original=True), placed({0: 0.5}, 1, 1)))
+        assert hit["fields"] == {**others, "relsearch.rank": [1], "relsearch.score": [3.0]}
+        assert hit["_score"] == 0.5
 
 
 def test_the_engines_own_page_is_cut_from_the_window() -> None:
     """A failed reranking costs nothing that was asked for, and shows nothing that was not."""
     hits = [{"_id": str(n), "_score": 9.0 - n, "_source": {"title": "t", "tag": "x"}} for n in range(9)]
     plan = _page(2, 2, source=SourceFilter(includes=("tag",)))
-    page = engines_own({"took": 1, "hits": {"max_score": 9.0, "hits": hits}}, plan)
+    page = read_page(json.dumps({"took": 1, "hits": {"max_score": 9.0, "hits": hits}}), plan=plan, most=10)
     wanted = [{"_id": str(n), "_score": 9.0 - n, "_source": {"tag": "x"}} for n in (2, 3)]
-    assert page == {"took": 1, "hits": {"max_score": 9.0, "hits": wanted}}
+    found = json.loads(edited(page.text, engines_own(page, plan)))
+    assert found == {"took": 1, "hits": {"max_score": 9.0, "hits": wanted}}
 
 
 def _page(start: int, size: int, *, window: int = 100, **more: Any) -> Plan:
     source = more.get("source", SourceFilter())
     rules = Rules(window=window, original=more.get("original", False))
-    return Plan({}, (), "q", rules, "{title}", more.get("mix", NOTHING), start, size, source)
+    return Plan("{}", (), "q", rules, "{title}", more.get("mix", NOTHING), start, size, source)
 
 
-def test_a_breaker_opens_after_failures_in_a_row_and_tries_again() -> None:
-    """One success closes it; while open one trial a cool-down is let through."""
+def test_a_breaker_opens_after_failures_in_a_row_and_probes_once() -> None:
+    """One success closes it; while half-open nobody else is let through, and a failed probe opens it again."""
     now = [0.0]
     breaker = Breaker(failures=2, cool_s=10, clock=lambda: now[0])
     breaker.failed()
     breaker.succeeded()
     breaker.failed()
-    assert breaker.allows()
+    assert breaker.state == "closed"
     breaker.failed()
-    assert not breaker.allows()
+    assert (breaker.state, breaker.take_probe()) == ("open", False)
     now[0] = 10.0
-    assert breaker.allows()
-    assert not breaker.allows()
+    assert [breaker.take_probe(), breaker.take_probe()] == [True, False]
+    assert breaker.state == "half-open"
+    breaker.failed()
+    assert (breaker.state, breaker.take_probe()) == ("open", False)
+    now[0] = 20.0
+    assert breaker.take_probe()
     breaker.succeeded()
-    assert breaker.allows()
-    assert breaker.allows()
+    assert (breaker.state, breaker.take_probe()) == ("closed", False)
 
 
 def test_many_marks_are_counted() -> None:
     """A multi-search says how many of its searches were reranked, and why others were not."""
-    marks = ["reranked; hits=3", "", "reranked; hits=9", "bypassed; reason=deadline"]
+    marks = ["reranked; read=3/9", "", "reranked; read=9/9", "bypassed; reason=deadline"]
     assert summary(marks) == "bypassed; reason=deadline; searches=1, reranked; searches=2"
 
 

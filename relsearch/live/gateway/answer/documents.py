@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from relsearch.core.template import render, template_fields
+
+# White space is collapsed after a field is cut: so much more is taken of it, that what is left still fills the model.
+_SPARE = 4
 
 
 def source_paths(template: str, fields: Mapping[str, str]) -> tuple[str, ...]:
@@ -13,10 +16,14 @@ def source_paths(template: str, fields: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(fields.get(name, name) for name in template_fields(template))
 
 
-def hit_text(source: Mapping[str, Any], template: str, fields: Mapping[str, str]) -> str:
-    """Fill the template from a hit's source; lists are joined by spaces, absent fields are empty."""
-    values = {name: _text(_at(source, fields.get(name, name))) for name in template_fields(template)}
-    return render(values, template)
+def hit_text(source: Mapping[str, Any], template: str, fields: Mapping[str, str], *, most: int) -> str:
+    """Fill the template from a hit's source, up to `most` characters; lists are joined by spaces.
+
+    Absent fields are empty. A field is cut before anything else is done with it.
+    """
+    names = template_fields(template)
+    values = {name: _text(_at(source, fields.get(name, name)), _SPARE * most) for name in names}
+    return render(values, template)[:most]
 
 
 def _at(node: Any, path: str) -> Any:
@@ -31,9 +38,23 @@ def _at(node: Any, path: str) -> Any:
     return _at(node.get(head), rest) if dot else None
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, most: int) -> str:
+    parts: list[str] = []
+    left = most
+    for text in _leaves(value):
+        if left <= 0:
+            break
+        parts.append(text[:left])
+        left -= len(text) + 1
+    return " ".join(parts)
+
+
+def _leaves(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return " ".join(text for text in map(_text, value) if text)
-    return "" if value is None or isinstance(value, dict | bool) else str(value)
+        if value:
+            yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)
+    elif not (value is None or isinstance(value, dict | bool)):
+        yield str(value)

@@ -1,72 +1,173 @@
-"""The answer to a widened search, turned into the page that the client asked for."""
+"""The answer to a widened search, turned into the page that the client asked for.
+
+Nothing is written anew: hits are slices of the engine's own text, put into another order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from relsearch.index.engine.hits import engine_scores
 from relsearch.live.gateway.answer.documents import hit_text
-from relsearch.live.gateway.refusals import NotRerankedError
+from relsearch.live.gateway.answer.order import Placed
+from relsearch.live.gateway.json_slices import Edit, Slice, edited, scan, skip_space, visit_array, visit_object
 from relsearch.live.gateway.request.rewrite import Plan
 
-Hit = Mapping[str, Any]
-Answer = dict[str, Any]
+_NOWHERE = Slice(0, 0)
 
 
-def window(answer: Mapping[str, Any], plan: Plan) -> tuple[list[str], list[float]]:
-    """Return text and engine's score of the hits to rerank, in its order; raise NotRerankedError if there are none."""
-    hits = _hits(answer)[: plan.rules.window]
-    texts = [hit_text(hit.get("_source", {}), plan.template, plan.rules.fields) for hit in hits]
-    if not texts:
-        raise NotRerankedError("no_hits")
-    if not any(texts):
-        raise NotRerankedError("no_text")
-    return texts, engine_scores(hits)
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Where a hit and its members stand, the engine's score of it, and what the reranker reads of it."""
+
+    place: Slice
+    members: dict[str, Slice]
+    score: float
+    text: str
 
 
-def reranked(answer: Mapping[str, Any], plan: Plan, scores: Sequence[float]) -> Answer:
-    """Return the client's page in the scores' order; equal scores, and hits past the window, keep the engine's order.
+@dataclass(slots=True)
+class Page:
+    """An engine's answer to one search, by position in the text that holds it."""
 
-    `_score` is the reranker's within the window and the engine's past it; `max_score` is the reranker's best.
+    text: str
+    place: Slice = _NOWHERE
+    hits: list[Hit] = field(default_factory=list)
+    list_at: Slice | None = None
+    max_score_at: Slice | None = None
+    timed_out: bool = False
+    status: int | None = None  # of one answer among many
+    failed: bool = False
+
+
+def read_page(text: str, at: int = 0, *, plan: Plan | None, most: int = 0) -> Page:
+    """Take the answer at a place apart; with a plan, up to `most` characters of each hit of its window are read.
+
+    Raise ValueError where the text is no answer to a search.
     """
-    hits = _hits(answer)
-    ranked = sorted(range(len(scores)), key=lambda position: (-scores[position], position))
-    order = [*ranked, *range(len(scores), len(hits))]
-    page = []
-    for position in order[plan.start : plan.start + plan.size]:
-        hit = _restored(hits[position], plan)
-        if position < len(scores):
-            hit["_score"] = scores[position]
-        if plan.rules.original:
-            kept = {"relsearch.rank": [position + 1], "relsearch.score": [hits[position].get("_score")]}
-            hit["fields"] = {**hit.get("fields", {}), **kept}
-        page.append(hit)
-    return _with_hits(answer, page, max_score=max(scores))
+    page = Page(text)
+
+    def visit_hits(name: str, _: int, value: int) -> int:
+        if name == "hits" and text[value] == "[":
+            end = visit_array(text, value, visit_hit)
+            page.list_at = Slice(value, end)
+            return end
+        end = scan(text, value)[1]
+        if name == "max_score":
+            page.max_score_at = Slice(value, end)
+        return end
+
+    def visit_hit(place: int) -> int:
+        wanted = plan if plan is not None and len(page.hits) < plan.rules.window else None
+        hit = _read_hit(text, place, wanted, most)
+        page.hits.append(hit)
+        return hit.place.end
+
+    def visit(name: str, _: int, value: int) -> int:
+        if name == "hits" and text[value] == "{":
+            return visit_object(text, value, visit_hits)
+        found, end = scan(text, value)
+        page.timed_out |= name == "timed_out" and found is True
+        page.failed |= name == "error"
+        if name == "status" and isinstance(found, int):
+            page.status = found
+        return end
+
+    start = skip_space(text, at)
+    page.place = Slice(start, visit_object(text, start, visit))
+    return page
 
 
-def engines_own(answer: Mapping[str, Any], plan: Plan) -> Answer:
-    """Return the client's page in the engine's order, as the engine would have answered without the gateway."""
-    page = [_restored(hit, plan) for hit in _hits(answer)[plan.start : plan.start + plan.size]]
-    return _with_hits(answer, page, max_score=answer.get("hits", {}).get("max_score"))
+def _read_hit(text: str, place: int, plan: Plan | None, most: int) -> Hit:
+    members: dict[str, Slice] = {}
+    found: dict[str, Any] = {}
+
+    def visit(name: str, _: int, value: int) -> int:
+        read, end = scan(text, value)
+        members[name] = Slice(value, end)
+        if name in ("_score", "_source"):
+            found[name] = read
+        return end
+
+    end = visit_object(text, place, visit)
+    source = found.get("_source")
+    words = hit_text(source, plan.template, plan.rules.fields, most=most) if plan and isinstance(source, dict) else ""
+    return Hit(Slice(place, end), members, _number(found.get("_score")), words)
 
 
-def _hits(answer: Mapping[str, Any]) -> list[Hit]:
-    hits = answer.get("hits")
-    return list(hits.get("hits", [])) if isinstance(hits, dict) else []
+def _number(value: object) -> float:
+    """An engine's score, 0 where it gave none: null where it sorted by a field, a string where it is not finite."""
+    finite = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if finite else 0.0  # type: ignore[arg-type]  # finite says that it is a number
 
 
-def _restored(hit: Hit, plan: Plan) -> dict[str, Any]:
-    """The hit with the part of its source that the client wants."""
-    if plan.source.keeps_all or "_source" not in hit:
-        return dict(hit)
-    if not plan.source.wanted:
-        return {name: value for name, value in hit.items() if name != "_source"}
-    return {**hit, "_source": plan.source.apply(hit["_source"])}
+def reranked(page: Page, plan: Plan, placed: Sequence[Placed]) -> list[Edit]:
+    """Return the edits that give the client its page in a new order, with the scores of that order."""
+    if page.list_at is None or not page.hits:
+        return []
+    wanted = placed[plan.start : plan.start + plan.size]
+    slices = [_restored(page, plan, page.hits[each.place], each) for each in wanted]
+    edits = [Edit(*page.list_at, _list(page, slices))]
+    if page.max_score_at is not None:
+        edits.append(Edit(*page.max_score_at, _json_number(placed[0].score)))
+    return edits
 
 
-def _with_hits(answer: Mapping[str, Any], page: list[dict[str, Any]], *, max_score: float | None) -> Answer:
-    hits = answer.get("hits")
-    if not isinstance(hits, dict):
-        return dict(answer)
-    return {**answer, "hits": {**hits, "max_score": max_score, "hits": page}}
+def engines_own(page: Page, plan: Plan) -> list[Edit]:
+    """Return the edits that give the client its page in the engine's order, as without the gateway."""
+    if page.list_at is None or not page.hits:
+        return []
+    kept = page.hits[plan.start : plan.start + plan.size]
+    return [Edit(*page.list_at, _list(page, [_restored(page, plan, hit, None) for hit in kept]))]
+
+
+def _list(page: Page, slices: Sequence[str]) -> str:
+    """The hits as an array, with the white space that the engine puts around them."""
+    text, hits, place = page.text, page.hits, page.list_at or _NOWHERE
+    if not slices:
+        return "[]"
+    between = text[hits[0].place.end : hits[1].place.start] if len(hits) > 1 else ","
+    return text[place.start : hits[0].place.start] + between.join(slices) + text[hits[-1].place.end : place.end]
+
+
+def _restored(page: Page, plan: Plan, hit: Hit, placed: Placed | None) -> str:
+    """The hit with the part of its source that the client wants, and with its new score."""
+    edits = []
+    score, source, fields = (hit.members.get(name) for name in ("_score", "_source", "fields"))
+    if placed is not None and score is not None:
+        edits.append(Edit(*score, _json_number(placed.score)))
+    if source is not None and plan.source.wanted and not plan.source.keeps_all:
+        edits.append(Edit(*source, plan.source.apply(page.text, source.start)))
+    kept = f'"relsearch.rank":[{placed.place + 1}],"relsearch.score":[{json.dumps(hit.score)}]' if placed else ""
+    kept = kept if plan.rules.original else ""
+    if kept and fields is not None:
+        comma = "," if scan(page.text, fields.start)[0] else ""
+        edits.append(Edit(fields.end - 1, fields.end, f"{comma}{kept}}}"))
+    elif kept:
+        edits.append(Edit(hit.place.end - 1, hit.place.end, f',"fields":{{{kept}}}}}'))
+    text = edited(page.text, edits, span=hit.place)
+    return text if plan.source.wanted or source is None else _without_source(text)
+
+
+def _without_source(hit: str) -> str:
+    """The hit without its `_source`, which only the reranker wanted."""
+    places: list[tuple[str, int, int]] = []
+
+    def visit(name: str, member: int, value: int) -> int:
+        end = scan(hit, value)[1]
+        places.append((name, member, end))
+        return end
+
+    visit_object(hit, 0, visit)
+    names = [name for name, _, _ in places]
+    turn = names.index("_source")
+    if turn + 1 < len(places):
+        return hit[: places[turn][1]] + hit[places[turn + 1][1] :]
+    return hit[: places[turn - 1][2] if turn else places[turn][1]] + hit[places[turn][2] :]
+
+
+def _json_number(value: float) -> str:
+    return json.dumps(float(value), allow_nan=False)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import gzip
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from relsearch.core.errors import ConfigError
-from relsearch.live.gateway.answer.page import Answer, engines_own, reranked, window
+from relsearch.live.gateway.answer.order import placed
+from relsearch.live.gateway.answer.page import Page, engines_own, read_page, reranked
 from relsearch.live.gateway.config import GatewayConfig, Rules
-from relsearch.live.gateway.refusals import BadAskError, NotRerankedError, UnsupportedError
+from relsearch.live.gateway.json_slices import Edit, edited, scan, skip_space, visit_array, visit_object
+from relsearch.live.gateway.refusals import BadAskError, LateError, NotRerankedError, UnsupportedError
 from relsearch.live.gateway.request.ask import Ask
 from relsearch.live.gateway.request.rewrite import Plan, Search, plan, stripped
-from relsearch.live.gateway.scoring import ScoringThreads
+from relsearch.live.gateway.scoring.scoring import Scoring
 
-Scorers = Mapping[Path | None, ScoringThreads]
+Scorers = Mapping[Path | None, Scoring]
+Result = TypeVar("Result")
+_THREADS = 4  # that take answers apart; more would wait for the interpreter's lock
+_LEVEL = 3  # of gzip, as Elasticsearch's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,7 @@ class Ranking:
     def __init__(self, config: GatewayConfig, scorers: Scorers) -> None:
         self._config = config
         self._scorers = scorers
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="relsearch-page")
 
     @property
     def has_rules(self) -> bool:
@@ -51,13 +61,13 @@ class Ranking:
         return bool(self._config.index)
 
     def concerns(self, target: str, text: bytes) -> bool:
-        """Whether a search may be one to rerank; quick, and never wrongly no."""
+        """Return False only for a search that is none to rerank, judging by its index and its text."""
         return b"relsearch" in text or self._config.rules_for(target) is not None
 
-    def decide(self, search: Search, *, ask: Ask | bool | None = None) -> Decision:
-        """Plan a search's reranking; raise BadAskError where it was asked for by name and cannot be had.
+    def decide(self, search: Search, *, ask: Ask | bool | None = None, json_wanted: bool = True) -> Decision:
+        """Plan a search's reranking; raise BadAskError for a malformed wish, or a strict one that cannot be had.
 
-        `ask` is what was asked outside the body, beside a template.
+        `ask` is what was asked outside the body, beside a template; `json_wanted` whether the answer will be JSON.
         """
         inner, clean = stripped(search)
         changed = inner is not None
@@ -66,9 +76,11 @@ class Ranking:
         if wish is False or (wish is None and rules is None):
             return Decision(clean, changed)
         try:
+            if not json_wanted:
+                raise UnsupportedError("accept", "the header Accept wants another format than JSON")
             return Decision(clean, changed, self._plan(clean, wish, rules or Rules()))
         except NotRerankedError as exc:
-            if isinstance(exc, UnsupportedError) and wish is not None:
+            if isinstance(exc, UnsupportedError) and isinstance(wish, Ask) and wish.strict:
                 raise BadAskError(f"ext.relsearch: {exc}") from exc
             return Decision(clean, changed, reason=exc.reason)
 
@@ -81,14 +93,76 @@ class Ranking:
             raise UnsupportedError("feedback", str(exc)) from exc
         return plan(search, ask, applied, applied.template or reranker.template, reranker.mix)
 
-    async def rank(self, answer: Mapping[str, Any], wanted: Plan) -> tuple[Answer, str]:
-        """Return the client's page and its mark; the engine's own order where the scorer fails or is late."""
+    async def off_loop(self, work: Callable[[], Result]) -> Result:
+        """Return the result of work that takes longer, the longer a request or an answer is."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def read(self, raw: bytes, plans: Sequence[Plan | None], *, many: bool, until: float) -> list[Page]:
+        """Take an answer apart into those of its searches, all of which share one text.
+
+        Raise ValueError where it is no such answer, LateError where that takes longer than until `until`.
+        """
+        reading = self.off_loop(lambda: self._pages(raw, plans, many=many))
         try:
-            texts, first_stage = window(answer, wanted)
-            threads = self._scorers[wanted.rules.bundle]
-            reranker = replace(threads.reranker, mix=wanted.mix)
-            budget_s = wanted.rules.budget_ms / 1000
-            scores = await threads.score(reranker, wanted.query, texts, first_stage, budget_s=budget_s)
+            return await asyncio.wait_for(reading, max(until - time.monotonic(), 0.0))
+        except TimeoutError as exc:
+            raise LateError from exc
+
+    def _pages(self, raw: bytes, plans: Sequence[Plan | None], *, many: bool) -> list[Page]:
+        text = raw.decode("utf-8")
+        most = [self._scorers[each.rules.bundle].most_characters if each else 0 for each in plans]
+        if not many:
+            return [read_page(text, plan=plans[0], most=most[0])]
+        pages: list[Page] = []
+
+        def visit_response(place: int) -> int:
+            turn = len(pages)
+            if turn == len(plans):
+                raise ValueError("more answers than searches")
+            pages.append(read_page(text, place, plan=plans[turn], most=most[turn]))
+            return pages[-1].place.end
+
+        def visit(name: str, _: int, value: int) -> int:
+            return visit_array(text, value, visit_response) if name == "responses" else scan(text, value)[1]
+
+        visit_object(text, skip_space(text, 0), visit)
+        if len(pages) != len(plans):
+            raise ValueError("fewer answers than searches")
+        return pages
+
+    async def rank(self, page: Page, wanted: Plan, *, until: float) -> tuple[list[Edit], str]:
+        """Return the edits that make the client's page, and its mark; the engine's own order where nothing is read."""
+        hits = page.hits[: wanted.rules.window]
+        texts = [hit.text for hit in hits]
+        try:
+            if not texts:
+                raise NotRerankedError("no_hits")
+            if not any(texts):
+                raise NotRerankedError("no_text")
+            scoring = self._scorers[wanted.rules.bundle]
+            reranker = replace(scoring.reranker, mix=wanted.mix)
+            read = await scoring.score(reranker, wanted.query, texts, [hit.score for hit in hits], until=until)
         except NotRerankedError as exc:
-            return engines_own(answer, wanted), bypassed(exc.reason)
-        return reranked(answer, wanted, scores), f"reranked; hits={len(texts)}"
+            return engines_own(page, wanted), bypassed(exc.reason)
+        order = placed(read.scores, len(texts), len(page.hits))
+        return reranked(page, wanted, order), f"reranked; read={len(read.scores)}/{len(texts)}"
+
+    async def written(self, page: Page, edits: Sequence[Edit], *, compress: bool) -> bytes:
+        """Return the text that a page stands in with its edits, compressed where the client wants it so."""
+
+        def write() -> bytes:
+            body = edited(page.text, edits).encode("utf-8")
+            return gzip.compress(body, _LEVEL, mtime=0) if compress else body
+
+        return await self.off_loop(write)
+
+    def close(self) -> None:
+        """End the threads once they are done, and save what was read."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for scoring in {id(each): each for each in self._scorers.values()}.values():
+            scoring.close()
+
+
+def deadline(plans: Sequence[Plan | None]) -> float:
+    """Return until when, by time.monotonic, an answer that has just come may be reranked: one budget bounds all."""
+    return time.monotonic() + max((each.rules.budget_ms for each in plans if each), default=0) / 1000

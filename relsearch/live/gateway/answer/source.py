@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from relsearch.live.gateway.json_slices import scan, visit_array, visit_object
+
+_SIDES = frozenset({"include", "includes", "exclude", "excludes"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,7 @@ class SourceFilter:
     wanted: bool = True
     includes: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    others: Mapping[str, Any] = field(default_factory=dict)  # what the engine is told besides, such as exclude_vectors
 
     @property
     def keeps_all(self) -> bool:
@@ -23,13 +28,15 @@ class SourceFilter:
 
     def with_paths(self, paths: Iterable[str]) -> object:
         """Return the `_source` to ask the engine for: what the client wants and these paths."""
-        if not self.wanted:
-            return sorted(set(paths))
-        return sorted({*self.includes, *paths}) if self.includes else True
+        includes = sorted({*self.includes, *paths}) if self.includes or not self.wanted else []
+        if self.others:
+            return {**self.others, **({"includes": includes} if includes else {})}
+        return includes or True
 
-    def apply(self, source: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the part of the document that the client asked for."""
-        return _filter(source, "", self._compiled(), included=not self.includes)
+    def apply(self, text: str, at: int = 0) -> str:
+        """Return the part of the document at a place of a JSON text that the client asked for, as it is written."""
+        pieces, _ = _members(text, at, "", self._compiled(), included=not self.includes)
+        return "{" + ",".join(pieces) + "}"
 
     def _compiled(self) -> _Patterns:
         return _Patterns(
@@ -48,7 +55,8 @@ def source_filter(value: object) -> SourceFilter:
     if isinstance(value, dict):
         includes = value.get("includes", value.get("include"))
         excludes = value.get("excludes", value.get("exclude"))
-        return SourceFilter(includes=_paths(includes), excludes=_paths(excludes))
+        others = {name: each for name, each in value.items() if name not in _SIDES}
+        return SourceFilter(includes=_paths(includes), excludes=_paths(excludes), others=others)
     return SourceFilter(includes=_paths(value))
 
 
@@ -75,26 +83,41 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(part) for part in path.split("*")), re.DOTALL)
 
 
-def _filter(node: Mapping[str, Any], prefix: str, patterns: _Patterns, *, included: bool) -> dict[str, Any]:
-    kept: dict[str, Any] = {}
-    for name, value in node.items():
+def _members(text: str, at: int, prefix: str, patterns: _Patterns, *, included: bool) -> tuple[list[str], int]:
+    """The members of an object that are kept, as they are written, and where the object ends."""
+    kept: list[str] = []
+
+    def visit(name: str, member: int, value: int) -> int:
         path = f"{prefix}{name}"
         if patterns.excluded(path):
-            continue
-        inside = included or patterns.included(path)
-        found, value = _value(value, path, patterns, included=inside)
+            return scan(text, value)[1]
+        found, piece, end = _value(text, value, path, patterns, included=included or patterns.included(path))
         if found:
-            kept[name] = value
-    return kept
+            kept.append(text[member:value] + piece)
+        return end
+
+    return kept, visit_object(text, at, visit)
 
 
-def _value(value: Any, path: str, patterns: _Patterns, *, included: bool) -> tuple[bool, Any]:
-    """Whether anything of the value is kept, and what."""
-    if isinstance(value, dict):
-        part = _filter(value, f"{path}.", patterns, included=included)
-        return bool(part) or included, part
-    if isinstance(value, list):
-        parts = [_value(item, path, patterns, included=included) for item in value]
-        kept = [part for found, part in parts if found]
-        return bool(kept) or included, kept
-    return included, value
+def _value(text: str, at: int, path: str, patterns: _Patterns, *, included: bool) -> tuple[bool, str, int]:
+    """Whether anything of the value is kept, what, and where the value ends."""
+    if text[at] == "{":
+        pieces, end = _members(text, at, f"{path}.", patterns, included=included)
+        return bool(pieces) or included, "{" + ",".join(pieces) + "}", end
+    if text[at] == "[":
+        pieces, end = _elements(text, at, path, patterns, included=included)
+        return bool(pieces) or included, "[" + ",".join(pieces) + "]", end
+    end = scan(text, at)[1]
+    return included, text[at:end], end
+
+
+def _elements(text: str, at: int, path: str, patterns: _Patterns, *, included: bool) -> tuple[list[str], int]:
+    kept: list[str] = []
+
+    def visit(element: int) -> int:
+        found, piece, end = _value(text, element, path, patterns, included=included)
+        if found:
+            kept.append(piece)
+        return end
+
+    return kept, visit_array(text, at, visit)

@@ -1,7 +1,8 @@
 """What a search body asks of the gateway, under `ext.relsearch`.
 
 `true` or `{}` asks for reranking by the index's rules, `false` turns it off for a configured index, and an object
-may set query, window, budget_ms, mix, feedback, fields, template and original for this search.
+may set query, window, budget_ms, mix, feedback, fields, template, original and strict for this search. A search that
+asks for what cannot be reranked comes back as the engine answers it, marked; with `strict` it is an error.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from relsearch.core.settings.config import explain
 from relsearch.core.settings.training_sections import Section
 from relsearch.live.gateway.config import Rules
+from relsearch.live.gateway.json_slices import members, with_members
 from relsearch.live.gateway.refusals import BadAskError
 
 
@@ -30,24 +32,24 @@ class Ask(Section):
     fields: dict[str, str] | None = None
     template: str | None = None
     original: bool | None = None
+    strict: bool = False
 
     def apply(self, rules: Rules) -> Rules:
         """Return the rules as this search wants them; raise BadAskError for a value out of range."""
-        wishes = self.model_dump(exclude_none=True, exclude={"query"})
+        wishes = self.model_dump(exclude_none=True, exclude={"query", "strict"})
         try:
             return Rules.model_validate({**rules.model_dump(), **wishes})
         except ValidationError as exc:
             raise BadAskError(_reason(exc)) from exc
 
 
-def take_ask(body: Mapping[str, Any]) -> tuple[Ask | bool | None, dict[str, Any]]:
-    """Return what stands under `ext.relsearch` (None: nothing) and the body without it, as an engine accepts it."""
+def take_ask(body: Mapping[str, Any], text: str) -> tuple[Ask | bool | None, str]:
+    """Return what stands under a body's `ext.relsearch` (None: nothing) and its JSON text without it."""
     ext = body.get("ext")
     if not isinstance(ext, dict) or "relsearch" not in ext:
-        return None, dict(body)
-    rest = {name: value for name, value in ext.items() if name != "relsearch"}
-    stripped = {name: value for name, value in body.items() if name != "ext"}
-    return _ask(ext["relsearch"]), stripped | ({"ext": rest} if rest else {})
+        return None, text
+    kept = with_members(members(text)["ext"].of(text), {"relsearch": None}) if len(ext) > 1 else None
+    return _ask(ext["relsearch"]), with_members(text, {"ext": kept})
 
 
 def _ask(value: object) -> Ask | bool:

@@ -84,6 +84,18 @@ def is_json(content_type: str) -> bool:
     return not content_type or "json" in content_type.lower()
 
 
+def wants_json(request: web.BaseRequest) -> bool:
+    """Whether the client takes an answer in JSON; YAML, CBOR and SMILE are passed on unread."""
+    wanted = request.headers.get("Accept", "").lower()
+    return not wanted or any(name in wanted for name in ("json", "*/*", "application/*"))
+
+
+def accepts_gzip(request: web.BaseRequest) -> bool:
+    """Whether the client takes an answer compressed with gzip."""
+    names = [each.strip().lower() for each in request.headers.get("Accept-Encoding", "").split(",")]
+    return any(name.partition(";")[0].strip() == "gzip" and not name.endswith("q=0") for name in names)
+
+
 def json_object(text: bytes) -> dict[str, Any]:
     """Return a JSON object; raise ValueError for anything else. No body at all is an empty object."""
     value = json.loads(text) if text.strip() else {}
@@ -100,10 +112,9 @@ async def json_answered(answer: ClientResponse) -> dict[str, Any]:
         raise ClientPayloadError("the engine's answer is no JSON object") from exc
 
 
-def json_bytes(value: object, *, pretty: bool = False) -> bytes:
-    """Return compact JSON, or indented; a lone surrogate, which UTF-8 cannot carry, goes as an escape."""
-    layout: dict[str, Any] = {"indent": 2} if pretty else {"separators": (",", ":")}
+def json_bytes(value: object) -> bytes:
+    """Return compact JSON; a lone surrogate, which UTF-8 cannot carry, goes as an escape."""
     try:
-        return json.dumps(value, ensure_ascii=False, **layout).encode()
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
-        return json.dumps(value, **layout).encode()
+        return json.dumps(value, separators=(",", ":")).encode()

@@ -7,6 +7,7 @@ switched off through `stored_fields: _none_`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from relsearch.live.gateway.answer.documents import source_paths
 from relsearch.live.gateway.answer.source import SourceFilter, source_filter
 from relsearch.live.gateway.config import Rules
+from relsearch.live.gateway.json_slices import with_members
 from relsearch.live.gateway.refusals import NotRerankedError, UnsupportedError
 from relsearch.live.gateway.request.ask import Ask, take_ask
 from relsearch.live.gateway.request.query_text import query_text
@@ -28,11 +30,12 @@ Parameters = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search as it came: its index expression, its body and the parameters of its URL."""
+    """A search as it came: its index expression, its body, the parameters of its URL and the body's JSON text."""
 
     target: str
     body: Mapping[str, Any]
     parameters: Parameters = ()
+    text: str = "{}"
 
     def parameter(self, name: str) -> str | None:
         """Return the last value of a parameter of the URL, or None."""
@@ -43,7 +46,7 @@ class Search:
 class Plan:
     """A widened search, and what turns its answer into the one the client wants."""
 
-    body: Mapping[str, Any]
+    body: str
     parameters: Parameters
     query: str
     rules: Rules
@@ -56,8 +59,9 @@ class Plan:
 
 def stripped(search: Search) -> tuple[Ask | bool | None, Search]:
     """Return what the body asks of the gateway, and the search as the engine accepts it."""
-    ask, body = take_ask(search.body)
-    return ask, Search(search.target, body, search.parameters)
+    ask, text = take_ask(search.body, search.text)
+    body = {name: value for name, value in search.body.items() if ask is None or name != "ext"}
+    return ask, Search(search.target, body, search.parameters, text)
 
 
 def plan(search: Search, ask: Ask, rules: Rules, template: str, mix: Mix) -> Plan:
@@ -73,7 +77,8 @@ def plan(search: Search, ask: Ask, rules: Rules, template: str, mix: Mix) -> Pla
         raise UnsupportedError("no_query", "no query text was found; give ext.relsearch.query")
     wanted = _source(search)
     fetched = wanted.with_paths(source_paths(template, rules.fields))
-    body = {**search.body, "from": 0, "size": max(rules.window, start + size), "_source": fetched}
+    changes = {"from": 0, "size": max(rules.window, start + size), "_source": fetched}
+    body = with_members(search.text, {name: json.dumps(value) for name, value in changes.items()})
     kept = tuple((name, value) for name, value in search.parameters if name not in _MOVED)
     return Plan(body, kept, words, rules, template, mix, start, size, wanted)
 

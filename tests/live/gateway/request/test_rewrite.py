@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -18,19 +19,32 @@ TEMPLATE = "{title}\n{text}"
 
 
 def _plan(body: dict[str, Any], parameters: dict[str, str] | None = None, *, rules: Rules | None = None) -> Plan:
-    search = Search("sea", body, tuple((parameters or {}).items()))
+    search = Search("sea", body, tuple((parameters or {}).items()), json.dumps(body))
     return plan(search, Ask(), rules or Rules(), TEMPLATE, NOTHING)
+
+
+def _sent(planned: Plan) -> dict[str, Any]:
+    return dict(json.loads(planned.body))
 
 
 def test_a_search_is_widened_to_the_window() -> None:
     """The engine is asked for the whole window from the first hit; everything else stays."""
     body = {**MATCH, "from": 20, "size": 5, "aggs": {"a": {"terms": {"field": "tag"}}}, "track_total_hits": True}
-    assert _plan(body).body == {**body, "from": 0, "size": 100, "_source": True}
+    assert _sent(_plan(body)) == {**body, "from": 0, "size": 100, "_source": True}
+
+
+def test_what_is_widened_is_not_written_anew() -> None:
+    """Long numbers, escapes and names that no version knows reach the engine as the client wrote them."""
+    text = '{"query":{"match":{"text":"tides"}},"size": 5,"k":12345678901234567890.10, "\\u00e9":1e400}'
+    planned = plan(Search("sea", json.loads(text), (), text), Ask(), Rules(), TEMPLATE, NOTHING)
+    kept = '"query":{"match":{"text":"tides"}},"k":12345678901234567890.10,"\\u00e9":1e400'
+    assert planned.body == "{" + kept + ',"from":0,"size":100,"_source":true}'
 
 
 def test_a_page_that_reaches_past_the_window_is_fetched_whole() -> None:
     """Hits past the window are wanted as well, though they are not reranked."""
-    assert _plan({**MATCH, "from": 95, "size": 20}).body["size"] == 115
+    assert _plan({**MATCH, "from": 95, "size": 20}).size == 20
+    assert _sent(_plan({**MATCH, "from": 95, "size": 20}))["size"] == 115
 
 
 def test_parameters_of_the_url_go_before_the_body() -> None:
@@ -38,7 +52,7 @@ def test_parameters_of_the_url_go_before_the_body() -> None:
     parameters = {"size": "7", "from": "3", "routing": "r", "_source": "title"}
     planned = _plan({**MATCH, "from": 1, "size": 1}, parameters)
     assert (planned.start, planned.size, planned.parameters) == (3, 7, (("routing", "r"),))
-    assert planned.body["_source"] == ["text", "title"]
+    assert _sent(planned)["_source"] == ["text", "title"]
 
 
 @pytest.mark.parametrize(
@@ -51,17 +65,22 @@ def test_parameters_of_the_url_go_before_the_body() -> None:
         (["a.*", "b"], ["a.*", "b", "text", "title"]),
         ({"includes": ["tag"], "excludes": ["text"]}, ["tag", "text", "title"]),
         ({"excludes": ["text"]}, True),
+        (
+            {"exclude_vectors": False, "includes": "tag"},
+            {"exclude_vectors": False, "includes": ["tag", "text", "title"]},
+        ),
+        ({"exclude_vectors": True}, {"exclude_vectors": True}),
     ],
 )
 def test_the_fields_that_reranking_reads_are_fetched(asked: object, fetched: object) -> None:
     """Whatever the client filters, the reranker's fields come from the engine."""
-    assert _plan({**MATCH, "_source": asked}).body["_source"] == fetched
+    assert _sent(_plan({**MATCH, "_source": asked}))["_source"] == fetched
 
 
 def test_fields_may_stand_elsewhere_in_the_source() -> None:
     """A template field is fetched from the path that the rules name."""
     rules = Rules(fields={"text": "body.content"})
-    assert _plan({**MATCH, "_source": False}, rules=rules).body["_source"] == ["body.content", "title"]
+    assert _sent(_plan({**MATCH, "_source": False}, rules=rules))["_source"] == ["body.content", "title"]
 
 
 @pytest.mark.parametrize(
@@ -147,9 +166,12 @@ def test_only_the_named_clauses_are_read() -> None:
 
 def test_the_ask_is_taken_out_of_the_body() -> None:
     """Elasticsearch refuses an ext that it does not know; another plugin's stays."""
-    assert take_ask({"ext": {"relsearch": {}}, "size": 1}) == (Ask(), {"size": 1})
-    assert take_ask({"ext": {"relsearch": False, "rerank": 1}}) == (False, {"ext": {"rerank": 1}})
-    assert take_ask({"ext": {"rerank": 1}}) == (None, {"ext": {"rerank": 1}})
+    for text, found in (
+        ('{"ext":{"relsearch":{}},"size":1.0}', (Ask(), '{"size":1.0}')),
+        ('{"ext":{"relsearch":false,"rerank":1e400}}', (False, '{"ext":{"rerank":1e400}}')),
+        ('{"ext":{"rerank":1}}', (None, '{"ext":{"rerank":1}}')),
+    ):
+        assert take_ask(json.loads(text), text) == found
 
 
 @pytest.mark.parametrize(
@@ -164,7 +186,7 @@ def test_the_ask_is_taken_out_of_the_body() -> None:
 def test_a_malformed_ask_is_explained(value: object, hint: str) -> None:
     """Unknown keys and wrong types are the client's error."""
     with pytest.raises(BadAskError, match=r"ext\.relsearch") as refused:
-        take_ask({"ext": {"relsearch": value}})
+        take_ask({"ext": {"relsearch": value}}, json.dumps({"ext": {"relsearch": value}}))
     assert hint in str(refused.value)
 
 

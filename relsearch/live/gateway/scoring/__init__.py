@@ -1,0 +1,1 @@
+"""Scoring beside the event loop: documents are read in turns, within each search's budget and afterwards."""

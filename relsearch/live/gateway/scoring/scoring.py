@@ -1,0 +1,228 @@
+"""One bundle's scores of a search's hits: as many as can be read within the budget, and why there are none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from relsearch.live.gateway.refusals import NotRerankedError
+from relsearch.live.gateway.scoring.breaker import Breaker
+from relsearch.live.gateway.scoring.readers import reader_of
+from relsearch.live.gateway.scoring.reading import Job, ReadingThreads
+from relsearch.rerank.reranker import Reranker
+
+_log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+Scores = dict[int, float]
+
+_FINISHING_THREADS = 4
+_MEMORY = 0.2
+_MOST_FOR_FINISHING = 0.4  # of the budget
+_TYPICAL = "how fast does this machine read a passage " * 12  # 500 characters
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The scores by the hit's place, and how many of them were in memory before."""
+
+    scores: Scores
+    held: int
+
+
+class Scoring:
+    """A reranker, the threads that read for it, and a breaker that its own failures alone open."""
+
+    def __init__(
+        self,
+        reranker: Reranker,
+        *,
+        threads: int | None = None,
+        queued: int = 64,
+        breaker: Breaker | None = None,
+        stalled_s: float = 5.0,
+    ) -> None:
+        self.reranker = reranker
+        self.breaker = breaker or Breaker()
+        self._reader = reader_of(reranker.scorer)
+        self.reading = ReadingThreads(self._reader, threads=threads, stalled_s=stalled_s, failed=self._test)
+        self._queued = queued
+        self._finishing = DaemonThreads(_FINISHING_THREADS)
+        self._finish_s = 0.0
+        self._second_s = 0.0  # of one of its texts
+
+    @property
+    def most_characters(self) -> int:
+        """How many characters of a text are looked at."""
+        return self._reader.most_characters
+
+    @property
+    def stored(self) -> int | None:
+        """How many documents a store of vectors has, None where there is none."""
+        return self._reader.stored
+
+    def warm_up(self) -> int:
+        """Read and score some texts, which measures their cost; return how many documents fit into a second."""
+        for turn in range(4):
+            # The first call pays for what is loaded then.
+            if turn == 1:
+                self.reading.seconds_a_character = 0.0
+            self.reading.measure(f"{turn} {_TYPICAL}")
+        self._finish(self.reranker, "how fast", [f"{turn} {_TYPICAL}" for turn in range(4)], [0.0] * 4, None)
+        return int(self.reading.threads / max(self.reading.cost_s(_TYPICAL), 1e-6))
+
+    async def score(
+        self, reranker: Reranker, query: str, texts: Sequence[str], first_stage: Sequence[float], *, until: float
+    ) -> Read:
+        """Return the scores that `reranker` gives those texts, first come first, that are read by time.monotonic.
+
+        `reranker` is the threads' own, or one with other weights. Raise NotRerankedError where there is none.
+        """
+        if self.breaker.state != "closed":
+            if self.breaker.take_probe():
+                self._finishing.submit(self._probe)
+            raise NotRerankedError("breaker_open")
+        held = await self._in_time(lambda: self._reader.look(query, texts), until)
+        job = None
+        if not all(held):
+            job = self._start(query, [text for text, known in zip(texts, held, strict=True) if not known], held, until)
+            try:
+                await asyncio.wait({asyncio.wrap_future(job.done)}, timeout=max(job.until - time.monotonic(), 0.0))
+            finally:
+                self.reading.leave(job)
+        try:
+            found = await self._in_time(lambda: self._finish(reranker, query, texts, first_stage, until), until)
+        except NotRerankedError:
+            raise
+        except Exception as exc:
+            self._finishing.submit(self._test)
+            raise NotRerankedError("error") from exc
+        if not found:
+            raise self._reason(job)
+        return Read(found, sum(held))
+
+    def close(self) -> None:
+        """Let idle threads end; one that hangs is left behind."""
+        self.reading.close()
+        self._finishing.close()
+
+    def _start(self, query: str, texts: list[str], held: Sequence[bool], until: float) -> Job:
+        if self.reading.stalled and not any(held):
+            raise NotRerankedError("stalled")
+        if self.reading.active >= self._queued and not any(held):
+            raise NotRerankedError("overloaded")
+        left_s = until - time.monotonic()
+        finish_s = min(2 * self._finish_s + 0.002, _MOST_FOR_FINISHING * left_s)
+        return self.reading.start(query, texts, until=until - finish_s)
+
+    def _reason(self, job: Job | None) -> NotRerankedError:
+        if job is not None and job.error is not None:
+            return NotRerankedError("error")
+        if self.reading.stalled:
+            return NotRerankedError("stalled")
+        return NotRerankedError("deadline" if job is None or job.started else "overloaded")
+
+    def _finish(
+        self,
+        reranker: Reranker,
+        query: str,
+        texts: Sequence[str],
+        first_stage: Sequence[float],
+        until: float | None,
+    ) -> Scores:
+        """Score what is in memory by now, all of it together."""
+        began = time.monotonic()
+        places = [place for place, known in enumerate(self._reader.holds(query, texts)) if known]
+        if not places:
+            return {}
+        known = [texts[place] for place in places]
+        scores = self._reader.scores(query, known)
+        self._finish_s += _MEMORY * (time.monotonic() - began - self._finish_s) if self._finish_s else 0.0
+        self._finish_s = self._finish_s or time.monotonic() - began
+        first = reranker if reranker.second is None else replace(reranker, second=None)
+        combined = first.combine(query, known, scores, [first_stage[place] for place in places])
+        return dict(zip(places, self._rescored(reranker, query, known, combined, until), strict=True))
+
+    def _rescored(
+        self, reranker: Reranker, query: str, texts: list[str], scores: list[float], until: float | None
+    ) -> list[float]:
+        """Let the second reranker, if there is one, read as many of the best as fit."""
+        second = reranker.second
+        if second is None:
+            return scores
+        size = min(second.size, len(texts))
+        if until is not None and self._second_s:
+            size = min(size, int((until - time.monotonic()) / self._second_s))
+        if size < 1:
+            return scores
+        began = time.monotonic()
+        found = replace(second, size=size).rescored(query, texts, scores)
+        self._second_s = (time.monotonic() - began) / size
+        return found
+
+    async def _in_time(self, work: Callable[[], Result], until: float) -> Result:
+        """Do work beside the loop; raise NotRerankedError where it does not end in time."""
+        future = asyncio.wrap_future(self._finishing.submit(work))
+        try:
+            return await asyncio.wait_for(future, max(until - time.monotonic(), 0.0))
+        except TimeoutError:
+            raise NotRerankedError("stalled" if self.reading.stalled else "deadline") from None
+
+    def _probe(self) -> None:
+        try:
+            self._reader.test()
+        except Exception:
+            self.breaker.failed()
+        else:
+            self.breaker.succeeded()
+            _log.warning("the reranker answers again")
+
+    def _test(self) -> None:
+        """Find out whether a failure was the reranker's own: then it fails on a text of ours as well."""
+        try:
+            self._reader.test()
+        except Exception as exc:
+            self.breaker.failed()
+            if self.breaker.state == "open":
+                _log.warning(
+                    "reranker raised %s; searches keep the engine's order until it answers again", type(exc).__name__
+                )
+        else:
+            self.breaker.succeeded()
+
+
+class DaemonThreads:
+    """A few threads that keep the process from nothing: one that hangs is left behind."""
+
+    def __init__(self, threads: int) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], object], Future[object]] | None] = queue.SimpleQueue()
+        self._count = threads
+        for _ in range(threads):
+            threading.Thread(target=self._work, name="relsearch-score", daemon=True).start()
+
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
+        """Have work done; the future may be cancelled while it waits."""
+        future: Future[Result] = Future()
+        self._jobs.put((work, future))  # type: ignore[arg-type]  # a future's result is invariant
+        return future
+
+    def close(self) -> None:
+        """Let idle threads end."""
+        for _ in range(self._count):
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            work, future = job
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(work())
+            except Exception as exc:
+                future.set_exception(exc)
