@@ -65,7 +65,7 @@ def open_scorers(
 
 def prospects(config: GatewayConfig, scorers: Scorers) -> list[str]:
     """Return one line a bundle of what it will do to a search, by what reading a document costs on this machine."""
-    of_scoring = {id(scoring): (name, scoring) for name, scoring in reversed(scorers.items())}
+    of_scoring = {id(scoring): (name, scoring) for name, scoring in reversed(list(scorers.items()))}
     return [_prospect(name, scoring, config) for name, scoring in of_scoring.values()]
 
 

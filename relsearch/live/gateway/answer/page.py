@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from relsearch.live.gateway.answer.documents import hit_text
+from relsearch.live.gateway.answer.documents import read_text
 from relsearch.live.gateway.answer.order import Placed
 from relsearch.live.gateway.json_slices import Edit, Slice, edited, scan, skip_space, visit_array, visit_object
 from relsearch.live.gateway.request.rewrite import Plan
@@ -88,13 +88,12 @@ def _read_hit(text: str, place: int, plan: Plan | None, most: int) -> Hit:
     def visit(name: str, _: int, value: int) -> int:
         read, end = scan(text, value)
         members[name] = Slice(value, end)
-        if name in ("_score", "_source"):
+        if name in ("_score", "_source", "fields"):
             found[name] = read
         return end
 
     end = visit_object(text, place, visit)
-    source = found.get("_source")
-    words = hit_text(source, plan.template, plan.rules.fields, most=most) if plan and isinstance(source, dict) else ""
+    words = read_text(found, plan.template, plan.rules.fields, most=most) if plan else ""
     return Hit(Slice(place, end), members, _number(found.get("_score")), words)
 
 

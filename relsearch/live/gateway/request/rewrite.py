@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from relsearch.live.gateway.answer.documents import source_paths
+from relsearch.index.engine.hits import source_paths, template_paths
 from relsearch.live.gateway.answer.source import SourceFilter, source_filter
 from relsearch.live.gateway.config import Rules
 from relsearch.live.gateway.json_slices import with_members
@@ -76,7 +76,7 @@ def plan(search: Search, ask: Ask, rules: Rules, template: str, mix: Mix) -> Pla
     if not words.strip():
         raise UnsupportedError("no_query", "no query text was found; give ext.relsearch.query")
     wanted = _source(search)
-    fetched = wanted.with_paths(source_paths(template, rules.fields))
+    fetched = wanted.with_paths(source_paths(template_paths(template, rules.fields)))
     changes = {"from": 0, "size": max(rules.window, start + size), "_source": fetched}
     body = with_members(search.text, {name: json.dumps(value) for name, value in changes.items()})
     kept = tuple((name, value) for name, value in search.parameters if name not in _MOVED)

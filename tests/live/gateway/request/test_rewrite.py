@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from relsearch.index.engine.http import DOC_ID
 from relsearch.live.gateway.config import CLAUSES, Rules
 from relsearch.live.gateway.refusals import BadAskError, NotRerankedError, UnsupportedError
 from relsearch.live.gateway.request.ask import Ask, take_ask
@@ -16,6 +17,8 @@ from relsearch.rerank.interpolation import NOTHING
 
 MATCH = {"query": {"match": {"text": "tides"}}}
 TEMPLATE = "{title}\n{text}"
+# The reranker's fields, also where an index that relsearch made has them.
+READ = [DOC_ID, "fields.text", "fields.title", "text", "title"]
 
 
 def _plan(body: dict[str, Any], parameters: dict[str, str] | None = None, *, rules: Rules | None = None) -> Plan:
@@ -52,7 +55,7 @@ def test_parameters_of_the_url_go_before_the_body() -> None:
     parameters = {"size": "7", "from": "3", "routing": "r", "_source": "title"}
     planned = _plan({**MATCH, "from": 1, "size": 1}, parameters)
     assert (planned.start, planned.size, planned.parameters) == (3, 7, (("routing", "r"),))
-    assert _sent(planned)["_source"] == ["text", "title"]
+    assert _sent(planned)["_source"] == READ
 
 
 @pytest.mark.parametrize(
@@ -60,15 +63,12 @@ def test_parameters_of_the_url_go_before_the_body() -> None:
     [
         (None, True),
         (True, True),
-        (False, ["text", "title"]),
-        ("tag", ["tag", "text", "title"]),
-        (["a.*", "b"], ["a.*", "b", "text", "title"]),
-        ({"includes": ["tag"], "excludes": ["text"]}, ["tag", "text", "title"]),
+        (False, READ),
+        ("tag", sorted(["tag", *READ])),
+        (["a.*", "b"], sorted(["a.*", "b", *READ])),
+        ({"includes": ["tag"], "excludes": ["text"]}, sorted(["tag", *READ])),
         ({"excludes": ["text"]}, True),
-        (
-            {"exclude_vectors": False, "includes": "tag"},
-            {"exclude_vectors": False, "includes": ["tag", "text", "title"]},
-        ),
+        ({"exclude_vectors": 0, "includes": "a"}, {"exclude_vectors": 0, "includes": sorted(["a", *READ])}),
         ({"exclude_vectors": True}, {"exclude_vectors": True}),
     ],
 )
@@ -80,7 +80,13 @@ def test_the_fields_that_reranking_reads_are_fetched(asked: object, fetched: obj
 def test_fields_may_stand_elsewhere_in_the_source() -> None:
     """A template field is fetched from the path that the rules name."""
     rules = Rules(fields={"text": "body.content"})
-    assert _sent(_plan({**MATCH, "_source": False}, rules=rules))["_source"] == ["body.content", "title"]
+    assert _sent(_plan({**MATCH, "_source": False}, rules=rules))["_source"] == [
+        "body.content",
+        DOC_ID,
+        "fields.body.content",
+        "fields.title",
+        "title",
+    ]
 
 
 @pytest.mark.parametrize(
