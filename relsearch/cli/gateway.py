@@ -51,6 +51,8 @@ def gateway(
 
     With --then, a second bundle reranks what the first one puts at the head, within the same budget.
 
+    Prometheus reads what became of the searches at /_relsearch/metrics.
+
     The client's credentials pass on to the engine, which alone judges them, and the gateway speaks plain HTTP: so it
     binds 127.0.0.1. Another address needs RELSEARCH_GATEWAY_KEY in the environment, which every request must then
     carry in the header X-Relsearch-Key (the engine never sees it), or --insecure. SSL_CERT_FILE names the authority
@@ -66,6 +68,7 @@ def gateway(
 
     from relsearch.live.gateway.answer.ranking import Ranking
     from relsearch.live.gateway.config import GatewayConfig, load_gateway_config
+    from relsearch.live.gateway.metrics import Metrics
     from relsearch.live.gateway.proxy import Upstream
     from relsearch.live.gateway.server import check_address, gateway_key, open_scorers, prospects, serve
 
@@ -78,5 +81,5 @@ def gateway(
     )
     for line in prospects(rules, scorers):
         typer.echo(line, err=True)
-    answering = Gateway(engine, Ranking(rules, scorers), key)
+    answering = Gateway(engine, Ranking(rules, scorers), key, Metrics(scorers))
     asyncio.run(serve(answering, host=host, port=port, ready=lambda url: typer.echo(f"ready {url}")))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hmac
 import logging
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from aiohttp import ClientConnectionResetError, ClientError, ServerTimeoutError, web
 
 from relsearch.live.gateway.answer.ranking import Ranking
+from relsearch.live.gateway.metrics import METRICS_PATH, Metrics
 from relsearch.live.gateway.msearch import answer_msearch
-from relsearch.live.gateway.proxy import KEY_HEADER, Upstream, drop_own_headers, forward
+from relsearch.live.gateway.proxy import KEY_HEADER, MARK_HEADER, Upstream, drop_own_headers, forward
 from relsearch.live.gateway.refusals import BadAskError
 from relsearch.live.gateway.request.reading import SearchPath, is_json, json_bytes, plain_text, read_start, search_path
 from relsearch.live.gateway.search import answer_search
@@ -29,6 +31,7 @@ class Gateway:
     upstream: Upstream
     ranking: Ranking
     key: str | None = None
+    metrics: Metrics | None = None
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -37,9 +40,11 @@ class Gateway:
         # Anything else could name another host once it is joined to the upstream's address.
         if not request.raw_path.startswith("/"):
             return error(400, "the request's target is no path; ask the gateway as if it were the engine")
+        if self.metrics and request.raw_path == METRICS_PATH:
+            return web.Response(body=self.metrics.exposition(), content_type="text/plain", charset="utf-8")
         try:
             path = search_path(request.method, request.raw_path)
-            return await (self._search(request, path) if path else forward(request, self.upstream))
+            return await (self._counted(request, path) if path else forward(request, self.upstream))
         except BadAskError as exc:
             return error(400, str(exc))
         except RecursionError:
@@ -50,6 +55,14 @@ class Gateway:
             raise  # the client went away
         except ClientError as exc:
             return self._away(502, exc)
+
+    async def _counted(self, request: web.BaseRequest, path: SearchPath) -> web.StreamResponse:
+        began = time.monotonic()
+        response = await self._search(request, path)
+        mark = response.headers.get(MARK_HEADER)
+        if mark and self.metrics:
+            self.metrics.count(mark, time.monotonic() - began)
+        return response
 
     async def _search(self, request: web.BaseRequest, path: SearchPath) -> web.StreamResponse:
         if not is_json(request.headers.get("Content-Type", "")):

@@ -13,6 +13,7 @@ from relsearch.core.protocols import Scorer
 from relsearch.live.gateway.answer.ranking import Ranking
 from relsearch.live.gateway.app import Gateway, runner
 from relsearch.live.gateway.config import GatewayConfig
+from relsearch.live.gateway.metrics import Metrics
 from relsearch.live.gateway.proxy import Upstream
 from relsearch.live.gateway.scoring.breaker import Breaker
 from relsearch.live.gateway.scoring.scoring import Scoring
@@ -71,7 +72,8 @@ def gateway(
     """Yield the URL of a gateway before an engine; it stops afterwards."""
     scoring = Scoring(Reranker(scorer, TEMPLATE), breaker=breaker, queued=queued, threads=threads, stalled_s=stalled_s)
     ranking = Ranking(config or GatewayConfig(), {None: scoring})
-    with served(runner(Gateway(Upstream(url, timeout_s=timeout_s), ranking, key), shutdown_timeout_s=0.1)) as address:
+    answering = Gateway(Upstream(url, timeout_s=timeout_s), ranking, key, Metrics(ranking.scorers))
+    with served(runner(answering, shutdown_timeout_s=0.1)) as address:
         yield address
 
 

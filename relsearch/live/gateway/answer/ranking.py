@@ -56,6 +56,11 @@ class Ranking:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="relsearch-page")
 
     @property
+    def scorers(self) -> Scorers:
+        """The scorers by the bundle that rules name."""
+        return self._scorers
+
+    @property
     def has_rules(self) -> bool:
         """Whether any index is reranked without asking."""
         return bool(self._config.index)
@@ -141,11 +146,11 @@ class Ranking:
                 raise NotRerankedError("no_text")
             scoring = self._scorers[wanted.rules.bundle]
             reranker = replace(scoring.reranker, mix=wanted.mix)
-            read = await scoring.score(reranker, wanted.query, texts, [hit.score for hit in hits], until=until)
+            scores = await scoring.score(reranker, wanted.query, texts, [hit.score for hit in hits], until=until)
         except NotRerankedError as exc:
             return engines_own(page, wanted), bypassed(exc.reason)
-        order = placed(read.scores, len(texts), len(page.hits))
-        return reranked(page, wanted, order), f"reranked; read={len(read.scores)}/{len(texts)}"
+        order = placed(scores, len(texts), len(page.hits))
+        return reranked(page, wanted, order), f"reranked; read={len(scores)}/{len(texts)}"
 
     async def written(self, page: Page, edits: Sequence[Edit], *, compress: bool) -> bytes:
         """Return the text that a page stands in with its edits, compressed where the client wants it so."""

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from relsearch.live.gateway.refusals import NotRerankedError
@@ -28,14 +28,6 @@ _MOST_FOR_FINISHING = 0.4  # of the budget
 _TYPICAL = "how fast does this machine read a passage " * 12  # 500 characters
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """The scores by the hit's place, and how many of them were in memory before."""
-
-    scores: Scores
-    held: int
-
-
 class Scoring:
     """A reranker, the threads that read for it, and a breaker that its own failures alone open."""
 
@@ -52,6 +44,8 @@ class Scoring:
         self.breaker = breaker or Breaker()
         self._reader = reader_of(reranker.scorer)
         self.reading = ReadingThreads(self._reader, threads=threads, stalled_s=stalled_s, failed=self._test)
+        self.held_documents = 0  # scored for searches so far, and in memory before
+        self.read_documents = 0  # scored for searches so far, and read for them
         self._queued = queued
         self._finishing = DaemonThreads(_FINISHING_THREADS)
         self._finish_s = 0.0
@@ -79,8 +73,8 @@ class Scoring:
 
     async def score(
         self, reranker: Reranker, query: str, texts: Sequence[str], first_stage: Sequence[float], *, until: float
-    ) -> Read:
-        """Return the scores that `reranker` gives those texts, first come first, that are read by time.monotonic.
+    ) -> Scores:
+        """Return the scores, by place, of those texts that are read until `until` of time.monotonic, first come first.
 
         `reranker` is the threads' own, or one with other weights. Raise NotRerankedError where there is none.
         """
@@ -105,7 +99,9 @@ class Scoring:
             raise NotRerankedError("error") from exc
         if not found:
             raise self._reason(job)
-        return Read(found, sum(held))
+        self.held_documents += min(sum(held), len(found))
+        self.read_documents += max(len(found) - sum(held), 0)
+        return found
 
     def close(self) -> None:
         """Let idle threads end; one that hangs is left behind."""
