@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
@@ -24,27 +24,30 @@ from relsearch.core.template import template_fields
 Clause = Literal[
     "match",
     "match_phrase",
+    "match_phrase_prefix",
     "match_bool_prefix",
     "multi_match",
     "combined_fields",
     "query_string",
     "simple_query_string",
+    "intervals",
+    "semantic",
+    "sparse_vector",
+    "text_expansion",
+    "neural",
+    "neural_sparse",
+    "knn",
 ]
-CLAUSES: tuple[Clause, ...] = (
-    "match",
-    "match_phrase",
-    "match_bool_prefix",
-    "multi_match",
-    "combined_fields",
-    "query_string",
-    "simple_query_string",
-)
+CLAUSES: tuple[Clause, ...] = get_args(Clause)
 
 
 class Rules(Section):
     """How a search is reranked; a request may change all but the bundle and the clauses."""
 
     query_from: tuple[Clause, ...] = Field(CLAUSES, min_length=1, description="clauses whose text is the query's")
+    query_path: str | None = Field(
+        None, description="where the body has the query's words, dotted, e.g. suggest.text; goes before query_from"
+    )
     fields: Mapping[str, str] = Field({}, description="the path in _source of each template field; default: its name")
     template: str | None = Field(None, description="instead of the bundle's")
     window: int = Field(100, ge=1, le=10_000, description="hits that are reranked")

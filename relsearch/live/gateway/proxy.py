@@ -28,6 +28,7 @@ from relsearch.core.errors import ConfigError
 Body = bytes | AsyncIterable[bytes] | None
 KEY_HEADER = "X-Relsearch-Key"
 MARK_HEADER = "X-Relsearch"
+QUERY_HEADER = "X-Relsearch-Query"  # the words of a search, percent-encoded where they are not ASCII
 _CONNECTION_ONLY = frozenset(
     {
         "connection",
@@ -41,7 +42,7 @@ _CONNECTION_ONLY = frozenset(
         "upgrade",
     }
 )
-_REQUEST_ONLY = _CONNECTION_ONLY | {"host", "expect", KEY_HEADER.lower()}
+_REQUEST_ONLY = _CONNECTION_ONLY | {"host", "expect", KEY_HEADER.lower(), QUERY_HEADER.lower()}
 _SENT_AS_GIVEN = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 # Up to here a body is read whole: one write to the socket, and a truncated one becomes an error instead.
 _WHOLE_BYTES = 1 << 18

@@ -140,9 +140,10 @@ def test_the_engines_rank_and_score_come_on_request(client: httpx.Client) -> Non
 def test_the_query_text_comes_from_the_ask_or_the_query(client: httpx.Client, scorer: LastWordScorer) -> None:
     """ext.relsearch.query goes first, then q, then the clauses."""
     _search(client, QUERY | {"ext": {"relsearch": {"query": "why tides"}}})
-    client.get("/ocean/_search", params={"q": "text:tides"}).raise_for_status()
+    client.get("/ocean/_search", params={"q": "text:tides AND (at sea)"}).raise_for_status()
     _search(client, {"query": {"match": {"text": "tides today"}}} | ASK)
-    assert {"why tides", "text:tides", "tides today"} <= set(scorer.queries)
+    client.post("/ocean/_search", json=QUERY, headers={"X-Relsearch-Query": "t%C3%AFdes"}).raise_for_status()
+    assert {"why tides", "tides at sea", "tides today", "tïdes"} <= set(scorer.queries)
 
 
 def test_parameters_of_the_url_are_honoured(client: httpx.Client) -> None:

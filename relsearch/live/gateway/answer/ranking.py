@@ -69,10 +69,13 @@ class Ranking:
         """Return False only for a search that is none to rerank, judging by its index and its text."""
         return b"relsearch" in text or self._config.rules_for(target) is not None
 
-    def decide(self, search: Search, *, ask: Ask | bool | None = None, json_wanted: bool = True) -> Decision:
+    def decide(
+        self, search: Search, *, ask: Ask | bool | None = None, json_wanted: bool = True, words: str = ""
+    ) -> Decision:
         """Plan a search's reranking; raise BadAskError for a malformed wish, or a strict one that cannot be had.
 
-        `ask` is what was asked outside the body, beside a template; `json_wanted` whether the answer will be JSON.
+        `ask` is what was asked outside the body, beside a template, and `words` the query's words from a header, which
+        ext.relsearch.query goes before; `json_wanted` says whether the answer will be JSON.
         """
         inner, clean = stripped(search)
         changed = inner is not None
@@ -83,14 +86,16 @@ class Ranking:
         try:
             if not json_wanted:
                 raise UnsupportedError("accept", "the header Accept wants another format than JSON")
-            return Decision(clean, changed, self._plan(clean, wish, rules or Rules()))
+            return Decision(clean, changed, self._plan(clean, wish, rules or Rules(), words))
         except NotRerankedError as exc:
             if isinstance(exc, UnsupportedError) and isinstance(wish, Ask) and wish.strict:
                 raise BadAskError(f"ext.relsearch: {exc}") from exc
             return Decision(clean, changed, reason=exc.reason)
 
-    def _plan(self, search: Search, wish: Ask | bool | None, rules: Rules) -> Plan:
+    def _plan(self, search: Search, wish: Ask | bool | None, rules: Rules, words: str) -> Plan:
         ask = wish if isinstance(wish, Ask) else Ask()
+        if words and not ask.query:
+            ask = ask.model_copy(update={"query": words})
         applied = ask.apply(rules)
         try:
             reranker = self._scorers[applied.bundle].reranker.with_weights(mix=applied.mix, feedback=applied.feedback)

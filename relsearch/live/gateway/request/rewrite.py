@@ -1,8 +1,8 @@
 """Widen a search to the rerank window, and remember what the client asked for.
 
 Refused, because reranking would break them or they would break it: another order (`sort`, `search_after`, `rescore`,
-`retriever`, `rank`), cursors (`scroll`, `slice`), answers that cannot be read (`filter_path`, `format`) and `_source`
-switched off through `stored_fields: _none_`.
+`rank`, a retriever that reranks), cursors (`scroll`, `slice`), answers that cannot be read (`filter_path`, `format`)
+and `_source` switched off through `stored_fields: _none_`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from relsearch.core.field_texts import path_text
 from relsearch.index.engine.hits import source_paths, template_paths
 from relsearch.live.gateway.answer.source import SourceFilter, source_filter
 from relsearch.live.gateway.config import Rules
 from relsearch.live.gateway.json_slices import with_members
 from relsearch.live.gateway.refusals import NotRerankedError, UnsupportedError
 from relsearch.live.gateway.request.ask import Ask, take_ask
-from relsearch.live.gateway.request.query_text import query_text
+from relsearch.live.gateway.request.query_text import query_text, without_operators
 from relsearch.rerank.interpolation import Mix
 
 _DEFAULT_SIZE = 10
-_OTHER_ORDER = ("search_after", "rescore", "retriever", "rank", "slice")
+_OTHER_ORDER = ("search_after", "rescore", "rank", "slice")
+_RETRIEVERS = frozenset({"standard", "knn", "rrf", "linear"})  # the others rerank or pin themselves
 _UNREADABLE = ("scroll", "filter_path", "format")
 _MOVED = frozenset({"from", "size", "source", "source_content_type", "_source", "_source_includes", "_source_excludes"})
 Parameters = tuple[tuple[str, str], ...]
@@ -72,7 +74,7 @@ def plan(search: Search, ask: Ask, rules: Rules, template: str, mix: Mix) -> Pla
         raise NotRerankedError("no_hits_wanted")
     if start >= rules.window:
         raise NotRerankedError("beyond_window")
-    words = ask.query or search.parameter("q") or query_text(search.body.get("query"), rules.query_from)
+    words = ask.query or _words(search, rules)
     if not words.strip():
         raise UnsupportedError("no_query", "no query text was found; give ext.relsearch.query")
     wanted = _source(search)
@@ -83,7 +85,20 @@ def plan(search: Search, ask: Ask, rules: Rules, template: str, mix: Mix) -> Pla
     return Plan(body, kept, words, rules, template, mix, start, size, wanted)
 
 
+def _words(search: Search, rules: Rules) -> str:
+    """What the search is for: where the rules say, in the URL, or in the clauses that score."""
+    if rules.query_path and (words := path_text(search.body, rules.query_path)):
+        return words
+    if q := search.parameter("q"):
+        return without_operators(q)
+    parts = [{name: search.body[name]} for name in ("query", "knn", "retriever") if name in search.body]
+    return query_text(parts, rules.query_from)
+
+
 def _check(search: Search) -> None:
+    retriever = search.body.get("retriever")
+    if isinstance(retriever, dict) and not _RETRIEVERS.issuperset(retriever):
+        raise UnsupportedError("retriever", f"the retriever {next(iter(retriever))} has an order of its own")
     for name in _OTHER_ORDER:
         if search.body.get(name) is not None:
             raise UnsupportedError(name, f"{name} cannot be joined with reranking; leave one of them out")

@@ -26,6 +26,7 @@ _LATER_CHARACTERS = 16_000_000
 _SAVED_TOGETHER = 64
 _IDLE_S = 1.0
 _NICENESS = 10
+_PATIENCE_S = 2.0  # for threads to end
 
 Key = tuple[str, str]
 
@@ -80,8 +81,9 @@ class ReadingThreads:
         self._closed = False
         workers = [(self._work, "relsearch-read")] * self.threads
         workers += [(self._work_later, "relsearch-later")] * max(1, self.threads // 2)
-        for target, name in workers:
-            threading.Thread(target=target, name=name, daemon=True).start()
+        self._threads = [threading.Thread(target=target, name=name, daemon=True) for target, name in workers]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def active(self) -> int:
@@ -129,10 +131,12 @@ class ReadingThreads:
             raise error
 
     def close(self) -> None:
-        """Let idle threads end, and save what was read; a thread that hangs is left behind."""
+        """End the threads, and save what was read; a thread that hangs is left behind."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        # A thread that is inside a runtime written in C++ when the interpreter ends would abort the process.
+        join_all(self._threads, _PATIENCE_S)
         self._save(everything=True)
 
     def _put_off(self, job: Job) -> None:
@@ -151,7 +155,7 @@ class ReadingThreads:
         me = threading.get_ident()
         while True:
             with self._changed:
-                while (task := self._next()) is None:
+                while self._closed or (task := self._next()) is None:
                     if self._closed:
                         return
                     self._changed.wait()
@@ -277,3 +281,10 @@ class ReadingThreads:
         except Exception as exc:  # the store is away or full: what was read stays in memory
             self._saves = False
             _log.warning("vectors are no longer saved (%s); they stay in memory until the gateway ends", exc)
+
+
+def join_all(threads: Sequence[threading.Thread], patience_s: float) -> None:
+    """Wait for threads to end, so many seconds for all of them together."""
+    until = time.monotonic() + patience_s
+    for thread in threads:
+        thread.join(max(until - time.monotonic(), 0.0))

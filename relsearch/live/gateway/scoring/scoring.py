@@ -15,7 +15,7 @@ from typing import TypeVar
 from relsearch.live.gateway.refusals import NotRerankedError
 from relsearch.live.gateway.scoring.breaker import Breaker
 from relsearch.live.gateway.scoring.readers import reader_of
-from relsearch.live.gateway.scoring.reading import Job, ReadingThreads
+from relsearch.live.gateway.scoring.reading import Job, ReadingThreads, join_all
 from relsearch.rerank.reranker import Reranker
 
 _log = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ Result = TypeVar("Result")
 Scores = dict[int, float]
 
 _FINISHING_THREADS = 4
+_PATIENCE_S = 2.0  # for threads to end
 _MEMORY = 0.2
 _MOST_FOR_FINISHING = 0.4  # of the budget
 _TYPICAL = "how fast does this machine read a passage " * 12  # 500 characters
@@ -104,7 +105,7 @@ class Scoring:
         return found
 
     def close(self) -> None:
-        """Let idle threads end; one that hangs is left behind."""
+        """End the threads, and save what was read; one that hangs is left behind."""
         self.reading.close()
         self._finishing.close()
 
@@ -198,9 +199,11 @@ class DaemonThreads:
 
     def __init__(self, threads: int) -> None:
         self._jobs: queue.SimpleQueue[tuple[Callable[[], object], Future[object]] | None] = queue.SimpleQueue()
-        self._count = threads
-        for _ in range(threads):
-            threading.Thread(target=self._work, name="relsearch-score", daemon=True).start()
+        self._threads = [
+            threading.Thread(target=self._work, name="relsearch-score", daemon=True) for _ in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, work: Callable[[], Result]) -> Future[Result]:
         """Have work done; the future may be cancelled while it waits."""
@@ -209,9 +212,10 @@ class DaemonThreads:
         return future
 
     def close(self) -> None:
-        """Let idle threads end."""
-        for _ in range(self._count):
+        """End the threads once they have done what waits; one that hangs is left behind."""
+        for _ in self._threads:
             self._jobs.put(None)
+        join_all(self._threads, _PATIENCE_S)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -97,7 +97,7 @@ def test_fields_may_stand_elsewhere_in_the_source() -> None:
         {"sort": [{"_score": "asc"}]},
         {"search_after": [1]},
         {"rescore": {"query": {}}},
-        {"retriever": {"standard": {}}},
+        {"retriever": {"text_similarity_reranker": {"retriever": {"standard": {}}}}},
         {"slice": {"id": 0, "max": 2}},
         {"stored_fields": "_none_"},
         {"size": "many"},
@@ -142,10 +142,47 @@ def test_a_search_with_nothing_to_rerank_is_left_alone(extra: dict[str, Any], re
         ({"match": {"text": "tides"}}, "tides"),
         ({"match": {"text": {"query": "tides", "operator": "and"}}}, "tides"),
         ({"multi_match": {"query": "tides", "fields": ["a", "b"]}}, "tides"),
-        ({"query_string": {"query": "tides AND moon"}}, "tides AND moon"),
+        (
+            {"query_string": {"query": 'text:tides AND (+moon^2 OR "full moon"~2) -title:sun NOT war'}},
+            "tides moon full moon",
+        ),
+        ({"query_string": {"query": "*"}}, ""),
+        ({"query_string": {"query": "tid* AND year:[1990 TO 2000] /w.*r/ well-known"}}, "tid well-known"),
         ({"simple_query_string": {"query": "tides"}}, "tides"),
         ({"function_score": {"query": {"match": {"text": "tides"}}}}, "tides"),
         ({"term": {"tag": "tides"}}, ""),
+        ({"match": {"tag.keyword": "tides"}}, ""),
+        ({"constant_score": {"filter": {"match": {"text": "tides"}}}}, ""),
+        ({"percolate": {"field": "q", "document": {"query": {"match": {"text": "tides"}}}}}, ""),
+        (
+            {
+                "script_score": {
+                    "query": {"match": {"text": "tides"}},
+                    "script": {"source": "1", "params": {"query": {"match": {"text": "moon"}}}},
+                }
+            },
+            "tides",
+        ),
+        (
+            {
+                "function_score": {
+                    "query": {"match": {"text": "tides"}},
+                    "functions": [{"filter": {"match": {"kind": "a"}}, "weight": 2}],
+                }
+            },
+            "tides",
+        ),
+        ({"boosting": {"positive": {"match": {"text": "tides"}}, "negative": {"match": {"text": "moon"}}}}, "tides"),
+        ({"dis_max": {"queries": [{"match": {"a": "tides"}}, {"match": {"b": "moon"}}]}}, "tides moon"),
+        ({"nested": {"path": "a", "query": {"match_phrase_prefix": {"a.b": "tides"}}}}, "tides"),
+        ({"combined_fields": {"query": "tides", "fields": ["a"]}}, "tides"),
+        ({"semantic": {"field": "a", "query": "tides"}}, "tides"),
+        ({"sparse_vector": {"field": "a", "inference_id": "i", "query": "tides"}}, "tides"),
+        ({"neural": {"a": {"query_text": "tides", "model_id": "m", "k": 5}}}, "tides"),
+        ({"hybrid": {"queries": [{"match": {"a": "tides"}}, {"neural": {"a": {"query_text": "moon"}}}]}}, "tides moon"),
+        ({"knn": {"query_vector_builder": {"text_embedding": {"model_id": "m", "model_text": "tides"}}}}, "tides"),
+        ({"knn": {"field": "v", "query_vector": [1.0]}}, ""),
+        ({"intervals": {"text": {"all_of": {"intervals": [{"match": {"query": "tides"}}]}}}}, "tides"),
         (
             {
                 "bool": {
@@ -162,6 +199,29 @@ def test_a_search_with_nothing_to_rerank_is_left_alone(extra: dict[str, Any], re
 def test_the_query_text_is_what_the_search_is_for(query: dict[str, Any], text: str) -> None:
     """Distinct texts in the order of the body; filters and exclusions say nothing of it."""
     assert query_text(query, CLAUSES) == text
+
+
+def test_retrievers_and_knn_searches_are_read() -> None:
+    """Those that find rather than rerank; each query in them once."""
+    standard = {"standard": {"query": {"match": {"text": "tides"}}, "filter": {"match": {"tag": "x"}}}}
+    knn = {"knn": {"query_vector_builder": {"text_embedding": {"model_text": "moon"}}}}
+    for retriever in (
+        {"rrf": {"retrievers": [standard, knn]}},
+        {"linear": {"retrievers": [{"retriever": standard, "weight": 2}, {"retriever": knn, "weight": 1}]}},
+    ):
+        assert _plan({"retriever": retriever}).query == "tides moon"
+    assert _plan({"retriever": standard}).query == "tides"
+    assert _plan({**MATCH, **knn}).query == "tides moon"
+
+
+def test_the_words_may_be_said_outright() -> None:
+    """By the search, else where the rules say that they stand."""
+    body = {**MATCH, "suggest": {"text": "high tides"}}
+    rules = Rules(query_path="suggest.text")
+    assert _plan(body, rules=rules).query == "high tides"
+    assert _plan(MATCH, rules=rules).query == "tides"
+    search = Search("sea", body, (), json.dumps(body))
+    assert plan(search, Ask(query="why"), rules, TEMPLATE, NOTHING).query == "why"
 
 
 def test_only_the_named_clauses_are_read() -> None:
