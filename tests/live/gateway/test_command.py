@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -43,13 +44,24 @@ def test_a_second_bundle_reranks_the_head(tiny_bundles: dict[str, Path], late_bu
     assert scores[2:] == pytest.approx([scores[1] / (2 + place) for place in range(HITS - 2)])
 
 
-def _answered(options: list[str], folder: Path) -> httpx.Response:
+def test_a_restart_with_vectors_begins_warm(tmp_path: Path) -> None:
+    """What one gateway read is in the folder when the next one starts, which says so and reads nothing again."""
+    told = tmp_path / "stderr"
+    options = ["--bundle", "ready", "--vectors", str(tmp_path / "vectors")]
+    for known in (0, HITS):
+        with told.open("w", encoding="utf-8") as stderr:
+            response = _answered(options, tmp_path, stderr=stderr)
+        assert response.headers["X-Relsearch"] == f"reranked; read={HITS}/{HITS}"
+        assert f"; {known} are read already" in told.read_text("utf-8")
+
+
+def _answered(options: list[str], folder: Path, *, stderr: IO[str] | None = None) -> httpx.Response:
     """What a gateway with these options answers to a search of the index that its configuration names."""
     config = folder / "gateway.toml"
     config.write_text("[index.sea]\nbudget_ms = 20000\n", encoding="utf-8")
     with canned({"/sea/_search": http_answer(hits())}) as engine:
         command = [*COMMAND, "--upstream", engine.url, *options, "-c", str(config), "--port", "0"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
             try:
                 assert process.stdout is not None
                 ready, url = process.stdout.readline().split()
