@@ -17,7 +17,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -81,11 +81,13 @@ async def _measured(url: str, options: argparse.Namespace) -> dict[str, Any]:
             for each in part
         ]
     with _gateway(url) as through:
+        idle = await _waits(through, lambda: asyncio.sleep(5.0))
         health = {f"health_p99_ms_{kilobytes}kb": await _health(url, through, kilobytes) for kilobytes in _SIZES_KB}
     return {
         **_one_user(alone, engines_own, qrels),
         "health_p99_ms_1mb": health.pop(f"health_p99_ms_{_SIZES_KB[-1]}kb"),
         **health,
+        "health_p99_ms_idle": idle,
         "at_once": {"users": options.at_once, **_shares(many), "errors": sum(not each.mark for each in many)},
         "budget_ms": BUDGET_MS,
         "every_s": options.every,
@@ -192,6 +194,17 @@ async def _health(url: str, through: str, kilobytes: int) -> float:
     for start in range(0, 100, 20):
         await _add(url, index, documents[start : start + 20])
     body = {"query": {"match": {"title": "report"}}, "_source": ["title"], "ext": {"relsearch": True}}
+
+    async def search() -> None:
+        async with aiohttp.ClientSession(through) as session:
+            for _ in range(5):
+                await _ok(session.post(f"/{index}/_search", json=body))
+
+    return await _waits(through, search)
+
+
+async def _waits(through: str, meanwhile: Callable[[], Coroutine[Any, Any, None]]) -> float:
+    """The 99th percentile of what a health request takes, in ms, while something else goes on."""
     done = asyncio.Event()
     waits: list[float] = []
 
@@ -204,9 +217,7 @@ async def _health(url: str, through: str, kilobytes: int) -> float:
                 await asyncio.sleep(0.01)
 
     watching = asyncio.create_task(watch())
-    async with aiohttp.ClientSession(through) as session:
-        for _ in range(5):
-            await _ok(session.post(f"/{index}/_search", json=body))
+    await meanwhile()
     done.set()
     await watching
     waits.sort()

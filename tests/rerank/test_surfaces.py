@@ -76,7 +76,7 @@ def _through_gateway(bundle: str) -> Scores:
 
 async def _page(ranking: Ranking, plan: Plan) -> tuple[dict[str, Any], str]:
     raw, until = json.dumps({"hits": {"hits": _hits("docs")}}).encode(), deadline([plan])
-    (page,) = await ranking.read(raw, [plan], many=False, until=until)
+    (page,) = await ranking.read([raw], [plan], many=False, until=until)
     edits, mark = await ranking.rank(page, plan, until=until)
     return json.loads(await ranking.written(page, edits, compress=False)), mark
 

@@ -20,6 +20,7 @@ from relsearch.live.gateway.request.ask import Ask, take_ask
 from relsearch.live.gateway.request.reading import (
     SearchPath,
     accepts_gzip,
+    chunks_answered,
     is_json,
     json_bytes,
     json_object,
@@ -135,7 +136,7 @@ class _Batch:
         try:
             async with await self._post(range(len(widened)), widened) as answer:
                 if answer.status == 200 and is_json(answer.content_type):
-                    raw, plans = await answer.read(), [each.plan for each in self.decisions]
+                    raw, plans = await chunks_answered(answer), [each.plan for each in self.decisions]
                     until = deadline(plans)
                     pages = await self.ranking.read(raw, plans, many=True, until=until)
                     edits, marks = await self._ranked(pages, await self._as_they_came(pages), until)
@@ -175,7 +176,7 @@ class _Batch:
         async with await self._post(list(reasons), plain) as answer:
             if answer.status != 200:
                 return {}
-            raw = await answer.read()
+            raw = await chunks_answered(answer)
         never = time.monotonic() + _PATIENCE_S
         again = await self.ranking.read(raw, [None] * len(reasons), many=True, until=never)
         return {at: (reason, page) for (at, reason), page in zip(reasons.items(), again, strict=True)}

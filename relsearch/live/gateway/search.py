@@ -21,6 +21,7 @@ from relsearch.live.gateway.request.ask import take_ask
 from relsearch.live.gateway.request.reading import (
     SearchPath,
     accepts_gzip,
+    chunks_answered,
     is_json,
     json_bytes,
     json_object,
@@ -81,7 +82,7 @@ async def _answer_ranked(
     try:
         async with await post(request, upstream, path.url(plan.parameters), plan.body.encode()) as answer:
             if answer.status == 200 and is_json(answer.content_type):
-                raw, until = await answer.read(), deadline([plan])
+                raw, until = await chunks_answered(answer), deadline([plan])
                 (page,) = await ranking.read(raw, [plan], many=False, until=until)
                 if not page.timed_out:
                     edits, mark = await ranking.rank(page, plan, until=until)

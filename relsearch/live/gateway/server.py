@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from relsearch.live.gateway.config import GatewayConfig, Rules
 from relsearch.live.gateway.scoring.scoring import Scoring
 from relsearch.rerank.reranker import Reranker
 
+_SWITCH_S = 0.001
 KEY_VARIABLE = "RELSEARCH_GATEWAY_KEY"
 
 
@@ -81,6 +83,8 @@ def _prospect(name: Path | None, scoring: Scoring, config: GatewayConfig) -> str
 
 async def serve(gateway: Gateway, *, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until a signal to stop; `ready` is called with the address once it is bound."""
+    # Threads that take answers apart hand the interpreter over to the event loop five times as soon as by default.
+    sys.setswitchinterval(_SWITCH_S)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -211,7 +211,7 @@ def _ranked(hits: Sequence[Mapping[str, Any]], reranker: Reranker, plan: Plan) -
     async def rank() -> bytes:
         until = deadline([plan])
         raw = json.dumps({"hits": {"max_score": 9.0, "hits": hits}}).encode()
-        (page,) = await ranking.read(raw, [plan], many=False, until=until)
+        (page,) = await ranking.read([raw], [plan], many=False, until=until)
         return await ranking.written(page, (await ranking.rank(page, plan, until=until))[0], compress=False)
 
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import gzip
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -107,8 +108,8 @@ class Ranking:
         """Return the result of work that takes longer, the longer a request or an answer is."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    async def read(self, raw: bytes, plans: Sequence[Plan | None], *, many: bool, until: float) -> list[Page]:
-        """Take an answer apart into those of its searches, all of which share one text.
+    async def read(self, raw: Sequence[bytes], plans: Sequence[Plan | None], *, many: bool, until: float) -> list[Page]:
+        """Take an answer, in the chunks that came, apart into those of its searches, all of which share one text.
 
         Raise ValueError where it is no such answer, LateError where that takes longer than until `until`.
         """
@@ -118,8 +119,9 @@ class Ranking:
         except TimeoutError as exc:
             raise LateError from exc
 
-    def _pages(self, raw: bytes, plans: Sequence[Plan | None], *, many: bool) -> list[Page]:
-        text = raw.decode("utf-8")
+    def _pages(self, raw: Sequence[bytes], plans: Sequence[Plan | None], *, many: bool) -> list[Page]:
+        # In chunks: decoding 100 MB at once would keep every other thread waiting.
+        text = "".join(codecs.iterdecode(raw, "utf-8"))
         most = [self._scorers[each.rules.bundle].most_characters if each else 0 for each in plans]
         if not many:
             return [read_page(text, plan=plans[0], most=most[0])]

@@ -112,6 +112,11 @@ async def json_answered(answer: ClientResponse) -> dict[str, Any]:
         raise ClientPayloadError("the engine's answer is no JSON object") from exc
 
 
+async def chunks_answered(answer: ClientResponse) -> list[bytes]:
+    """Return what the engine answered as it came; joining a large answer would hold the event loop up."""
+    return [chunk async for chunk in answer.content.iter_any()]
+
+
 def json_bytes(value: object) -> bytes:
     """Return compact JSON; a lone surrogate, which UTF-8 cannot carry, goes as an escape."""
     try:

@@ -187,7 +187,8 @@ class ReadingThreads:
             cost_s = self.cost_s(text)
             if texts and (cost_s == 0 or cost_s > left_s):
                 break
-            if self._clock() + cost_s > job.until:
+            # The first is begun whatever it costs: the measured cost may be that of a busier hour.
+            if self._clock() + (cost_s if job.started else 0.0) > job.until:
                 return []
             key = self.reader.key(job.query, job.unread.popleft())
             if key in self._reading:
