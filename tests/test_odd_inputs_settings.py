@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from relsearch.core.settings.config import load_config, parse_scale
+from relsearch.core.scale import parse_scale
+from relsearch.core.settings.load import load_config
 from relsearch.core.template import render, template_fields
 from relsearch.index.engine.fetching import body_from
 from relsearch.index.engine.rest import check_url

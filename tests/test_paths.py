@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from relsearch.core import tables
-from relsearch.core.settings.config import EncoderConfig, IndexConfig, load_config
+from relsearch.core.settings.config import EncoderConfig, IndexConfig
+from relsearch.core.settings.load import load_config
 from relsearch.core.types import Document, Scale, StrPath
 from relsearch.data.collection import load_collection
 from relsearch.data.query_log import read_query_log

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rerankers.own_collections import STEPS, own_domain_config
-from relsearch.core.settings.config import load_config
+from relsearch.core.settings.load import load_config
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from benchmarks.judges import measures
 from benchmarks.judges.data import E5, MINILM, SCALE, TRAINING, human_of, labelled
 from benchmarks.judges.variants import EVIDENCE
 from benchmarks.record import record
-from relsearch.core.settings.config import EvidenceColumn
+from relsearch.core.settings.config import RetrievalFeature
 from relsearch.core.text_table import table
 from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.calibration.blend import Blend, Floats
@@ -27,7 +27,7 @@ from relsearch.judge.retrieval_features import columns_of
 from relsearch.judge.tuning.quality import quality
 
 FOLDS = 6
-POOL: tuple[EvidenceColumn, ...] = get_args(EvidenceColumn)
+POOL: tuple[RetrievalFeature, ...] = get_args(RetrievalFeature)
 BOTH = (*EVIDENCE, *(f"MiniLM {name}" for name in EVIDENCE))
 SETS = {
     "e5 cosine": ("cosine",),

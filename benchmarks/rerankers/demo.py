@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import record
-from relsearch.core.settings.config import load_config
+from relsearch.core.settings.load import load_config
 from relsearch.pipeline.artifacts import read_manifest
 from relsearch.pipeline.order import run_all
 
@@ -58,7 +58,7 @@ def _show(stages: dict[str, Any]) -> None:
     print("\nJudge against the demo's grades, test queries\n" + stages["agree"]["table"])
     print("\nReranking BM25's candidates, test queries\n" + stages["evaluate"]["table"])
     print("\nThe best new reranker against what it must beat, dev queries\n" + export["table"])
-    if export["shipped"] not in export:  # the guard refused it
+    if export["shipped"] not in export:  # the quality gate refused it
         print(f"\nBundle: {export['shipped']}. {export['refused']}.")
         return
     bundle = export[export["shipped"]]

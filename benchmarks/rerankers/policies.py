@@ -24,8 +24,7 @@ from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import record
 from benchmarks.rerankers.own_collections import ENGLISH, STEPS, own_domain_config
 from benchmarks.rerankers.trial import Trial, kept_run
-from relsearch.core.settings.config import Config
-from relsearch.core.settings.training_sections import Policy
+from relsearch.core.settings.config import Config, Policy
 from relsearch.pipeline.artifacts import read_manifest
 from relsearch.pipeline.order import run_all
 from relsearch.pipeline.stages.inputs import Artefacts
@@ -37,7 +36,6 @@ HUMAN, OPTIMIZED = "human labels only", "optimized"
 _DEFAULT: tuple[Policy, ...] = ("fill", "unlabelled")
 POLICIES: Mapping[str, Mapping[str, Any]] = {
     "synthetic": {"policies": ("synthetic",)},
-    "synthetic, all graded": {"policies": ("synthetic",), "beside_source": "graded"},
     "fill": {"policies": ("fill",)},
     "unlabelled": {"policies": ("unlabelled",)},
     "fill, unlabelled, hard labels": {"policies": _DEFAULT, "labels": "hard"},
@@ -121,7 +119,7 @@ class Bench(Trial):
 
     def _run(self, name: str, *model: str) -> pl.DataFrame:
         """The test queries as an arm's model orders them, as shipped; what was reranked before is read."""
-        mix = Mix(self.config.export.mix, self.config.export.feedback)
+        mix = Mix(self.config.export.first_stage_weight, self.config.export.prf_weight)
         return kept_run(
             self._path(name),
             lambda: self.reranked(open_model(Artefacts(self.config.output).path(*model), exact=False), mix),

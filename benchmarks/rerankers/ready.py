@@ -3,7 +3,7 @@
 `python -m benchmarks.rerankers.ready [--chain runs/trec-dl]` takes texts, labels and splits from the folder of
 benchmarks.rerankers.trec_dl, makes one step that changes next to nothing, and exports it past the gates. It refuses
 another variant than int8: 39 MB travel with the package, 133 would not. A trained arm of that chain takes its place
-once it beats the untrained encoder where the guard looks.
+once it beats the untrained encoder on the dev queries of the quality gate.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = chain_config(arguments.chain)
     pools = open_pools(config)
-    export = config.export.model_copy(update={"mix": MIX, "feedback": FEEDBACK})
+    export = config.export.model_copy(update={"first_stage_weight": MIX, "prf_weight": FEEDBACK})
     untrained = config.train.model_copy(update={"max_steps": 32, "learning_rate": 1e-12, "minutes": 0.001})
     dev = pools.collected.human_in("dev").sort("query_id", "doc_id")
     with tempfile.TemporaryDirectory() as name:

@@ -93,7 +93,8 @@ def chain_config(
             "label": {"judge": judge, "depth": 40, "held_out_per_query": 40},
             "tune": tune or {},
             "train": train,
-            "export": {"guard": "report", "mix": 0.0, "feedback": 0.0},  # the arms by their own scores
+            # The arms by their own scores.
+            "export": {"quality_gate": "report", "first_stage_weight": 0.0, "prf_weight": 0.0},
         }
     )
 

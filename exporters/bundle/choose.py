@@ -12,8 +12,7 @@ import numpy as np
 import polars as pl
 
 from relsearch.core.errors import ArtifactError, GateError, ModelError, RelsearchError
-from relsearch.core.settings.config import ExportConfig
-from relsearch.core.settings.training_sections import Runtime
+from relsearch.core.settings.config import ExportConfig, Runtime
 from relsearch.encoders.model_source import reason
 from relsearch.exporters.bundle.calibration import calibration_rows
 from relsearch.exporters.bundle.cpu import cpu_flags

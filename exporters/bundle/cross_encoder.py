@@ -44,8 +44,8 @@ def export_foreign(
         raise ModelError(f"{model}: relsearch trained it, on a prior; `relsearch export -c` its pipeline's settings")
     torch = load_model(model)
     labelled = Labelled(*labelled_lists(collection))
-    if "mix" not in config.model_fields_set:  # measured for models that start at a cosine, not for any
-        config = config.model_copy(update={"mix": 0.0})
+    if "first_stage_weight" not in config.model_fields_set:  # measured for models that start at a cosine, not for any
+        config = config.model_copy(update={"first_stage_weight": 0.0})
     with making(output, config) as fp32:
         manifest = write_foreign(model, fp32, max_length=max_length)
         torch.tokenizer.model_max_length = manifest.max_length

@@ -26,7 +26,7 @@ def export_late(model: Path, output: Path, *, labelled: Labelled, config: Export
     """Export a folder that `train` wrote to the bundle folder `output`, replacing it whole; the gates are the same."""
     card = read_card(model, LateCard)
     with making(output, config) as fp32:
-        manifest = write_late(model, fp32).model_copy(update={"feedback": config.feedback})
+        manifest = write_late(model, fp32).model_copy(update={"feedback": config.prf_weight})
         return ship(
             fp32,
             output,

@@ -90,7 +90,7 @@ def ship(
     last_layer = str(manifest.figures["last_layer"])
     chosen, report = choose(fp32, labelled.lists, labelled.grades, config, exact=exact, last_layer=last_layer)
     kind = {"variant": report.variant, "runtime": report.runtime}
-    found = {**kind, "mix": config.mix, "figures": {**figures, **report.figures()}}
+    found = {**kind, "mix": config.first_stage_weight, "figures": {**figures, **report.figures()}}
     seal(chosen, manifest.model_copy(update=found))
     swap(chosen, output)
     return report

@@ -24,7 +24,8 @@ def config(
     What is printed is valid and has the defaults, so that a key may be deleted unless it is changed. --check says the
     first fault of a file in one line, and exits with 1.
     """
-    from relsearch.core.settings.config import Config, load_config
+    from relsearch.core.settings.config import Config
+    from relsearch.core.settings.load import load_config
     from relsearch.core.settings.reference import commented_toml
     from relsearch.live.gateway.config import GatewayConfig, load_gateway_config
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, verb
-from relsearch.core.settings.training_sections import Runtime
+from relsearch.core.settings.config import Runtime
 
 if TYPE_CHECKING:
     from relsearch.exporters.bundle.choose import ExportReport
@@ -34,7 +34,8 @@ def export(
 
     Exports both rerankers of the pipeline, or, with --model, any cross-encoder.
     """
-    from relsearch.core.settings.config import ExportConfig, load_config
+    from relsearch.core.settings.config import ExportConfig
+    from relsearch.core.settings.load import load_config
 
     if model is None:
         from relsearch.cli.stages import show_stages

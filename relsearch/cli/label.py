@@ -98,7 +98,7 @@ def review(
     collection or --qrels has a label for. With JUDGMENTS, import checks that no spreadsheet changed an id.
     Cells that a spreadsheet would run or rewrite start with an apostrophe, which import takes away.
     """
-    from relsearch.core.settings.config import parse_scale
+    from relsearch.core.scale import parse_scale
     from relsearch.pipeline.standalone.review import export_review, import_review
 
     if filled and qrels and export is None:

@@ -36,7 +36,7 @@ class Stage(Enum):
 @verb("relsearch run -c relsearch.toml")
 def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Run every stage that is not up to date and print one table."""
-    from relsearch.core.settings.config import load_config
+    from relsearch.core.settings.load import load_config
     from relsearch.pipeline.order import run_all
 
     settings = load_config(config)
@@ -50,7 +50,7 @@ def _add_stage_command(stage: Stage) -> None:
         text=f"{stage.value} Needs the stages before it to be up to date.",
     )
     def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-        from relsearch.core.settings.config import load_config
+        from relsearch.core.settings.load import load_config
         from relsearch.pipeline.order import run_verb
 
         settings = load_config(config)
@@ -62,8 +62,8 @@ for _stage in Stage:
 
 
 def show_stages(results: Iterable[StageResult], config: Config, *, as_json: bool) -> None:
-    """Print a line as each stage ends, and the table of all, or their JSON; raise GateError as check_guard does."""
-    from relsearch.pipeline.order import check_guard
+    """Print a line as each stage ends, and the table of all, or their JSON; raise GateError if the gate failed."""
+    from relsearch.pipeline.order import check_quality_gate
 
     collected = []
     for result in results:
@@ -73,7 +73,7 @@ def show_stages(results: Iterable[StageResult], config: Config, *, as_json: bool
         typer.echo(json.dumps([vars(result) for result in collected], indent=1))
     else:
         _show_tables(collected)
-    check_guard(collected, config)
+    check_quality_gate(collected, config)
 
 
 def _show_tables(collected: Sequence[StageResult]) -> None:

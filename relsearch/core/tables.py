@@ -6,7 +6,7 @@ candidates   query_id, doc_id, rank (1 is best), score, searcher ("a+b" where a 
 judgments    query_id, doc_id, grade (null: asked and missing), source ("human" | "judge" | "assumed":
              irrelevant, since nobody labelled it), judge, probabilities, expected, confidence
 examples     query_id, doc_id, gain (0..1, the training target), weight, grade, source ("human" | "assumed", or what
-             brought a judge label in: "judge" | "relabelled" | "unlabelled" | "synthetic")
+             brought a judge label in: "judge" | "unlabelled" | "synthetic")
 
 All are Parquet. Ids are always strings.
 """

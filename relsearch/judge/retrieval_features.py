@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.core.settings.config import EncoderConfig, EvidenceColumn
+from relsearch.core.settings.config import EncoderConfig, RetrievalFeature
 from relsearch.core.types import Pair, Scale
 from relsearch.encoders.encoder import Encoder
 from relsearch.encoders.prf import others_mean, standard
@@ -65,7 +65,7 @@ def similarities(pairs: Sequence[Pair], encoders: Iterable[Encoder]) -> Similari
 def columns_of(
     pairs: Sequence[Pair],
     encoders: Sequence[Encoder],
-    names: Sequence[EvidenceColumn],
+    names: Sequence[RetrievalFeature],
     known: Similarities | None = None,
 ) -> Floats:
     """Return the named columns by one encoder after the other, shape [pairs, encoders x columns].
@@ -88,7 +88,7 @@ class Evidence:
     """Evidence as one score a pair: fitted columns over one or more encoders."""
 
     encoders: Sequence[Encoder]
-    names: Sequence[EvidenceColumn]
+    names: Sequence[RetrievalFeature]
     blend: Blend
 
     @classmethod
@@ -98,7 +98,7 @@ class Evidence:
         grades: Sequence[int],
         *,
         encoders: Sequence[Encoder],
-        names: Sequence[EvidenceColumn],
+        names: Sequence[RetrievalFeature],
         scale: Scale,
     ) -> tuple[Evidence, Floats]:
         """Return evidence fitted on all labelled pairs, and the score of each of them."""
@@ -129,7 +129,7 @@ def _pools(pairs: Sequence[Pair]) -> list[list[int]]:
     return list(rows.values())
 
 
-_COLUMNS: dict[EvidenceColumn, Callable[[Similarity], Floats]] = {
+_COLUMNS: dict[RetrievalFeature, Callable[[Similarity], Floats]] = {
     "cosine": lambda pool: pool.cosine,
     "cosine_feedback": lambda pool: pool.feedback,
     "cosine_contrast": lambda pool: pool.contrast,

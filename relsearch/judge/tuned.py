@@ -142,7 +142,7 @@ def load_judge(
     return TunedJudge(
         base,
         head.eval(),
-        Evidence(encoders, card.judge.evidence, card.evidence),
+        Evidence(encoders, card.judge.retrieval_features, card.evidence),
         Calibration(CumulativeLink.from_json(card.calibration), card.cuts),
         scale=card.scale,
         batch_size=card.judge.batch_size,

@@ -1,4 +1,4 @@
-"""The guard before a new reranker ships: it must beat what is there on held-out human labels, by a paired test.
+"""The quality gate before a new reranker ships: it must beat what is there on held-out human labels, by a paired test.
 
 One-sided paired randomisation test (Smucker et al. 2007) of the hypothesis that the mean difference is at most the
 margin. The dev queries also chose the weights that are tested, so the test is kinder to the new reranker than fresh
@@ -77,7 +77,7 @@ class Verdict:
         else:
             found = f"{self._untold}; label more queries"
         return (
-            f"export: {found}, rerank with --bundle ready, which needs no labels, or set [export] guard = "
+            f"export: {found}, rerank with --bundle ready, which needs no labels, or set [export] quality_gate = "
             '"off" to ship it anyway'
         )
 
@@ -88,7 +88,8 @@ class Verdict:
         telling = min((duel.telling for duel in untold), default=0)
         return (
             f"{self.queries} {self.kind} queries cannot tell whether the new reranker beats ({self.measure}) {names}: "
-            f"[export] guard_p takes {self.needed} on which either ranks a relevant document, and these are {telling}"
+            f"[export] quality_gate_p takes {self.needed} on which either ranks a relevant document, and these are "
+            f"{telling}"
         )
 
     def to_json(self) -> JsonValue:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from relsearch.core.files.atomic import checksum, replace_bytes
-from relsearch.core.settings.training_sections import Outside
+from relsearch.core.settings.section import Outside
 
 _SURE_AFTER_NS = 2_000_000_000
 

@@ -118,7 +118,6 @@ def settings_toml(found: Found) -> str:
         f'labels = "{augment.labels}"',
         f"weight = {augment.weight:.4g}",
         f"confidence_floor = {augment.confidence_floor:.4g}",
-        f"confidence_weight = {str(augment.confidence_weight).lower()}",
         "",
         "[train]",
         f"learning_rate = {train.learning_rate:.4g}",
@@ -148,7 +147,6 @@ def _settings(trial: optuna.Trial | optuna.trial.FrozenTrial, config: Config) ->
         "labels": trial.suggest_categorical("labels", ["soft", "hard"]),
         "weight": trial.suggest_float("weight", 0.1, 1.0),
         "confidence_floor": trial.suggest_float("confidence_floor", 0.0, 0.8),
-        "confidence_weight": trial.suggest_categorical("confidence_weight", [True, False]),
     }
     train = {
         "learning_rate": trial.suggest_float("learning_rate", *_around(config.train.learning_rate), log=True),
@@ -165,7 +163,6 @@ def _configured(config: Config) -> dict[str, object]:
         "labels": augment.labels,
         "weight": max(augment.weight, 0.1),
         "confidence_floor": min(augment.confidence_floor, 0.8),
-        "confidence_weight": augment.confidence_weight,
         "learning_rate": train.learning_rate,
         "listwise_weight": min(train.listwise_weight, 2.0),
         "documents_per_query": train.documents_per_query,

@@ -154,7 +154,7 @@ class _Fingerprints:
         if named := {"tune": config.tune.start, "judge": judge, "synthesize": judge}.get(stage.name):
             settings["content"] = judge_content(named)
             if named == RERANKER:
-                settings["read"] = [config.export.mix, config.export.feedback, config.tune.aim]
+                settings["read"] = [config.export.first_stage_weight, config.export.prf_weight, config.tune.aim]
         inputs = [(self.of(before), artifacts.content(config.output / before)) for before in stage.after]
         return artifacts.fingerprint(stage.name, settings, inputs)
 
@@ -203,13 +203,13 @@ def _say_limits(config: Config, stages: Sequence[Stage]) -> None:
         _LOG.warning("%s", limit)
 
 
-def check_guard(results: Iterable[StageResult], config: Config) -> None:
-    """Raise GateError where the guard did not let a new reranker ship and `[export] guard` calls that an error.
+def check_quality_gate(results: Iterable[StageResult], config: Config) -> None:
+    """Raise GateError where a new reranker failed the quality gate and `[export] quality_gate` calls that an error.
 
     The stages after it run all the same: their tables show what there is to decide on.
     """
     refusals = [str(result.figures["refused"]) for result in results if "refused" in result.figures]
-    if refusals and config.export.guard == "refuse":
+    if refusals and config.export.quality_gate == "refuse":
         raise GateError(refusals[-1])
 
 

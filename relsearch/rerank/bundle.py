@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relsearch.core.errors import ArtifactError, GateError
 from relsearch.core.files.atomic import check_replaceable, checksum, replace_text
-from relsearch.core.settings.training_sections import Runtime
+from relsearch.core.settings.config import Runtime
 from relsearch.core.types import StrPath
 from relsearch.encoders.model_source import model_folder
 from relsearch.rerank.cross.prior import Prior

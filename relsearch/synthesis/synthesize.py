@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from relsearch.core.errors import MissingExtraError
-from relsearch.core.settings.training_sections import SynthesizeConfig
+from relsearch.core.settings.config import SynthesizeConfig
 from relsearch.core.tables import first_per_query
 from relsearch.core.types import Scale
 from relsearch.data.duplicates import first_of_each, repeats

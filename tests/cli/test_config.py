@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from relsearch.cli import app
 from relsearch.core.errors import ConfigError
-from relsearch.core.settings.config import Config, load_config
+from relsearch.core.settings.config import Config
+from relsearch.core.settings.load import load_config
 from relsearch.live.gateway.config import GatewayConfig, Rules, load_gateway_config
 
 

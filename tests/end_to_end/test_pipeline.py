@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import pytest
 
 from relsearch.core.errors import ArtifactError
-from relsearch.core.settings.config import Config, load_config
+from relsearch.core.settings.config import Config
+from relsearch.core.settings.load import load_config
 from relsearch.core.types import Document
 from relsearch.pipeline.order import run_verb, stage_fingerprint, stages_of
 from relsearch.rerank.bundle import SHIPPED
@@ -47,7 +48,6 @@ layers = 1
 rank = 2
 evaluations = 1
 [label]
-human_irrelevant = true
 depth = 1
 [synthesize]
 base = "{llama}"
@@ -55,7 +55,6 @@ documents = 6
 max_query_tokens = 8
 [augment]
 policies = ["all"]
-relabel_floor = 0.0
 force = true
 [train]
 family = "late"
@@ -71,7 +70,7 @@ trials = 1
 repool_depth = 8
 [export]
 force = true
-guard = "off"
+quality_gate = "off"
 [evaluate]
 resamples = {resamples}
 """
@@ -243,25 +242,11 @@ def test_written_queries_pass_every_filter(config: Path) -> None:
     every = counts["all"]
     assert every["written"] >= every["distinct"] >= every["round_trip"] >= every["relevant"]
     assert every["round_trip"] > 0
-    judged, graded = (pl.read_parquet(folder / f"{name}.parquet") for name in ("negatives", "graded"))
-    assert judged.join(graded, on=["query_id", "doc_id"], how="anti").is_empty()
+    judged = pl.read_parquet(folder / "judgments.parquet")
     sources = judged.filter(pl.col("role") == "source")
     assert sources.height == every["relevant"] == pl.read_parquet(folder / "queries.parquet").height
     assert (sources["grade"] >= 2).all()
     assert (judged.filter(pl.col("role") != "source")["grade"] < 2).all()
-
-
-def test_all_that_was_graded_may_join_a_written_query(config: Path, tmp_path: Path) -> None:
-    """Then its examples are all judged pairs, what the judge calls relevant among them; nothing is judged again."""
-    import polars as pl
-
-    copy = _copied(config, tmp_path)
-    _change(copy, "relabel_floor = 0.0", 'relabel_floor = 0.0\nbeside_source = "graded"')
-    list(run_verb("augment", load_config(copy)))
-    output = copy.parent / "out"
-    graded = pl.read_parquet(output / "synthesize" / "graded.parquet")
-    synthetic = pl.read_parquet(output / "augment" / "examples.parquet").filter(pl.col("source") == "synthetic")
-    assert synthetic.height == graded.height > pl.read_parquet(output / "synthesize" / "negatives.parquet").height
 
 
 def test_labels_of_relevant_documents_alone_are_enough(
@@ -275,7 +260,7 @@ def test_labels_of_relevant_documents_alone_are_enough(
     path = Path(shutil.copy(config, tmp_path))
     _change(path, str(config.parent / "out"), str(tmp_path / "out"))
     _change(path, str(collection), str(folder))
-    _change(path, 'policies = ["all"]', 'policies = ["fill", "relabel", "unlabelled"]')
+    _change(path, 'policies = ["all"]', 'policies = ["fill", "unlabelled"]')
     _change(path, "[optimize]\nenabled = true", "[optimize]\nenabled = false")
     _change(path, 'family = "late"', 'family = "cross"')
     figures: dict[str, Any] = {}
@@ -291,7 +276,7 @@ def test_labels_of_relevant_documents_alone_are_enough(
 def test_the_reranker_labels_what_people_did_not(config: Path, tmp_path: Path) -> None:
     """As the judge it stands before labelling; no judge is tuned; other weights beside its scores mean other labels."""
     copy = _copied(config, tmp_path)
-    _change(copy, "human_irrelevant = true", 'human_irrelevant = true\njudge = "reranker"')
+    _change(copy, "[label]", '[label]\njudge = "reranker"')
     done = dict(_statuses(copy))
     assert "tune" not in done
     assert done["train-human"] == "up to date"
@@ -307,7 +292,7 @@ def test_what_people_said_holds_the_judge_s_labels(config: Path, tmp_path: Path)
     import polars as pl
 
     alone = _copied(config, tmp_path)
-    _change(alone, "human_irrelevant = true", "human_irrelevant = true\nanchors = 0")
+    _change(alone, "[label]", "[label]\nquery_calibration_grades = 0")
     list(run_verb("judge", load_config(alone)))
     of_pair = ["query_id", "doc_id"]
     held, own = (
@@ -354,9 +339,9 @@ def test_the_guard_keeps_what_ships(config: Path, tmp_path: Path) -> None:
     changed = _copied(config, tmp_path)
     export = tmp_path / "out" / "export"
     before = _files(export / "bundle")
-    _change(changed, 'guard = "off"', 'guard = "off"\nguard_margin = 1.0\nguard_p = 0.5')
+    _change(changed, 'quality_gate = "off"', 'quality_gate = "off"\nquality_gate_margin = 1.0\nquality_gate_p = 0.5')
     for old, guard in (("off", "refuse"), ("refuse", "report")):
-        _change(changed, f'guard = "{old}"', f'guard = "{guard}"')
+        _change(changed, f'quality_gate = "{old}"', f'quality_gate = "{guard}"')
         command = [sys.executable, "-c", "from relsearch.cli import main; main()", "export", "-c", str(changed)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert _files(export / "bundle") == before
@@ -370,7 +355,7 @@ def test_the_guard_keeps_what_ships(config: Path, tmp_path: Path) -> None:
 def test_folds_tell_where_dev_queries_are_too_few(config: Path, tmp_path: Path) -> None:
     """Two dev queries cannot show a gain; six that folds held out can, and no fold's model is left."""
     changed = _copied(config, tmp_path)
-    _change(changed, 'guard = "off"', 'guard = "report"')
+    _change(changed, 'quality_gate = "off"', 'quality_gate = "report"')
     _change(changed, "[optimize]\nenabled = true", "[optimize]\nenabled = false")
     (result,) = run_verb("export", load_config(changed))
     guard = result.figures["guard"]
@@ -383,7 +368,7 @@ def test_folds_tell_where_dev_queries_are_too_few(config: Path, tmp_path: Path) 
 def test_the_ready_reranker_ships_where_a_new_one_does_not_beat_it(config: Path, tmp_path: Path) -> None:
     """`[export] shipped = "ready"` holds new ones to it, keeps it where they lose, and shows it in the last table."""
     changed = _copied(config, tmp_path)
-    _change(changed, 'guard = "off"', 'guard = "report"\nguard_margin = 1.0\nshipped = "ready"')
+    _change(changed, 'quality_gate = "off"', 'quality_gate = "report"\nquality_gate_margin = 1.0\nshipped = "ready"')
     for verb in ("export", "rerank", "evaluate"):
         figures = [each.figures for each in run_verb(verb, load_config(changed))][-1]
     assert "\nshipped " in str(figures["table"])

@@ -10,12 +10,12 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from relsearch.core.settings.config import EncoderConfig, EvidenceColumn
+from relsearch.core.settings.config import EncoderConfig, RetrievalFeature
 from relsearch.core.types import Pair, Scale
 from relsearch.encoders.encoder import Encoder, Vectors, load_encoder
 from relsearch.judge.retrieval_features import Evidence, Floats, columns_of
 
-_ALL: tuple[EvidenceColumn, ...] = get_args(EvidenceColumn)
+_ALL: tuple[RetrievalFeature, ...] = get_args(RetrievalFeature)
 
 
 class _Unasked(Encoder):
@@ -46,7 +46,7 @@ def _pools(pairs: list[Pair]) -> list[list[int]]:
     return [[row for row, pair in enumerate(pairs) if pair.query_id == query] for query in queries]
 
 
-def _column(name: EvidenceColumn, pairs: list[Pair], encoder: Encoder) -> Floats:
+def _column(name: RetrievalFeature, pairs: list[Pair], encoder: Encoder) -> Floats:
     return columns_of(pairs, [encoder], [name])[:, 0]
 
 
@@ -102,7 +102,7 @@ def test_columns_stand_in_the_order_asked(encoder: Encoder, pairs: list[Pair]) -
 
 @pytest.mark.parametrize("names", [(), *((name,) for name in _ALL), ("cosine", "cosine_z")])
 def test_what_depends_on_the_pool_says_so(
-    encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale, names: tuple[EvidenceColumn, ...]
+    encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale, names: tuple[RetrievalFeature, ...]
 ) -> None:
     """`pooled` is true exactly where leaving out a query's other pairs changes a score."""
     evidence, known = Evidence.fit(pairs, grades, encoders=[encoder], names=names, scale=scale)
@@ -139,7 +139,7 @@ def test_a_second_encoder_gives_every_column(
 ) -> None:
     """Its own, after the first one's."""
     other = load_encoder(EncoderConfig(model=encoder.config.model, query_prefix="other "))
-    names: tuple[EvidenceColumn, ...] = ("cosine", "cosine_z")
+    names: tuple[RetrievalFeature, ...] = ("cosine", "cosine_z")
     evidence, known = Evidence.fit(pairs, grades, encoders=[encoder, other], names=names, scale=scale)
     assert evidence.blend.columns == ("cosine", "cosine_z", "cosine:2", "cosine_z:2")
     values = columns_of(pairs, [encoder, other], names)

@@ -87,8 +87,8 @@ def test_judge_labels_without_a_distribution_are_refused() -> None:
         _augment(judgments_table([Judgment("q2", "c", 1, "judge", "j1")]))
 
 
-# One label for each policy: a pool pair of a labelled query, a pair graded irrelevant that the judge calls relevant,
-# one that a person called relevant, a query without labels, a written one.
+# A label for each policy, and two pairs that people graded: a pool pair of a labelled query, the two pairs, a query
+# without labels, a written one.
 _MENU = (
     ("q1", "c", 1.0, 0.9),
     ("q1", "b", 3.0, 0.9),
@@ -108,7 +108,6 @@ def _menu(**settings: Any) -> pl.DataFrame:
     ("policies", "added"),
     [
         (("fill",), {("q1", "c"): "judge"}),
-        (("relabel",), {("q1", "b"): "relabelled"}),
         (("unlabelled",), {("q2", "d"): "unlabelled"}),
         (("synthetic",), {("s1", "e"): "synthetic"}),
         ((), {}),
@@ -117,7 +116,6 @@ def _menu(**settings: Any) -> pl.DataFrame:
             ("all",),
             {
                 ("q1", "c"): "judge",
-                ("q1", "b"): "relabelled",
                 ("q2", "d"): "unlabelled",
                 ("s1", "e"): "synthetic",
             },
@@ -125,25 +123,10 @@ def _menu(**settings: Any) -> pl.DataFrame:
     ],
 )
 def test_each_policy_brings_its_own_labels(policies: tuple[str, ...], added: dict[tuple[str, str], str]) -> None:
-    """What no policy asks for stays out; human labels stay in, but for one that relabelling replaces."""
+    """What no policy asks for stays out; a human label wins over the judge's, whatever both say."""
     rows = _menu(policies=policies).select("query_id", "doc_id", "source").iter_rows()
     people = {("q1", "a"): "human", ("q1", "b"): "human"}
     assert {(query, doc): source for query, doc, source in rows} == people | added
-
-
-def test_only_a_sure_judge_overrules_a_person() -> None:
-    """Under the floor the human grade stands, and a label that people called relevant is never lowered."""
-    table = _menu(policies=["relabel"], relabel_floor=0.95)
-    assert table.select("doc_id", "grade", "source").rows() == [("a", 3, "human"), ("b", 0, "human")]
-    relabelled = _menu(policies=["relabel"]).filter(pl.col("doc_id") == "b")
-    assert relabelled.select("gain", "weight", "grade").rows() == [(1.0, 0.5, 3)]
-
-
-def test_a_relabelled_pair_that_the_cap_cuts_keeps_its_human_grade() -> None:
-    """No pair is lost to the cap."""
-    judged = _judged(("q1", "b", 3.0, 0.9), ("q1", "c", 1.0, 0.99))
-    table = _augment(judged, config=AugmentConfig(policies=("fill", "relabel"), max_per_query=1))
-    assert table.select("doc_id", "source").rows() == [("a", "human"), ("b", "human"), ("c", "judge")]
 
 
 def test_hard_labels_are_the_likeliest_grade() -> None:
@@ -158,19 +141,10 @@ def test_hard_labels_are_the_likeliest_grade() -> None:
     assert gains == pytest.approx([1.6 / 3, 2 / 3])
 
 
-def test_weights_follow_policy_and_confidence() -> None:
-    """A policy's own weight replaces the general one; with confidence_weight doubt lowers both."""
-    table = _menu(policies=["all"], weight=0.4, weights={"synthetic": 0.2}, confidence_weight=True)
-    weights = dict(table.select("source", "weight").iter_rows())
-    expected = {"human": 1.0, "judge": 0.36, "relabelled": 0.36, "unlabelled": 0.36, "synthetic": 0.18}
-    assert weights == pytest.approx(expected)
-
-
-def test_irrelevant_labels_are_held_to_the_relevant_ones() -> None:
-    """A ratio of 1 keeps one irrelevant label for q1's one relevant human label, and one for a query with none."""
-    rows = [(query, doc, 0.0, confidence) for query in ("q1", "q2") for doc, confidence in (("c", 0.6), ("d", 0.8))]
-    table = _augment(_judged(*rows, ("q2", "e", 1.0, 0.1)), config=AugmentConfig(max_irrelevant_ratio=1))
-    assert table.filter(pl.col("source") != "human").select("query_id", "doc_id").rows() == [("q1", "d"), ("q2", "d")]
+def test_judged_labels_weigh_less_than_human_ones() -> None:
+    """All policies have the one weight."""
+    weights = dict(_menu(policies=["all"], weight=0.4).select("source", "weight").iter_rows())
+    assert weights == {"human": 1.0, "judge": 0.4, "unlabelled": 0.4, "synthetic": 0.4}
 
 
 @pytest.mark.parametrize(("kappa", "low"), [(0.0, -0.1), (0.1, -0.01), (-0.2, -0.3), (0.1, 0.0)])

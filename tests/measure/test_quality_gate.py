@@ -47,7 +47,7 @@ def test_a_tie_and_a_loss_are_refused_and_named() -> None:
         assert not verdict.passed
         assert "cosine: 0.631 against" in verdict.refusal
         assert "bm25" not in verdict.refusal
-        assert '[export] guard = "off"' in verdict.refusal
+        assert '[export] quality_gate = "off"' in verdict.refusal
 
 
 def test_a_gain_must_exceed_the_margin() -> None:
@@ -95,9 +95,10 @@ def test_too_few_queries_are_named() -> None:
     for place in (1, 5):
         verdict = _hold(_run(place), max_p=0.1, queries=3, bm25=_run(3), cosine=_run(2))
         assert verdict.refusal == (
-            "export: 3 dev queries cannot tell whether the new reranker beats (nDCG@10) bm25, cosine: [export] guard_p "
-            "takes 4 on which either ranks a relevant document, and these are 3; label more queries, "
-            'rerank with --bundle ready, which needs no labels, or set [export] guard = "off" to ship it anyway'
+            "export: 3 dev queries cannot tell whether the new reranker beats (nDCG@10) bm25, cosine: "
+            "[export] quality_gate_p takes 4 on which either ranks a relevant document, and these are 3; label "
+            "more queries, "
+            'rerank with --bundle ready, which needs no labels, or set [export] quality_gate = "off" to ship it anyway'
         )
     assert verdict.to_table().splitlines()[2].endswith("cannot tell")
 

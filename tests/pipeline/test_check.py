@@ -89,14 +89,14 @@ ALL = ["train-human", "export", "evaluate"]
 def test_what_the_labels_are_too_few_for_is_said(tmp_path: Path) -> None:
     """Two dev queries show nothing, so folds do; eight test queries have wide intervals."""
     guard, test = _limits(tmp_path, [f"tea {number}" for number in range(12)], stages=ALL, near_duplicate=1)
-    assert "it takes 4 dev queries to show a gain at p 0.1, so the guard trains again on folds of the 7" in guard
+    assert "it takes 4 dev queries to show a gain at p 0.1, so the gate trains again on folds of the 7" in guard
     assert "5 training, 2 dev and 5 test queries have a relevant document; with so few test queries" in test
 
 
 def test_where_no_gate_can_tell_it_is_said_before_any_training(tmp_path: Path) -> None:
     """With four labelled queries there are two to learn from and to choose by."""
     guard, _ = _limits(tmp_path, ["tea", "coffee", "water", "milk"], stages=ALL, near_duplicate=1)
-    assert "nor do the 2 training and dev queries together: the guard cannot tell, and nothing ships" in guard
+    assert "nor do the 2 training and dev queries together: the gate cannot tell, and nothing ships" in guard
 
 
 def test_labels_that_nothing_can_be_trained_on_are_refused(tmp_path: Path) -> None:

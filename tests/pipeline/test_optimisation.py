@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.core.settings.config import AugmentConfig, Config, OptimizeConfig, TrainConfig, load_config
+from relsearch.core.settings.config import AugmentConfig, Config, OptimizeConfig, TrainConfig
+from relsearch.core.settings.load import load_config
 from relsearch.pipeline.optimisation import Found, Round, rounds, rounds_table, search, settings_toml
 
 pytest.importorskip("optuna", reason="the extra optimize is not installed")

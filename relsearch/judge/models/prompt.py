@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from relsearch.core.errors import ConfigError
 from relsearch.core.files.text_files import encodable, prompt_toml
-from relsearch.core.settings.config import JudgeConfig, first_fault
+from relsearch.core.settings.config import JudgeConfig
+from relsearch.core.settings.load import first_fault
 from relsearch.core.types import Pair, Scale
 
 if TYPE_CHECKING:

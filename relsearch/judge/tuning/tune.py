@@ -71,7 +71,9 @@ def tune(
     prompt = load_prompt(judge.prompt)
     base = load_base(judge, prompt, scale, dtype=fast_dtype())
     setting = _Setting(judge, tune, scale, seed, base, prompt)
-    evidence, known = Evidence.fit(train_pairs, train_grades, encoders=encoders, names=judge.evidence, scale=scale)
+    evidence, known = Evidence.fit(
+        train_pairs, train_grades, encoders=encoders, names=judge.retrieval_features, scale=scale
+    )
     prior = CumulativeLink.fit(known, train_grades, scale)
     steps = _steps(train_pairs, train_grades, known, setting)
     dev = _dev_set(dev_pairs, dev_grades, evidence, setting)

@@ -17,8 +17,8 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from relsearch.core.errors import ConfigError
 from relsearch.core.files.text_files import read_toml
-from relsearch.core.settings.config import first_fault
-from relsearch.core.settings.training_sections import Section
+from relsearch.core.settings.load import first_fault
+from relsearch.core.settings.section import Section
 from relsearch.core.template import template_fields
 
 Clause = Literal[

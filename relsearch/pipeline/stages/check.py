@@ -68,14 +68,15 @@ def check_labels(config: Config, stages: Collection[str], *, collected: Collecte
             "queries, raise [pool] dev_share, or take the judge's labels as they are with [augment] force = true"
         )
     limits = []
-    needed = queries_needed(config.export.guard_p)
-    if "export" in stages and config.export.guard != "off" and len(dev) < needed:
+    max_p = config.export.quality_gate_p
+    needed = queries_needed(max_p)
+    if "export" in stages and config.export.quality_gate != "off" and len(dev) < needed:
         both = len(train | dev)
-        if both < folds_need(config.export.guard_p):
-            how = f"nor do the {both} training and dev queries together: the guard cannot tell, and nothing ships"
+        if both < folds_need(max_p):
+            how = f"nor do the {both} training and dev queries together: the gate cannot tell, and nothing ships"
         else:
-            how = f"so the guard trains again on folds of the {both} training and dev queries"
-        limits.append(f"{held}; it takes {needed} dev queries to show a gain at p {config.export.guard_p:g}, {how}")
+            how = f"so the gate trains again on folds of the {both} training and dev queries"
+        limits.append(f"{held}; it takes {needed} dev queries to show a gain at p {max_p:g}, {how}")
     if "evaluate" in stages and len(test) < _TEST_QUERIES:
         limits.append(f"{held}; with so few test queries intervals are wide and few differences are significant")
     return limits

@@ -49,10 +49,8 @@ def judge(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts)
     learning = pools.collected.split("train", "unlabelled")
     pool = of_queries(pools.candidates, learning).filter(pl.col("rank") <= config.label.depth)
     human = _drawn(pools.labels_in("dev", "test"), config.label.held_out_per_query, seed=config.seed)
-    known = pools.collected.human
-    if config.label.human_irrelevant:
-        known = known.filter(pl.col("grade") >= config.scale.relevant)
-    wanted = pl.concat([pool.select(_PAIR).join(known, on=_PAIR, how="anti"), human.select(_PAIR)]).sort(_PAIR)
+    unlabelled = pool.select(_PAIR).join(pools.collected.human, on=_PAIR, how="anti")
+    wanted = pl.concat([unlabelled, human.select(_PAIR)]).sort(_PAIR)
     if wanted.is_empty():
         raise DataError("no pair to judge: every pool pair has a human label; raise [label] depth or add queries")
     judge = judge_of(config, pools=pools, artefacts=artefacts)
@@ -88,7 +86,7 @@ def judge_beside(
 ) -> Anchored:
     """Judge the wanted pairs; one that grades a pair beside the query's others is given the pool's as well.
 
-    Labels of training queries are held against what people said of their pools, so far as `[label] anchors` says.
+    Labels of training queries are calibrated on human grades of their pools (`[label] query_calibration_grades`).
     """
     from relsearch.judge.judgment_store import judge_all
 
@@ -144,7 +142,7 @@ def _anchors(config: Config, collected: Collected, pool: pl.DataFrame) -> pl.Dat
     """Human grades of training queries' pools; none where all are of relevant documents, which hold nothing."""
     known = collected.human_in("train").join(pool, on=_PAIR, how="semi")
     telling = bool((known["grade"] < config.scale.relevant).any())
-    return _drawn(known, config.label.anchors if telling else 0, seed=config.seed)
+    return _drawn(known, config.label.query_calibration_grades if telling else 0, seed=config.seed)
 
 
 def _drawn(human: pl.DataFrame, limit: int, *, seed: int) -> pl.DataFrame:
@@ -164,8 +162,7 @@ def synthetic(config: Config, artefacts: Artefacts) -> tuple[pl.DataFrame, pl.Da
     if "synthetic" not in config.augment.chosen:
         return pl.DataFrame(schema=dict(tables.QUERIES)), pl.DataFrame(schema=dict(tables.JUDGMENTS))
     queries = tables.read(artefacts.path("synthesize", "queries.parquet"), tables.QUERIES)
-    name = f"{config.augment.beside_source}.parquet"
-    labels = tables.read(artefacts.path("synthesize", name), tables.JUDGMENTS)
+    labels = tables.read(artefacts.path("synthesize", "judgments.parquet"), tables.JUDGMENTS)
     return queries.select(list(tables.QUERIES)), labels.select(list(tables.JUDGMENTS))
 
 

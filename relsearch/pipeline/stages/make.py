@@ -54,8 +54,7 @@ def synthesize(config: Config, work: Building, *, pools: Pools, artefacts: Artef
     judgments = labelled(graded, config.synthesize, config.scale)
     left = set(graded["query_id"])
     relevant = [query for query in found if query.query_id in left]
-    tables.write(judgments, work.directory / "negatives.parquet", tables.JUDGMENTS)
-    tables.write(graded, work.directory / "graded.parquet", tables.JUDGMENTS)
+    tables.write(judgments, work.directory / "judgments.parquet", tables.JUDGMENTS)
     rows = [(query.query_id, query.text, "synthetic", query.doc_id, query.source) for query in relevant]
     schema = {**tables.QUERIES, "doc_id": pl.String, "source": pl.String}
     tables.write(pl.DataFrame(rows, schema=schema, orient="row"), work.directory / "queries.parquet", tables.QUERIES)

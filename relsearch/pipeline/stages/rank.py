@@ -43,7 +43,7 @@ def train_augmented(config: Config, work: Building, *, pools: Pools, artefacts: 
 
 
 def export(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
-    """Export the rerankers, and ship the one that ranks the dev queries best if it passes the guard."""
+    """Export the rerankers, and ship the one that ranks the dev queries best if it passes the quality gate."""
     from relsearch.exporters.bundle.late_interaction import export_late
     from relsearch.exporters.bundle.onnx import Labelled, export_bundle
     from relsearch.rerank.families import open_card

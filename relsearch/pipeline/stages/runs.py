@@ -55,7 +55,7 @@ def reranked(config: Config, first: pl.DataFrame, reranker: Reranker, *, collect
 
 def exported_mix(config: Config) -> Mix:
     """Return the weights that bundles of this pipeline ask for; a cross-encoder has no vectors for feedback."""
-    return Mix(config.export.mix, config.export.feedback if config.train.family == "late" else 0.0)
+    return Mix(config.export.first_stage_weight, config.export.prf_weight if config.train.family == "late" else 0.0)
 
 
 def reorder(first: pl.DataFrame, scores: list[float]) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What ships: the best new bundle if it passes the guard, else what shipped before."""
+"""What ships: the best new bundle if it passes the quality gate, else what shipped before."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _LOG = logging.getLogger(__name__)
 
 
 def ship(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: Artefacts) -> None:
-    """Put the arm's bundle into `bundle` if the guard of `[export]` lets it; `refused` says why where it does not.
+    """Put the arm's bundle into `bundle` if it passes the quality gate; `refused` says why where it does not.
 
     What shipped before then stays, and `shipped` says so: "previous", or "none".
     """
-    verdict = held_to_guard(config, work, arm, pools=pools, artefacts=artefacts)
+    verdict = judged_at_gate(config, work, arm, pools=pools, artefacts=artefacts)
     work.figures |= {"guard": verdict.to_json(), "table": verdict.to_table()}
     source = work.directory / arm
-    if not verdict.passed and config.export.guard != "off":
+    if not verdict.passed and config.export.quality_gate != "off":
         work.figures["refused"] = verdict.refusal
         before = shipped_before(config, artefacts)
         source, arm = before or source, "previous" if before else "none"
@@ -44,25 +44,27 @@ def ship(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: A
     work.figures["bundle_mb"] = round(size / 1e6, 1)
 
 
-def held_to_guard(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: Artefacts) -> Verdict:
+def judged_at_gate(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: Artefacts) -> Verdict:
     """Hold an arm's bundle to BM25, the untrained cosine and the bundle that ships, on the dev queries' human labels.
 
     Where these are too few to tell, the arm is trained again on folds of training and dev queries, and its runs of the
     queries that each fold left out are held; the bundle that ships may have learnt from them, which is hard on the arm.
     """
-    collected, bundle, guard = pools.collected, work.directory / arm, config.export
+    collected, bundle, export = pools.collected, work.directory / arm, config.export
     before = shipped_before(config, artefacts)
     dev = collected.split("dev")
     first, against = _baselines(config, dev, pools, bundle=bundle, before=before)
     new = bundle_run(config, first, bundle, collected=collected)
     verdict = _held(config, of_queries(collected.human, dev), new, against, kind="dev")
     queries = answerable(collected, "train", "dev", scale=config.scale)
-    if verdict.told or guard.guard == "off" or arm not in FOLDED or len(queries) < folds_need(guard.guard_p):
+    if verdict.told or export.quality_gate == "off" or arm not in FOLDED:
+        return verdict
+    if len(queries) < folds_need(export.quality_gate_p):
         return verdict
     try:
         new = held_out_run(config, arm, work.directory / _FOLDS, pools=pools, artefacts=artefacts)
     except DataError as exc:
-        _LOG.warning("export: no folds could be trained, so that the guard cannot tell: %s", exc)
+        _LOG.warning("export: no folds could be trained, so that the quality gate cannot tell: %s", exc)
         return verdict
     shutil.rmtree(work.directory / _FOLDS)
     against = _baselines(config, queries, pools, bundle=bundle, before=before)[1]
@@ -89,8 +91,8 @@ def _held(
         new,
         against,
         measure=config.measures[0],
-        margin=config.export.guard_margin,
-        max_p=config.export.guard_p,
+        margin=config.export.quality_gate_margin,
+        max_p=config.export.quality_gate_p,
         seed=config.seed,
         lowest=config.scale.lowest,
         kind=kind,

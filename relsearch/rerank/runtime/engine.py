@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.core.settings.training_sections import Runtime
+from relsearch.core.settings.config import Runtime
 from relsearch.rerank.runtime.joining import Row
 from relsearch.rerank.runtime.sessions import INPUTS, Variant, open_session
 

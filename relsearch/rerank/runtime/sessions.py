@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.core.errors import ArtifactError, MissingExtraError
-from relsearch.core.settings.training_sections import Runtime
+from relsearch.core.settings.config import Runtime
 from relsearch.encoders.model_source import reason
 
 Variant = Literal["fp32", "int8", "fp16", "bf16"]

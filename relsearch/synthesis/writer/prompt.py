@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relsearch.core.errors import ConfigError
 from relsearch.core.files.text_files import prompt_toml
-from relsearch.core.settings.config import first_fault
+from relsearch.core.settings.load import first_fault
 from relsearch.judge.models.prompt import bounded, opening
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 
 from relsearch.core.errors import ConfigError, DataError, RelsearchError
 from relsearch.core.files.text_files import csv_rows, lines, write_text
-from relsearch.core.settings.config import load_config
+from relsearch.core.settings.load import load_config
 from relsearch.core.types import SCALES
 from relsearch.data.collection import load_collection
 from relsearch.data.query_log import read_query_log

@@ -8,7 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from relsearch.core.errors import ConfigError
-from relsearch.core.settings.config import Config, load_config, parse_scale
+from relsearch.core.scale import parse_scale
+from relsearch.core.settings.config import Config
+from relsearch.core.settings.load import load_config
 from relsearch.core.types import SCALES
 
 
@@ -33,18 +35,19 @@ def test_an_empty_file_is_the_default_config(tmp_path: Path) -> None:
         ('[remote]\nurl = "http://me:key@host/v1"', r"remote.url: String should match pattern"),
         ("[pool]\ndepth = 0", r"pool.depth: Input should be greater than or equal to 1"),
         ("[pool\n", "not valid TOML"),
-        ('[augment]\npolicies = ["relabel"]', r"set \[label\] human_irrelevant = true"),
         ('[augment]\npolicies = ["fil"]', r"augment.policies.*'fill'"),
-        ("[augment.weights]\nfill = nan", r"augment.weights.fill: Input should be"),
-        ("[augment.weights]\nfill = -1", r"augment.weights.fill: Input should be greater than or equal to 0"),
-        ("[augment.weights]\nfil = 0.1", r"augment.weights.fil.*'fill'"),
+        ("[augment]\nweight = nan", r"augment.weight: Input should be"),
+        (
+            '[label]\njudge = "reranker"\nwindow_characters = 9',
+            r"relsearch\.toml: \[label\] window_characters: the reranker reads",
+        ),
         ('[collection]\nscale = "²-3:2"', r"\[collection\] scale '²-3:2': use 0-3, 1-4, binary"),
         ('[evaluate]\nmeasures = ["nDCG@10", "P@0"]', r"\[evaluate\] measure 'P@0': 0 as @ is not from 1"),
         ('[evaluate]\nmeasures = ["ndcg_10"]', r"\[evaluate\] measure 'ndcg_10' is not known.*did you mean 'nDCG@10'"),
         ("[evaluate]\nresamples = 1000000000", r"evaluate.resamples: Input should be less than or equal to 10000"),
         ("seed = -1", r"seed: Input should be greater than or equal to 0"),
         ("seed = 4294967296", r"seed: Input should be less than or equal to 4294967295"),
-        ("[export]\nguard_p = 1e-9", r"export.guard_p: Input should be greater than or equal to 0.001"),
+        ("[export]\nquality_gate_p = 1e-9", r"export.quality_gate_p: Input should be greater than or equal to 0.001"),
         ('[collection]\nscale = "0-x"', r"\[collection\] scale '0-x': use 0-3, 1-4, binary"),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_silent_judge_loads_no_base(tuned: tuple[Path, TuneReport], pairs: lis
     judge = card.judge.model_copy(update={"base": str(tmp_path / "nowhere")})
     write_card(tmp_path, card.model_copy(update={"judge": judge, "adapter_checksum": adapter_checksum(tmp_path)}))
     silent = load_judge(tmp_path)
-    known = card.evidence.scores(columns_of(pairs, silent.encoders, card.judge.evidence))
+    known = card.evidence.scores(columns_of(pairs, silent.encoders, card.judge.retrieval_features))
     np.testing.assert_allclose(silent.scores(pairs), CumulativeLink.from_json(card.prior).logits(known), atol=1e-5)
     assert silent.truncated == 0
 

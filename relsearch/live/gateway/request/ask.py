@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from relsearch.core.settings.config import explain
-from relsearch.core.settings.training_sections import Section
+from relsearch.core.settings.load import explain
+from relsearch.core.settings.section import Section
 from relsearch.live.gateway.config import Rules
 from relsearch.live.gateway.json_slices import members, with_members
 from relsearch.live.gateway.refusals import BadAskError
