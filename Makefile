@@ -9,10 +9,10 @@ TORCH := torch==2.13.0
 # The files with tables made from benchmarks/results.
 TABLES := README.md benchmarks/README.md
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench bench-quick clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /  /'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /  /'
 
 demo: .venv/demo.stamp  ## run the whole chain on the packaged demo collection
 	$(BIN)/python -m benchmarks.rerankers.demo
@@ -27,6 +27,9 @@ check: .venv/dev.stamp  ## format, lint, types, import layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-quick: .venv/dev.stamp  ## measure what a change may break (15 minutes), against what was recorded
+	$(BIN)/python -m benchmarks.quick
 
 bench: .venv/dev.stamp  ## measure every table again (hours; the collections are needed)
 	$(BIN)/python -m benchmarks.data.bm25

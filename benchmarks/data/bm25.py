@@ -43,7 +43,7 @@ def main() -> None:
             with _serving(engine) as url:
                 for name in QRELS:
                     for k1, b in PARAMETERS:
-                        found = _measure(engine, name, IndexConfig(k1=k1, b=b, url=url, name=f"bm25-{name}"))
+                        found = measure(engine, name, IndexConfig(k1=k1, b=b, url=url, name=f"bm25-{name}"))
                         key = engine if (k1, b) == PARAMETERS[0] else f"{engine}_k1_{k1}_b_{b}"
                         figures[name][key] = found
                         row = [
@@ -61,7 +61,8 @@ def main() -> None:
     print(table(["collection", "searcher", "k1 b", "NDCG@10", "kept", "R@100", "ms/query", "ref"], sorted(rows)))
 
 
-def _measure(engine: str, name: str, index: IndexConfig) -> dict[str, float]:
+def measure(engine: str, name: str, index: IndexConfig) -> dict[str, float]:
+    """Return NDCG@10, recall and milliseconds a query of one searcher on one collection."""
     collection = FolderCollection(COLLECTIONS / name, trec=False)
     qrels = read_qrels(COLLECTIONS / name / QRELS[name], None)
     judged = set(qrels["query_id"])

@@ -142,7 +142,7 @@ class OwnDomain(Trial):
 
     def trained(self, arm: Arm) -> dict[str, pl.DataFrame]:
         """The runs of the rerankers that never saw the fold that they rerank, by what is mixed in."""
-        folds = [self._fold(number, arm) for number in range(len(self._splits))]
+        folds = [self.fold(number, arm) for number in range(len(self._splits))]
         return {mix: pl.concat(fold[mix] for fold in folds) for mix in MIXES}
 
     @property
@@ -171,7 +171,7 @@ class OwnDomain(Trial):
         """All test queries."""
         return [query for test, _ in self._splits for query in test]
 
-    def _fold(self, number: int, arm: Arm) -> dict[str, pl.DataFrame]:
+    def fold(self, number: int, arm: Arm) -> dict[str, pl.DataFrame]:
         """Train without one fold's queries and rerank them; a fold that was reranked before is read."""
         test, rest = self._splits[number]
         folder = self._folder(number, arm)

@@ -53,7 +53,7 @@ def _runs(name: str, bundle: Path, vectors: Path) -> tuple[pl.DataFrame, dict[st
     """The human grades, and the collection's run in each order."""
     collection, encoder = FolderCollection(COLLECTIONS / name, trec=False), EncoderConfig.model_validate(E5)
     qrels = read_qrels(COLLECTIONS / name / QRELS.get(name, "qrels.tsv"), None)
-    bm25 = _first_stage(name, collection, set(qrels["query_id"]))
+    bm25 = first_stage(name, collection, set(qrels["query_id"]))
     scorer = open_scorer(bundle, kept_documents=bm25["doc_id"].n_unique())
     queries, texts = texts_of(bm25, collection, scorer.manifest.template)
     pairs = [Pair(q, d, queries[q], texts[d]) for q, d in bm25.select("query_id", "doc_id").iter_rows()]
@@ -68,7 +68,8 @@ def _runs(name: str, bundle: Path, vectors: Path) -> tuple[pl.DataFrame, dict[st
     return qrels, runs
 
 
-def _first_stage(name: str, collection: FolderCollection, judged: set[str]) -> pl.DataFrame:
+def first_stage(name: str, collection: FolderCollection, judged: set[str]) -> pl.DataFrame:
+    """Return BM25's top of the judged queries: the published run, else the embedded searcher's."""
     published = COLLECTIONS / name / "runs" / "bm25.trec"
     if published.is_file():
         return read_run(published).filter(pl.col("query_id").is_in(judged), pl.col("rank") <= DEPTH)

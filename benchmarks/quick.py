@@ -1,0 +1,239 @@
+"""The figures that a change of code may break, beside those recorded: `make bench-quick`, 15 minutes on two cores.
+
+`python -m benchmarks.quick [--only PART...] [--record]` prints each figure with the recorded one and exits 1 where one
+is worse by more than its tolerance. A figure is compared with results/quick.json, which --record writes, and with the
+whole benchmark's where that has not recorded it. Speed is compared with that of a processor with the same flags alone.
+Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from benchmarks.deals import SEED
+from benchmarks.folders import COLLECTIONS, use_models
+from benchmarks.record import cpu, record, recorded
+from relsearch.core.text_table import table
+
+MEASURE = "nDCG@10"
+TEST, TRAINED = "trec-dl-2019", "vaswani"
+EVERY_QUERY, TRAINING_STEPS, ODD_INPUTS = 6, 20, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A figure; `tolerance` is how much worse than the recorded one it may be, `sign` is -1 where less is better."""
+
+    name: str
+    value: float
+    tolerance: float
+    sign: int = 1
+    speed: bool = False
+
+    def worse(self, before: float) -> bool:
+        """Whether it is worse than before by more than the tolerance."""
+        return self.sign * (before - self.value) > self.tolerance
+
+
+def main() -> None:
+    """Measure, print, record if asked to; exit 1 where a figure is worse."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--record", action="store_true", help="write results/quick.json, part by part")
+    arguments = parser.parse_args()
+    use_models()
+    rows, worse = [], []
+    for part in arguments.only:
+        started = (time.perf_counter(), time.process_time())
+        with tempfile.TemporaryDirectory() as folder:
+            found = PARTS[part](Path(folder))
+        spent = {"seconds": time.perf_counter() - started[0], "cpu_seconds": time.process_time() - started[1]}
+        print(f"{part}: {spent['seconds']:.0f} s, {spent['cpu_seconds']:.0f} s of processors", flush=True)
+        before = baseline(found)
+        rows += [row(one, before.get(one.name)) for one in found]
+        worse += [one.name for one in found if one.name in before and one.worse(before[one.name])]
+        if arguments.record:
+            _record(part, found, spent)
+    print(table(["figure", "recorded", "now", "difference", "tolerance", ""], rows))
+    if worse:
+        raise SystemExit(f"worse than recorded: {', '.join(worse)}")
+
+
+def row(found: Found, before: float | None) -> list[str]:
+    """Return a figure's line of the table."""
+    shown = [found.name, "" if before is None else f"{before:.4f}", f"{found.value:.4f}"]
+    difference = "" if before is None else f"{found.value - before:+.4f}"
+    verdict = "" if before is None else "WORSE" if found.worse(before) else "ok"
+    return [*shown, difference, f"{found.tolerance:g}", verdict]
+
+
+def baseline(found: list[Found]) -> dict[str, float]:
+    """Return what was recorded of these figures, those of speed on a processor with these flags."""
+    kept = recorded("quick") or {"parts": {}}
+    values = {one["name"]: one for part in kept["parts"].values() for one in part["figures"]}
+    same = kept.get("cpu_flags") == cpu()["cpu_flags"]
+    known = {name: float(one["value"]) for name, one in values.items() if same or not one["speed"]}
+    wanted = {one.name for one in found}
+    return {name: value for name, value in (_whole() | known).items() if name in wanted}
+
+
+def _whole() -> dict[str, float]:
+    """What the whole benchmarks recorded of figures that are measured alike here."""
+    bm25, transfer, values = recorded("bm25") or {}, recorded("transfer"), {}
+    for name, engines in bm25.items():
+        if isinstance(engines, dict) and "embedded" in engines:
+            values[f"BM25, {name}, {MEASURE}"] = float(engines["embedded"]["ndcg10_sources_kept"])
+    if transfer:
+        runs = transfer["collections"][TEST]["runs"]
+        values |= {
+            f"ready reranker, {way}, {TEST}, {MEASURE}": float(runs[run][MEASURE]["mean"])
+            for way, run in (("own scores", "ready"), ("as shipped", "shipped"))
+        }
+    return values | dict.fromkeys(("odd inputs, tracebacks", "odd inputs, files changed"), 0.0)
+
+
+def _record(part: str, found: list[Found], spent: Mapping[str, float]) -> None:
+    kept = (recorded("quick") or {"parts": {}})["parts"]
+    mine = {"figures": [asdict(one) for one in found], **{name: round(each) for name, each in spent.items()}}
+    record("quick", {"parts": {**kept, part: mine}}, seed=SEED)
+
+
+def bm25(folder: Path) -> list[Found]:
+    """BM25 by the embedded searcher on whole collections."""
+    from benchmarks.data.bm25 import QRELS, measure
+    from relsearch.core.settings.config import IndexConfig
+
+    index = IndexConfig(k1=0.9, b=0.4, name=folder.name)
+    return [
+        Found(f"BM25, {name}, {MEASURE}", measure("embedded", name, index)["ndcg10_sources_kept"], 0.0005)
+        for name in QRELS
+    ]
+
+
+def reranker(folder: Path) -> list[Found]:
+    """The ready reranker over BM25's top 100 of TREC DL 2019."""
+    from benchmarks.rerankers.transfer import first_stage
+    from relsearch.data.collection import FolderCollection, texts_of
+    from relsearch.data.trec import read_qrels
+    from relsearch.rerank.families import open_scorer
+    from relsearch.rerank.reorder import rerank_run
+    from relsearch.rerank.reranker import Reranker
+
+    collection, qrels = (
+        FolderCollection(COLLECTIONS / TEST, trec=False),
+        read_qrels(COLLECTIONS / TEST / "qrels.tsv", None),
+    )
+    run = first_stage(TEST, collection, set(qrels["query_id"]))
+    scorer = open_scorer("ready", kept_documents=run["doc_id"].n_unique())
+    queries, texts = texts_of(run, collection, scorer.manifest.template)
+    ways = {"own scores": Reranker(scorer), "as shipped": Reranker(scorer, mix=scorer.manifest.beside)}
+    return [
+        Found(
+            f"ready reranker, {way}, {TEST}, {MEASURE}",
+            _ndcg(qrels, rerank_run(run, queries, texts, each, depth=100)),
+            0.003,
+        )
+        for way, each in ways.items()
+    ]
+
+
+def judge(folder: Path) -> list[Found]:
+    """The ready judge on the whole pools of every sixth query of TREC DL 2019."""
+    from benchmarks.judges.data import SCALE, human_of, labelled
+    from relsearch.judge.judgment_store import judge_all
+    from relsearch.judge.registry import READY, judge_folder
+    from relsearch.judge.tuned import load_judge
+    from relsearch.measure.agreement import agreement
+
+    every = labelled(TEST)
+    part = every.of(set(sorted({pair.query_id for pair in every.pairs})[::EVERY_QUERY]))
+    judged = judge_all(load_judge(judge_folder(READY), keep=folder / "vectors"), part.pairs, folder / "judged")
+    found = agreement(human_of(part), judged, SCALE, resamples=50, seed=SEED).figures()
+    names = {"kappa": "kappa of four grades", "auc": "AUC"}
+    return [Found(f"ready judge, every sixth query, {what}", _value(found[key]), 0.01) for key, what in names.items()]
+
+
+def speed(folder: Path) -> list[Found]:
+    """A cross-encoder in int8 and fp32 against CrossEncoder.predict, 30 documents of 100 tokens."""
+    from benchmarks.rerankers.speed import QUERY, Load, random_head, texts_of_length
+    from benchmarks.rerankers.ways import BUNDLES, FP32, INT8, NAIVE, ours, sentence_transformers
+    from benchmarks.rounds import faster, interleaved
+    from relsearch.exporters.bundle.choose import write_int8
+    from relsearch.exporters.bundle.cross_encoder import write_foreign
+    from relsearch.rerank.runtime.engine import available_cores
+    from relsearch.rerank.runtime.tokenising import PairTokenizer
+
+    model = random_head(folder / "model", max_length=256)
+    write_foreign(str(model), folder / BUNDLES[FP32], max_length=256)
+    write_int8(folder / BUNDLES[FP32], folder / BUNDLES[INT8])
+    reader = PairTokenizer(folder / BUNDLES[FP32] / "tokenizer.json", max_length=256)
+    request = (QUERY, texts_of_length(reader, Load(30, 100)))
+    ways = {NAIVE: sentence_transformers(model, max_length=256)}
+    ways |= {name: ours(folder / BUNDLES[name], workers=available_cores()) for name in (FP32, INT8)}
+    for way in ways.values():
+        way(request)
+    seconds = interleaved({name: partial(way, request) for name, way in ways.items()}, rounds=7)
+    return [
+        Found(
+            f"{name}, times as fast as predict",
+            ratio := faster(seconds[NAIVE], seconds[name])["value"],
+            0.3 * ratio,
+            speed=True,
+        )
+        for name in (FP32, INT8)
+    ]
+
+
+def training(folder: Path) -> list[Found]:
+    """A reranker trained for a few steps on half of a collection's queries, on the other half."""
+    from benchmarks.rerankers.own_collections import own_domain_config
+    from benchmarks.rerankers.own_domain import Arm, OwnDomain
+    from benchmarks.rerankers.trial import of
+
+    trial = OwnDomain(own_domain_config(TRAINED, folder, steps=TRAINING_STEPS), 2, TRAINED)
+    run = trial.fold(0, Arm())["_shipped"]
+    mine = of(set(run["query_id"]))
+    values = {"BM25": trial.first_stage.filter(mine), f"trained for {TRAINING_STEPS} steps": run}
+    qrels = trial.test_labels.filter(mine)
+    return [Found(f"{way}, half of {TRAINED}, {MEASURE}", _ndcg(qrels, each), 0.01) for way, each in values.items()]
+
+
+def odd_inputs(folder: Path) -> list[Found]:
+    """Odd files and arguments on every reader and verb."""
+    from benchmarks.data.odd_inputs import tried
+
+    tally, failed = tried(ODD_INPUTS)
+    counts = {"tracebacks": max(tally["tracebacks"], int(failed)), "files changed": tally["files_changed"]}
+    return [Found(f"odd inputs, {name}", float(count), 0.0, sign=-1) for name, count in counts.items()]
+
+
+def _ndcg(qrels: pl.DataFrame, run: pl.DataFrame) -> float:
+    from relsearch.measure.query_values import query_values
+
+    return float(query_values(qrels, run, [MEASURE])[MEASURE].mean())
+
+
+def _value(figure: Any) -> float:
+    return float(figure.value)
+
+
+PARTS: dict[str, Callable[[Path], list[Found]]] = {
+    "bm25": bm25,
+    "reranker": reranker,
+    "speed": speed,
+    "judge": judge,
+    "training": training,
+    "odd_inputs": odd_inputs,
+}
+
+if __name__ == "__main__":
+    main()
