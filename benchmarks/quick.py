@@ -133,9 +133,9 @@ def reranker(folder: Path) -> list[Found]:
         read_qrels(COLLECTIONS / TEST / "qrels.tsv", None),
     )
     run = first_stage(TEST, collection, set(qrels["query_id"]))
-    scorer = open_scorer("ready", kept_documents=run["doc_id"].n_unique())
+    scorer = open_scorer("ready", cached_documents=run["doc_id"].n_unique())
     queries, texts = texts_of(run, collection, scorer.manifest.template)
-    ways = {"own scores": Reranker(scorer), "as shipped": Reranker(scorer, mix=scorer.manifest.beside)}
+    ways = {"own scores": Reranker(scorer), "as shipped": Reranker(scorer, interpolation=scorer.manifest.interpolation)}
     return [
         Found(
             f"ready reranker, {way}, {TEST}, {MEASURE}",

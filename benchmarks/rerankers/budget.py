@@ -51,13 +51,13 @@ def measure(bundle: Path, folder: Path, *, budgets: Sequence[float], depth: int)
     )
     labelled = set(qrels["query_id"])
     run = read_run(folder / "runs" / "bm25.trec").filter(pl.col("query_id").is_in(labelled), pl.col("rank") <= depth)
-    scorer = open_scorer(bundle, kept_documents=run["doc_id"].n_unique())
+    scorer = open_scorer(bundle, cached_documents=run["doc_id"].n_unique())
     wanted = set(run["doc_id"])
     texts = {doc.doc_id: scorer.render(doc.fields) for doc in collection.documents() if doc.doc_id in wanted}
     queries = {query.query_id: query.text for query in collection.queries()}
     scorer.prepare(list(texts.values()))
     scorer.warm_up()
-    reranker = Reranker(scorer, scorer.template, scorer.manifest.beside)
+    reranker = Reranker(scorer, scorer.template, scorer.manifest.interpolation)
     within = partial(rerank_run_within, run, queries, texts, reranker, depth=depth)
     curve = []
     for budget_ms in budgets:

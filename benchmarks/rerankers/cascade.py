@@ -54,7 +54,7 @@ def main() -> None:
             reranker.prepare(list(texts.values()))
         ways: dict[str, Way] = {ALONE: first.score_pool, EVERY: second.score_pool}
         for size in arguments.sizes:
-            ways[f"both, {size} of them"] = first.with_second(second, size).score_pool
+            ways[f"both, {size} of them"] = first.with_cascade(second, size).score_pool
         runs, seconds = _interleaved(bm25, queries, texts, ways)
     result = compared(qrels, runs)
     print({way: round(1000 * each, 1) for way, each in seconds.items()})

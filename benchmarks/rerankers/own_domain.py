@@ -35,12 +35,12 @@ from relsearch.data.trec import read_qrels
 from relsearch.judge.judgment_store import judge_all
 from relsearch.pipeline.stages.judges import reranker_judge
 from relsearch.rerank.bundle import SHIPPED
-from relsearch.rerank.interpolation import NOTHING, Mix
+from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.scorer import LateScorer
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
 
-MIXES = {"": NOTHING, "_mixed": Mix(0.2), "_shipped": Mix(0.2, 0.3)}
+MIXES = {"": NO_INTERPOLATION, "_mixed": Interpolation(0.2), "_shipped": Interpolation(0.2, 0.3)}
 # Each is tested against the others of its row, paired over queries.
 TESTS = (
     ("cosine", "ready", "trained", "trained_mixed", "trained_shipped"),
@@ -82,7 +82,7 @@ class Once:
 
     def __init__(self, scorer: LateScorer) -> None:
         self._scored = cache(scorer.score)
-        self.pooled_vectors = scorer.pooled_vectors
+        self.mean_vectors = scorer.mean_vectors
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """Return the scorer's own scores."""

@@ -29,7 +29,7 @@ from relsearch.pipeline.artifacts import read_manifest
 from relsearch.pipeline.order import run_all
 from relsearch.pipeline.stages.inputs import Artefacts
 from relsearch.rerank.families import open_model
-from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.interpolation import Interpolation
 
 HUMAN, OPTIMIZED = "human labels only", "optimized"
 # The default comes last: optimize goes on from it.
@@ -119,7 +119,7 @@ class Bench(Trial):
 
     def _run(self, name: str, *model: str) -> pl.DataFrame:
         """The test queries as an arm's model orders them, as shipped; what was reranked before is read."""
-        mix = Mix(self.config.export.first_stage_weight, self.config.export.prf_weight)
+        mix = Interpolation(self.config.export.first_stage_weight, self.config.export.prf_weight)
         return kept_run(
             self._path(name),
             lambda: self.reranked(open_model(Artefacts(self.config.output).path(*model), exact=False), mix),

@@ -53,14 +53,14 @@ def speed(bundle: Path, peer: Path, request: Request, *, threads: int, rounds: i
 def _cold(scorer: LateOnnxScorer, request: Request) -> Floats:
     """The logits with every document read now."""
     (query,) = scorer.encode_queries([request[0]])
-    return scorer.meet(query, scorer.document_vectors(list(request[1])))
+    return scorer.document_logits(query, scorer.document_vectors(list(request[1])))
 
 
 def _stored(scorer: LateOnnxScorer, request: Request) -> Floats:
     """The logits with every document taken from the folder, none from the scorer's cache."""
     (query,) = scorer.encode_queries([request[0]])
     found = scorer.open_store().lookup(request[1])
-    return scorer.meet(query, [found[text] for text in request[1]])
+    return scorer.document_logits(query, [found[text] for text in request[1]])
 
 
 def compression_loss(bundle: Path, collection: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from relsearch.encoders.encoder import load_encoder
 from relsearch.index.registry import build_searcher
 from relsearch.pipeline.stages.runs import reorder
 from relsearch.rerank.families import open_scorer
-from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
 
@@ -54,7 +54,7 @@ def _runs(name: str, bundle: Path, vectors: Path) -> tuple[pl.DataFrame, dict[st
     collection, encoder = FolderCollection(COLLECTIONS / name, trec=False), EncoderConfig.model_validate(E5)
     qrels = read_qrels(COLLECTIONS / name / QRELS.get(name, "qrels.tsv"), None)
     bm25 = first_stage(name, collection, set(qrels["query_id"]))
-    scorer = open_scorer(bundle, kept_documents=bm25["doc_id"].n_unique())
+    scorer = open_scorer(bundle, cached_documents=bm25["doc_id"].n_unique())
     queries, texts = texts_of(bm25, collection, scorer.manifest.template)
     pairs = [Pair(q, d, queries[q], texts[d]) for q, d in bm25.select("query_id", "doc_id").iter_rows()]
     cosines = load_encoder(encoder, keep=vectors).cosines(pairs)
@@ -62,8 +62,12 @@ def _runs(name: str, bundle: Path, vectors: Path) -> tuple[pl.DataFrame, dict[st
         "bm25": bm25,
         "cosine": reorder(bm25, cosines.tolist()),
         "ready": rerank_run(bm25, queries, texts, Reranker(scorer), depth=DEPTH),
-        "mixed": rerank_run(bm25, queries, texts, Reranker(scorer, mix=Mix(scorer.manifest.mix)), depth=DEPTH),
-        "shipped": rerank_run(bm25, queries, texts, Reranker(scorer, mix=scorer.manifest.beside), depth=DEPTH),
+        "mixed": rerank_run(
+            bm25, queries, texts, Reranker(scorer, interpolation=Interpolation(scorer.manifest.mix)), depth=DEPTH
+        ),
+        "shipped": rerank_run(
+            bm25, queries, texts, Reranker(scorer, interpolation=scorer.manifest.interpolation), depth=DEPTH
+        ),
     }
     return qrels, runs
 

@@ -22,7 +22,7 @@ from relsearch.pipeline.order import run_verb
 from relsearch.pipeline.stages.inputs import Artefacts, open_pools
 from relsearch.pipeline.stages.runs import reorder
 from relsearch.pipeline.stages.training import train_on
-from relsearch.rerank.interpolation import NOTHING, Mix
+from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
 from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
 from relsearch.rerank.training.job import TrainReport
@@ -60,10 +60,14 @@ class Trial:
         loaded = load_encoder(encoder, keep=self.vectors)
         return reorder(self.first_stage, loaded.cosines(self._pairs).tolist())
 
-    def reranked(self, scorer: Scorer, mix: Mix = NOTHING, *, queries: Collection[str] | None = None) -> pl.DataFrame:
+    def reranked(
+        self, scorer: Scorer, mix: Interpolation = NO_INTERPOLATION, *, queries: Collection[str] | None = None
+    ) -> pl.DataFrame:
         """Return the first stage, of all test queries or of some, as a scorer orders it."""
         run = self.first_stage if queries is None else self.first_stage.filter(of(queries))
-        return rerank_run(run, self.collected.query_texts, self._texts, Reranker(scorer, mix=mix), depth=DEPTH)
+        return rerank_run(
+            run, self.collected.query_texts, self._texts, Reranker(scorer, interpolation=mix), depth=DEPTH
+        )
 
     def compared(self, runs: Mapping[str, pl.DataFrame]) -> Evaluation:
         """Return NDCG@10 of each run and the tests against the first, and print them."""

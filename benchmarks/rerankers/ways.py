@@ -55,7 +55,7 @@ def write_fewer_bits(folder: Path, collection: str) -> None:
 
 def ours(bundle: Path, *, workers: int) -> Way:
     """A bundle, with the documents' token ids forgotten between calls: every round starts cold."""
-    scorer = OnnxScorer.open(bundle, workers=workers, kept_documents=1)
+    scorer = OnnxScorer.open(bundle, workers=workers, cached_documents=1)
     return lambda request: scorer.logits(*request)
 
 

@@ -126,7 +126,7 @@ def _try(
     try:
         tried.manifest = attempt.write(fp32, folder)
         # Documents that were kept would be read at no cost the second time.
-        reference, candidate = (open_scorer(bundle, kept_documents=0) for bundle in (fp32, folder))
+        reference, candidate = (open_scorer(bundle, cached_documents=0) for bundle in (fp32, folder))
         tried.parity = parity(reference, candidate, lists, graded)
         gate_finite(tried.parity)
         key = speed_key(open_bundle(fp32).manifest, attempt.name, lists)

@@ -36,16 +36,26 @@ UrlOption = Annotated[str, typer.Option(help="The search server, e.g. http://127
 EngineOption = Annotated[str, typer.Option(help="What the server is: elasticsearch or opensearch.")]
 MixOption = Annotated[
     float | None,
-    typer.Option(min=0, help="Weight of the first stage's scores beside the bundle's; by default what it asks for."),
+    typer.Option(min=0, help="Weight of the first stage's scores (score interpolation); default: the bundle's."),
 ]
-FeedbackOption = Annotated[
+PrfOption = Annotated[
     float | None,
-    typer.Option(min=0, help="Weight of likeness to the best candidates; 0 where few documents can be relevant."),
+    typer.Option(
+        "--prf",
+        "--feedback",
+        min=0,
+        help="Weight of pseudo-relevance feedback; 0 where few documents can be relevant. Formerly --feedback.",
+    ),
 ]
-ThenOption = Annotated[
-    Path | None, typer.Option(help="A second bundle, e.g. a cross-encoder, for what the first puts at the head.")
+CascadeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cascade", "--then", help="A second bundle, e.g. a cross-encoder, for the head of the first. Formerly --then."
+    ),
 ]
-ThenWindowOption = Annotated[int, typer.Option(min=1, help="How many candidates --then reranks.")]
+CascadeWindowOption = Annotated[
+    int, typer.Option("--cascade-window", "--then-window", min=1, help="How many candidates --cascade reranks.")
+]
 VectorsOption = Annotated[
     str | None,
     typer.Option(help="Documents that precompute read: a folder, or http://HOST:PORT/INDEX; late interaction."),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import ThenOption, ThenWindowOption, VectorsOption, verb
+from relsearch.cli.app import CascadeOption, CascadeWindowOption, VectorsOption, verb
 
 
 @verb(
@@ -18,8 +18,8 @@ def gateway(
     upstream: Annotated[str, typer.Option(help="The engine: http(s)://HOST:PORT.")],
     bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready, which ships with relsearch.")],
     vectors: VectorsOption = None,
-    then: ThenOption = None,
-    then_window: ThenWindowOption = 20,
+    cascade: CascadeOption = None,
+    cascade_window: CascadeWindowOption = 20,
     config: Annotated[
         Path | None,
         typer.Option("--config", "-c", help="gateway.toml; relsearch config --gateway prints one."),
@@ -49,7 +49,7 @@ def gateway(
     afterwards, into memory and into --vectors. A search that cannot be reranked, or a reranker that fails, costs
     nothing: the engine's own answer comes, marked X-Relsearch: bypassed; with strict the former is an error.
 
-    With --then, a second bundle reranks what the first one puts at the head, within the same budget.
+    With --cascade, a second bundle reranks what the first one puts at the head, within the same budget.
 
     Prometheus reads what became of the searches at /_relsearch/metrics.
 
@@ -77,7 +77,7 @@ def gateway(
     engine = Upstream(upstream, timeout_s=upstream_timeout)
     rules = load_gateway_config(config) if config else GatewayConfig()
     scorers = open_scorers(
-        rules, bundle, vectors=vectors, threads=threads, queued=queued, then=then, then_window=then_window
+        rules, bundle, vectors=vectors, threads=threads, queued=queued, then=cascade, then_window=cascade_window
     )
     for line in prospects(rules, scorers):
         typer.echo(line, err=True)

@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from relsearch.cli.app import (
-    FeedbackOption,
+    CascadeOption,
+    CascadeWindowOption,
     JsonOption,
     MixOption,
-    ThenOption,
-    ThenWindowOption,
+    PrfOption,
     VectorsOption,
     verb,
 )
@@ -22,7 +22,7 @@ from relsearch.cli.app import (
 
 @verb(
     "relsearch rerank bm25.trec --bundle ready --collection my-collection -o reranked.trec",
-    "relsearch rerank bm25.trec --bundle ready --collection my-collection --then cross-encoder -o reranked.trec",
+    "relsearch rerank bm25.trec --bundle ready --collection my-collection --cascade cross-encoder -o reranked.trec",
 )
 def rerank(
     run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run to rerank.")],
@@ -36,14 +36,14 @@ def rerank(
         typer.Option(min=0, help="Milliseconds a query; what is not reached follows in cosine's or the run's order."),
     ] = None,
     mix: MixOption = None,
-    feedback: FeedbackOption = None,
-    then: ThenOption = None,
-    then_window: ThenWindowOption = 20,
+    prf: PrfOption = None,
+    cascade: CascadeOption = None,
+    cascade_window: CascadeWindowOption = 20,
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch.
 
-    With --then, a second bundle reranks what the first one puts at the head; its mix weighs the first one's scores.
+    With --cascade, a second bundle reranks what the first one puts at the head; its mix weighs the first one's scores.
     """
     from relsearch.core.files.outputs import check_output
     from relsearch.data.collection import load_collection, texts_of
@@ -59,10 +59,10 @@ def rerank(
     source = load_collection(collection)
     first = read_run(run_file)
     kept = max(20_000, first["doc_id"].n_unique())
-    reranker = Reranker.open(bundle, vectors=open_vectors(vectors), kept_documents=kept)
-    reranker = reranker.with_weights(mix=mix, feedback=feedback)
-    if then:
-        reranker = reranker.with_second(Reranker.open(then), then_window)
+    reranker = Reranker.open(bundle, vectors=open_vectors(vectors), cached_documents=kept)
+    reranker = reranker.with_weights(mix=mix, prf=prf)
+    if cascade:
+        reranker = reranker.with_cascade(Reranker.open(cascade), cascade_window)
     queries, texts = texts_of(first, source, reranker.template)
     if budget_ms is None:
         run = rerank_run(first, queries, texts, reranker, depth=depth)

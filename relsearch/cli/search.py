@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from relsearch.cli.app import (
+    CascadeOption,
+    CascadeWindowOption,
     EngineOption,
-    FeedbackOption,
     FieldOption,
     JsonOption,
     MixOption,
-    ThenOption,
-    ThenWindowOption,
+    PrfOption,
     UrlOption,
     VectorsOption,
     parse_fields,
@@ -24,7 +24,7 @@ from relsearch.cli.app import (
 )
 
 if TYPE_CHECKING:
-    from relsearch.live.searching import Found, Hit
+    from relsearch.live.searching import Hit, SearchResult
 
 _LONGEST_ID = 24  # keeps room for text within 80 columns
 
@@ -45,9 +45,9 @@ def search(
         float | None, typer.Option(min=0, help="When reranking takes longer, show the engine's order.")
     ] = None,
     mix: MixOption = None,
-    feedback: FeedbackOption = None,
-    then: ThenOption = None,
-    then_window: ThenWindowOption = 20,
+    prf: PrfOption = None,
+    cascade: CascadeOption = None,
+    cascade_window: CascadeWindowOption = 20,
     engine: EngineOption = "elasticsearch",
     as_json: JsonOption = False,
 ) -> None:
@@ -72,16 +72,16 @@ def search(
             window=window,
             budget_ms=budget_ms,
             mix=mix,
-            feedback=feedback,
-            then=then,
-            then_window=then_window,
+            prf=prf,
+            cascade=cascade,
+            cascade_window=cascade_window,
         )
     if found.reason:
         typer.echo(f"not reranked: {found.reason}", err=True)
     typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False) if as_json else found_table(found))
 
 
-def found_table(found: Found) -> str:
+def found_table(found: SearchResult) -> str:
     """Return both ranks of each hit side by side, within 80 columns."""
     from relsearch.core.text_table import table
 

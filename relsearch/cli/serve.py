@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import FeedbackOption, VectorsOption, verb
+from relsearch.cli.app import PrfOption, VectorsOption, verb
 
 
 @verb(
@@ -21,7 +21,7 @@ def serve(
         typer.Option(envvar="RELSEARCH_BUNDLE", help="A bundle that export wrote, or ready."),
     ],
     vectors: VectorsOption = None,
-    feedback: FeedbackOption = None,
+    prf: PrfOption = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65_535, show_default="8000")] = None,
     model: Annotated[
@@ -66,7 +66,7 @@ def serve(
         read_settings(
             bundle=bundle,
             vectors=vectors,
-            feedback=feedback,
+            prf=prf,
             host=host,
             port=port,
             model=model or os.environ.get("RELSEARCH_MODEL") or bundle.resolve().name,

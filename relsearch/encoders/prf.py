@@ -1,7 +1,7 @@
-"""Pseudo-relevance feedback within a query's pool: what the candidates that score best have in common.
+"""Pseudo-relevance feedback (PRF) within a query's pool: likeness to the candidates with the best scores.
 
-Rocchio (1971) moves a query towards documents that are relevant; here those that score best stand for them. A candidate
-never counts for itself, so that one alone, or unlike all others, gains nothing.
+Rocchio (1971) moves a query towards relevant documents; here the best-scored candidates stand for them. Each candidate
+is compared with the others alone, so a single candidate, or one unlike all others, gains nothing.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _SHARPNESS = 2.0
 _LEAST = 1e-6
 
 
-def others_mean(vectors: NDArray[np.floating[Any]], scores: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+def leave_one_out_mean(vectors: NDArray[np.floating[Any]], scores: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Return for each candidate the mean of the others' vectors, the best counting most; shape [n, h].
 
     Vectors are [n, h], scores [n]; both of one query's candidates. A candidate alone has the zero vector.
     """
     rows = np.asarray(vectors, dtype=np.float64)
-    weights = np.exp(_SHARPNESS * standard(scores))
+    weights = np.exp(_SHARPNESS * standardise(scores))
     weights /= weights.sum()
     own = weights[:, None]
     return np.asarray((weights @ rows - own * rows) / np.maximum(1 - own, _LEAST))
 
 
-def standard(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+def standardise(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Return the values with mean 0 and deviation 1, all 0 where they are equal."""
     numbers = np.asarray(values, dtype=np.float64)
     deviation = numbers.std()

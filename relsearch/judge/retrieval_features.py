@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from relsearch.core.settings.config import EncoderConfig, RetrievalFeature
 from relsearch.core.types import Pair, Scale
 from relsearch.encoders.encoder import Encoder
-from relsearch.encoders.prf import others_mean, standard
+from relsearch.encoders.prf import leave_one_out_mean, standardise
 from relsearch.judge.calibration.blend import Blend
 
 Floats = NDArray[np.float64]
@@ -42,7 +42,7 @@ class Similarity:
         feedback, contrast = np.zeros_like(cosine), np.zeros_like(cosine)
         for rows in _pools(pairs):
             pool = texts[rows]
-            best, every = others_mean(pool, cosine[rows]), others_mean(pool, np.zeros(len(rows)))
+            best, every = leave_one_out_mean(pool, cosine[rows]), leave_one_out_mean(pool, np.zeros(len(rows)))
             moved = queries[rows] + best
             feedback[rows] = np.einsum("nd,nd->n", pool, moved) / np.linalg.norm(moved, axis=1)
             contrast[rows] = np.einsum("nd,nd->n", pool, best - every)
@@ -133,5 +133,5 @@ _COLUMNS: dict[RetrievalFeature, Callable[[Similarity], Floats]] = {
     "cosine": lambda pool: pool.cosine,
     "cosine_feedback": lambda pool: pool.feedback,
     "cosine_contrast": lambda pool: pool.contrast,
-    "cosine_z": lambda pool: standard(pool.cosine),
+    "cosine_z": lambda pool: standardise(pool.cosine),
 }

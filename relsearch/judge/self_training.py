@@ -21,7 +21,7 @@ from relsearch.core.types import Judgment, Pair, Scale
 from relsearch.judge.calibration.thresholds import fit_cuts
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.grading import Decision, judgments
-from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.reranker import Reranker
 from relsearch.stats.logistic import Floats, log_odds
 from relsearch.stats.ordinal import CumulativeLink, cut
@@ -52,9 +52,9 @@ class FirstStage:
 class Ranks:
     """A reranker of pools, and how many texts it did not read to the end."""
 
-    def __init__(self, scorer: CountingScorer, first_stage: FirstStage, mix: Mix) -> None:
+    def __init__(self, scorer: CountingScorer, first_stage: FirstStage, mix: Interpolation) -> None:
         self._scorer = scorer
-        self._reranker = Reranker(scorer, mix=mix)
+        self._reranker = Reranker(scorer, interpolation=mix)
         self._first_stage = first_stage
         self.truncated = 0
 

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from relsearch.core.errors import ConfigError, FieldsError, SearchEngineError
 from relsearch.core.template import template_fields
+from relsearch.core.types import StrPath
 from relsearch.index.engine.hits import engine_scores, hit_fields, no_text_error
 from relsearch.index.engine.http import match_body
 from relsearch.rerank.bundle import bundle_folder
@@ -26,11 +28,14 @@ Fields = Mapping[str, str] | Sequence[str] | None
 
 _THREADS = 4
 _SHOWN = 200
+_CASCADE_WINDOW = 20
+_CURRENT = ("vectors", "mix", "prf", "cascade", "cascade_window")
+_FORMER = {"feedback": "prf", "then": "cascade", "then_window": "cascade_window"}
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A document found: the engine's rank (from 1) and score, and the reranker's P(relevant), None where not read."""
+    """A document with the engine's rank (from 1) and score, and the reranker's P(relevant), None if not scored."""
 
     doc_id: str
     index: str
@@ -41,8 +46,8 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Hits, best first. Where `reranked` is False they stand in the engine's order, and `reason` says why."""
+class SearchResult:
+    """Hits, best first, and milliseconds of both steps; unless `reranked`, in the engine's order for the `reason`."""
 
     hits: tuple[Hit, ...]
     reranked: bool
@@ -51,36 +56,50 @@ class Found:
     rerank_ms: float
 
 
+class Policy(TypedDict, total=False):
+    """How a bundle that is given by its name reranks; a Reranker that is open may take all but `vectors`.
+
+    `vectors` is where `relsearch precompute` wrote a late-interaction bundle's document vectors: a folder, or an
+    index's URL. `mix` is the weight of the engine's scores, `prf` that of pseudo-relevance feedback; by default those
+    that the bundle asks for. `cascade` is a second bundle, for the `cascade_window` (20) best hits of the first.
+    `feedback`, `then` and `then_window` are the former names of the last three.
+    """
+
+    vectors: StrPath | None
+    mix: float | None
+    prf: float | None
+    cascade: StrPath | Reranker | None
+    cascade_window: int
+    feedback: float | None
+    then: StrPath | Reranker | None
+    then_window: int
+
+
 def search(
     client: Any,
     index: str,
     query: str,
     *,
-    bundle: Path | str | Reranker,
-    vectors: Path | str | None = None,
+    bundle: StrPath | Reranker,
     fields: Fields = None,
     size: int = 10,
     window: int = 100,
     budget_ms: float | None = None,
-    mix: float | None = None,
-    feedback: float | None = None,
-    then: Path | str | Reranker | None = None,
-    then_window: int = 20,
     engine_query: Mapping[str, Any] | None = None,
-) -> Found:
+    **policy: Unpack[Policy],
+) -> SearchResult:
     """Search by an Elasticsearch or OpenSearch client and rerank its first `window` hits with a bundle.
 
-    `fields` are those the bundle's template names; a mapping gives their paths in the index where these differ,
-    e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match on them. `vectors` says where
-    `relsearch precompute` put what it read with a late-interaction bundle: a folder, or an index's URL. `budget_ms`
-    bounds the reranking; when it is over, or the reranker fails, the engine's order comes back, marked. `mix` is the
-    weight of the engine's scores beside the bundle's, `feedback` that of likeness to the best hits; by default what the
-    bundle asks for. `then` is a second bundle, for the `then_window` hits that the first one puts at the head. The
-    client's own errors pass through. Raise ArtifactError for a broken bundle, ConfigError where the template names none
-    of the fields, where the bundles have two templates, where a weight is below 0, or where vectors are given for a
-    cross-encoder or an opened bundle.
+    `bundle` is a folder, `ready`, or a Reranker that is open. `fields` are those of the bundle's template; a mapping
+    gives their paths in the index, e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match.
+    After `budget_ms`, or where the reranker fails, the result has the engine's order and the reason. `policy` is
+    described at Policy.
+
+    The client's own errors pass through. Raise ArtifactError for a broken bundle; ConfigError where the template has
+    none of the fields, the two bundles' templates differ, a weight is below 0, or vectors are given for a
+    cross-encoder or an opened bundle; TypeError for an unknown keyword.
     """
-    reranker = _opened(bundle, vectors, mix=mix, feedback=feedback, then=then, then_window=then_window)
+    reranker = _opened(bundle, policy)
     plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(client.search(index=index, body=plan.body))
@@ -90,10 +109,10 @@ def search(
     try:
         scores = job() if budget_ms is None else _pool().submit(job).result(budget_ms / 1000)
     except Exception as exc:  # reranking never loses a search, whatever a scorer raises
-        return plan.found(hits, None, _reason(exc, budget_ms), started_s, searched_s)
+        return plan.result(hits, None, _reason(exc, budget_ms), started_s, searched_s)
     finally:
         stop.set()
-    return plan.found(hits, scores, None, started_s, searched_s)
+    return plan.result(hits, scores, None, started_s, searched_s)
 
 
 async def search_async(
@@ -101,22 +120,17 @@ async def search_async(
     index: str,
     query: str,
     *,
-    bundle: Path | str | Reranker,
-    vectors: Path | str | None = None,
+    bundle: StrPath | Reranker,
     fields: Fields = None,
     size: int = 10,
     window: int = 100,
     budget_ms: float | None = None,
-    mix: float | None = None,
-    feedback: float | None = None,
-    then: Path | str | Reranker | None = None,
-    then_window: int = 20,
     engine_query: Mapping[str, Any] | None = None,
-) -> Found:
+    **policy: Unpack[Policy],
+) -> SearchResult:
     """Do as `search` by an asynchronous client; scoring runs in a thread and leaves the event loop free."""
     loop = asyncio.get_running_loop()
-    opening = partial(_opened, bundle, vectors, mix=mix, feedback=feedback, then=then, then_window=then_window)
-    reranker = await loop.run_in_executor(_pool(), opening)
+    reranker = await loop.run_in_executor(_pool(), _opened, bundle, policy)
     plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(await client.search(index=index, body=plan.body))
@@ -126,10 +140,10 @@ async def search_async(
     try:
         scores = await asyncio.wait_for(scoring, None if budget_ms is None else budget_ms / 1000)
     except Exception as exc:  # as above; a cancelled search is no Exception and stays cancelled
-        return plan.found(hits, None, _reason(exc, budget_ms), started_s, searched_s)
+        return plan.result(hits, None, _reason(exc, budget_ms), started_s, searched_s)
     finally:
         stop.set()
-    return plan.found(hits, scores, None, started_s, searched_s)
+    return plan.result(hits, scores, None, started_s, searched_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +169,14 @@ class _Plan:
 
         return self.reranker.score_pool(self.query, texts, engine_scores(hits[: self.window]), between=check)
 
-    def found(
+    def result(
         self,
         hits: Sequence[Mapping[str, Any]],
         scores: list[float] | None,
         reason: str | None,
         started_s: float,
         searched_s: float,
-    ) -> Found:
+    ) -> SearchResult:
         """Return the first `size` hits: the window by score, ties by the engine's rank, then what lies below it."""
         known: list[float | None] = [*(scores or [])]
         known += [None] * (len(hits) - len(known))
@@ -172,7 +186,7 @@ class _Plan:
         ]
         ranked.sort(key=lambda hit: (hit.score is None, -(hit.score or 0.0), hit.engine_rank))
         engine_ms, rerank_ms = 1000 * (searched_s - started_s), 1000 * (time.monotonic() - searched_s)
-        return Found(tuple(ranked[: self.size]), scores is not None, reason, engine_ms, rerank_ms)
+        return SearchResult(tuple(ranked[: self.size]), scores is not None, reason, engine_ms, rerank_ms)
 
 
 def _plan(
@@ -218,20 +232,30 @@ def _reason(exc: Exception, budget_ms: float | None) -> str:
     return f"{type(exc).__name__}: {' '.join(str(exc).split())}"[:_SHOWN]
 
 
-def _opened(
-    bundle: Path | str | Reranker,
-    vectors: Path | str | None,
-    *,
-    mix: float | None,
-    feedback: float | None,
-    then: Path | str | Reranker | None,
-    then_window: int,
-) -> Reranker:
-    reranker = _reranker(bundle, vectors).with_weights(mix=mix, feedback=feedback)
-    return reranker if then is None else reranker.with_second(_reranker(then, None), then_window)
+def _opened(bundle: StrPath | Reranker, policy: Policy) -> Reranker:
+    given = _current_names(policy)
+    reranker = _reranker(bundle, given.pop("vectors", None))
+    cascade, size = given.pop("cascade", None), given.pop("cascade_window", _CASCADE_WINDOW)
+    reranker = reranker.with_weights(mix=given.pop("mix", None), prf=given.pop("prf", None))
+    if given:
+        raise TypeError(f"unexpected keyword {min(given)!r}; known: {', '.join(_CURRENT)}")
+    return reranker if cascade is None else reranker.with_cascade(_reranker(cascade, None), size)
 
 
-def _reranker(bundle: Path | str | Reranker, vectors: Path | str | None) -> Reranker:
+def _current_names(policy: Policy) -> dict[str, Any]:
+    """The policy by its current names; a former one warns, and is an error beside the current one."""
+    given: dict[str, Any] = dict(policy)
+    for former, name in _FORMER.items():
+        if former not in given:
+            continue
+        if name in given:
+            raise TypeError(f"{former} is the former name of {name}; give {name} alone")
+        warnings.warn(f"{former} is now called {name}", DeprecationWarning, stacklevel=4)
+        given[name] = given.pop(former)
+    return given
+
+
+def _reranker(bundle: StrPath | Reranker, vectors: StrPath | None) -> Reranker:
     if isinstance(bundle, Path | str):
         return _open(bundle_folder(bundle).resolve(), None if vectors is None else str(vectors))
     if vectors is not None:
@@ -249,3 +273,11 @@ def _open(folder: Path, vectors: str | None) -> Reranker:
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="relsearch")
+
+
+def __getattr__(name: str) -> object:
+    """Give SearchResult by its former name, Found, with a warning."""
+    if name == "Found":
+        warnings.warn("Found is now called SearchResult", DeprecationWarning, stacklevel=2)
+        return SearchResult
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,7 @@ from relsearch.core.settings.config import Runtime
 from relsearch.core.types import StrPath
 from relsearch.encoders.model_source import model_folder
 from relsearch.rerank.cross.prior import Prior
-from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.runtime.sessions import Variant
@@ -46,15 +46,15 @@ class ManifestBase(BaseModel):
     training_data: str
     template: str
     calibration: Logistic
-    mix: float = Field(0.0, ge=0, description="weight of the first stage's scores beside its own, unless one is given")
-    feedback: float = Field(0.0, ge=0, description="weight of likeness to the best candidates; late interaction only")
+    mix: float = Field(0.0, ge=0, description="weight of the first stage's scores, unless one is given")
+    feedback: float = Field(0.0, ge=0, description="weight of pseudo-relevance feedback; late interaction only")
     figures: Mapping[str, float | int | str | None]
     files: Mapping[str, str] = {}
 
     @property
-    def beside(self) -> Mix:
-        """What it asks for beside its own scores."""
-        return Mix(self.mix, self.feedback)
+    def interpolation(self) -> Interpolation:
+        """The weights of score interpolation that the bundle asks for."""
+        return Interpolation(self.mix, self.feedback)
 
     @property
     def needed(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ class ContentCache(Generic[Value]):
     def __len__(self) -> int:
         return len(self._values)
 
-    def holds(self, texts: Sequence[str]) -> list[bool]:
+    def contains(self, texts: Sequence[str]) -> list[bool]:
         """Tell of each text whether its value is kept."""
         return [text_key(text) in self._values for text in texts]
 

@@ -85,7 +85,7 @@ def read_card(folder: StrPath, kind: type[AnyCard]) -> AnyCard:
         raise ArtifactError(f"{path}: {where}: {error['msg']}; train again") from exc
 
 
-def family_of(folder: StrPath) -> str:
+def read_family(folder: StrPath) -> str:
     """Return the family of a model folder; those of earlier versions are cross-encoders."""
     path = Path(folder) / CARD
     try:

@@ -9,7 +9,7 @@ from relsearch.core.errors import ConfigError
 from relsearch.core.settings.config import EncoderConfig, TrainConfig
 from relsearch.core.types import Scale, StrPath
 from relsearch.rerank.bundle import Bundle, LateManifest, Manifest, ManifestBase, open_bundle
-from relsearch.rerank.card import Card, CardBase, family_of, read_card
+from relsearch.rerank.card import Card, CardBase, read_card, read_family
 from relsearch.rerank.late.store import OpenStore
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def open_card(model: StrPath) -> CardBase:
     """Read a model folder's card, whatever its family."""
     from relsearch.rerank.late.card import LateCard
 
-    return read_card(model, LateCard if family_of(model) == "late" else Card)
+    return read_card(model, LateCard if read_family(model) == "late" else Card)
 
 
 def open_model(model: StrPath, *, exact: bool = True) -> TorchScorer | LateTorchScorer:
@@ -71,25 +71,25 @@ def open_model(model: StrPath, *, exact: bool = True) -> TorchScorer | LateTorch
     from relsearch.rerank.cross.torch_scorer import TorchScorer
     from relsearch.rerank.late.torch_scorer import LateTorchScorer
 
-    return LateTorchScorer.open(model, exact=exact) if family_of(model) == "late" else TorchScorer.open(model)
+    return LateTorchScorer.open(model, exact=exact) if read_family(model) == "late" else TorchScorer.open(model)
 
 
 def open_scorer(
-    bundle: StrPath, *, workers: int | None = None, vectors: OpenStore | None = None, kept_documents: int = 20_000
+    bundle: StrPath, *, workers: int | None = None, vectors: OpenStore | None = None, cached_documents: int = 20_000
 ) -> OnnxScorer | LateOnnxScorer:
     """Open a bundle folder without torch; `vectors` opens what `relsearch precompute` read.
 
     Raise ArtifactError where the bundle is not whole, ConfigError where a cross-encoder is given precomputed vectors.
     """
-    return scorer_of(open_bundle(bundle), workers=workers, vectors=vectors, kept_documents=kept_documents)
+    return make_scorer(open_bundle(bundle), workers=workers, vectors=vectors, cached_documents=cached_documents)
 
 
-def scorer_of(
+def make_scorer(
     opened: Bundle[ManifestBase],
     *,
     workers: int | None = None,
     vectors: OpenStore | None = None,
-    kept_documents: int = 20_000,
+    cached_documents: int = 20_000,
 ) -> OnnxScorer | LateOnnxScorer:
     """Return the scorer of a bundle that is open; raise as open_scorer does."""
     from relsearch.rerank.cross.onnx_scorer import OnnxScorer
@@ -97,10 +97,10 @@ def scorer_of(
 
     if isinstance(opened.manifest, LateManifest):
         late = Bundle(opened.folder, opened.manifest)
-        kept = min(kept_documents, _MOST_KEPT)
-        return LateOnnxScorer(late, workers=workers, vectors=vectors, kept_documents=kept)
+        kept = min(cached_documents, _MOST_KEPT)
+        return LateOnnxScorer(late, workers=workers, vectors=vectors, cached_documents=kept)
     if vectors is not None:
         raise ConfigError(f"{opened.folder}: a cross-encoder reads query and document together; leave out --vectors")
     if not isinstance(opened.manifest, Manifest):
         raise TypeError(f"{type(opened.manifest).__name__} has no scorer")
-    return OnnxScorer(Bundle(opened.folder, opened.manifest), workers=workers, kept_documents=kept_documents)
+    return OnnxScorer(Bundle(opened.folder, opened.manifest), workers=workers, cached_documents=cached_documents)

@@ -10,7 +10,7 @@ import polars as pl
 from relsearch.core import tables
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.protocols import Scorer
-from relsearch.rerank.cross.deadline import Reranked, falling
+from relsearch.rerank.cross.deadline import Reranked, scores_below
 from relsearch.rerank.reranker import Reranker
 
 _Row = tuple[str, str, int, float, str]
@@ -59,11 +59,11 @@ def rerank_run_within(
 ) -> tuple[pl.DataFrame, float]:
     """Return the run reranked within `budget_ms` a query, and the mean number of documents that were reached.
 
-    The others follow in their order. Raise ConfigError where the reranker cannot stop in time, or has a second one.
+    The others follow in their order. Raise ConfigError where the reranker cannot stop in time, or has a cascade.
     """
     scorer = reranker.scorer
-    if not isinstance(scorer, BudgetScorer) or reranker.second:
-        raise ConfigError("--budget-ms stops one bundle's reading; leave out --then, or the budget")
+    if not isinstance(scorer, BudgetScorer) or reranker.cascade:
+        raise ConfigError("--budget-ms stops one bundle's reading; leave out --cascade, or the budget")
     reached: list[int] = []
 
     def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
@@ -72,7 +72,7 @@ def rerank_run_within(
         places, below = found.order[: found.reached], found.order[found.reached :]
         read, stage = [texts[place] for place in places], [first_stage[place] for place in places]
         best, scores = _best_first(places, reranker.combine(query, read, found.scores[: found.reached], stage))
-        return [*best, *below], [*scores, *falling(min(scores, default=1.0), len(below))]
+        return [*best, *below], [*scores, *scores_below(min(scores, default=1.0), len(below))]
 
     return _table(run, queries, documents, order, depth=depth), sum(reached) / max(len(reached), 1)
 
@@ -115,6 +115,6 @@ def _rerank(
         queries[query_id], [documents[doc_id] for doc_id in head], candidates["score"][:depth].to_list()
     )
     placed = [(head[place], score) for place, score in zip(best_first, scores, strict=True)]
-    placed += zip(tail, falling(min(scores, default=1.0), len(tail)), strict=True)
+    placed += zip(tail, scores_below(min(scores, default=1.0), len(tail)), strict=True)
     for rank, (doc_id, score) in enumerate(placed, start=1):
         yield query_id, doc_id, rank, score, "rerank"

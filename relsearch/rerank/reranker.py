@@ -1,4 +1,4 @@
-"""A reranker: a scorer, and what counts beside its own scores. All surfaces ask it for the scores of a pool."""
+"""A reranker: a scorer with its policy, score interpolation and a cascade. All surfaces score pools through it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from relsearch.core.protocols import Scorer
 from relsearch.core.template import DEFAULT_TEMPLATE, render
 from relsearch.core.types import StrPath
 from relsearch.rerank.bundle import Bundle, ManifestBase, open_bundle
-from relsearch.rerank.cascade import Second
-from relsearch.rerank.interpolation import NOTHING, Mix, mixed, vectors_of
+from relsearch.rerank.cascade import Cascade
+from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation, prf_vectors
 from relsearch.rerank.late.store import OpenStore
 
 _TEXTS_A_CALL = 32  # between two calls a search that is over its budget stops
@@ -21,27 +21,28 @@ _TEXTS_A_CALL = 32  # between two calls a search that is over its budget stops
 
 @runtime_checkable
 class Preparing(Protocol):
-    """A scorer that keeps what it read of documents."""
+    """A scorer that caches encoded documents."""
 
     def prepare(self, texts: Sequence[str]) -> None:
-        """Read documents before they are asked for."""
+        """Encode documents before they are scored."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Reranker:
-    """Scores the candidates of one query together; raise ConfigError for feedback from a cross-encoder.
+    """Scores the candidates of one query together.
 
-    `mix` weighs the first stage's scores and likeness to the best candidates; `second` reads the head again.
+    `interpolation` weighs the first stage's scores and PRF; `cascade` rescores the head. Raise ConfigError where a
+    cross-encoder is to use PRF.
     """
 
     scorer: Scorer
     template: str = DEFAULT_TEMPLATE
-    mix: Mix = NOTHING
-    second: Second | None = None
+    interpolation: Interpolation = NO_INTERPOLATION
+    cascade: Cascade | None = None
 
     def __post_init__(self) -> None:
-        vectors_of(self.scorer, (), self.mix)
+        prf_vectors(self.scorer, (), self.interpolation)
 
     @classmethod
     def open(
@@ -50,11 +51,11 @@ class Reranker:
         *,
         vectors: OpenStore | None = None,
         workers: int | None = None,
-        kept_documents: int = 20_000,
+        cached_documents: int = 20_000,
     ) -> Reranker:
         """Open a bundle by its folder, or `ready`, with the weights that it asks for; raise as open_scorer does."""
         opened = open_bundle(bundle)
-        return cls.from_bundle(opened, vectors=vectors, workers=workers, kept_documents=kept_documents)
+        return cls.from_bundle(opened, vectors=vectors, workers=workers, cached_documents=cached_documents)
 
     @classmethod
     def from_bundle(
@@ -63,36 +64,36 @@ class Reranker:
         *,
         vectors: OpenStore | None = None,
         workers: int | None = None,
-        kept_documents: int = 20_000,
+        cached_documents: int = 20_000,
     ) -> Reranker:
         """Return the reranker of a bundle that is open; raise as open_scorer does."""
-        from relsearch.rerank.families import scorer_of
+        from relsearch.rerank.families import make_scorer
 
-        scorer = scorer_of(opened, workers=workers, vectors=vectors, kept_documents=kept_documents)
-        return cls(scorer, opened.manifest.template, opened.manifest.beside)
+        scorer = make_scorer(opened, workers=workers, vectors=vectors, cached_documents=cached_documents)
+        return cls(scorer, opened.manifest.template, opened.manifest.interpolation)
 
-    def with_weights(self, *, mix: float | None = None, feedback: float | None = None) -> Reranker:
-        """Return the same with other weights where one is given."""
-        return replace(self, mix=self.mix.but(first_stage=mix, feedback=feedback))
+    def with_weights(self, *, mix: float | None = None, prf: float | None = None) -> Reranker:
+        """Return the same with another weight of the first stage's scores, or of PRF, where one is given."""
+        return replace(self, interpolation=self.interpolation.replace(first_stage=mix, prf=prf))
 
-    def with_second(self, second: Reranker, window: int) -> Reranker:
-        """Return the same with a second one for the `window` candidates at the head; this one's scores are its first.
+    def with_cascade(self, second: Reranker, window: int) -> Reranker:
+        """Return the same with a second reranker for its best `window` candidates.
 
-        Raise ConfigError where the second one reads documents in another way.
+        The second one takes this one's scores for the first stage's. Raise ConfigError where its template is another.
         """
         if second.template != self.template:
             raise ConfigError(
-                f"then: this bundle reads documents as {second.template!r}, the first one as {self.template!r}; "
+                f"cascade: this bundle reads documents as {second.template!r}, the first one as {self.template!r}; "
                 "export both alike"
             )
-        return replace(self, second=Second(second.score_pool, window))
+        return replace(self, cascade=Cascade(second.score_pool, window))
 
     def render(self, fields: Mapping[str, str]) -> str:
         """Render a document's fields to the text that is scored."""
         return render(fields, self.template)
 
     def prepare(self, texts: Sequence[str]) -> None:
-        """Read documents before they are asked for, as at indexing time, where the scorer can."""
+        """Encode documents before they are scored, as at indexing time, where the scorer can."""
         if isinstance(self.scorer, Preparing):
             self.scorer.prepare(texts)
 
@@ -104,22 +105,24 @@ class Reranker:
         *,
         between: Callable[[], object] | None = None,
     ) -> list[float]:
-        """Return P(relevant) of each of a query's candidates, beside each other, strictly inside (0, 1).
+        """Return P(relevant) of each of a query's candidates, strictly inside (0, 1); each depends on the whole pool.
 
-        `first_stage` has the search's score of each; without it they weigh nothing. `between` is called between parts,
-        and may raise to stop. Raise ModelError where the scorer gives too few scores, or some that are not finite.
+        `first_stage` has the first stage's score of each candidate; without it that weight has no effect. `between` is
+        called between batches and may raise to stop. Raise ModelError where the scorer returns another number of
+        scores, or one that is not finite.
         """
         return self.combine(query, texts, self._scores(query, texts, between), first_stage)
 
     def combine(
         self, query: str, texts: Sequence[str], scores: Sequence[float], first_stage: Sequence[float] | None = None
     ) -> list[float]:
-        """Return what score_pool does, of the scorer's own scores of a query's candidates."""
+        """Return what score_pool returns, given the scorer's own scores of a query's candidates."""
         if len(scores) != len(texts) or not all(map(math.isfinite, scores)):
             raise ModelError(f"the reranker gave {len(scores)} scores for {len(texts)} texts, or one not finite")
         stage = [0.0] * len(texts) if first_stage is None else first_stage
-        found = mixed(scores, stage, self.mix, vectors=vectors_of(self.scorer, texts, self.mix))
-        return self.second.rescored(query, texts, found) if self.second else found
+        vectors = prf_vectors(self.scorer, texts, self.interpolation)
+        found = self.interpolation.interpolate(scores, stage, vectors=vectors)
+        return self.cascade.rescore(query, texts, found) if self.cascade else found
 
     def _scores(self, query: str, texts: Sequence[str], between: Callable[[], object] | None) -> list[float]:
         if between is None:

@@ -11,7 +11,7 @@ from relsearch.core.errors import DataError
 from relsearch.core.tables import CANDIDATES
 from relsearch.core.types import SCALES, Pair
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
-from relsearch.rerank.interpolation import NOTHING, Mix
+from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
 from tests.rerank.fake_scorer import OverlapScorer
 
 QUERY = "deep sea tides"
@@ -35,7 +35,7 @@ class CountingScorer(OverlapScorer):
         return sum(len(text.split()) > 1 for text in texts)
 
 
-def judge_with(mix: Mix, *, pairs: Sequence[Pair] = PAIRS, about: str = "this one") -> RerankerJudge:
+def judge_with(mix: Interpolation, *, pairs: Sequence[Pair] = PAIRS, about: str = "this one") -> RerankerJudge:
     """A judge whose thresholds are fitted on the pairs' own grades."""
     ranks = Ranks(CountingScorer(), FirstStage(RUN), mix)
     grades = [GRADES[pair.doc_id] for pair in pairs]
@@ -44,7 +44,7 @@ def judge_with(mix: Mix, *, pairs: Sequence[Pair] = PAIRS, about: str = "this on
 
 def test_it_grades_by_its_scores() -> None:
     """A better score is at least as good a grade, and the probabilities say so too; order changes nothing."""
-    judge = judge_with(NOTHING)
+    judge = judge_with(NO_INTERPOLATION)
     found = list(judge.judge(PAIRS))
     assert [one.grade for one in found] == [GRADES[pair.doc_id] for pair in PAIRS]
     expected = [one.expected or 0.0 for one in found[:4]]
@@ -55,7 +55,7 @@ def test_it_grades_by_its_scores() -> None:
 
 def test_the_searchs_scores_count() -> None:
     """With weight enough the search's favourite is graded best; what the search did not find counts as its lowest."""
-    found = {(one.query_id, one.doc_id): one.expected or 0.0 for one in judge_with(Mix(9.0)).judge(PAIRS)}
+    found = {(one.query_id, one.doc_id): one.expected or 0.0 for one in judge_with(Interpolation(9.0)).judge(PAIRS)}
     assert max((doc for doc in TEXTS), key=lambda doc: found["q1", doc]) == "e"
     assert FirstStage(RUN).scores([pair for pair in PAIRS if pair.query_id == "q2"]) == [8.0, 8.0, 8.0, 8.0, 9.0]
     assert FirstStage(RUN).scores([Pair("q3", "a", QUERY, "sea")]) == [0.0]
@@ -63,7 +63,7 @@ def test_the_searchs_scores_count() -> None:
 
 def test_what_it_does_not_read_is_counted() -> None:
     """Each text that the scorer cuts counts, those of fitting not."""
-    judge = judge_with(NOTHING)
+    judge = judge_with(NO_INTERPOLATION)
     before = judge.truncated
     list(judge.judge(PAIRS[:5]))
     assert judge.truncated - before == 3
@@ -71,12 +71,12 @@ def test_what_it_does_not_read_is_counted() -> None:
 
 def test_labels_are_known_by_what_made_them() -> None:
     """Another reranker or other weights beside it give another fingerprint; the same give the same."""
-    assert judge_with(NOTHING).fingerprint == judge_with(NOTHING).fingerprint
-    assert judge_with(NOTHING).fingerprint != judge_with(NOTHING, about="another").fingerprint
+    assert judge_with(NO_INTERPOLATION).fingerprint == judge_with(NO_INTERPOLATION).fingerprint
+    assert judge_with(NO_INTERPOLATION).fingerprint != judge_with(NO_INTERPOLATION, about="another").fingerprint
 
 
 def test_it_needs_held_out_labels() -> None:
     """Without any there are no thresholds."""
-    ranks = Ranks(CountingScorer(), FirstStage(RUN), NOTHING)
+    ranks = Ranks(CountingScorer(), FirstStage(RUN), NO_INTERPOLATION)
     with pytest.raises(DataError, match="no held-out pair"):
         RerankerJudge.fit(ranks, PAIRS, [None] * 10, scale=SCALES["0-3"], aim="kappa", seed=1, about="")

@@ -19,8 +19,9 @@ import relsearch
 from relsearch.core.errors import ArtifactError, ConfigError
 from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.index.engine.vector_index import open_vectors
-from relsearch.live.searching import Found
-from relsearch.rerank.interpolation import NOTHING, Mix
+from relsearch.live import searching
+from relsearch.live.searching import SearchResult
+from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.reranker import Reranker
 
@@ -67,31 +68,33 @@ class Scored:
         return self.scores(query, texts)
 
 
-def reranker(scores: Score = longer_is_better, *, template: str = DEFAULT_TEMPLATE, mix: Mix = NOTHING) -> Reranker:
+def reranker(
+    scores: Score = longer_is_better, *, template: str = DEFAULT_TEMPLATE, mix: Interpolation = NO_INTERPOLATION
+) -> Reranker:
     """An opened bundle that scores by a function."""
     return Reranker(Scored(scores), template, mix)
 
 
-def _sync(texts: Sequence[str], bundle: Reranker, **options: Any) -> Found:
+def _sync(texts: Sequence[str], bundle: Reranker, **options: Any) -> SearchResult:
     return relsearch.search(Engine(texts), "docs", "tea", bundle=bundle, **options)
 
 
-def _async(texts: Sequence[str], bundle: Reranker, **options: Any) -> Found:
+def _async(texts: Sequence[str], bundle: Reranker, **options: Any) -> SearchResult:
     return asyncio.run(relsearch.search_async(AsyncEngine(texts), "docs", "tea", bundle=bundle, **options))
 
 
 @pytest.fixture(params=[_sync, _async], ids=["sync", "async"])
-def search(request: pytest.FixtureRequest) -> Callable[..., Found]:
+def search(request: pytest.FixtureRequest) -> Callable[..., SearchResult]:
     """Both ways to search."""
-    way: Callable[..., Found] = request.param
+    way: Callable[..., SearchResult] = request.param
     return way
 
 
-def _ids(found: Found) -> list[str]:
+def _ids(found: SearchResult) -> list[str]:
     return [hit.doc_id for hit in found.hits]
 
 
-def test_hits_follow_the_reranker_and_keep_the_engine_rank(search: Callable[..., Found]) -> None:
+def test_hits_follow_the_reranker_and_keep_the_engine_rank(search: Callable[..., SearchResult]) -> None:
     """Each hit says where the engine had it and what both thought of it."""
     found = search(TEXTS, reranker())
     assert found.reranked
@@ -105,49 +108,75 @@ def test_hits_follow_the_reranker_and_keep_the_engine_rank(search: Callable[...,
     assert [hit.score for hit in found.hits] == sorted((hit.score or 0 for hit in found.hits), reverse=True)
 
 
-def test_what_lies_below_the_window_follows_in_the_engine_order(search: Callable[..., Found]) -> None:
+def test_what_lies_below_the_window_follows_in_the_engine_order(search: Callable[..., SearchResult]) -> None:
     """It has no score of the reranker's."""
     found = search(TEXTS, reranker(), window=2)
     assert _ids(found) == ["d1", "d0", "d2", "d3"]
     assert [hit.score is None for hit in found.hits] == [False, False, True, True]
 
 
-def test_the_engines_scores_can_be_mixed_in(search: Callable[..., Found]) -> None:
+def test_the_engines_scores_can_be_mixed_in(search: Callable[..., SearchResult]) -> None:
     """With enough weight its order comes back, and the window's hits keep a score."""
     found = search(TEXTS, reranker(), mix=100.0)
     assert _ids(found) == ["d0", "d1", "d2", "d3"]
     assert found.reranked
 
 
-def test_a_second_bundle_reranks_the_head(search: Callable[..., Found]) -> None:
+def test_a_second_bundle_reranks_the_head(search: Callable[..., SearchResult]) -> None:
     """It orders what the first one puts there; one that renders otherwise is refused, one that fails loses nothing."""
     second = reranker(scores=lambda _, texts: [1 / (1 + len(text)) for text in texts])
-    found = search(TEXTS, reranker(), then=second, then_window=2)
+    found = search(TEXTS, reranker(), cascade=second, cascade_window=2)
     assert _ids(found) == ["d1", "d2", "d3", "d0"]
-    assert _ids(search(TEXTS, reranker(), then=reranker(scores=_broken))) == ["d0", "d1", "d2", "d3"]
+    assert _ids(search(TEXTS, reranker(), cascade=reranker(scores=_broken))) == ["d0", "d1", "d2", "d3"]
     with pytest.raises(ConfigError, match="export both alike"):
-        search(TEXTS, reranker(), then=reranker(template="{title}"))
+        search(TEXTS, reranker(), cascade=reranker(template="{title}"))
+
+
+def test_former_keywords_work_and_warn(search: Callable[..., SearchResult]) -> None:
+    """For one release; beside the current name, or unknown, a keyword is refused."""
+    second = reranker(scores=lambda _, texts: [1 / (1 + len(text)) for text in texts])
+    with pytest.warns(DeprecationWarning, match="is now called cascade") as said:
+        found = search(TEXTS, reranker(), then=second, then_window=2)
+    assert {str(each.message) for each in said} == {
+        "then is now called cascade",
+        "then_window is now called cascade_window",
+    }
+    assert _ids(found) == _ids(search(TEXTS, reranker(), cascade=second, cascade_window=2))
+    with pytest.warns(DeprecationWarning, match="feedback is now called prf"):
+        search(TEXTS, reranker(), feedback=0.0)
+    with pytest.raises(TypeError, match="give prf alone"):
+        search(TEXTS, reranker(), feedback=0.0, prf=0.0)
+    with pytest.raises(TypeError, match="unexpected keyword 'weight'; known: vectors, mix, prf"):
+        search(TEXTS, reranker(), weight=1)
+
+
+def test_the_result_has_its_former_name() -> None:
+    """For one release, with a warning."""
+    with pytest.warns(DeprecationWarning, match="now called SearchResult"):
+        assert searching.Found is SearchResult
+    with pytest.raises(AttributeError, match="no attribute 'Lost'"):
+        _ = searching.Lost
 
 
 def _broken(query: str, texts: Sequence[str]) -> list[float]:
     raise RuntimeError(query)
 
 
-def test_a_bundle_says_how_much_the_engines_scores_weigh(search: Callable[..., Found]) -> None:
+def test_a_bundle_says_how_much_the_engines_scores_weigh(search: Callable[..., SearchResult]) -> None:
     """Unless the caller does."""
-    bundle = reranker(mix=Mix(100.0))
+    bundle = reranker(mix=Interpolation(100.0))
     assert _ids(search(TEXTS, bundle)) == ["d0", "d1", "d2", "d3"]
     assert _ids(search(TEXTS, bundle, mix=0)) == _ids(search(TEXTS, reranker()))
 
 
 @pytest.mark.parametrize("mix", [-0.1, float("nan"), float("inf")])
-def test_a_weight_that_is_none_is_refused(search: Callable[..., Found], mix: float) -> None:
+def test_a_weight_that_is_none_is_refused(search: Callable[..., SearchResult], mix: float) -> None:
     """Before the engine is asked anything."""
     with pytest.raises(ConfigError, match=r"mix .* give a weight of 0 or more"):
         search(TEXTS, reranker(), mix=mix)
 
 
-def test_the_best_of_the_window_are_returned(search: Callable[..., Found]) -> None:
+def test_the_best_of_the_window_are_returned(search: Callable[..., SearchResult]) -> None:
     """`size` cuts after reranking."""
     assert _ids(search(TEXTS, reranker(), size=1)) == ["d2"]
 
@@ -160,7 +189,7 @@ def test_the_best_of_the_window_are_returned(search: Callable[..., Found]) -> No
         (lambda query, texts: [float("nan")] * len(texts), "or one not finite"),
     ],
 )
-def test_a_failing_reranker_loses_no_search(search: Callable[..., Found], scores: Score, reason: str) -> None:
+def test_a_failing_reranker_loses_no_search(search: Callable[..., SearchResult], scores: Score, reason: str) -> None:
     """The engine's order comes back, marked with the reason."""
     found = search(TEXTS, reranker(scores))
     assert not found.reranked
@@ -169,7 +198,7 @@ def test_a_failing_reranker_loses_no_search(search: Callable[..., Found], scores
     assert {hit.score for hit in found.hits} == {None}
 
 
-def test_a_slow_reranker_is_left_behind_at_the_budget(search: Callable[..., Found]) -> None:
+def test_a_slow_reranker_is_left_behind_at_the_budget(search: Callable[..., SearchResult]) -> None:
     """The engine's order comes back in time, and scoring stops soon after instead of finishing all texts."""
     calls: list[int] = []
 
@@ -186,7 +215,7 @@ def test_a_slow_reranker_is_left_behind_at_the_budget(search: Callable[..., Foun
     assert len(calls) <= 1
 
 
-def test_within_the_budget_the_result_is_the_same(search: Callable[..., Found]) -> None:
+def test_within_the_budget_the_result_is_the_same(search: Callable[..., SearchResult]) -> None:
     """A budget that suffices changes nothing."""
     assert _ids(search(TEXTS, reranker(), budget_ms=30_000)) == _ids(search(TEXTS, reranker()))
 
@@ -214,14 +243,14 @@ def test_fields_that_the_bundle_does_not_read_are_refused() -> None:
         relsearch.search(Engine(TEXTS), "docs", "tea", bundle=reranker(), fields=["body"])
 
 
-def test_hits_without_any_text_are_not_reranked(search: Callable[..., Found]) -> None:
+def test_hits_without_any_text_are_not_reranked(search: Callable[..., SearchResult]) -> None:
     """Scores of empty texts would be noise."""
     found = search(TEXTS, reranker(), fields={"text": "body"})
     assert not found.reranked
     assert "the hits have no text in body" in str(found.reason)
 
 
-def test_nothing_found_is_no_failure(search: Callable[..., Found]) -> None:
+def test_nothing_found_is_no_failure(search: Callable[..., SearchResult]) -> None:
     """An empty result stays empty."""
     assert search([], reranker()).hits == ()
     assert search([], reranker()).reason is None

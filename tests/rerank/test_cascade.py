@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch.core.errors import ConfigError
-from relsearch.rerank.cascade import Second
-from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.cascade import Cascade
+from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
 from tests.rerank.test_reorder import LengthScorer, run_of
@@ -30,12 +30,14 @@ def _ranked(scores: Sequence[float]) -> list[str]:
 )
 def test_the_head_alone_is_read_again(size: int, order: list[str]) -> None:
     """What the first one put below it follows in its order, whatever its own scores were."""
-    assert _ranked(Second(Reranker(LengthScorer()).score_pool, size).rescored("q", TEXTS, FIRST)) == order
+    assert _ranked(Cascade(Reranker(LengthScorer()).score_pool, size).rescore("q", TEXTS, FIRST)) == order
 
 
 def test_the_first_one_s_scores_can_be_mixed_in() -> None:
     """With enough weight its order comes back."""
-    assert _ranked(Second(Reranker(LengthScorer(), mix=Mix(9.0)).score_pool, 3).rescored("q", TEXTS, FIRST)) == [
+    assert _ranked(
+        Cascade(Reranker(LengthScorer(), interpolation=Interpolation(9.0)).score_pool, 3).rescore("q", TEXTS, FIRST)
+    ) == [
         "a",
         "cc",
         "ddd",
@@ -47,7 +49,7 @@ def test_the_first_one_s_scores_can_be_mixed_in() -> None:
 def test_no_candidate_is_lost(first: list[float], size: int) -> None:
     """Each text has one score inside (0, 1), and all of the head stand above all below it."""
     texts = [f"{place}" * (1 + place % 3) for place in range(len(first))]
-    scores = Second(Reranker(LengthScorer()).score_pool, size).rescored("q", texts, first)
+    scores = Cascade(Reranker(LengthScorer()).score_pool, size).rescore("q", texts, first)
     assert all(0 < score < 1 for score in scores)
     order = sorted(range(len(first)), key=lambda place: (-first[place], place))
     head, below = order[:size], order[size:]
@@ -62,7 +64,7 @@ def test_a_run_is_reranked_in_two_steps() -> None:
         def score(self, query: str, texts: Sequence[str]) -> list[float]:
             return [1 / (1 + len(text)) for text in texts]
 
-    both = Reranker(LengthScorer()).with_second(Reranker(Shortest()), 2)
+    both = Reranker(LengthScorer()).with_cascade(Reranker(Shortest()), 2)
     run = rerank_run(run_of(*texts), {"q": "x"}, texts, both, depth=4)
     assert run["doc_id"].to_list() == ["c", "b", "a", "d"]
     assert run["score"].is_sorted(descending=True)
@@ -71,6 +73,6 @@ def test_a_run_is_reranked_in_two_steps() -> None:
 def test_bundles_that_read_documents_in_two_ways_are_refused(tiny_bundles: dict[str, Path]) -> None:
     """The texts are rendered once, as the first one reads them."""
     second = Reranker.open(tiny_bundles["int8"])
-    assert len(Reranker(LengthScorer()).with_second(second, 2).score_pool("q", TEXTS, FIRST)) == len(TEXTS)
+    assert len(Reranker(LengthScorer()).with_cascade(second, 2).score_pool("q", TEXTS, FIRST)) == len(TEXTS)
     with pytest.raises(ConfigError, match=r"'\{title\}'"):
-        Reranker(LengthScorer(), "{title}").with_second(second, 2)
+        Reranker(LengthScorer(), "{title}").with_cascade(second, 2)

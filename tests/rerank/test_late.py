@@ -15,13 +15,13 @@ from relsearch.core.settings.config import EncoderConfig, ExportConfig, TrainCon
 from relsearch.core.tables import CANDIDATES
 from relsearch.core.types import SCALES, Document, Query
 from relsearch.encoders.encoder import load_encoder
-from relsearch.encoders.prf import others_mean
+from relsearch.encoders.prf import leave_one_out_mean
 from relsearch.exporters.bundle.late_interaction import export_late
 from relsearch.exporters.bundle.onnx import Labelled
 from relsearch.pipeline.standalone.precompute import precompute
 from relsearch.rerank.card import read_card
 from relsearch.rerank.families import open_card, open_model, open_scorer
-from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.late import model as late
 from relsearch.rerank.late import torch_scorer
 from relsearch.rerank.late.card import LateCard
@@ -130,7 +130,7 @@ def test_export_holds_int8_to_the_gate(
     report = export_late(late_model, tmp_path / "bundle", labelled=labelled, config=ExportConfig(force=True))
     assert report.variant == "int8"
     assert 0 < open_scorer(tmp_path / "bundle").score("sea", ["the sea"])[0] < 1
-    assert open_scorer(tmp_path / "bundle").manifest.beside == Mix(0.2, 0.3)
+    assert open_scorer(tmp_path / "bundle").manifest.interpolation == Interpolation(0.2, 0.3)
 
 
 def test_maxsim_is_the_mean_of_the_largest_products() -> None:
@@ -200,19 +200,19 @@ def test_the_trained_model_is_an_encoder_too(late_model: Path) -> None:
 def test_a_bundle_asks_for_feedback(late_bundle: Path) -> None:
     """Late interaction has the vectors that it takes: the order follows what the best candidates have in common."""
     scorer = LateOnnxScorer.open(late_bundle)
-    found = rerank_run(_RUN, {"q": "sea"}, _BY_ID, Reranker(scorer, mix=Mix(feedback=50.0)), depth=9)
+    found = rerank_run(_RUN, {"q": "sea"}, _BY_ID, Reranker(scorer, interpolation=Interpolation(prf=50.0)), depth=9)
     scores = np.array(scorer.score("sea", TEXTS))
-    logits, vectors = np.log(scores / (1 - scores)), scorer.pooled_vectors(TEXTS)
-    likeness = np.einsum("nh,nh->n", vectors, others_mean(vectors, logits))
+    logits, vectors = np.log(scores / (1 - scores)), scorer.mean_vectors(TEXTS)
+    likeness = np.einsum("nh,nh->n", vectors, leave_one_out_mean(vectors, logits))
     assert found["doc_id"].to_list() == [str(place) for place in np.argsort(-likeness)]
-    assert scorer.manifest.beside == Mix(0.0, 0.0)
+    assert scorer.manifest.interpolation == Interpolation(0.0, 0.0)
 
 
 def test_a_budget_keeps_what_is_mixed_in(late_bundle: Path) -> None:
     """With time for all, a budget changes nothing; with none, the run's order stands, whatever is mixed in."""
 
     def opened() -> Reranker:
-        return Reranker(LateOnnxScorer.open(late_bundle), mix=Mix(0.2, 0.3))
+        return Reranker(LateOnnxScorer.open(late_bundle), interpolation=Interpolation(0.2, 0.3))
 
     within = partial(rerank_run_within, _RUN, {"q": "sea"}, _BY_ID, depth=9)
     whole, reached = within(opened(), budget_ms=60_000)

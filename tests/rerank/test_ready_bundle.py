@@ -8,7 +8,7 @@ import pytest
 
 from relsearch.rerank.bundle import SHIPPED, bundle_folder, open_bundle
 from relsearch.rerank.families import open_scorer
-from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.interpolation import Interpolation
 
 
 def test_it_is_named_ready() -> None:
@@ -34,7 +34,7 @@ def test_it_travels_with_the_package() -> None:
 
 def test_what_it_asks_for_beside_its_scores() -> None:
     """Weights that were chosen on no collection of benchmarks/results/transfer.json."""
-    assert open_bundle("ready").manifest.beside == Mix(0.2, 0.3)
+    assert open_bundle("ready").manifest.interpolation == Interpolation(0.2, 0.3)
 
 
 def test_it_finds_the_answer() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from relsearch.core import tables
 from relsearch.core.errors import DataError, ModelError
-from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
 
@@ -56,7 +56,9 @@ def test_the_runs_own_scores_can_be_mixed_in() -> None:
     """With enough weight its order comes back."""
     texts = {"a": "s", "b": "longer"}
     assert (
-        rerank_run(run_of("a", "b"), {"q": "x"}, texts, Reranker(LengthScorer(), mix=Mix(9.0)), depth=2)["doc_id"][0]
+        rerank_run(
+            run_of("a", "b"), {"q": "x"}, texts, Reranker(LengthScorer(), interpolation=Interpolation(9.0)), depth=2
+        )["doc_id"][0]
         == "a"
     )
 

@@ -63,7 +63,7 @@ def _through_gateway(bundle: str) -> Scores:
         QUERY,
         Rules(budget_ms=60_000),
         scoring.reranker.template,
-        scoring.reranker.mix,
+        scoring.reranker.interpolation,
         0,
         10,
         SourceFilter(),

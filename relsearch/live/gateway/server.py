@@ -60,7 +60,7 @@ def open_scorers(
     for folder in dict.fromkeys(folders.values()):
         reranker = Reranker.open(folder, vectors=open_vectors(vectors if folder == bundle else None, create=True))
         if second:
-            reranker = reranker.with_second(second, then_window)
+            reranker = reranker.with_cascade(second, then_window)
         threaded[folder] = Scoring(reranker, threads=threads, queued=queued)
     return {name: threaded[folder] for name, folder in folders.items()}
 

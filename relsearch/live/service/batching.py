@@ -128,7 +128,7 @@ class Batcher:
         try:
             scores = self._reranker.combine(query, list(found), list(found.values()))
         except Exception as exc:  # as in _answer: a model may raise anything, and its message may quote the texts
-            _log.error("feedback failed: %s", type(exc).__name__)
+            _log.error("score interpolation failed: %s", type(exc).__name__)
             raise BackendError("the model failed; see the service's log") from exc
         return dict(zip(found, scores, strict=True))
 

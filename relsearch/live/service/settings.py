@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from relsearch.core.errors import ConfigError
@@ -22,7 +22,8 @@ class Settings(BaseSettings):
 
     bundle: Path | None = None
     vectors: str | None = None  # where documents are that precompute read, for a late-interaction bundle
-    feedback: float | None = Field(None, ge=0)  # weight of likeness to a request's best; None: as the bundle asks
+    # Weight of pseudo-relevance feedback; None: as the bundle asks. RELSEARCH_FEEDBACK is its former name.
+    prf: float | None = Field(None, ge=0, validation_alias=AliasChoices("prf", f"{PREFIX}PRF", f"{PREFIX}FEEDBACK"))
     model: str = "relsearch"  # the name that /info, /v1/models and the Jina dialect give
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)

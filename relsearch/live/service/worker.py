@@ -32,7 +32,7 @@ def app_of_environment() -> FastAPI:
     threads = settings.threads or max(1, _cores() // settings.workers)
     bundle = open_bundle(settings.bundle)
     reranker = Reranker.from_bundle(bundle, workers=threads, vectors=open_vectors(settings.vectors))
-    return create_app(reranker.with_weights(feedback=settings.feedback), settings, tokens=bundle_tokens(bundle))
+    return create_app(reranker.with_weights(prf=settings.prf), settings, tokens=bundle_tokens(bundle))
 
 
 def run(settings: Settings) -> None:

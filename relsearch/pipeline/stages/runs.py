@@ -11,7 +11,7 @@ import polars as pl
 from relsearch.core import tables
 from relsearch.core.settings.config import Config, EncoderConfig
 from relsearch.pipeline.stages.inputs import Collected, Pools, of_queries
-from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.interpolation import Interpolation
 
 if TYPE_CHECKING:
     from relsearch.rerank.reranker import Reranker
@@ -53,9 +53,11 @@ def reranked(config: Config, first: pl.DataFrame, reranker: Reranker, *, collect
     return rerank_run(first, collected.query_texts, collected.texts(first["doc_id"]), reranker, depth=config.pool.depth)
 
 
-def exported_mix(config: Config) -> Mix:
+def exported_mix(config: Config) -> Interpolation:
     """Return the weights that bundles of this pipeline ask for; a cross-encoder has no vectors for feedback."""
-    return Mix(config.export.first_stage_weight, config.export.prf_weight if config.train.family == "late" else 0.0)
+    return Interpolation(
+        config.export.first_stage_weight, config.export.prf_weight if config.train.family == "late" else 0.0
+    )
 
 
 def reorder(first: pl.DataFrame, scores: list[float]) -> pl.DataFrame:

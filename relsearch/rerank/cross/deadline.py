@@ -60,8 +60,8 @@ def rerank_within(stages: Stages, query: str, texts: Sequence[str], *, budget_ms
     return _placed(texts, scores, {distinct[place]: turn for turn, place in enumerate(below)}, started)
 
 
-def falling(lowest: float, count: int) -> list[float]:
-    """Return scores for what follows the lowest that was reranked: they go on falling and stay above 0."""
+def scores_below(lowest: float, count: int) -> list[float]:
+    """Return `count` falling scores in (0, lowest) for candidates below the lowest reranked one."""
     return [lowest / (2 + turn) for turn in range(count)]
 
 
@@ -74,6 +74,6 @@ def _placed(texts: Sequence[str], scores: Mapping[str, float], below: Mapping[st
         key=lambda place: (below[texts[place]], place),
     )
     lowest = min(scores.values(), default=1.0)
-    placed = [scores[texts[place]] for place in reached] + falling(lowest, len(rest))
+    placed = [scores[texts[place]] for place in reached] + scores_below(lowest, len(rest))
     elapsed_ms = (time.perf_counter() - started) * 1000
     return Reranked((*reached, *rest), tuple(placed), len(reached), elapsed_ms)

@@ -13,8 +13,8 @@ from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, Manifest, open_bundle_of
 from relsearch.rerank.cache import ContentCache
 from relsearch.rerank.cross.deadline import Reranked, rerank_within
+from relsearch.rerank.cross.document_vectors import VectorCache, Vectors
 from relsearch.rerank.cross.pair_scorer import Pairs, ResidualScorer
-from relsearch.rerank.cross.pooled_vectors import VectorCache, Vectors
 from relsearch.rerank.runtime.engine import Engine
 from relsearch.rerank.runtime.joining import Row
 from relsearch.rerank.runtime.tokenising import PairTokenizer, TextTokenizer
@@ -27,8 +27,8 @@ _WARM_UP = "how fast is this machine"
 class OnnxScorer(ResidualScorer):
     """A bundle's cross-encoder and encoder, each on one session shared by `workers` threads.
 
-    Token ids and vectors of `kept_documents` documents are kept; `kept_scores` scores are, where asked for. A document
-    that is longer than the model reads is read in up to `windows` parts, and scored by the best of them.
+    Caches token ids and vectors of `cached_documents` documents, and `cached_scores` scores. A document that is longer
+    than the model reads is split into up to `windows` parts, and its score is that of the best part.
     """
 
     def __init__(
@@ -37,25 +37,25 @@ class OnnxScorer(ResidualScorer):
         *,
         workers: int | None = None,
         windows: int = 1,
-        kept_documents: int = 20_000,
-        kept_scores: int = 0,
+        cached_documents: int = 20_000,
+        cached_scores: int = 0,
     ) -> None:
         manifest = bundle.manifest
         super().__init__(template=manifest.template, prior=manifest.prior, calibration=manifest.calibration)
         self.manifest = manifest
-        self.vectors = VectorCache(kept_documents)
+        self.vectors = VectorCache(cached_documents)
         self._pairs = PairTokenizer(
             bundle.folder / TOKENIZER,
             max_length=manifest.max_length,
             windows=windows,
-            kept_tokens=kept_documents * manifest.max_length,
+            cached_tokens=cached_documents * manifest.max_length,
         )
         self._graph = bundle.folder / MODEL
         self._model = _engine(bundle, MODEL, "logits", workers)
         if manifest.prior is not None:
             self._texts = TextTokenizer(bundle.encoder_tokenizer, max_length=manifest.encoder_max_length)
             self._encoder = _engine(bundle, ENCODER, "sentence_embedding", workers)
-        self._scores = ContentCache[float](kept_scores) if kept_scores else None
+        self._scores = ContentCache[float](cached_scores) if cached_scores else None
 
     @classmethod
     def open(
@@ -64,12 +64,14 @@ class OnnxScorer(ResidualScorer):
         *,
         workers: int | None = None,
         windows: int = 1,
-        kept_documents: int = 20_000,
-        kept_scores: int = 0,
+        cached_documents: int = 20_000,
+        cached_scores: int = 0,
     ) -> OnnxScorer:
         """Open a bundle folder; raise ArtifactError if it is not whole."""
         bundle = open_bundle_of(folder, Manifest)
-        return cls(bundle, workers=workers, windows=windows, kept_documents=kept_documents, kept_scores=kept_scores)
+        return cls(
+            bundle, workers=workers, windows=windows, cached_documents=cached_documents, cached_scores=cached_scores
+        )
 
     def truncated(self, query: str, texts: Sequence[str]) -> int:
         """Return how many of the texts are longer than what is read of them beside this query."""
@@ -97,7 +99,7 @@ class OnnxScorer(ResidualScorer):
         """Return the prior logit of each place whose vector is known or computed by the deadline."""
         places = list(range(len(texts)))
         if self.prior is not None and texts:
-            known = self.vectors.holds(texts)
+            known = self.vectors.contains(texts)
             unknown = [place for place in places if not known[place]]
             computed = self._encode_until([texts[place] for place in unknown], deadline)
             have = {unknown[turn] for turn in computed}

@@ -9,7 +9,7 @@ import numpy as np
 
 from relsearch.core.files.text_files import encodable
 from relsearch.rerank.calibrated import CalibratedScorer, Request
-from relsearch.rerank.cross.pooled_vectors import VectorCache, Vectors
+from relsearch.rerank.cross.document_vectors import VectorCache, Vectors
 from relsearch.rerank.cross.prior import Prior
 from relsearch.stats.logistic import Floats, Logistic
 

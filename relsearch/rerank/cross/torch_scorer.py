@@ -13,8 +13,8 @@ from relsearch.core.types import StrPath
 from relsearch.encoders.encoder import load_encoder
 from relsearch.encoders.loading import UNUSED, Source, tells_types
 from relsearch.rerank.card import Card, read_card
+from relsearch.rerank.cross.document_vectors import Vectors
 from relsearch.rerank.cross.pair_scorer import Pairs, ResidualScorer
-from relsearch.rerank.cross.pooled_vectors import Vectors
 from relsearch.stats.logistic import Floats
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.cross.start import load_start
 from relsearch.rerank.cross.torch_scorer import load_model, residuals
 from relsearch.rerank.training.callbacks import BEST, KeepBest
-from relsearch.rerank.training.job import Texts, TrainReport, begin, calibrate, dev_set_of, finish
+from relsearch.rerank.training.job import Texts, TrainReport, begin, build_dev_set, calibrate, finish
 from relsearch.rerank.training.lists import TrainingList, build_lists
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def train_cross(
     size = config.documents_per_query
     lists = build_lists(examples, size=size, epochs=config.epochs, seed=seed)[: config.max_steps]
     prior, rows = rows_of(lists, texts, evidence)
-    dev = dev_set_of(dev_examples, texts, evidence, prior=prior, scale=scale, depth=config.dev_depth)
+    dev = build_dev_set(dev_examples, texts, evidence, prior=prior, scale=scale, depth=config.dev_depth)
     model = load_start(config.base, max_length=config.max_length, seed=seed)
     keep = KeepBest(output, patience=config.patience, minutes=config.minutes)
     objective = partial(graded, listwise=config.listwise_weight, pointwise=config.pointwise_weight)

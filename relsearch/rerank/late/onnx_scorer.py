@@ -33,7 +33,7 @@ class LateOnnxScorer(LateScorer):
         *,
         workers: int | None = None,
         vectors: OpenStore | None = None,
-        kept_documents: int = 20_000,
+        cached_documents: int = 20_000,
     ) -> None:
         manifest = bundle.manifest
         facts = StoreFacts(encoder=manifest.files[MODEL], pooled=manifest.pooled, tokens=manifest.dimension)
@@ -44,7 +44,7 @@ class LateOnnxScorer(LateScorer):
             calibration=manifest.calibration,
             most_characters=manifest.documents.most_characters,
             store=store,
-            kept_documents=kept_documents,
+            cached_documents=cached_documents,
         )
         self.manifest = manifest
         self._texts = {
@@ -91,18 +91,18 @@ class LateOnnxScorer(LateScorer):
 
     def residuals_until(self, query: str, texts: Sequence[str], deadline: float) -> Mapping[int, float]:
         """Return the logit of each place whose document is kept, stored or read by the deadline."""
-        known = self.known(texts)
+        known = self.look_up(texts)
         unknown = [text for text in texts if text not in known]
         reading = self.manifest.documents
         rows = self._texts[reading].rows([reading.text(text) for text in unknown[: self._worth(unknown, deadline)]])
         read = self._engine.run_until(rows, deadline)
         found = {unknown[turn]: compress(self._vectors(rows[turn], each, reading)) for turn, each in read.items()}
-        self.keep(found)
+        self.cache(found)
         places = [place for place, text in enumerate(texts) if text in known or text in found]
         if not places:
             return {}
         (read_query,) = self.encode_queries([query])
-        logits = self.meet(read_query, [(known | found)[texts[place]] for place in places])
+        logits = self.document_logits(read_query, [(known | found)[texts[place]] for place in places])
         return dict(zip(places, logits.tolist(), strict=True))
 
     def encode_queries(self, texts: list[str]) -> list[TextVectors]:

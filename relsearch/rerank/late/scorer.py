@@ -34,14 +34,14 @@ class LateScorer(CalibratedScorer):
         calibration: Logistic,
         most_characters: int,
         store: VectorStore | None = None,
-        kept_documents: int = 20_000,
+        cached_documents: int = 20_000,
     ) -> None:
         super().__init__(template=template, calibration=calibration)
         self.head = head
         self.most_characters = most_characters
         self.store = store
         self._kept: ContentCache[DocumentVectors] = ContentCache(
-            kept_documents * _BYTES_A_DOCUMENT, size=lambda each: each.nbytes
+            cached_documents * _BYTES_A_DOCUMENT, size=lambda each: each.nbytes
         )
 
     def logits_many(self, requests: Sequence[Request]) -> list[Floats]:
@@ -50,10 +50,13 @@ class LateScorer(CalibratedScorer):
         known = self._documents([text for _, texts in wanted for text in texts])
         queries = self.encode_queries([query for query, texts in wanted if texts])
         read = iter(queries)
-        return [self.meet(next(read), [known[text] for text in texts]) if texts else np.zeros(0) for _, texts in wanted]
+        return [
+            self.document_logits(next(read), [known[text] for text in texts]) if texts else np.zeros(0)
+            for _, texts in wanted
+        ]
 
-    def pooled_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the pooled vector of each document, shape [n, h]."""
+    def mean_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the mean vector of each document, shape [n, h]."""
         wanted = self.readable(texts)
         known = self._documents(wanted)
         return np.stack([known[text].pooled for text in wanted]).astype(np.float32)
@@ -68,7 +71,7 @@ class LateScorer(CalibratedScorer):
 
     def holds(self, texts: Sequence[str]) -> list[bool]:
         """Tell of each document whether its vectors are kept in memory."""
-        return self._kept.holds(self.readable(texts))
+        return self._kept.contains(self.readable(texts))
 
     @property
     def stored(self) -> int | None:
@@ -77,7 +80,7 @@ class LateScorer(CalibratedScorer):
 
     def fetch(self, texts: Sequence[str]) -> None:
         """Keep the vectors of those documents that the store has."""
-        self.known(self.readable(texts))
+        self.look_up(self.readable(texts))
 
     def read(self, texts: Sequence[str]) -> None:
         """Read documents and keep their vectors, without a look into the store."""
@@ -101,21 +104,21 @@ class LateScorer(CalibratedScorer):
     def encode_documents(self, texts: list[str]) -> list[TextVectors]:
         """Return the vectors of each document."""
 
-    def meet(self, query: TextVectors, documents: Sequence[DocumentVectors]) -> Floats:
+    def document_logits(self, query: TextVectors, documents: Sequence[DocumentVectors]) -> Floats:
         """Return the logit of each document."""
         return self.head.logits(cosines(query, documents), maxsims(query, documents))
 
-    def known(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
-        """Return the vectors of those texts that are kept or stored."""
+    def look_up(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
+        """Return the vectors of those texts that are cached or stored."""
         distinct = list(dict.fromkeys(texts))
-        kept = [text for text, held in zip(distinct, self._kept.holds(distinct), strict=True) if held]
+        kept = [text for text, held in zip(distinct, self._kept.contains(distinct), strict=True) if held]
         found = dict(zip(kept, self._kept.lookup(kept, self.document_vectors), strict=True))
         stored = self._stored([text for text in distinct if text not in found])
-        self.keep(stored)
+        self.cache(stored)
         return found | stored
 
-    def keep(self, found: Mapping[str, DocumentVectors]) -> None:
-        """Keep vectors that were computed elsewhere."""
+    def cache(self, found: Mapping[str, DocumentVectors]) -> None:
+        """Cache vectors that were computed elsewhere."""
         self._kept.lookup(list(found), lambda texts: [found[text] for text in texts])
 
     def _documents(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:

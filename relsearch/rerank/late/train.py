@@ -19,7 +19,7 @@ from relsearch.rerank.late.model import LateModel, load_late
 from relsearch.rerank.late.start import start_late
 from relsearch.rerank.training.callbacks import BEST, KeepBest
 from relsearch.rerank.training.dev import DevSet
-from relsearch.rerank.training.job import Texts, TrainReport, begin, calibrate, dev_set_of, finish
+from relsearch.rerank.training.job import Texts, TrainReport, begin, build_dev_set, calibrate, finish
 from relsearch.rerank.training.lists import build_lists
 from relsearch.stats.logistic import Floats, Logistic
 
@@ -62,7 +62,7 @@ def train_late(
     model.remember_start(config.keep_start)
     untrained = load_encoder(encoder, keep=vectors)
     by_cosine = Prior(mean=0.0, deviation=1.0, link=Logistic())
-    dev = dev_set_of(dev_examples, texts, untrained, prior=by_cosine, scale=scale, depth=config.dev_depth)
+    dev = build_dev_set(dev_examples, texts, untrained, prior=by_cosine, scale=scale, depth=config.dev_depth)
     keep = KeepBest(output, patience=config.patience, minutes=config.minutes)
     made = fit_late(
         model,

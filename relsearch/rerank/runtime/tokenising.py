@@ -40,7 +40,7 @@ class PairTokenizer:
     Where the tokenizer joins pairs by no fixed template, pairs are encoded whole and nothing is kept.
     """
 
-    def __init__(self, path: Path, *, max_length: int, windows: int = 1, kept_tokens: int = 8_000_000) -> None:
+    def __init__(self, path: Path, *, max_length: int, windows: int = 1, cached_tokens: int = 8_000_000) -> None:
         self.max_length = max_length
         self.windows = windows
         self._plain = load_tokenizer(path)
@@ -48,7 +48,7 @@ class PairTokenizer:
         if self.template is None and windows > 1:
             raise ArtifactError(f"{path}: joins pairs in a way that cannot be read in windows; open it with windows=1")
         # Four bytes a token: the default takes 32 MB, about 60,000 passages.
-        self._kept: ContentCache[Ids] = ContentCache(kept_tokens, size=len)
+        self._kept: ContentCache[Ids] = ContentCache(cached_tokens, size=len)
         if self.template is None:
             self._whole = load_tokenizer(path)
             self._whole.enable_truncation(max_length, strategy="longest_first")

@@ -66,7 +66,7 @@ def begin(output: Path) -> None:
         _clear(output)
 
 
-def dev_set_of(
+def build_dev_set(
     examples: pl.DataFrame, texts: Texts, encoder: Encoder, *, prior: Prior, scale: Scale, depth: int
 ) -> DevSet:
     """Return the human dev documents that the untrained cosine puts first; raise DataError where none is relevant."""

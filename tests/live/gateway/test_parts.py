@@ -30,7 +30,7 @@ from relsearch.live.gateway.request.rewrite import Plan, Search
 from relsearch.live.gateway.scoring.breaker import Breaker
 from relsearch.live.gateway.scoring.scoring import Scoring
 from relsearch.live.gateway.server import check_address
-from relsearch.rerank.interpolation import NOTHING, Mix
+from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
 from relsearch.rerank.reranker import Reranker
 from tests.rerank.fake_scorer import OverlapScorer
 
@@ -190,7 +190,7 @@ def test_the_engines_scores_can_be_mixed_in() -> None:
         {"_id": "a", "_score": 9.0, "_source": {"title": "x"}},
         {"_id": "b", "_score": 1.0, "_source": {"title": "q"}},
     ]
-    for mix, wanted in ((NOTHING, ["b", "a"]), (Mix(9.0), ["a", "b"])):
+    for mix, wanted in ((NO_INTERPOLATION, ["b", "a"]), (Interpolation(9.0), ["a", "b"])):
         page = _ranked(hits, Reranker(OverlapScorer(), "{title}"), _page(0, 2, mix=mix))
         assert [hit["_id"] for hit in page["hits"]] == wanted
         assert page["max_score"] == page["hits"][0]["_score"] > page["hits"][1]["_score"]
@@ -199,7 +199,7 @@ def test_the_engines_scores_can_be_mixed_in() -> None:
 def test_a_second_reranker_orders_the_head() -> None:
     """What the first one put below stays there."""
     hits = [{"_id": name, "_score": 1.0, "_source": {"title": name}} for name in ("long q", "q", "longer", "short")]
-    reranker = Reranker(OverlapScorer(), "{title}").with_second(Reranker(_Shortest(), "{title}"), 2)
+    reranker = Reranker(OverlapScorer(), "{title}").with_cascade(Reranker(_Shortest(), "{title}"), 2)
     page = _ranked(hits, reranker, _page(0, 4))
     assert [hit["_id"] for hit in page["hits"]] == ["q", "long q", "longer", "short"]
 
@@ -222,11 +222,15 @@ def _ranked(hits: Sequence[Mapping[str, Any]], reranker: Reranker, plan: Plan) -
 
 @pytest.mark.parametrize(
     ("asked", "rules", "mix"),
-    [({}, None, Mix(0.3, 0.4)), ({}, 0.1, Mix(0.1, 0.4)), ({"mix": 0.0, "feedback": 0.2}, 0.1, Mix(0.0, 0.2))],
+    [
+        ({}, None, Interpolation(0.3, 0.4)),
+        ({}, 0.1, Interpolation(0.1, 0.4)),
+        ({"mix": 0.0, "feedback": 0.2}, 0.1, Interpolation(0.0, 0.2)),
+    ],
 )
-def test_the_bundle_says_how_much_they_weigh(asked: dict[str, float], rules: float | None, mix: Mix) -> None:
+def test_the_bundle_says_how_much_they_weigh(asked: dict[str, float], rules: float | None, mix: Interpolation) -> None:
     """Unless the index's rules do, or the search."""
-    scorer = Scoring(Reranker(_Pooled(), "{title}", Mix(0.3, 0.4)))
+    scorer = Scoring(Reranker(_Pooled(), "{title}", Interpolation(0.3, 0.4)))
     ranking = Ranking(GatewayConfig(index={"sea": Rules(mix=rules)}), {None: scorer})
     body = {"query": {"match": {"title": "tides"}}, "ext": {"relsearch": asked}}
     plan = ranking.decide(_search(body)).plan
@@ -265,7 +269,7 @@ class _Shortest:
 class _Pooled(OverlapScorer):
     """A scorer that knows a vector of each text."""
 
-    def pooled_vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def mean_vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return one row a text."""
         return np.ones((len(texts), 2))
 
@@ -292,7 +296,7 @@ def test_the_engines_own_page_is_cut_from_the_window() -> None:
 def _page(start: int, size: int, *, window: int = 100, **more: Any) -> Plan:
     source = more.get("source", SourceFilter())
     rules = Rules(window=window, original=more.get("original", False))
-    return Plan("{}", (), "q", rules, "{title}", more.get("mix", NOTHING), start, size, source)
+    return Plan("{}", (), "q", rules, "{title}", more.get("mix", NO_INTERPOLATION), start, size, source)
 
 
 def test_a_breaker_opens_after_failures_in_a_row_and_probes_once() -> None:

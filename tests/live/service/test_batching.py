@@ -20,7 +20,7 @@ from relsearch.live.service.metrics import Metrics
 from relsearch.live.service.queue import Job, Queue
 from relsearch.live.service.refusals import BackendError, OverloadedError, UnhealthyError
 from relsearch.live.service.settings import read_settings
-from relsearch.rerank.interpolation import NOTHING, Mix
+from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
 from relsearch.rerank.reranker import Reranker
 from tests.live.service.harness import HeldScorer, WordLengths, serving, until
 from tests.rerank.fake_scorer import OverlapScorer
@@ -31,9 +31,13 @@ ONE_BY_ONE: Mapping[str, Any] = {"parallel_batches": 1, "max_batch_tokens": 1}
 
 
 @asynccontextmanager
-async def batching(scorer: Scorer, *, mix: Mix = NOTHING, **options: object) -> AsyncIterator[Batcher]:
+async def batching(
+    scorer: Scorer, *, mix: Interpolation = NO_INTERPOLATION, **options: object
+) -> AsyncIterator[Batcher]:
     """A running batcher that counts words."""
-    batcher = Batcher(Reranker(scorer, mix=mix), read_settings(**options), metrics=Metrics(), tokens=WordLengths(1000))
+    batcher = Batcher(
+        Reranker(scorer, interpolation=mix), read_settings(**options), metrics=Metrics(), tokens=WordLengths(1000)
+    )
     await batcher.start()
     yield batcher
     await batcher.close()
@@ -59,7 +63,7 @@ def test_batching_changes_no_score(requests: list[tuple[str, list[str]]], budget
 class _Pooled(OverlapScorer):
     """A scorer that knows a vector of each text: which of two letters it begins with."""
 
-    def pooled_vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def mean_vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return one row a text; a text that begins with neither breaks it."""
         return np.array([{"a": (1.0, 0.0), "c": (0.0, 1.0)}[text[0]] for text in texts])
 
@@ -67,7 +71,7 @@ class _Pooled(OverlapScorer):
 async def test_feedback_joins_the_texts_of_a_request() -> None:
     """Of two texts alike to the query the one beside the best goes first; other requests do not count."""
     texts = ["a b", "a", "c"]
-    async with batching(_Pooled(), mix=Mix(feedback=0.3), max_batch_tokens=1) as batcher:
+    async with batching(_Pooled(), mix=Interpolation(prf=0.3), max_batch_tokens=1) as batcher:
         (best, beside, apart), _ = (
             scored.scores
             for scored in await asyncio.gather(batcher.score("b", texts), batcher.score("b", ["c", "c b"]))
@@ -81,7 +85,7 @@ async def test_feedback_joins_the_texts_of_a_request() -> None:
 def test_feedback_from_a_scorer_without_vectors_is_refused() -> None:
     """When the service starts."""
     with pytest.raises(ConfigError, match="cross-encoder"):
-        Batcher(Reranker(OverlapScorer(), mix=Mix(feedback=0.3)), read_settings(), metrics=Metrics())
+        Batcher(Reranker(OverlapScorer(), interpolation=Interpolation(prf=0.3)), read_settings(), metrics=Metrics())
 
 
 async def test_duplicates_are_scored_once() -> None:

@@ -55,7 +55,7 @@ def test_a_long_document_is_scored_by_its_best_window(tiny_bundles: dict[str, Pa
 
 def test_kept_scores_are_the_scores(tiny_bundles: dict[str, Path]) -> None:
     """A pair that comes again has its score, and no other pair's."""
-    scorer = OnnxScorer.open(tiny_bundles["fp32"], kept_scores=100)
+    scorer = OnnxScorer.open(tiny_bundles["fp32"], cached_scores=100)
     first = scorer.score("a", ["cat purrs"])
     assert scorer.score("a", ["cat purrs"]) == first
     assert scorer.score("a cat", [" purrs", "purrs"]) == pytest.approx(

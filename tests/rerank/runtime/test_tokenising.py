@@ -68,7 +68,7 @@ def test_a_template_is_found_where_there_is_one(tokenizers: dict[str, Path]) -> 
 
 def test_what_is_kept_is_bounded_by_tokens(tokenizers: dict[str, Path]) -> None:
     """Documents beyond the bound are forgotten, and read again as they were."""
-    reader = PairTokenizer(tokenizers["bert"], max_length=16, kept_tokens=4)
+    reader = PairTokenizer(tokenizers["bert"], max_length=16, cached_tokens=4)
     first = reader.rows([("a", "b c d")])
     assert reader.kept == 1
     reader.rows([("a", "d e"), ("a", "c")])

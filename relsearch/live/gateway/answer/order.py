@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from relsearch.rerank.cross.deadline import falling
+from relsearch.rerank.cross.deadline import scores_below
 
 PAST = 1e-6  # scores past the window lie below it
 
@@ -40,6 +40,6 @@ def placed(scores: Mapping[int, float], window: int, count: int) -> list[Placed]
         found += [above - (above - scores[place]) * (turn + 1) / (gap + 1) for turn in range(gap)]
         found.append(scores[place])
         above, gap = scores[place], 0
-    found += falling(above, gap)
-    found += falling(min(PAST, min(found, default=1.0)), count - window)
+    found += scores_below(above, gap)
+    found += scores_below(min(PAST, min(found, default=1.0)), count - window)
     return [Placed(place, score) for place, score in zip([*order, *range(window, count)], found, strict=True)]

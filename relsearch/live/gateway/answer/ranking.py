@@ -99,10 +99,10 @@ class Ranking:
             ask = ask.model_copy(update={"query": words})
         applied = ask.apply(rules)
         try:
-            reranker = self._scorers[applied.bundle].reranker.with_weights(mix=applied.mix, feedback=applied.feedback)
+            reranker = self._scorers[applied.bundle].reranker.with_weights(mix=applied.mix, prf=applied.feedback)
         except ConfigError as exc:
             raise UnsupportedError("feedback", str(exc)) from exc
-        return plan(search, ask, applied, applied.template or reranker.template, reranker.mix)
+        return plan(search, ask, applied, applied.template or reranker.template, reranker.interpolation)
 
     async def off_loop(self, work: Callable[[], Result]) -> Result:
         """Return the result of work that takes longer, the longer a request or an answer is."""
@@ -152,7 +152,7 @@ class Ranking:
             if not any(texts):
                 raise NotRerankedError("no_text")
             scoring = self._scorers[wanted.rules.bundle]
-            reranker = replace(scoring.reranker, mix=wanted.mix)
+            reranker = replace(scoring.reranker, interpolation=wanted.mix)
             scores = await scoring.score(reranker, wanted.query, texts, [hit.score for hit in hits], until=until)
         except NotRerankedError as exc:
             return engines_own(page, wanted), bypassed(exc.reason)

@@ -20,7 +20,7 @@ from relsearch.live.gateway.json_slices import with_members
 from relsearch.live.gateway.refusals import NotRerankedError, UnsupportedError
 from relsearch.live.gateway.request.ask import Ask, take_ask
 from relsearch.live.gateway.request.query_text import query_text, without_operators
-from relsearch.rerank.interpolation import Mix
+from relsearch.rerank.interpolation import Interpolation
 
 _DEFAULT_SIZE = 10
 _OTHER_ORDER = ("search_after", "rescore", "rank", "slice")
@@ -53,7 +53,7 @@ class Plan:
     query: str
     rules: Rules
     template: str
-    mix: Mix
+    mix: Interpolation
     start: int
     size: int
     source: SourceFilter
@@ -66,7 +66,7 @@ def stripped(search: Search) -> tuple[Ask | bool | None, Search]:
     return ask, Search(search.target, body, search.parameters, text)
 
 
-def plan(search: Search, ask: Ask, rules: Rules, template: str, mix: Mix) -> Plan:
+def plan(search: Search, ask: Ask, rules: Rules, template: str, mix: Interpolation) -> Plan:
     """Plan the reranking of a stripped search; raise NotRerankedError where nothing is to be reranked, or cannot be."""
     _check(search)
     start, size = _number(search, "from", 0), _number(search, "size", _DEFAULT_SIZE)

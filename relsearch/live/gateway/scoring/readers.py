@@ -159,7 +159,7 @@ class PairReader:
 
     def holds(self, query: str, texts: Sequence[str]) -> list[bool]:
         """Tell which pairs are in memory."""
-        return self._kept.holds(_keys(query, texts))
+        return self._kept.contains(_keys(query, texts))
 
     def read(self, query: str, texts: Sequence[str]) -> None:
         """Score pairs and keep their scores; raise ModelError where some are missing or not finite."""

@@ -142,7 +142,7 @@ class Scoring:
         scores = self._reader.scores(query, known)
         self._finish_s += _MEMORY * (time.monotonic() - began - self._finish_s) if self._finish_s else 0.0
         self._finish_s = self._finish_s or time.monotonic() - began
-        first = reranker if reranker.second is None else replace(reranker, second=None)
+        first = reranker if reranker.cascade is None else replace(reranker, cascade=None)
         combined = first.combine(query, known, scores, [first_stage[place] for place in places])
         return dict(zip(places, self._rescored(reranker, query, known, combined, until), strict=True))
 
@@ -150,7 +150,7 @@ class Scoring:
         self, reranker: Reranker, query: str, texts: list[str], scores: list[float], until: float | None
     ) -> list[float]:
         """Let the second reranker, if there is one, read as many of the best as fit."""
-        second = reranker.second
+        second = reranker.cascade
         if second is None:
             return scores
         size = min(second.size, len(texts))
@@ -159,7 +159,7 @@ class Scoring:
         if size < 1:
             return scores
         began = time.monotonic()
-        found = replace(second, size=size).rescored(query, texts, scores)
+        found = replace(second, size=size).rescore(query, texts, scores)
         self._second_s = (time.monotonic() - began) / size
         return found
 

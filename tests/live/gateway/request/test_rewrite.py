@@ -13,7 +13,7 @@ from relsearch.live.gateway.refusals import BadAskError, NotRerankedError, Unsup
 from relsearch.live.gateway.request.ask import Ask, take_ask
 from relsearch.live.gateway.request.query_text import query_text
 from relsearch.live.gateway.request.rewrite import Plan, Search, plan
-from relsearch.rerank.interpolation import NOTHING
+from relsearch.rerank.interpolation import NO_INTERPOLATION
 
 MATCH = {"query": {"match": {"text": "tides"}}}
 TEMPLATE = "{title}\n{text}"
@@ -23,7 +23,7 @@ READ = [DOC_ID, "fields.text", "fields.title", "text", "title"]
 
 def _plan(body: dict[str, Any], parameters: dict[str, str] | None = None, *, rules: Rules | None = None) -> Plan:
     search = Search("sea", body, tuple((parameters or {}).items()), json.dumps(body))
-    return plan(search, Ask(), rules or Rules(), TEMPLATE, NOTHING)
+    return plan(search, Ask(), rules or Rules(), TEMPLATE, NO_INTERPOLATION)
 
 
 def _sent(planned: Plan) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def test_a_search_is_widened_to_the_window() -> None:
 def test_what_is_widened_is_not_written_anew() -> None:
     """Long numbers, escapes and names that no version knows reach the engine as the client wrote them."""
     text = '{"query":{"match":{"text":"tides"}},"size": 5,"k":12345678901234567890.10, "\\u00e9":1e400}'
-    planned = plan(Search("sea", json.loads(text), (), text), Ask(), Rules(), TEMPLATE, NOTHING)
+    planned = plan(Search("sea", json.loads(text), (), text), Ask(), Rules(), TEMPLATE, NO_INTERPOLATION)
     kept = '"query":{"match":{"text":"tides"}},"k":12345678901234567890.10,"\\u00e9":1e400'
     assert planned.body == "{" + kept + ',"from":0,"size":100,"_source":true}'
 
@@ -221,7 +221,7 @@ def test_the_words_may_be_said_outright() -> None:
     assert _plan(body, rules=rules).query == "high tides"
     assert _plan(MATCH, rules=rules).query == "tides"
     search = Search("sea", body, (), json.dumps(body))
-    assert plan(search, Ask(query="why"), rules, TEMPLATE, NOTHING).query == "why"
+    assert plan(search, Ask(query="why"), rules, TEMPLATE, NO_INTERPOLATION).query == "why"
 
 
 def test_only_the_named_clauses_are_read() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relsearch.rerank.cross.pooled_vectors import VectorCache, Vectors
+from relsearch.rerank.cross.document_vectors import VectorCache, Vectors
 
 
 class Encoder:
