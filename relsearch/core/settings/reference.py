@@ -24,6 +24,19 @@ def commented_toml(model: type[BaseModel]) -> str:
     return "\n".join(_section(model, "")).strip() + "\n"
 
 
+def toml_value(value: Any) -> str:
+    """Return a value as TOML writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(key)} = {toml_value(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, tuple | list | frozenset):
+        return f"[{', '.join(map(toml_value, value))}]"
+    return json.dumps(str(value) if isinstance(value, PurePath) else value, ensure_ascii=False)
+
+
 def _section(model: type[BaseModel], name: str) -> Iterator[str]:
     nested = {key: found for key, field in model.model_fields.items() if (found := _model_in(field))}
     yield from _comment(_first_sentence(model))
@@ -42,7 +55,7 @@ def _section(model: type[BaseModel], name: str) -> Iterator[str]:
 
 
 def _key(key: str, field: FieldInfo) -> Iterator[str]:
-    set_to = f"{key} = {_toml(field.default)}" if field.default is not None else f"# {key} ="
+    set_to = f"{key} = {toml_value(field.default)}" if field.default is not None else f"# {key} ="
     said = "; ".join(filter(None, [field.description, _choices(field)]))
     if said and len(line := f"{set_to}  # {said}") <= _WIDTH:
         yield line
@@ -78,15 +91,3 @@ def _model_in(field: FieldInfo) -> type[BaseModel] | None:
 
 def _first_sentence(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split("\n\n")[0].split())
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, tuple | list | frozenset):
-        return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(str(value) if isinstance(value, PurePath) else value, ensure_ascii=False)
