@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from relsearch.core.errors import ConfigError, MissingExtraError
+from relsearch.core.errors import ConfigError, MissingExtraError, RelsearchError
+from relsearch.core.plugins import Group, broken_plugin, check_plugin, has_plugin, load_plugin, plugin_names
 from relsearch.core.protocols import Searcher
 from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.template import DEFAULT_TEMPLATE
@@ -17,6 +18,7 @@ from relsearch.index.engine.http import Server
 
 SERVERS = ("elasticsearch", "opensearch")
 _CLIENTS = {"elasticsearch": "elasticsearch", "opensearch": "opensearchpy"}
+PLUGINS: Group = "relsearch.searchers"
 NAMES = ("embedded", "dense", "lucene", "elasticsearch", "opensearch")
 
 
@@ -38,6 +40,8 @@ def check_searcher(name: str, index: IndexConfig) -> None:
         _check_package(_CLIENTS[name], name, "elasticsearch")
     elif name == "dense":
         _check_package("sentence_transformers", "the dense encoder", "train")
+    else:
+        _plugin(name)
 
 
 def build_searcher(
@@ -72,7 +76,8 @@ def build_searcher(
         from relsearch.index.engine import opensearch
 
         return opensearch.build(documents, index=index, template=template)
-    raise _unknown(name)
+    options = {"index": index, "encoder": encoder, "template": template}
+    return _plugged_in(name, _plugin(name).build, documents, folder, **options)
 
 
 def open_searcher(name: str, directory: StrPath, *, index: IndexConfig, encoder: EncoderConfig) -> Searcher:
@@ -98,7 +103,7 @@ def open_searcher(name: str, directory: StrPath, *, index: IndexConfig, encoder:
         from relsearch.index.engine import opensearch
 
         return opensearch.open_index(index=index)
-    raise _unknown(name)
+    return _plugged_in(name, _plugin(name).open_index, folder, index=index, encoder=encoder)
 
 
 def open_server(name: str, url: str) -> Server:
@@ -144,8 +149,23 @@ def _no_server(name: str) -> ConfigError:
     return ConfigError(f"{name!r} is no search server; use one of: {', '.join(SERVERS)}")
 
 
-def _unknown(name: str) -> ConfigError:
-    return ConfigError(f"searcher {name!r} is not known; use one of: {', '.join(NAMES)}")
+def _plugin(name: str) -> Any:
+    if not has_plugin(PLUGINS, name):
+        names = dict.fromkeys([*NAMES, *plugin_names(PLUGINS)])
+        raise ConfigError(f"searcher {name!r} is not known; use one of: {', '.join(names)}")
+    return load_plugin(PLUGINS, name, needs=("build", "open_index"))
+
+
+def _plugged_in(name: str, make: Callable[..., Searcher], *arguments: object, **options: object) -> Searcher:
+    """What a plug-in makes; raise ConfigError where it raises, or makes no searcher."""
+    try:
+        made = make(*arguments, **options)
+    except RelsearchError:
+        raise
+    except Exception as exc:
+        raise broken_plugin(PLUGINS, name, "cannot be built or opened", exc) from exc
+    check_plugin(PLUGINS, name, made, ("name", "search"))
+    return made
 
 
 def _check_package(package: str, what: str, extra: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from relsearch.core.errors import ConfigError
+from relsearch.core.plugins import Group, has_plugin, load_plugin, open_plugin, plugin_names
 from relsearch.core.protocols import CountingJudge
 from relsearch.core.settings.config import Config
 from relsearch.core.types import Scale, StrPath
@@ -14,7 +15,10 @@ from relsearch.judge.judge_card import SHIPPED, content, read_card
 from relsearch.judge.models.prompt import load_prompt
 
 _TITLE_LINE = "{title}\n"
+PLUGINS: Group = "relsearch.judges"
+_NEEDS = ("fingerprint", "scale", "pooled", "truncated", "judge")
 READY, TUNED, ZERO_SHOT, REMOTE, RERANKER = "ready", "tuned", "zero-shot", "remote", "reranker"
+_BUILT_IN = (TUNED, ZERO_SHOT, REMOTE, RERANKER)
 
 
 def open_judge(config: Config, *, tuned: StrPath | None = None, keep: StrPath | None = None) -> CountingJudge:
@@ -51,6 +55,8 @@ def check_judge(config: Config) -> None:
         from relsearch.judge.remote.remote_judge import check_remote
 
         check_remote(config.remote)
+    elif _plugged_in(name):
+        load_plugin(PLUGINS, name)
     else:
         folder = _existing(judge_folder(name), name)
         _on_scale(read_card(folder).scale, config)
@@ -63,7 +69,9 @@ def judge_folder(name: StrPath) -> Path:
 
 def judge_content(name: str) -> str | None:
     """Return a hash of what a judge's folder holds, None for a name that leads to no folder; raise as open_judge."""
-    return None if name in (TUNED, ZERO_SHOT, REMOTE, RERANKER) else content(_existing(judge_folder(name), name))
+    if name in _BUILT_IN or _plugged_in(name):
+        return None
+    return content(_existing(judge_folder(name), name))
 
 
 def _open(config: Config, tuned: StrPath | None, keep: StrPath | None) -> CountingJudge:
@@ -76,11 +84,19 @@ def _open(config: Config, tuned: StrPath | None, keep: StrPath | None) -> Counti
         from relsearch.judge.remote.remote_judge import RemoteJudge
 
         return RemoteJudge(config.remote, config.scale)
+    if _plugged_in(name):
+        judge: CountingJudge = open_plugin(PLUGINS, name, config, needs=_NEEDS)
+        return judge
     own = Path(tuned) if tuned else None
     folder = _existing(own if name == TUNED else judge_folder(name), name)
     from relsearch.judge.tuned import load_judge
 
     return load_judge(folder, keep=keep)
+
+
+def _plugged_in(name: str) -> bool:
+    """Whether a name is a plug-in's, and neither one of ours nor a folder's."""
+    return name not in _BUILT_IN and not judge_folder(name).is_dir() and has_plugin(PLUGINS, name)
 
 
 def _on_scale(scale: Scale, config: Config) -> bool:
@@ -97,7 +113,8 @@ def _on_scale(scale: Scale, config: Config) -> bool:
 
 def _existing(folder: Path | None, name: str) -> Path:
     if folder is None or not folder.is_dir():
-        raise ConfigError(f"judge {name!r}: no such judge; name ready, zero-shot, remote or a judge folder")
+        others = "".join(f", {each}" for each in plugin_names(PLUGINS))
+        raise ConfigError(f"judge {name!r}: no such judge; name ready, zero-shot, remote{others} or a judge folder")
     return folder
 
 

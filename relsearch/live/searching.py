@@ -22,7 +22,7 @@ from relsearch.core.types import StrPath
 from relsearch.index.engine.hits import engine_scores, hit_fields, no_text_error
 from relsearch.index.engine.http import match_body
 from relsearch.rerank.bundle import bundle_folder
-from relsearch.rerank.reranker import Reranker
+from relsearch.rerank.reranker import Reranker, is_plugin
 
 Fields = Mapping[str, str] | Sequence[str] | None
 
@@ -257,17 +257,18 @@ def _current_names(policy: Policy) -> dict[str, Any]:
 
 def _reranker(bundle: StrPath | Reranker, vectors: StrPath | None) -> Reranker:
     if isinstance(bundle, Path | str):
-        return _open(bundle_folder(bundle).resolve(), None if vectors is None else str(vectors))
+        name = bundle if is_plugin(bundle) else bundle_folder(bundle).resolve()
+        return _open(name, None if vectors is None else str(vectors))
     if vectors is not None:
         raise ConfigError(f"{vectors}: the bundle is open already; open it with these vectors, or give its folder")
     return bundle
 
 
 @cache
-def _open(folder: Path, vectors: str | None) -> Reranker:
+def _open(bundle: Path | str, vectors: str | None) -> Reranker:
     from relsearch.index.engine.vector_index import open_vectors
 
-    return Reranker.open(folder, vectors=open_vectors(vectors))
+    return Reranker.open(bundle, vectors=open_vectors(vectors))
 
 
 @cache

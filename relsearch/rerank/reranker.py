@@ -8,15 +8,22 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from relsearch.core.errors import ConfigError, ModelError
+from relsearch.core.plugins import Group, has_plugin, open_plugin
 from relsearch.core.protocols import Scorer
 from relsearch.core.template import DEFAULT_TEMPLATE, render
 from relsearch.core.types import StrPath
-from relsearch.rerank.bundle import Bundle, ManifestBase, open_bundle
+from relsearch.rerank.bundle import Bundle, ManifestBase, bundle_folder, open_bundle
 from relsearch.rerank.cascade import Cascade
 from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation, prf_vectors
 from relsearch.rerank.late.store import OpenStore
 
+PLUGINS: Group = "relsearch.scorers"
 _TEXTS_A_CALL = 32  # between two calls a search that is over its budget stops
+
+
+def is_plugin(bundle: StrPath) -> bool:
+    """Whether a name is no bundle's, and an installed package registers a scorer under it."""
+    return not bundle_folder(bundle).is_dir() and has_plugin(PLUGINS, str(bundle))
 
 
 @runtime_checkable
@@ -53,7 +60,14 @@ class Reranker:
         workers: int | None = None,
         cached_documents: int = 20_000,
     ) -> Reranker:
-        """Open a bundle by its folder, or `ready`, with the weights that it asks for; raise as open_scorer does."""
+        """Open a bundle by its folder, or `ready`, with the weights that it asks for; raise as open_scorer does.
+
+        A name of the entry points `relsearch.scorers` opens that plug-in, where no folder is called so.
+        """
+        if is_plugin(bundle):
+            if vectors is not None:
+                raise ConfigError(f"{bundle}: a plug-in takes no precomputed vectors; leave out --vectors")
+            return cls(open_plugin(PLUGINS, str(bundle), needs=("score",)))
         opened = open_bundle(bundle)
         return cls.from_bundle(opened, vectors=vectors, workers=workers, cached_documents=cached_documents)
 

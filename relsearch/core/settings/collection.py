@@ -29,8 +29,9 @@ class CollectionConfig(Section):
 class IndexConfig(Section):
     """The searchers that fill the pools, and BM25's parameters, the same for all of them."""
 
-    searchers: tuple[Literal["embedded", "lucene", "elasticsearch", "opensearch", "dense"], ...] = Field(
-        ("embedded",), description="searchers, the first stage first"
+    searchers: tuple[str, ...] = Field(
+        ("embedded",),
+        description="searchers, the first stage first: embedded, lucene, elasticsearch, opensearch, dense, a plug-in",
     )
     k1: float = Field(0.9, ge=0, description="BM25: how soon a repeated term stops counting")
     b: float = Field(0.4, ge=0, le=1, description="BM25: how much long documents are held back")

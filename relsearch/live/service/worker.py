@@ -17,7 +17,7 @@ from relsearch.live.service.metrics import SHARED_FOLDER
 from relsearch.live.service.settings import Settings, read_settings
 from relsearch.live.service.tokens import bundle_tokens
 from relsearch.rerank.bundle import open_bundle
-from relsearch.rerank.reranker import Reranker
+from relsearch.rerank.reranker import Reranker, is_plugin
 
 # Longer than clients keep an idle connection (Elasticsearch's inference client a minute): whoever closes first must be
 # the client, or a request meets a connection that was closed while it was on its way.
@@ -30,14 +30,19 @@ def app_of_environment() -> FastAPI:
     if settings.bundle is None:
         raise ConfigError("serve: no bundle; set RELSEARCH_BUNDLE, or pass --bundle")
     threads = settings.threads or max(1, _cores() // settings.workers)
-    bundle = open_bundle(settings.bundle)
-    reranker = Reranker.from_bundle(bundle, workers=threads, vectors=open_vectors(settings.vectors))
-    return create_app(reranker.with_weights(prf=settings.prf), settings, tokens=bundle_tokens(bundle))
+    vectors = open_vectors(settings.vectors)
+    if is_plugin(settings.bundle):
+        reranker, tokens = Reranker.open(settings.bundle, vectors=vectors), None
+    else:
+        bundle = open_bundle(settings.bundle)
+        reranker = Reranker.from_bundle(bundle, workers=threads, vectors=vectors)
+        tokens = bundle_tokens(bundle)
+    return create_app(reranker.with_weights(prf=settings.prf), settings, tokens=tokens)
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was accepted; raise if the bundle is not whole."""
-    if settings.bundle is not None:
+    if settings.bundle is not None and not is_plugin(settings.bundle):
         open_bundle(settings.bundle)  # a wrong folder is one line here, and a traceback in each worker
     os.environ.update(settings.environment())
     with ExitStack() as stack:
