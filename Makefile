@@ -18,7 +18,7 @@ demo: .venv/demo.stamp  ## run the whole chain on the packaged demo collection
 	$(BIN)/python -m benchmarks.rerankers.demo
 
 test: check  ## everything that CI checks: format, lint, types, layers, tests, docs, wheel
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --hypothesis-profile=thorough
 	$(BIN)/python -m cogapp --check $(TABLES)
 	$(BIN)/python -m tests.wheel
 

@@ -4,13 +4,57 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from relsearch.core.types import Document, Query
 from tests.tiny_models import save_tiny_bert, save_tiny_llama
 
+settings.register_profile("quick", max_examples=20)
+settings.register_profile("thorough", max_examples=100)  # make test
+settings.load_profile("quick")
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Fixtures that train or export: a test that asks for one is slow.
+TRAINED = {"tiny_reranker", "tiny_bundles", "late_model", "late_bundle", "tune_half", "tuned"}
+
+# Files whose tests start real servers.
+LIVE = (
+    "tests/index/",
+    "tests/exporters/test_elastic.py",
+    "tests/exporters/test_opensearch.py",
+    "tests/judge/test_remote_live.py",
+    "tests/live/gateway/",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process a core for the whole suite; none for files that are named, which start sooner without."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return (os.cpu_count() or 1) if whole else 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file in one process, and those that start real servers: one engine runs at a time."""
+    from xdist.scheduler import LoadFileScheduling
+
+    scheduler = LoadFileScheduling(config, log)
+    file_of = scheduler._split_scope
+    scheduler._split_scope = lambda test: "live" if test.startswith(LIVE) else file_of(test)
+    return scheduler
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark slow what trains or exports; raise UsageError for a live test whose file is not among LIVE."""
+    for item in items:
+        if TRAINED & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("live") and not item.nodeid.startswith(LIVE):
+            raise pytest.UsageError(f"{item.nodeid} is live: name its file in LIVE, tests/conftest.py")
 
 
 def _shared(variable: str, default: str) -> Path:

@@ -15,17 +15,13 @@ from relsearch.cli import main
 from relsearch.core import tables
 from relsearch.core.errors import FieldsError
 from relsearch.core.types import Judgment
-
-
-def _relsearch(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from relsearch.cli import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+from tests.command import relsearch
 
 
 def test_importing_the_command_line_is_quick_and_light() -> None:
-    """Start-up stays under half a second (best of three) and loads nothing heavy."""
+    """Start-up takes under half a second of processor time (best of three) and loads nothing heavy."""
     probe = (
-        "import sys, time; t = time.perf_counter(); import relsearch.cli; d = time.perf_counter() - t;"
+        "import sys, time; t = time.process_time(); import relsearch.cli; d = time.process_time() - t;"
         "heavy = {'torch', 'transformers', 'onnxruntime', 'jnius', 'sklearn'} & set(sys.modules);"
         "print(d, *heavy)"
     )
@@ -37,7 +33,7 @@ def test_importing_the_command_line_is_quick_and_light() -> None:
 def test_an_error_is_one_line_and_status_1(tmp_path: Path) -> None:
     """A wrong key prints one line on stderr that names the remedy; no traceback."""
     (tmp_path / "relsearch.toml").write_text("[pool]\ndeph = 3\n", encoding="utf-8")
-    result = _relsearch("run", cwd=tmp_path)
+    result = relsearch("run", cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.splitlines() == ["relsearch: relsearch.toml: unknown key 'pool.deph'; did you mean 'depth'?"]
 
@@ -57,13 +53,13 @@ def test_errors_speak_shell_here_and_python_there(
 
 def test_a_wrong_option_is_status_2() -> None:
     """Usage errors are told apart from failed data."""
-    assert _relsearch("evaluate", "--nonsense").returncode == 2
+    assert relsearch("evaluate", "--nonsense").returncode == 2
 
 
 def test_a_stage_says_what_must_run_before_it(tmp_path: Path) -> None:
     """Asking for a stage whose inputs are absent names the verb that makes them."""
     (tmp_path / "relsearch.toml").write_text("", encoding="utf-8")
-    result = _relsearch("pool", cwd=tmp_path)
+    result = relsearch("pool", cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.strip().endswith("run: relsearch collect")
 
@@ -77,13 +73,13 @@ def test_agree_shows_and_draws_reliability_where_labels_have_probabilities(tmp_p
     tables.write(tables.judgments_table(judged), tmp_path / "judged.parquet", tables.JUDGMENTS)
     qrels = "".join(f"q{row % 2} 0 d{row} {row % 3}\n" for row in range(8))
     (tmp_path / "qrels.tsv").write_text(qrels, encoding="utf-8")
-    drawn = _relsearch("agree", "qrels.tsv", "judged.parquet", "--plot", "diagram.svg", cwd=tmp_path)
+    drawn = relsearch("agree", "qrels.tsv", "judged.parquet", "--plot", "diagram.svg", cwd=tmp_path)
     assert drawn.returncode == 0, drawn.stderr
     assert "ECE of P(relevant)" in drawn.stdout
     assert (tmp_path / "diagram.svg").read_text(encoding="utf-8").startswith("<svg")
-    as_json = json.loads(_relsearch("agree", "qrels.tsv", "judged.parquet", "--json", cwd=tmp_path).stdout)
+    as_json = json.loads(relsearch("agree", "qrels.tsv", "judged.parquet", "--json", cwd=tmp_path).stdout)
     assert as_json["reliability"]["pairs"] == as_json["pairs"] == 8
-    assert "ECE" not in _relsearch("agree", "qrels.tsv", "qrels.tsv", cwd=tmp_path).stdout
-    refused = _relsearch("agree", "qrels.tsv", "qrels.tsv", "--plot", "none.svg", cwd=tmp_path)
+    assert "ECE" not in relsearch("agree", "qrels.tsv", "qrels.tsv", cwd=tmp_path).stdout
+    refused = relsearch("agree", "qrels.tsv", "qrels.tsv", "--plot", "none.svg", cwd=tmp_path)
     assert refused.returncode == 1
     assert "carry no probabilities" in refused.stderr

@@ -6,9 +6,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.command import relsearch
 
 QRELS = "1 0 a 1\n1 0 b 0\n2 0 c 1\n"
 RUN = "1 Q0 a 1 2.0 t\n1 Q0 b 2 1.0 t\n2 Q0 x 1 2.0 t\n2 Q0 c 2 1.0 t\n"
@@ -31,13 +32,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _relsearch(folder: Path, *arguments: str, code: str = "from relsearch.cli import main; main()") -> Any:
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-
-
 def _means(folder: Path, *arguments: str) -> dict[str, float | None]:
-    done = _relsearch(folder, "evaluate", "qrels", "run", "--json", *arguments)
+    done = relsearch("evaluate", "qrels", "run", "--json", *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     return {name: each["mean"] for name, each in json.loads(done.stdout)["runs"]["run"].items()}
 
@@ -52,7 +48,7 @@ def test_aliases_show_the_same_figure(folder: Path) -> None:
 def test_default_measures_follow_the_labels_or_the_scale(folder: Path) -> None:
     """Binary labels are measured at level 1; on a scale whose level they do not reach a line says why not."""
     assert _means(folder) == {"nDCG@10": pytest.approx(0.815, abs=1e-3), "RR@10": 0.75, "R@50": 1}
-    done = _relsearch(folder, "evaluate", "qrels", "run", "--scale", "0-3")
+    done = relsearch("evaluate", "qrels", "run", "--scale", "0-3", cwd=folder)
     assert done.returncode == 0
     assert "0.000" not in done.stdout
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
@@ -64,7 +60,7 @@ def test_default_measures_follow_the_labels_or_the_scale(folder: Path) -> None:
 def test_grades_from_1_need_a_scale_and_follow_it(folder: Path) -> None:
     """Whether grade 1 is a gain is not guessed."""
     (folder / "qrels").write_text("1 0 a 1\n1 0 b 4\n2 0 c 3\n2 0 x 2\n", encoding="utf-8")
-    refused = _relsearch(folder, "evaluate", "qrels", "run")
+    refused = relsearch("evaluate", "qrels", "run", cwd=folder)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "pass --scale 1-4:3 if 1 means irrelevant" in refused.stderr
     means = _means(folder, "--scale", "1-4")
@@ -86,7 +82,7 @@ def test_where_nothing_can_be_measured_one_line_says_so(folder: Path, qrels: str
     """No table of zeros."""
     (folder / "qrels").write_text(qrels, encoding="utf-8")
     (folder / "run").write_text(run, encoding="utf-8")
-    done = _relsearch(folder, "evaluate", "qrels", "run")
+    done = relsearch("evaluate", "qrels", "run", cwd=folder)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
     assert message in done.stderr
 
@@ -94,7 +90,7 @@ def test_where_nothing_can_be_measured_one_line_says_so(folder: Path, qrels: str
 def test_one_query_with_two_runs_shows_means(folder: Path) -> None:
     """Intervals and tests are dashes."""
     (folder / "qrels").write_text("1 0 a 1\n", encoding="utf-8")
-    done = _relsearch(folder, "evaluate", "qrels", "run", "other", "-m", "RR@10")
+    done = relsearch("evaluate", "qrels", "run", "other", "-m", "RR@10", cwd=folder)
     assert [line.split() for line in done.stdout.splitlines()[2:]] == [
         ["run", "1.000", "-"],
         ["other", "0.500", "-", "-0.500", "-", "-"],
@@ -113,7 +109,7 @@ def test_one_query_with_two_runs_shows_means(folder: Path) -> None:
 )
 def test_options_that_cannot_be_meant_are_usage_errors(folder: Path, options: list[str]) -> None:
     """A seed below 0, more resamples than memory, a run that is given twice."""
-    done = _relsearch(folder, "evaluate", "qrels", "run", *options)
+    done = relsearch("evaluate", "qrels", "run", *options, cwd=folder)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 
@@ -121,22 +117,22 @@ def test_options_that_cannot_be_meant_are_usage_errors(folder: Path, options: li
 @pytest.mark.parametrize("measure", ["P@0", "P(rel=0)@5", "nDCG@10.5", "P", "RBP", "alpha_nDCG@10", "nDCG@-1", "ERR"])
 def test_a_measure_that_cannot_be_computed_is_one_line(folder: Path, measure: str) -> None:
     """Found before the files are read; the process does not abort."""
-    done = _relsearch(folder, "evaluate", "absent", "run", "-m", measure)
+    done = relsearch("evaluate", "absent", "run", "-m", measure, cwd=folder)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert done.stderr.startswith(f"relsearch: measure {measure!r}")
 
 
 def test_agree_leaves_out_what_labels_do_not_tell(folder: Path) -> None:
     """Binary labels on grades 0 to 3: no binary kappa, and the hint at the scale; on their own scale it is there."""
-    done = _relsearch(folder, "agree", "qrels", "qrels")
+    done = relsearch("agree", "qrels", "qrels", cwd=folder)
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["kappa_binary", "-", "-"] in rows
     assert done.stderr.startswith("no human label reaches grade 2")
     assert "--scale" in done.stderr
-    binary = json.loads(_relsearch(folder, "agree", "qrels", "qrels", "--scale", "binary", "--json").stdout)
+    binary = json.loads(relsearch("agree", "qrels", "qrels", "--scale", "binary", "--json", cwd=folder).stdout)
     assert binary["kappa_binary"]["value"] == 1
     (folder / "qrels").write_text("1 0 a 2\n", encoding="utf-8")
-    one = json.loads(_relsearch(folder, "agree", "qrels", "qrels", "--json").stdout)
+    one = json.loads(relsearch("agree", "qrels", "qrels", "--json", cwd=folder).stdout)
     assert [one[name] for name in ("kappa", "kappa_binary", "kappa_quadratic", "alpha_ordinal")] == [None] * 4
 
 
@@ -157,6 +153,7 @@ def test_eight_thousand_queries_take_little_memory(tmp_path: Path) -> None:
                 f"query-{query} 0 document-{(query * 7919 + place * 31) % 200_000:07} {place % 4}\n"
                 for place in range(query % 3, 60, 7)
             )
-    done = _relsearch(tmp_path, "evaluate", "qrels", "one", "two", code=_PEAK)
+    command = [sys.executable, "-c", _PEAK, "evaluate", "qrels", "one", "two"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert int(done.stderr.splitlines()[-1]) <= 300 * 1024

@@ -19,6 +19,8 @@ from relsearch.pipeline.order import run_verb, stage_fingerprint, stages_of
 from relsearch.rerank.bundle import SHIPPED
 from tests.rerank.tiny_reranker import GRADES
 
+pytestmark = pytest.mark.slow
+
 _QUERIES = {
     "q1": "why does a cat purr",
     "q2": "how to steep green tea",
@@ -112,7 +114,6 @@ class Recording(Config):
         return super().__getattribute__(name)
 
 
-@pytest.mark.slow
 def test_a_stage_depends_on_every_setting_that_it_reads(config: Path, tmp_path: Path) -> None:
     """A section that a stage read and did not name would leave it up to date when that section changes."""
     from relsearch.pipeline.artifacts import Building

@@ -24,6 +24,8 @@ from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from tests.odd_models import BROKEN, Change, copied, edit, lose, reweigh
 from tests.tiny_models import save_tiny_tokenizer
 
+pytestmark = pytest.mark.slow
+
 SIZE: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 2,

@@ -24,6 +24,8 @@ from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from relsearch.rerank.families import open_scorer
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
+pytestmark = pytest.mark.slow
+
 OFFERED = "bf16" if "amx_bf16" in cpu_flags() else "int8"
 QUERY = "why does a cat purr"
 TEXTS = ["a cat purrs", "sea water holds salt", "green tea is steeped", "a cat " * 60]

@@ -183,6 +183,7 @@ def test_a_store_is_one_process_s_at_a_time(tmp_path: Path) -> None:
     assert judge_all(LoggingJudge(log), many_pairs(), store, part_pairs=PART_PAIRS).height == len(many_pairs())
 
 
+@pytest.mark.slow
 def test_a_run_killed_twenty_times_ends_as_an_unbroken_one(tmp_path: Path) -> None:
     """Each kill -9 costs at most the batch in hand, parts only grow, and the finished table is the same bytes."""
     store, log = tmp_path / "store", tmp_path / "log"

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from random import Random
 
@@ -23,6 +20,7 @@ from relsearch.data.trec import read_qrels
 from relsearch.labels.csv_form import COLUMNS, read_csv, to_csv
 from relsearch.labels.review import merge, pick
 from relsearch.pipeline.standalone.review import import_review
+from tests.command import relsearch
 
 SCALE = SCALES["0-3"]
 # Without a deadline: a machine under load is no defect.
@@ -263,12 +261,6 @@ def test_gzipped_qrels_are_added_to(tmp_path: Path) -> None:
     assert gzip.decompress(qrels.read_bytes()) == b"q1 0 a 1\nq1 0 b 2\n"
 
 
-def _relsearch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from relsearch.cli import main; main()", "review", *arguments]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A collection with one label, judgments of three pairs and a run."""
@@ -285,22 +277,22 @@ def folder(tmp_path: Path) -> Path:
 def test_pairs_go_out_and_come_back_by_the_command_line(folder: Path) -> None:
     """Export writes what has no label, import adds the graded rows to the qrels, once."""
     export = ["judgments.parquet", "--collection", ".", "--run", "run.trec", "--export", "9"]
-    assert _relsearch(*export, "-o", "review.csv", cwd=folder).returncode == 0
+    assert relsearch("review", *export, "-o", "review.csv", cwd=folder).returncode == 0
     text = (folder / "review.csv").read_text(encoding="utf-8")
     assert [line.split(",")[:4] for line in text.splitlines()[1:]] == [
         ["q", "c", "'=tea", "C | about c"],
         ["q", "b", "'=tea", "B | about b"],
     ]
-    assert _relsearch(*export, cwd=folder).stdout == text
-    refused = _relsearch(*export, "-o", "review.csv", cwd=folder)
+    assert relsearch("review", *export, cwd=folder).stdout == text
+    refused = relsearch("review", *export, "-o", "review.csv", cwd=folder)
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     (folder / "review.csv").write_text(text.replace("about c,", "about c,3"), encoding="utf-8")
     back = ["judgments.parquet", "--import", "review.csv", "--qrels", "human.qrels"]
-    added = _relsearch(*back, cwd=folder)
+    added = relsearch("review", *back, cwd=folder)
     assert added.stdout == "human.qrels: 1 added, 0 changed, 0 there already, 1 without grade\n", added.stderr
-    assert json.loads(_relsearch(*back, "--json", cwd=folder).stdout)["there already"] == 1
+    assert json.loads(relsearch("review", *back, "--json", cwd=folder).stdout)["there already"] == 1
     assert read_qrels(folder / "human.qrels", SCALE).select("query_id", "doc_id", "grade").rows() == [("q", "c", 3)]
-    again = _relsearch(*export, "--qrels", "human.qrels", cwd=folder).stdout
+    again = relsearch("review", *export, "--qrels", "human.qrels", cwd=folder).stdout
     assert [line.split(",")[1] for line in again.splitlines()[1:]] == ["b"]
 
 
@@ -308,7 +300,7 @@ def test_a_refused_import_leaves_the_qrels_alone(folder: Path) -> None:
     """One wrong row, and no label of the file is taken."""
     (folder / "human.qrels").write_text("q 0 c 0\n", encoding="utf-8")
     filled(folder / "review.csv", "q,b,1", "q,c,3")
-    result = _relsearch("--import", "review.csv", "--qrels", "human.qrels", cwd=folder)
+    result = relsearch("review", "--import", "review.csv", "--qrels", "human.qrels", cwd=folder)
     assert result.returncode == 1
     assert result.stderr.startswith("relsearch: review.csv:3: query 'q', document 'c': grade 3")
     assert (folder / "human.qrels").read_text(encoding="utf-8") == "q 0 c 0\n"
@@ -319,6 +311,6 @@ def test_a_refused_import_leaves_the_qrels_alone(folder: Path) -> None:
 )
 def test_half_a_command_is_a_usage_error(folder: Path, arguments: list[str]) -> None:
     """What is missing is said with status 2."""
-    result = _relsearch(*arguments, cwd=folder)
+    result = relsearch("review", *arguments, cwd=folder)
     assert result.returncode == 2
     assert "give JUDGMENTS, --collection and --export, or --import and --qrels" in result.stderr

@@ -20,6 +20,8 @@ from relsearch.encoders.model_source import fast_dtype
 from relsearch.judge.models.prompt import Tokens
 from relsearch.judge.tuning.trainer import Step
 
+pytestmark = pytest.mark.slow
+
 SCALE = SCALES["0-3"]
 SIZE = Size(queries=2, documents=3, steps=2, documents_per_step=3, agreement_pairs=4, rounds=2)
 

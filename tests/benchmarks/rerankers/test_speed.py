@@ -48,6 +48,7 @@ def test_a_way_that_computes_something_else_is_refused() -> None:
         check_same({NAIVE: lengths, "other": other}, (QUERY, texts))
 
 
+@pytest.mark.slow
 def test_texts_have_the_wanted_mean_length(tiny_bundles: dict[str, Path]) -> None:
     """All are distinct, their lengths differ, and the mean is near what was asked for."""
     reader = PairTokenizer(tiny_bundles["fp32"] / "tokenizer.json", max_length=512)

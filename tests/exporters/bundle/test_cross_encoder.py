@@ -19,6 +19,8 @@ from relsearch.rerank.card import CARD
 from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from relsearch.rerank.cross.torch_scorer import load_model, residuals
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ["a cat purrs", "sea water holds salt", ""]
 
 

@@ -16,7 +16,7 @@ from relsearch.exporters.bundle.graphs import export_cross_encoder
 from tests.tiny_models import save_tiny_tokenizer
 
 # DeBERTa and ModernBERT say so as they are imported.
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.:DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:`torch.jit.:DeprecationWarning")]
 
 SIZE = {
     "vocab_size": 60,

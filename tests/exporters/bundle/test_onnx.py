@@ -22,6 +22,8 @@ from relsearch.rerank.runtime.engine import Engine
 from relsearch.rerank.runtime.tokenising import TextTokenizer
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def qrels(documents: list[Document]) -> pl.DataFrame:

@@ -22,6 +22,8 @@ from relsearch.exporters.bundle.speed import Speed, gate_faster, kept_speed, mea
 from relsearch.rerank.bundle import open_bundle
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
+pytestmark = pytest.mark.slow
+
 LISTS = [RankList(f"q{number}", "query", ("a", "b"), ("one", "two")) for number in range(80)]
 SPEED = Speed(ratio=1.5, low=1.4, high=1.6, rounds=6, ms_reference=30.0, ms_candidate=20.0)
 

@@ -22,6 +22,8 @@ from relsearch.judge.tuning.report import TuneReport
 from relsearch.stats.ordinal import CumulativeLink
 from tests.judge.conftest import TuneHalf
 
+pytestmark = pytest.mark.slow
+
 _PRIOR = CumulativeLink(mean=0.8, deviation=0.05, slope=1.5, thresholds=(0.0, 1.0, 2.0))
 
 

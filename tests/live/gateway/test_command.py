@@ -11,6 +11,7 @@ from typing import IO
 import httpx
 import pytest
 
+from tests.command import relsearch
 from tests.live.gateway.canned import HITS, canned, hits, http_answer
 
 COMMAND = [sys.executable, "-c", "from relsearch.cli import main; main()", "gateway"]
@@ -80,7 +81,7 @@ def _scores(response: httpx.Response) -> list[float]:
 def test_an_open_address_without_a_key_is_refused() -> None:
     """One line that names both ways out, before anything is opened."""
     options = ["--upstream", "http://127.0.0.1:9", "--bundle", "none", "--host", "192.0.2.1"]
-    result = subprocess.run([*COMMAND, *options], capture_output=True, text=True, check=False)
+    result = relsearch("gateway", *options)
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert "RELSEARCH_GATEWAY_KEY" in line

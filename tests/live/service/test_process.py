@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.command import relsearch
 from tests.live.service.process import served, wait_for
 
 QUERY = "why does a cat purr"
@@ -91,8 +92,7 @@ def test_serving_loads_no_torch(tiny_bundles: dict[str, Path]) -> None:
 )
 def test_what_cannot_be_served_is_one_line(options: list[str], message: str, tmp_path: Path) -> None:
     """An open address without a key, or a folder that is no bundle, is refused before anything is started."""
-    command = [sys.executable, "-c", "from relsearch.cli import main; main()", "serve", "--bundle", str(tmp_path)]
-    result = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    result = relsearch("serve", "--bundle", str(tmp_path), *options)
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert message in line

@@ -21,6 +21,8 @@ from relsearch.rerank.cross.start import load_start
 from relsearch.rerank.cross.torch_scorer import TorchScorer, residuals
 from tests.rerank.tiny_reranker import dev_pairs, examples_of, texts_of, train_tiny
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_start_adds_nothing(tiny_bert: Path) -> None:
     """Before training every residual is exactly zero, so step 0 ranks as the cosine."""

@@ -29,6 +29,7 @@ def texts(documents: list[Document]) -> list[str]:
     return [document.fields["text"] for document in documents]
 
 
+@pytest.mark.slow
 def test_the_same_seed_writes_the_same_in_any_batch(tiny_llama: Path, texts: list[str]) -> None:
     """Draws belong to the text: order, batch size and company do not change what is written for it."""
     together = _writer(tiny_llama, batch_size=7, queries_per_document=20).write(texts)
