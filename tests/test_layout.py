@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sysconfig
 import tomllib
+import venv
 from pathlib import Path
+
+import pytest
 
 import relsearch
 import relsearch.exporters
@@ -13,22 +19,41 @@ from tests.conftest import REPOSITORY
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def test_every_package_of_the_tree_is_in_the_wheel() -> None:
-    """A new folder that is not listed in pyproject.toml would be missing after pip install."""
-    found = {"relsearch"}
-    for init in (REPOSITORY / "relsearch").rglob("__init__.py"):
-        found.add(".".join(init.parent.relative_to(REPOSITORY).parts))
-    for folder in ("index", "exporters"):
-        for init in (REPOSITORY / folder).rglob("__init__.py"):
-            found.add(".".join(("relsearch", *init.parent.relative_to(REPOSITORY).parts)))
-    assert set(PYPROJECT["tool"]["setuptools"]["packages"]) == found
-
-
 def test_index_and_exporters_live_at_the_top() -> None:
     """`relsearch.index` and `relsearch.exporters` are the top-level folders, whichever way they are reached."""
     for module, folder in ((relsearch.index, "index"), (relsearch.exporters, "exporters")):
         assert module.__file__ is not None
         assert Path(module.__file__).resolve().parent == REPOSITORY / folder
+
+
+@pytest.mark.slow
+def test_a_checkout_without_links_installs_and_lints(tmp_path: Path) -> None:
+    """Git leaves a file in place of each link; after `pip install -e .` all is importable and checked."""
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("no git repository: nothing to clone")
+    clone, python = tmp_path / "clone", tmp_path / "venv" / "bin" / "python"
+    subprocess.run(["git", "clone", "-q", "-c", "core.symlinks=false", str(REPOSITORY), str(clone)], check=True)
+    assert (clone / "relsearch" / "index").is_file()
+    venv.create(tmp_path / "venv")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": sysconfig.get_path("purelib"),
+    }  # pip and the tools, but not this checkout
+
+    def run(*arguments: str) -> str:
+        command = [str(python), *arguments]
+        done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "-e", ".")
+    files = run("-c", "import relsearch.index as a, relsearch.exporters as b; print(a.__file__, b.__file__)").split()
+    assert all(Path(file).is_relative_to(clone) for file in files)
+    assert "rerank" in run("-c", "from relsearch.cli import main; main()", "--help")
+    run("-m", "ruff", "check", "-q", ".")
+    run("-m", "mypy", "-m", "relsearch.index.engine.http", "-m", "relsearch.exporters.trec")
+    run("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()")
+    assert subprocess.check_output(["git", "status", "--short"], cwd=clone, text=True) == ""
 
 
 def test_the_extra_all_holds_every_other_extra() -> None:
