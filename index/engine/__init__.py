@@ -1,1 +1,4 @@
-"""Elasticsearch and OpenSearch: searching, loading, fetching and vectors over their REST API."""
+"""Elasticsearch and OpenSearch: requests, the text of hits, document vectors, filling and sampling an index.
+
+Other rooms import hits (the one reader of `_source`), http and vector_index; verbs also ingest, fetching and sampling.
+"""

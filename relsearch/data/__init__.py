@@ -1,1 +1,4 @@
-"""What comes in: collections, TREC files, query logs, pools, near-duplicates, the packaged demo."""
+"""Collections, TREC files, query logs, candidate pools and near-duplicates.
+
+Other rooms may import every module but demo, which load_collection("demo") reads.
+"""

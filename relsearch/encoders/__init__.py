@@ -1,1 +1,4 @@
-"""Bi-encoders: where models come from, their vectors kept on disk, pseudo-relevance feedback."""
+"""Bi-encoders, where models are found, vectors cached on disk, and pseudo-relevance feedback.
+
+Other rooms may import every module.
+"""
