@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from relsearch.core.errors import ArtifactError, GateError, ModelError, RelsearchError
+from relsearch.core.errors import ArtifactError, GateError, ModelError, RelsearchError, reason
 from relsearch.core.settings.config import ExportConfig, Runtime
-from relsearch.encoders.model_source import reason
 from relsearch.exporters.bundle.calibration import calibration_rows
 from relsearch.exporters.bundle.cpu import cpu_flags
 from relsearch.exporters.bundle.parity import ParityReport, RankList, gate, gate_finite, parity

@@ -14,11 +14,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.core.errors import GateError, MissingExtraError, ModelError
+from relsearch.core.errors import GateError, MissingExtraError, ModelError, reason
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.encoders.encoder import open_embedder
 from relsearch.encoders.loading import Source
-from relsearch.encoders.model_source import quiet, reason
+from relsearch.encoders.model_source import quiet
 from relsearch.exporters.bundle.first_token import keep_first_token
 from relsearch.rerank.cross.torch_scorer import TYPES, load_model
 from relsearch.rerank.runtime.sessions import open_session

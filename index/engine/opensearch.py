@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from relsearch.core.errors import ConfigError, MissingExtraError, SearchEngineError, client_reason
+from relsearch.core.errors import ConfigError, MissingExtraError, SearchEngineError, reason
 from relsearch.core.settings.config import IndexConfig
 from relsearch.core.types import Document
 from relsearch.index.engine import rest
@@ -91,6 +91,4 @@ def one_line_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (OpenSearchException, RecursionError) as exc:
-        raise SearchEngineError(
-            f"opensearch at {url}: {client_reason(exc)}; check [index] url (--url) and name"
-        ) from exc
+        raise SearchEngineError(f"opensearch at {url}: {reason(exc)}; check [index] url (--url) and name") from exc

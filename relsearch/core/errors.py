@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 
-_SHOWN = 500  # characters of what another library said
+_SHOWN = 400  # characters of what another library said
 
 
 class RelsearchError(Exception):
@@ -69,7 +69,19 @@ class GateError(RelsearchError):
     """A quality gate failed; what it guards was not produced."""
 
 
-def client_reason(exc: Exception) -> str:
-    """Return what a client's error says in one line: of an unreachable server, only what the system said."""
-    system = re.findall(r"\[Errno -?\d+\] ([\w ]+)", str(exc))
-    return system[-1] if system else " ".join(str(exc).split())[:_SHOWN]
+def reason(exc: BaseException) -> str:
+    """Return what another library's exception says, on one line of at most 400 characters.
+
+    Where the operating system refused something, its own words alone; else the first paragraph of the message, or the
+    exception's name where there is none.
+    """
+    if isinstance(exc, RecursionError):
+        return "nested too deeply"
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror
+    if system := re.findall(r"\[Errno -?\d+\] ([\w ]+)", str(exc)):
+        return str(system[-1])
+    # Python's own advice, a setting of the interpreter's, is none to users.
+    paragraph = str(exc).strip().partition("\n\n")[0].partition("; use sys.set_int_max_str_digits()")[0]
+    said = " ".join(paragraph.split()) or type(exc).__name__
+    return said if len(said) <= _SHOWN else said[:_SHOWN].rpartition(" ")[0] + " ..."

@@ -20,7 +20,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from relsearch.core.errors import DataError
+from relsearch.core.errors import DataError, reason
 from relsearch.core.files.atomic import replacing
 from relsearch.core.files.text_files import cannot_be_written
 from relsearch.core.types import Candidate, Document, Judgment, Query, StrPath
@@ -77,7 +77,7 @@ def read(path: StrPath, schema: Schema) -> pl.DataFrame:
     except OSError as exc:
         raise DataError(f"{path}: cannot be read ({exc.strerror or exc}); check the path") from exc
     except (PolarsError, PanicException) as exc:  # polars panics at what it does not foresee in a broken file
-        raise DataError(f"{path}: no Parquet file, or a broken one ({_first_line(exc)}); make it again") from exc
+        raise DataError(f"{path}: no Parquet file, or a broken one ({reason(exc)}); make it again") from exc
     return _conform(table, schema, str(path))
 
 
@@ -100,14 +100,10 @@ def _column(column: pl.Series, kind: Kind, where: str) -> pl.Series:
     try:
         found = column.cast(kind)
     except (PolarsError, PanicException) as exc:
-        raise DataError(f"{what} holds {column.dtype}; expected {kind} ({_first_line(exc)})") from exc
+        raise DataError(f"{what} holds {column.dtype}; expected {kind} ({reason(exc)})") from exc
     if column.dtype.is_float() and found.dtype.is_integer() and (found != column).any():
         raise DataError(f"{what} holds numbers that are not whole")
     return found
-
-
-def _first_line(exc: BaseException) -> str:
-    return next(iter(str(exc).splitlines()), type(exc).__name__)
 
 
 def candidates_table(candidates: Iterable[Candidate]) -> pl.DataFrame:

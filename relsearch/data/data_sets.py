@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from relsearch.core.errors import DataError, MissingExtraError, RelsearchError, client_reason
+from relsearch.core.errors import DataError, MissingExtraError, RelsearchError, reason
 from relsearch.core.field_texts import field_texts
 from relsearch.core.files.text_files import encodable
 from relsearch.core.ids import id_fault, shown
@@ -79,5 +79,5 @@ def _cause(exc: Exception) -> str:
     """What went wrong; where there are several places to download from, in the last one."""
     if len(exc.args) > 1 and isinstance(exc.args[1], list) and exc.args[1]:
         exc = exc.args[1][-1][-1]
-    said = f"{type(exc).__name__}: {client_reason(exc)}"
+    said = f"{type(exc).__name__}: {reason(exc)}"
     return f"{said}; is there a network connection?" if isinstance(exc, OSError) else said

