@@ -26,6 +26,7 @@ LIVE = (
     "tests/exporters/test_opensearch.py",
     "tests/judge/test_remote_live.py",
     "tests/live/gateway/",
+    "tests/test_docs.py::test_lines_that_name_an_engine",
 )
 
 

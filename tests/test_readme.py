@@ -12,6 +12,7 @@ import pytest
 from benchmarks.rerankers.own_collections import STEPS, own_domain_config
 from relsearch.core.settings.load import load_config
 from tests.conftest import REPOSITORY
+from tests.documentation import PAGES, all_blocks
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -27,18 +28,18 @@ def test_the_quick_start_runs_as_printed(tmp_path: Path) -> None:
     assert result.stdout.count("Candidate(query_id='1'") == 3
 
 
-def test_every_configuration_is_valid(tmp_path: Path) -> None:
-    """Each relsearch.toml in the README loads, and the recipe is what the benchmark trains with."""
-    found = [load_config(_written(tmp_path, block)) for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL)]
-    assert len(found) == 2
+def test_the_recipe_is_what_the_benchmark_trains_with(tmp_path: Path) -> None:
+    """The configuration beside the table of a collection's own labels."""
+    [block] = [each for each in all_blocks("config") if each.page == "rerankers.md"]
+    path = tmp_path / "relsearch.toml"
+    path.write_text(block.text, encoding="utf-8")
     measured = own_domain_config("vaswani", tmp_path, steps=STEPS).train
-    assert found[1].train.model_copy(update={"encoder": measured.encoder}) == measured
+    assert load_config(path).train.model_copy(update={"encoder": measured.encoder}) == measured
 
 
-def _written(folder: Path, block: str) -> Path:
-    path = folder / "relsearch.toml"
-    path.write_text(block, encoding="utf-8")
-    return path
+def test_it_is_no_longer_than_a_stranger_reads() -> None:
+    """Detail stands in docs/."""
+    assert len(README.splitlines()) <= 210
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])
@@ -48,7 +49,11 @@ def test_the_two_commands_exist(target: str) -> None:
     assert re.search(rf"^{target}:", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_every_link_to_a_file_resolves() -> None:
-    """A path in the README that looks like a file of the project is one."""
-    for path in re.findall(r"`((?:relsearch|index|exporters|benchmarks|docker)/[\w./-]+)`", README):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_resolves(page: Path) -> None:
+    """A link's target, and a path in the text that looks like a file of the project, is one."""
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:relsearch|index|exporters|benchmarks|docker)/[\w./-]+)`", text):
         assert (REPOSITORY / path).exists(), path
+    for path in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+        assert (page.parent / path).exists(), path

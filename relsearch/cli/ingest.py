@@ -115,7 +115,7 @@ def sample(
 
 
 @verb(
-    "relsearch queries searches.csv --min-count 3 --drop-personal -o my-collection/queries.jsonl",
+    "relsearch queries searches.csv --min-count 3 --drop-personal -o queries.jsonl",
 )
 def queries(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="Search log: .jsonl, .csv or .tsv, .gz too.")],

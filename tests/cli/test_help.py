@@ -45,7 +45,7 @@ def test_every_verb_has_an_example_and_is_documented(name: str) -> None:
     for example in examples:
         assert example in re.sub(r" \\\n +", " ", shown)
     assert max(map(len, shown.splitlines())) <= 80
-    assert f"`{name}`" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert f"`{name}`" in (REPOSITORY / "docs/verbs.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", [name for name in VERBS if {"--bundle", "--judge"} & {*_help(name).split()}])

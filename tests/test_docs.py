@@ -1,0 +1,197 @@
+"""The documentation is true: every shell line, TOML block and Python block of README, docs/ and `--help` is run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import cast
+
+import pytest
+from typer.main import get_command
+
+from relsearch.cli import app
+from relsearch.cli.help import PANELS, Verb
+from relsearch.core.settings.load import load_config
+from relsearch.live.gateway.config import load_gateway_config
+from tests.conftest import REPOSITORY
+from tests.documentation import LANGUAGES, PAGES, Block, all_blocks, blocks
+from tests.index.conftest import elasticsearch_url
+from tests.reader import ENGINE, Shell, shell, write_files
+
+__all__ = ["elasticsearch_url"]
+
+VERBS: dict[str, Verb] = get_command(app).commands  # type: ignore[attr-defined]
+EXAMPLES = [line for names in PANELS.values() for name in names for line in VERBS[name].examples]
+PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+# The order in which the stages can run, each with what it needs done.
+STAGES = ("collect", "index", "pool", "tune", "judge", "synthesize", "augment", "train", "optimize", "export", "run")
+TINY = """
+[collection]
+source = "my-collection"
+[pool]
+depth = 8
+[encoder]
+model = "{bert}"
+[judge]
+base = "{llama}"
+max_document_tokens = 32
+[tune]
+layers = 1
+rank = 2
+evaluations = 1
+[label]
+depth = 2
+[synthesize]
+base = "{llama}"
+documents = 6
+max_query_tokens = 8
+[augment]
+policies = ["all"]
+force = true
+[train]
+dimension = 8
+max_length = 64
+max_steps = 4
+evaluations = 1
+[optimize]
+rounds = 1
+trials = 1
+[export]
+force = true
+quality_gate = "off"
+[evaluate]
+resamples = 200
+"""
+
+
+def kind_of(example: str) -> str:
+    """What an example of `--help` needs, as the markers of the documentation say it."""
+    words = shlex.split(example)
+    if f"http://{ENGINE}" in example and "--print" not in words:
+        return "engine"
+    return "stages" if words[1] in STAGES else "files"
+
+
+@pytest.fixture(scope="module")
+def readers_files(tmp_path_factory: pytest.TempPathFactory, tiny_bundles: dict[str, Path]) -> Path:
+    """A folder with the files that the documentation names."""
+    folder = tmp_path_factory.mktemp("reader")
+    write_files(folder)
+    (folder / "cross-encoder").symlink_to(tiny_bundles["fp32"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def offline(readers_files: Path, models: Path) -> Iterator[Shell]:
+    """A shell beside the reader's files; a folder stands in for the hub that the ready judge's encoders come from."""
+    with shell(readers_files, variables={"RELSEARCH_MODELS": str(models)}) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_says_how_it_is_tested(page: Path) -> None:
+    """A marker before the fence, and the fence's language; only plain text, such as a drawing, needs none."""
+    for block in blocks(page):
+        where = f"{block.page}:{block.line}"
+        assert block.language, f"{where}: name a language; plain text is ```text"
+        kind, _, test = block.kind.partition(" ")
+        if kind == "elsewhere":
+            assert block.page in (REPOSITORY / test).read_text(encoding="utf-8"), f"{where}: {test} does not read it"
+        elif block.language != "text":
+            assert block.kind in LANGUAGES, f"{where}: no marker; see tests/documentation.py"
+            assert LANGUAGES[block.kind] == block.language, where
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page.name for page in PAGES])
+def test_shell_lines_work_beside_the_readers_files(page: str, offline: Shell) -> None:
+    """As they are pasted, in their order."""
+    for block in all_blocks("files"):
+        if block.page == page:
+            for line in block.commands:
+                offline.run(line)
+
+
+@pytest.mark.slow
+def test_examples_of_the_help_work_beside_the_readers_files(offline: Shell) -> None:
+    """Those that need no engine and train nothing."""
+    offline.run("relsearch grade bm25.trec --collection my-collection -o judgments.parquet --depth 2")
+    offline.run("relsearch config --gateway > gateway.toml")
+    for line in (line for line in EXAMPLES if kind_of(line) == "files"):
+        offline.run(line)
+
+
+@pytest.mark.live
+@pytest.mark.slow
+def test_lines_that_name_an_engine_work_with_a_real_one(
+    tmp_path: Path, tiny_bundles: dict[str, Path], elasticsearch_url: str
+) -> None:
+    """Those of the pages, in their order, then the examples of the help."""
+    write_files(tmp_path)
+    (tmp_path / "cross-encoder").symlink_to(tiny_bundles["fp32"])
+    with shell(tmp_path, addresses={ENGINE: elasticsearch_url.removeprefix("http://")}) as opened:
+        opened.run("relsearch serve --bundle ready")
+        opened.run("relsearch config --gateway > gateway.toml")
+        for block in all_blocks("engine"):
+            for line in block.commands:
+                opened.run(line)
+        for line in (line for line in EXAMPLES if kind_of(line) == "engine"):
+            opened.run(line)
+
+
+@pytest.mark.slow
+def test_lines_that_train_work_with_tiny_models(
+    tmp_path: Path, tiny_bert: Path, tiny_llama: Path, tiny_reranker: Path
+) -> None:
+    """Every stage in its order, then the pages; a hub's cross-encoder is a tiny one."""
+    write_files(tmp_path)
+    (tmp_path / "relsearch.toml").write_text(TINY.format(bert=tiny_bert, llama=tiny_llama), encoding="utf-8")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "ms-marco-MiniLM-L6-v2").symlink_to(tiny_reranker)
+    examples = [line for name in STAGES for line in VERBS[name].examples]
+    with shell(tmp_path, variables={"RELSEARCH_MODELS": str(tmp_path / "models")}) as opened:
+        for line in (*examples, *(line for block in all_blocks("stages") for line in block.commands)):
+            opened.run(line)
+
+
+@pytest.mark.parametrize("block", all_blocks("config", "gateway"), ids=lambda block: f"{block.page}:{block.line}")
+def test_every_configuration_loads(block: Block, tmp_path: Path) -> None:
+    """Every key is known."""
+    path = tmp_path / f"{block.kind}.toml"
+    path.write_text(block.text, encoding="utf-8")
+    load_config(path) if block.kind == "config" else load_gateway_config(path)
+
+
+@pytest.mark.parametrize("block", all_blocks("python"), ids=lambda block: f"{block.page}:{block.line}")
+def test_every_python_block_runs(block: Block, tmp_path: Path) -> None:
+    """In a folder of its own, warnings being errors."""
+    command = [sys.executable, "-W", "error", "-c", block.text]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_targets_and_packages_exist() -> None:
+    """What `make` and `pip` are asked for; extras are those of pyproject.toml, pinned packages are installed so."""
+    targets = set(re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for block in all_blocks("make"):
+        for line in block.commands:
+            assert line.split()[0] == "make"
+            assert line.split()[1] in targets
+    lines = [line for block in all_blocks("pip") for line in block.commands]
+    lines += re.findall(r"`(pip install [^`]+)`", "\n".join(page.read_text(encoding="utf-8") for page in PAGES))
+    lines = [line for line in lines if "relsearch" in line or "==" in line]
+    assert len(lines) > 5
+    for line in lines:
+        for word in (word for word in shlex.split(line)[2:] if not word.startswith("-")):
+            name, extras, pinned = cast(
+                tuple[str, str, str],
+                re.fullmatch(r"([\w-]+)(?:\[([\w,-]+)\])?(?:==([\d.]+))?", word).groups(""),  # type: ignore[union-attr]
+            )
+            assert set(filter(None, extras.split(","))) <= PYPROJECT["project"]["optional-dependencies"].keys(), line
+            assert not pinned or metadata.version(name) == pinned
