@@ -21,7 +21,7 @@ from relsearch.live.gateway.answer.page import engines_own, read_page, reranked
 from relsearch.live.gateway.answer.ranking import Ranking, deadline
 from relsearch.live.gateway.answer.source import SourceFilter
 from relsearch.live.gateway.config import GatewayConfig, Rules, load_gateway_config
-from relsearch.live.gateway.json_slices import edited
+from relsearch.live.gateway.json_slices import edited, scan
 from relsearch.live.gateway.msearch import summary
 from relsearch.live.gateway.proxy import Upstream
 from relsearch.live.gateway.refusals import BadAskError
@@ -139,13 +139,39 @@ def _answer(count: int) -> dict[str, Any]:
 
 
 def _reranked(answer: object, plan: Plan, order: Sequence[Placed]) -> dict[str, Any]:
-    page = read_page(json.dumps(answer), plan=plan, most=1000)
+    page = read_page(json.dumps(answer).encode(), plan=plan, most=1000)
     found: dict[str, Any] = json.loads(edited(page.text, reranked(page, plan, order)))
     return found
 
 
 def _hits(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(answer["hits"]["hits"])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(json_values, st.sampled_from([None, 1]), st.booleans())
+def test_values_are_found_wherever_they_stand(value: Any, indent: int | None, ascii_only: bool) -> None:
+    """A value ends where it ends, and a whole document that is kept is kept byte for byte."""
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    assert scan(b"[ " + text + b" , 1]", 2) == (json.loads(text), 2 + len(text))
+    if isinstance(value, dict):
+        kept = SourceFilter(excludes=("no such path",)).apply(text)
+        assert json.loads(kept) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b'{"a":1', b'{"a" 1}', b"{1:2}", b'{"a":"b}', b'{"a":1 "b":2}', b"[1,", b"x}"]
+)
+def test_what_is_no_answer_is_refused(text: bytes) -> None:
+    """Cut short or not JSON at all."""
+    with pytest.raises(ValueError, match="byte"):
+        read_page(text, plan=None)
 
 
 def test_equal_scores_keep_the_engines_order() -> None:
@@ -163,10 +189,10 @@ def test_an_answer_is_never_written_anew() -> None:
     )
     second = '{"_id":"b", "_score": 0.5,"_source": {"title":"x"},"sort":[1.50]}'
     text = '{"took" : 1, "hits":{"hits":[\n  %s,\n  %s\n],"max_score":1.0}, "z": 0.10}'
-    page = read_page(text % (first, second), plan=_page(0, 2), most=10)
+    page = read_page((text % (first, second)).encode(), plan=_page(0, 2), most=10)
     swapped = edited(page.text, reranked(page, _page(0, 2), placed({0: 0.25, 1: 0.75}, 2, 2)))
     shown = (second.replace("0.5", "0.75"), first.replace("1.0", "0.25"))
-    assert swapped == (text % shown).replace('"max_score":1.0', '"max_score":0.75')
+    assert swapped.decode() == (text % shown).replace('"max_score":1.0', '"max_score":0.75')
 
 
 def test_a_page_shows_the_source_that_was_asked_for_as_it_is_written() -> None:
@@ -179,9 +205,9 @@ def test_a_page_shows_the_source_that_was_asked_for_as_it_is_written() -> None:
         (SourceFilter(wanted=False), ""),
     ):
         plan = _page(0, 1, source=source)
-        page = read_page(answer, plan=plan, most=10)
+        page = read_page(answer.encode(), plan=plan, most=10)
         shown = '{"hits":{"hits":[{"_id":"a",' + wanted + '"_score":1.0}]}}'
-        assert edited(answer, engines_own(page, plan)) == shown
+        assert edited(page.text, engines_own(page, plan)).decode() == shown
 
 
 def test_the_engines_scores_can_be_mixed_in() -> None:
@@ -287,7 +313,7 @@ def test_the_engines_own_page_is_cut_from_the_window() -> None:
     """A failed reranking costs nothing that was asked for, and shows nothing that was not."""
     hits = [{"_id": str(n), "_score": 9.0 - n, "_source": {"title": "t", "tag": "x"}} for n in range(9)]
     plan = _page(2, 2, source=SourceFilter(includes=("tag",)))
-    page = read_page(json.dumps({"took": 1, "hits": {"max_score": 9.0, "hits": hits}}), plan=plan, most=10)
+    page = read_page(json.dumps({"took": 1, "hits": {"max_score": 9.0, "hits": hits}}).encode(), plan=plan, most=10)
     wanted = [{"_id": str(n), "_score": 9.0 - n, "_source": {"tag": "x"}} for n in (2, 3)]
     found = json.loads(edited(page.text, engines_own(page, plan)))
     assert found == {"took": 1, "hits": {"max_score": 9.0, "hits": wanted}}

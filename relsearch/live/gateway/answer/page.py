@@ -13,7 +13,17 @@ from typing import Any
 
 from relsearch.live.gateway.answer.documents import read_text
 from relsearch.live.gateway.answer.order import Placed
-from relsearch.live.gateway.json_slices import Edit, Slice, edited, scan, skip_space, visit_array, visit_object
+from relsearch.live.gateway.json_slices import (
+    Edit,
+    Slice,
+    Text,
+    edited,
+    end_of,
+    scan,
+    skip_space,
+    visit_array,
+    visit_object,
+)
 from relsearch.live.gateway.request.rewrite import Plan
 
 _NOWHERE = Slice(0, 0)
@@ -33,7 +43,7 @@ class Hit:
 class Page:
     """An engine's answer to one search, by position in the text that holds it."""
 
-    text: str
+    text: Text
     place: Slice = _NOWHERE
     hits: list[Hit] = field(default_factory=list)
     list_at: Slice | None = None
@@ -43,7 +53,7 @@ class Page:
     failed: bool = False
 
 
-def read_page(text: str, at: int = 0, *, plan: Plan | None, most: int = 0) -> Page:
+def read_page(text: Text, at: int = 0, *, plan: Plan | None, most: int = 0) -> Page:
     """Take the answer at a place apart; with a plan, up to `most` characters of each hit of its window are read.
 
     Raise ValueError where the text is no answer to a search.
@@ -51,11 +61,11 @@ def read_page(text: str, at: int = 0, *, plan: Plan | None, most: int = 0) -> Pa
     page = Page(text)
 
     def visit_hits(name: str, _: int, value: int) -> int:
-        if name == "hits" and text[value] == "[":
+        if name == "hits" and text[value : value + 1] == b"[":
             end = visit_array(text, value, visit_hit)
             page.list_at = Slice(value, end)
             return end
-        end = scan(text, value)[1]
+        end = end_of(text, value)
         if name == "max_score":
             page.max_score_at = Slice(value, end)
         return end
@@ -67,13 +77,14 @@ def read_page(text: str, at: int = 0, *, plan: Plan | None, most: int = 0) -> Pa
         return hit.place.end
 
     def visit(name: str, _: int, value: int) -> int:
-        if name == "hits" and text[value] == "{":
+        if name == "hits" and text[value : value + 1] == b"{":
             return visit_object(text, value, visit_hits)
-        found, end = scan(text, value)
-        page.timed_out |= name == "timed_out" and found is True
+        end = end_of(text, value)
         page.failed |= name == "error"
-        if name == "status" and isinstance(found, int):
-            page.status = found
+        if name == "timed_out":
+            page.timed_out = text[value:end] == b"true"
+        elif name == "status":
+            page.status = int(text[value:end])
         return end
 
     start = skip_space(text, at)
@@ -81,20 +92,21 @@ def read_page(text: str, at: int = 0, *, plan: Plan | None, most: int = 0) -> Pa
     return page
 
 
-def _read_hit(text: str, place: int, plan: Plan | None, most: int) -> Hit:
+def _read_hit(text: Text, place: int, plan: Plan | None, most: int) -> Hit:
     members: dict[str, Slice] = {}
-    found: dict[str, Any] = {}
 
     def visit(name: str, _: int, value: int) -> int:
-        read, end = scan(text, value)
+        end = end_of(text, value)
         members[name] = Slice(value, end)
-        if name in ("_score", "_source", "fields"):
-            found[name] = read
         return end
 
     end = visit_object(text, place, visit)
+    # _score always; what the reranker reads only where a plan says that this hit is read.
+    names = ("_score", "_source", "fields") if plan else ("_score",)
+    found: dict[str, Any] = {name: json.loads(members[name].of(text)) for name in names if name in members}
     words = read_text(found, plan.template, plan.rules.fields, most=most) if plan else ""
-    return Hit(Slice(place, end), members, _number(found.get("_score")), words)
+    score = found.get("_score")
+    return Hit(Slice(place, end), members, _number(score), words)
 
 
 def _number(value: object) -> float:
@@ -123,16 +135,17 @@ def engines_own(page: Page, plan: Plan) -> list[Edit]:
     return [Edit(*page.list_at, _list(page, [_restored(page, plan, hit, None) for hit in kept]))]
 
 
-def _list(page: Page, slices: Sequence[str]) -> str:
+def _list(page: Page, slices: Sequence[bytes]) -> bytes:
     """The hits as an array, with the white space that the engine puts around them."""
     text, hits, place = page.text, page.hits, page.list_at or _NOWHERE
     if not slices:
-        return "[]"
-    between = text[hits[0].place.end : hits[1].place.start] if len(hits) > 1 else ","
-    return text[place.start : hits[0].place.start] + between.join(slices) + text[hits[-1].place.end : place.end]
+        return b"[]"
+    between = bytes(text[hits[0].place.end : hits[1].place.start]) if len(hits) > 1 else b","
+    before, after = text[place.start : hits[0].place.start], text[hits[-1].place.end : place.end]
+    return bytes(before) + between.join(slices) + bytes(after)
 
 
-def _restored(page: Page, plan: Plan, hit: Hit, placed: Placed | None) -> str:
+def _restored(page: Page, plan: Plan, hit: Hit, placed: Placed | None) -> bytes:
     """The hit with the part of its source that the client wants, and with its new score."""
     edits = []
     score, source, fields = (hit.members.get(name) for name in ("_score", "_source", "fields"))
@@ -140,33 +153,32 @@ def _restored(page: Page, plan: Plan, hit: Hit, placed: Placed | None) -> str:
         edits.append(Edit(*score, _json_number(placed.score)))
     if source is not None and plan.source.wanted and not plan.source.keeps_all:
         edits.append(Edit(*source, plan.source.apply(page.text, source.start)))
-    kept = f'"relsearch.rank":[{placed.place + 1}],"relsearch.score":[{json.dumps(hit.score)}]' if placed else ""
-    kept = kept if plan.rules.original else ""
-    if kept and fields is not None:
-        comma = "," if scan(page.text, fields.start)[0] else ""
-        edits.append(Edit(fields.end - 1, fields.end, f"{comma}{kept}}}"))
-    elif kept:
-        edits.append(Edit(hit.place.end - 1, hit.place.end, f',"fields":{{{kept}}}}}'))
+    if placed is not None and plan.rules.original:
+        kept = b'"relsearch.rank":[%d],"relsearch.score":[%s]' % (placed.place + 1, _json_number(hit.score))
+        if fields is None:
+            edits.append(Edit(hit.place.end - 1, hit.place.end, b',"fields":{%s}}' % kept))
+        else:
+            comma = b"," if scan(page.text, fields.start)[0] else b""
+            edits.append(Edit(fields.end - 1, fields.end, comma + kept + b"}"))
     text = edited(page.text, edits, span=hit.place)
     return text if plan.source.wanted or source is None else _without_source(text)
 
 
-def _without_source(hit: str) -> str:
+def _without_source(hit: bytes) -> bytes:
     """The hit without its `_source`, which only the reranker wanted."""
     places: list[tuple[str, int, int]] = []
 
     def visit(name: str, member: int, value: int) -> int:
-        end = scan(hit, value)[1]
+        end = end_of(hit, value)
         places.append((name, member, end))
         return end
 
     visit_object(hit, 0, visit)
-    names = [name for name, _, _ in places]
-    turn = names.index("_source")
+    turn = [name for name, _, _ in places].index("_source")
     if turn + 1 < len(places):
         return hit[: places[turn][1]] + hit[places[turn + 1][1] :]
     return hit[: places[turn - 1][2] if turn else places[turn][1]] + hit[places[turn][2] :]
 
 
-def _json_number(value: float) -> str:
-    return json.dumps(float(value), allow_nan=False)
+def _json_number(value: float) -> bytes:
+    return json.dumps(float(value), allow_nan=False).encode()

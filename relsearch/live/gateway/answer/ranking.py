@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import gzip
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ from relsearch.core.errors import ConfigError
 from relsearch.live.gateway.answer.order import placed
 from relsearch.live.gateway.answer.page import Page, engines_own, read_page, reranked
 from relsearch.live.gateway.config import GatewayConfig, Rules
-from relsearch.live.gateway.json_slices import Edit, edited, scan, skip_space, visit_array, visit_object
+from relsearch.live.gateway.json_slices import Edit, edited, end_of, skip_space, visit_array, visit_object
 from relsearch.live.gateway.refusals import BadAskError, LateError, NotRerankedError, UnsupportedError
 from relsearch.live.gateway.request.ask import Ask
 from relsearch.live.gateway.request.rewrite import Plan, Search, plan, stripped
@@ -120,8 +119,9 @@ class Ranking:
             raise LateError from exc
 
     def _pages(self, raw: Sequence[bytes], plans: Sequence[Plan | None], *, many: bool) -> list[Page]:
-        # In chunks: decoding 100 MB at once would keep every other thread waiting.
-        text = "".join(codecs.iterdecode(raw, "utf-8"))
+        text = bytearray()
+        for chunk in raw:  # joining 100 MB at once would keep every other thread waiting
+            text += chunk
         most = [self._scorers[each.rules.bundle].most_characters if each else 0 for each in plans]
         if not many:
             return [read_page(text, plan=plans[0], most=most[0])]
@@ -135,7 +135,7 @@ class Ranking:
             return pages[-1].place.end
 
         def visit(name: str, _: int, value: int) -> int:
-            return visit_array(text, value, visit_response) if name == "responses" else scan(text, value)[1]
+            return visit_array(text, value, visit_response) if name == "responses" else end_of(text, value)
 
         visit_object(text, skip_space(text, 0), visit)
         if len(pages) != len(plans):
@@ -163,7 +163,7 @@ class Ranking:
         """Return the text that a page stands in with its edits, compressed where the client wants it so."""
 
         def write() -> bytes:
-            body = edited(page.text, edits).encode("utf-8")
+            body = edited(page.text, edits)
             return gzip.compress(body, _LEVEL, mtime=0) if compress else body
 
         return await self.off_loop(write)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from relsearch.live.gateway.json_slices import scan, visit_array, visit_object
+from relsearch.live.gateway.json_slices import Text, end_of, visit_array, visit_object
 
 _SIDES = frozenset({"include", "includes", "exclude", "excludes"})
 
@@ -33,10 +33,10 @@ class SourceFilter:
             return {**self.others, **({"includes": includes} if includes else {})}
         return includes or True
 
-    def apply(self, text: str, at: int = 0) -> str:
+    def apply(self, text: Text, at: int = 0) -> bytes:
         """Return the part of the document at a place of a JSON text that the client asked for, as it is written."""
         pieces, _ = _members(text, at, "", self._compiled(), included=not self.includes)
-        return "{" + ",".join(pieces) + "}"
+        return b"{" + b",".join(pieces) + b"}"
 
     def _compiled(self) -> _Patterns:
         return _Patterns(
@@ -83,36 +83,36 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(part) for part in path.split("*")), re.DOTALL)
 
 
-def _members(text: str, at: int, prefix: str, patterns: _Patterns, *, included: bool) -> tuple[list[str], int]:
+def _members(text: Text, at: int, prefix: str, patterns: _Patterns, *, included: bool) -> tuple[list[bytes], int]:
     """The members of an object that are kept, as they are written, and where the object ends."""
-    kept: list[str] = []
+    kept: list[bytes] = []
 
     def visit(name: str, member: int, value: int) -> int:
         path = f"{prefix}{name}"
         if patterns.excluded(path):
-            return scan(text, value)[1]
+            return end_of(text, value)
         found, piece, end = _value(text, value, path, patterns, included=included or patterns.included(path))
         if found:
-            kept.append(text[member:value] + piece)
+            kept.append(bytes(text[member:value]) + piece)
         return end
 
     return kept, visit_object(text, at, visit)
 
 
-def _value(text: str, at: int, path: str, patterns: _Patterns, *, included: bool) -> tuple[bool, str, int]:
+def _value(text: Text, at: int, path: str, patterns: _Patterns, *, included: bool) -> tuple[bool, bytes, int]:
     """Whether anything of the value is kept, what, and where the value ends."""
-    if text[at] == "{":
+    if text[at : at + 1] == b"{":
         pieces, end = _members(text, at, f"{path}.", patterns, included=included)
-        return bool(pieces) or included, "{" + ",".join(pieces) + "}", end
-    if text[at] == "[":
+        return bool(pieces) or included, b"{" + b",".join(pieces) + b"}", end
+    if text[at : at + 1] == b"[":
         pieces, end = _elements(text, at, path, patterns, included=included)
-        return bool(pieces) or included, "[" + ",".join(pieces) + "]", end
-    end = scan(text, at)[1]
-    return included, text[at:end], end
+        return bool(pieces) or included, b"[" + b",".join(pieces) + b"]", end
+    end = end_of(text, at)
+    return included, bytes(text[at:end]), end
 
 
-def _elements(text: str, at: int, path: str, patterns: _Patterns, *, included: bool) -> tuple[list[str], int]:
-    kept: list[str] = []
+def _elements(text: Text, at: int, path: str, patterns: _Patterns, *, included: bool) -> tuple[list[bytes], int]:
+    kept: list[bytes] = []
 
     def visit(element: int) -> int:
         found, piece, end = _value(text, element, path, patterns, included=included)

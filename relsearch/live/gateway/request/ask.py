@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from relsearch.core.settings.load import explain
 from relsearch.core.settings.section import Section
 from relsearch.live.gateway.config import Rules
-from relsearch.live.gateway.json_slices import members, with_members
+from relsearch.live.gateway.json_slices import member, with_members
 from relsearch.live.gateway.refusals import BadAskError
 
 
@@ -48,7 +48,7 @@ def take_ask(body: Mapping[str, Any], text: str) -> tuple[Ask | bool | None, str
     ext = body.get("ext")
     if not isinstance(ext, dict) or "relsearch" not in ext:
         return None, text
-    kept = with_members(members(text)["ext"].of(text), {"relsearch": None}) if len(ext) > 1 else None
+    kept = with_members(member(text, "ext"), {"relsearch": None}) if len(ext) > 1 else None
     return _ask(ext["relsearch"]), with_members(text, {"ext": kept})
 
 
