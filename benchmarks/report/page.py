@@ -63,6 +63,8 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
         "The service": {"serve_load": (serving.serve_load,), "serve_soak": (serving.serve_soak,)},
         "The gateway and real engines": {
             "servers": (serving.servers,),
+            "gateway_cold": (serving.gateway_cold,),
+            "partly_read": (serving.partly_read,),
         },
     },
     "avx512": {

@@ -153,6 +153,43 @@ def gateway_overhead(figures: Figures) -> str:
     )
 
 
+def gateway_cold(figures: Figures) -> str:
+    """What a gateway that has read nothing yet does for its first searches."""
+    parts = [name for name in ("first_10", "11_50", "51_200") if f"ndcg10_{name}" in figures]
+    rows = [
+        [name.replace("_", " "), *(f"{figures[f'{key}_{name}']:g}" for key in ("read", "ndcg10", "ndcg10_engine"))]
+        for name in parts
+    ]
+    many, sizes = figures["at_once"], ("idle", "50kb", "200kb", "1mb")
+    health = ", ".join(f"{figures[f'health_p99_ms_{size}']:g} ms ({size})" for size in sizes)
+    return section(
+        f"A gateway without vectors, {figures['budget_ms']} ms a search, on scifact in Elasticsearch; "
+        f"{figures['cores']} cores shared with the engine and with other work (load average "
+        f"{figures['load_average_before']:g}). One user, a question every {figures['every_s']:g} s: reranked "
+        f"{figures['reranked_share']:.0%}, p95 {figures['p95_ms']:g} ms. {many['users']} users at once: "
+        f"{many['reranked_share']:.0%}, p95 {many['p95_ms']:g} ms, {many['errors']} errors. p99 of another client's "
+        f"health request while 100 documents of a size are searched: {health}.",
+        table(["searches", "read of 100", "NDCG@10", "engine's"], rows),
+        figures,
+    )
+
+
+def partly_read(figures: Figures) -> str:
+    """Ways to order a window of which only some hits were read."""
+    ways = list(next(iter(next(iter(figures["collections"].values()))["ndcg10"].values())))
+    rows = [
+        [name, f"{found['ndcg10_engine']:.4f}", read, *(f"{value:.4f}" for value in values.values())]
+        for name, found in figures["collections"].items()
+        for read, values in found["ndcg10"].items()
+    ]
+    return section(
+        f"Where only some of {figures['depth']} hits were read: they trade places among themselves (the gateway's "
+        "way), come on top, or meet the expected score of the others. NDCG@10 of the ready bundle.",
+        table(["collection", "BM25", "read", *ways], rows),
+        figures,
+    )
+
+
 def servers(figures: Figures) -> str:
     """Which real engines ran, and how many calls came back the same."""
     rows = [
