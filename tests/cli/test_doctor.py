@@ -16,6 +16,7 @@ from tests.index.conftest import compatible_url
 __all__ = ["compatible_url"]
 
 
+@pytest.mark.slow
 def test_a_machine_is_examined_in_words_and_in_json() -> None:
     """All of it, an engine that is down included, and exit status 0."""
     words = CliRunner().invoke(app, ["doctor"])

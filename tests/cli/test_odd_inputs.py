@@ -18,7 +18,9 @@ def test_every_verb_is_tried() -> None:
     assert known == {verb.command.split()[0] for verb in VERBS.values()}
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in ("doctor", "rerank") else name for name in VERBS]
+)
 def test_verbs(name: str, tmp_path: Path) -> None:
     """Twice in a row, since the second time it finds its own output."""
     verb = VERBS[name]

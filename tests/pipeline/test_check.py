@@ -53,6 +53,7 @@ def test_what_a_later_stage_cannot_use_stops_the_first(tmp_path: Path, name: str
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_what_no_stage_reads_is_not_looked_at(tmp_path: Path) -> None:
     """A base that nobody tunes may be absent: the first stage runs."""
     config = Config.model_validate(

@@ -33,6 +33,7 @@ def test_figures_are_those_of_scipy(differences: list[float], seed: int) -> None
         assert randomisation_p(values, alternative=alternative, seed=seed) == expected.pvalue
 
 
+@pytest.mark.slow
 def test_batches_change_nothing() -> None:
     """On 3,000 queries draws come in batches; SciPy draws them at once."""
     values = np.random.default_rng(1).normal(0.01, 1, size=3000)

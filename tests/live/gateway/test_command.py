@@ -45,6 +45,7 @@ def test_a_second_bundle_reranks_the_head(tiny_bundles: dict[str, Path], late_bu
     assert scores[2:] == pytest.approx([scores[1] / (2 + place) for place in range(HITS - 2)])
 
 
+@pytest.mark.slow
 def test_a_restart_with_vectors_begins_warm(tmp_path: Path) -> None:
     """What one gateway read is in the folder when the next one starts, which says so and reads nothing again."""
     told = tmp_path / "stderr"

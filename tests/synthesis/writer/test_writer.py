@@ -50,6 +50,7 @@ def test_draws_follow_the_probabilities_and_the_key() -> None:
     assert torch.equal(drawn.flip(0), SeededDraws(keys[::-1])(ids, scores).argmax(dim=1))
 
 
+@pytest.mark.slow
 def test_seeds_differ(tiny_llama: Path, texts: list[str]) -> None:
     """Another seed writes other queries."""
     one, other = (_writer(tiny_llama, seed=seed, queries_per_document=60).write(texts[:1])[0] for seed in (1, 2))
