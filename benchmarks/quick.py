@@ -22,6 +22,7 @@ import polars as pl
 from benchmarks.deals import SEED
 from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import cpu, record, recorded
+from relsearch.core.query_pool import pools_of
 from relsearch.core.text_table import table
 
 MEASURE = "nDCG@10"
@@ -156,7 +157,8 @@ def judge(folder: Path) -> list[Found]:
 
     every = labelled(TEST)
     part = every.of(set(sorted({pair.query_id for pair in every.pairs})[::EVERY_QUERY]))
-    judged = judge_all(load_judge(judge_folder(READY), keep=folder / "vectors"), part.pairs, folder / "judged")
+    judge = load_judge(judge_folder(READY), keep=folder / "vectors")
+    judged = judge_all(judge, pools_of(part.pairs), folder / "judged")
     found = agreement(human_of(part), judged, SCALE, resamples=50, seed=SEED).figures()
     names = {"kappa": "kappa of four grades", "auc": "AUC"}
     return [Found(f"ready judge, every sixth query, {what}", _value(found[key]), 0.01) for key, what in names.items()]

@@ -11,8 +11,9 @@ from benchmarks.folders import COLLECTIONS
 from benchmarks.judges import measures
 from benchmarks.judges.data import E5, MINILM, SCALE, TEST, TRAINING, Labelled, human_of, labelled
 from benchmarks.judges.variants import EVIDENCE
+from relsearch.core.query_pool import pools_of
 from relsearch.encoders.encoder import load_encoder
-from relsearch.judge.retrieval_features import Evidence
+from relsearch.judge.retrieval_features import RetrievalFeatures
 
 
 def baselines(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> dict[str, pl.DataFrame]:
@@ -43,6 +44,10 @@ def published() -> dict[str, pl.DataFrame]:
 def _evidence_alone(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> pl.DataFrame:
     """Labels by what the tuned judges start from, fitted and cut on what theirs is."""
     encoders = [load_encoder(config, keep=kept) for config in (E5, MINILM)]
-    evidence, _ = Evidence.fit(train.pairs, train.grades, encoders=encoders, names=EVIDENCE, scale=SCALE)
-    known = evidence.scores(dev.pairs)
-    return measures.binned(known, dev.grades, human_of(test), evidence.scores(test.pairs), SCALE, judge="evidence")
+    evidence, _ = RetrievalFeatures.fit(
+        pools_of(train.pairs), train.grades, encoders=encoders, names=EVIDENCE, scale=SCALE
+    )
+    known = evidence.scores(pools_of(dev.pairs))
+    return measures.binned(
+        known, dev.grades, human_of(test), evidence.scores(pools_of(test.pairs)), SCALE, judge="evidence"
+    )

@@ -103,7 +103,9 @@ def _correlation(one: Floats, other: Floats, query_of: Codes, draws: Codes) -> F
     # Rounded so that errors which differ by a float's last bits tie.
     first, second = (np.unique(np.round(each, 9), return_inverse=True)[1] for each in (one, other))
     value = weighted_spearman(first, second, np.ones(len(query_of)))
-    return Figure.defined(value, [weighted_spearman(first, second, draw[query_of] * 1.0) for draw in draws])
+    return Figure.from_resamples_or_none(
+        value, [weighted_spearman(first, second, draw[query_of] * 1.0) for draw in draws]
+    )
 
 
 def _mid_ranks(codes: Codes, weights: Floats) -> Floats:

@@ -27,7 +27,7 @@ from benchmarks.judges.variants import SHIPPED
 from benchmarks.record import record
 from relsearch.core.text_table import table
 from relsearch.encoders.encoder import vectors_by_id
-from relsearch.labels.query_calibration import Vectors, anchor
+from relsearch.labels.query_calibration import Vectors, calibrate
 from relsearch.labels.review import pick
 from relsearch.measure.agreement import agreement
 
@@ -59,7 +59,7 @@ def drawn(human: pl.DataFrame, judged: pl.DataFrame, vectors: Vectors) -> Iterat
     alone = pl.concat([_of_draw(judged, place) for place in range(DRAWS)])
     yield _row("judge alone", rest, alone)
     for count in GRADES:
-        held = [anchor(judged, draw.filter(pl.col("turn") < count), SCALE, vectors) for draw in draws]
+        held = [calibrate(judged, draw.filter(pl.col("turn") < count), SCALE, vectors) for draw in draws]
         labels = pl.concat([_of_draw(each.labels, place) for place, each in enumerate(held)])
         row = _row(f"{count} random grade{'s' if count > 1 else ''} a query", rest, labels, over=alone)
         yield row | {"deviation": round(float(np.mean([each.deviation for each in held])), 2)}
@@ -72,7 +72,7 @@ def reviewed(human: pl.DataFrame, judged: pl.DataFrame, vectors: Vectors) -> Ite
     for count in (3, 10):
         asked = pick(judged, human=human.clear(), pool=None, count=count * human["query_id"].n_unique())
         few, rest = (human.join(asked, on=_PAIR, how=how) for how in ("semi", "anti"))
-        held = anchor(judged, few, SCALE, vectors)
+        held = calibrate(judged, few, SCALE, vectors)
         yield _row(f"judge alone, on what {count} reviewed leave", rest, judged)
         row = _row(f"{count} reviewed grades a query", rest, held.labels, over=judged)
         yield row | {"deviation": round(held.deviation, 2)}

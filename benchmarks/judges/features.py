@@ -19,6 +19,7 @@ from benchmarks.judges import measures
 from benchmarks.judges.data import E5, MINILM, SCALE, TRAINING, human_of, labelled
 from benchmarks.judges.variants import EVIDENCE
 from benchmarks.record import record
+from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import RetrievalFeature
 from relsearch.core.text_table import table
 from relsearch.encoders.encoder import load_encoder
@@ -56,7 +57,7 @@ def main() -> None:
     pairs, grades = [p for part in parts for p in part.pairs], np.array([g for part in parts for g in part.grades])
     encoders = [load_encoder(config, keep=kept) for config in (E5, MINILM)]
     names = [*POOL, *(f"MiniLM {name}" for name in POOL)]
-    columns = dict(zip(names, columns_of(pairs, encoders, POOL).T, strict=True))
+    columns = dict(zip(names, columns_of(pools_of(pairs), encoders, POOL).T, strict=True))
     bm25 = [measures.bm25(name, human_of(part)) for name, part in zip(TRAINING, parts, strict=True)]
     columns["BM25"] = np.log1p(np.concatenate(bm25))
     query_ids = [pair.query_id for pair in pairs]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from relsearch.judge.models.pooling import pooled
+from relsearch.judge.models.pooling import mean_and_edge
 from relsearch.judge.models.prompt import Tokens
 
 
@@ -29,7 +29,7 @@ class FullPromptReader:
         states, mask = self._states(tokens)
         places = torch.arange(states.shape[1], device=states.device)
         starts = torch.tensor([len(row.prefix) for row in tokens], device=states.device)
-        return pooled(states, mask & (places >= starts[:, None]), _last(states, mask))
+        return mean_and_edge(states, mask & (places >= starts[:, None]), _last(states, mask))
 
     def last_states(self, tokens: Sequence[Tokens]) -> Tensor:
         """Return the state after the last token of each pair, shape [n, hidden size]."""

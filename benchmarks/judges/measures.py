@@ -26,7 +26,7 @@ from relsearch.data.trec import read_qrels, read_run
 from relsearch.measure.agreement import agreement
 from relsearch.measure.reliability import has_probabilities, reliability
 from relsearch.stats.bootstrap import Figure
-from relsearch.stats.ordinal import CumulativeLink, cut, matching_cuts
+from relsearch.stats.ordinal import CumulativeLink, grade_scores, matching_thresholds
 
 PUBLISHED = {"GPT-4": "gpt4", "DeepSeek-V3": "deepseekv3", "Llama-3-8B": "llama3-8b"}
 
@@ -97,7 +97,7 @@ def binned(
     Distributions are those of a cumulative link, grades are cut at the human frequencies on the training scores.
     """
     values, given = np.asarray(pair_scores, dtype=np.float64), np.asarray(grades, dtype=np.int64)
-    chosen = cut(values, matching_cuts(scores, given, scale), scale)
+    chosen = grade_scores(values, matching_thresholds(scores, given, scale), scale)
     link = CumulativeLink.fit(scores, given, scale)
     return labels(pairs, chosen, link.probabilities(values), scale, judge=judge)
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from relsearch.core.template import render
 from relsearch.core.types import Pair
 from relsearch.data.collection import load_collection
+from relsearch.encoders.prompt_tokens import CHARACTERS_PER_TOKEN
 from relsearch.judge.models.base import Base
-from relsearch.judge.models.prompt import CHARACTERS_PER_TOKEN, Tokens
+from relsearch.judge.models.prompt import Tokens
 from relsearch.judge.tuning.sample import natural_sample
 
 # Documents differ in length, as those of a pool do: from half to one and a half times the mean.

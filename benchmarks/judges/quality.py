@@ -37,6 +37,7 @@ from benchmarks.judges.variants import (
 from benchmarks.record import RESULTS, record
 from relsearch.core.files.atomic import replace_text
 from relsearch.core.protocols import Judge
+from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import JudgeConfig
 from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.judge_card import CARD
@@ -95,7 +96,7 @@ class Bench:
         path = self._folder(name) / "judgments.parquet"
         if not path.is_file():
             part = self.parts.get(name, self.test)
-            judge_all(self._judge(name), part.pairs, path.parent / "store").write_parquet(path)
+            judge_all(self._judge(name), pools_of(part.pairs), path.parent / "store").write_parquet(path)
         return pl.read_parquet(path)
 
     def judges(self) -> dict[str, pl.DataFrame]:

@@ -84,7 +84,7 @@ def systems(
         queries,
         dict(zip(runs, map(float, human_means), strict=True)),
         dict(zip(runs, map(float, judged_means), strict=True)),
-        Figure.defined(_tau(human_means, judged_means), resampled),
+        Figure.from_resamples_or_none(_tau(human_means, judged_means), resampled),
     )
 
 

@@ -34,7 +34,7 @@ class NaiveModel(TunedModel):
     def forward(self, step: Step) -> Tensor:
         """Return the scores of the step's documents."""
         features = self.reader.features(step.tokens)
-        scores: Tensor = self.head(features, torch.tensor(step.evidence, device=features.device))
+        scores: Tensor = self.head(features, torch.tensor(step.known, device=features.device))
         return scores
 
 
@@ -110,7 +110,7 @@ def steps_of(pairs: Sequence[Pair], tokens: Sequence[Tokens], scale: Scale) -> l
     return [
         Step(
             tokens=tuple(tokens[row] for row in step),
-            evidence=tuple(row % 7 / 7 for row in step),
+            known=tuple(row % 7 / 7 for row in step),
             levels=tuple(row % grades for row in step),
             weights=(1.0,) * len(step),
         )

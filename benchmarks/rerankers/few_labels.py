@@ -29,6 +29,7 @@ from benchmarks.folders import use_models
 from benchmarks.record import record
 from benchmarks.rerankers.trec_dl import E5, TEST, UNLABELLED, chain_config, gather
 from benchmarks.rerankers.trial import MEASURE, Trial, kept_figures, of
+from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config, EncoderConfig
 from relsearch.core.text_table import table
 from relsearch.judge.judgment_store import judge_all
@@ -129,7 +130,9 @@ class FewLabels(Trial):
         elif arm == SELF:
             teacher = self.folder / f"{k}-{seed}-{HUMAN}" / "model"
             judge = reranker_judge(self.config, teacher, self.collected.human.filter(of(dev)), pools=self.pools)
-            judged = judge_all(judge, self.collected.pairs(unlabelled_pools(self.pools)), folder.parent / "judged")
+            judged = judge_all(
+                judge, pools_of(self.collected.pairs(unlabelled_pools(self.pools))), folder.parent / "judged"
+            )
         queries = {*training, *(judged["query_id"] if judged is not None else ())}
         self.train(self.examples(queries, judged), self.examples(dev), folder, seed=seed)
 
@@ -147,7 +150,7 @@ def unlabelled_pools(pools: Pools) -> pl.DataFrame:
 def judged_pools(trial: Trial, folder: Path) -> pl.DataFrame:
     """Return the ready judge's grades of them; they are kept in the folder."""
     judge = open_judge(trial.config, keep=trial.vectors)
-    return judge_all(judge, trial.collected.pairs(unlabelled_pools(trial.pools)), folder)
+    return judge_all(judge, pools_of(trial.collected.pairs(unlabelled_pools(trial.pools))), folder)
 
 
 def _row(

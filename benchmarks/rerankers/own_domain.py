@@ -29,6 +29,7 @@ from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import record
 from benchmarks.rerankers.own_collections import ENGLISH, OWN, STEPS, own_domain_config
 from benchmarks.rerankers.trial import Trial, of
+from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config, EncoderConfig
 from relsearch.core.tables import CANDIDATES, read, write
 from relsearch.data.trec import read_qrels
@@ -200,7 +201,7 @@ class OwnDomain(Trial):
             teacher = self._folder(number, arm.alone) / "model"
             judge = reranker_judge(self.config, teacher, labels.filter(of(dev)), pools=pools)
             pool = pools.first_stage.filter(of(unknown)).sort("query_id", "doc_id")
-            judged = judge_all(judge, self.collected.pairs(pool), self._folder(number, arm) / "judged")
+            judged = judge_all(judge, pools_of(self.collected.pairs(pool)), self._folder(number, arm) / "judged")
             training = [*training, *unknown]
         examples, dev_examples = self.examples(training, judged, labels=labels), self.examples(dev, labels=labels)
         self.train(examples, dev_examples, self._folder(number, arm) / "model")

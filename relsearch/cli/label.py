@@ -52,7 +52,7 @@ def grade(
     found = grade_run(run_file, output, config, qrels=qrels)
     counts = dict(found.labels.group_by("grade").len().sort("grade").iter_rows())
     if as_json:
-        typer.echo(json.dumps({"output": str(output), "grades": counts, "anchored_queries": found.queries}))
+        typer.echo(json.dumps({"output": str(output), "grades": counts, "calibrated_queries": found.queries}))
         return
     if qrels:
         none = "no human grade below relevant on a judged pair; labels stay the judge's own"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from relsearch.core.types import Candidate, Judgment, Pair, Query, Scale
+from relsearch.core.query_pool import QueryPool
+from relsearch.core.types import Candidate, Judgment, Query, Scale
 
 
 class Searcher(Protocol):
@@ -25,34 +26,36 @@ class Searcher(Protocol):
 
 
 class Judge(Protocol):
-    """Gives relevance grades to pairs."""
+    """Gives relevance grades to the documents of queries."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever the same pair could get another label."""
+        """A short hash that changes whenever a document could get another label."""
         ...
 
     @property
     def scale(self) -> Scale:
-        """The scale its grades are on."""
+        """The scale of its grades."""
         ...
-
-    @property
-    def pooled(self) -> bool:
-        """Whether a label depends on the query's other pairs, which then must come together in one call."""
-        ...
-
-    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-        """Yield one judgment a pair, in the order of the pairs."""
-        ...
-
-
-class CountingJudge(Judge, Protocol):
-    """A judge that counts the pairs whose text it did not read to the end."""
 
     @property
     def truncated(self) -> int:
-        """How many pairs were cut so far."""
+        """How many documents it has not read to the end so far."""
+        ...
+
+    def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+        """Yield the judgments of one pool after the other, one per document in the pool's order.
+
+        It takes many pools, as texts of several queries are encoded and sent together.
+        """
+        ...
+
+    def context(self, pool: QueryPool) -> Sequence[int]:
+        """Return the rows of the documents that every label of this pool depends on.
+
+        None where each document is judged alone, all where documents are judged relative to each other. A label is
+        the same in the whole pool and in any part of it that has these rows.
+        """
         ...
 
 

@@ -40,10 +40,10 @@ def union(runs: Sequence[pl.DataFrame], depth: int) -> pl.DataFrame:
     return fused.select(pl.col(name).cast(kind) for name, kind in CANDIDATES.items())
 
 
-def beside(wanted: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
-    """Return the wanted pairs and the pool's others of their queries, once each, in the order of the ids.
+def whole_pools(pool: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
+    """Return query_id and doc_id of the pools of the wanted pairs' queries, sorted, each pair once.
 
-    A judge that grades a pair beside the query's others is given these.
+    Wanted pairs that no search found are in it too.
     """
     others = pool.join(wanted, on="query_id", how="semi").select(_PAIR)
     return pl.concat([wanted.select(_PAIR), others]).unique().sort(_PAIR)

@@ -5,63 +5,47 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from relsearch.core.protocols import CountingJudge
-from relsearch.core.types import Judgment, Pair, Scale
+from relsearch.core.protocols import Judge
+from relsearch.core.query_pool import QueryPool
+from relsearch.core.types import Judgment, Scale
 from relsearch.judge.fingerprint import fingerprint_of
+from relsearch.judge.judge_base import WrappedJudge, judged
 
 
-class BinaryJudge:
-    """Any judge on a scale of two grades: probabilities of its grades below and from its cut-off on, summed.
+class BinaryJudge(WrappedJudge):
+    """Any graded judge on a scale of two grades: P(relevant) sums the probabilities of its relevant grades.
 
-    A grade that its thresholds put at the cut-off is relevant even where less than half of the probability is.
+    Relevant is what the graded judge's own grade says, even where P(relevant) is below a half.
     """
 
-    def __init__(self, judge: CountingJudge, scale: Scale) -> None:
+    def __init__(self, judge: Judge, scale: Scale) -> None:
         if len(scale.grades) != 2:
             raise ValueError(f"a scale of {len(scale.grades)} grades; relevant and irrelevant are two")
-        self._judge = judge
-        self._scale = scale
-        about = ("binary", judge.fingerprint, scale.lowest)
-        self._fingerprint = fingerprint_of(*about)
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of the judge's fingerprint and the scale."""
-        return self._fingerprint
-
-    @property
-    def scale(self) -> Scale:
-        """The scale of two grades."""
-        return self._scale
-
-    @property
-    def pooled(self) -> bool:
-        """Whether the judge beneath looks at a query's other pairs."""
-        return self._judge.pooled
+        super().__init__(judge, fingerprint=fingerprint_of("binary", judge.fingerprint, scale.lowest), scale=scale)
 
     @property
     def truncated(self) -> int:
-        """How many pairs the judge beneath cut so far."""
-        return self._judge.truncated
+        """How many documents the inner judge has not read to the end so far."""
+        return self._inner.truncated
 
-    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-        """Yield one judgment a pair, in the order of the pairs; a missing label stays missing."""
-        for judgment in self._judge.judge(pairs):
-            yield replace(self._folded(judgment), judge=self._fingerprint)
+    def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+        """Yield the judgments of one pool after the other; a missing label stays missing."""
+        for _, judgments in judged(self._inner, pools):
+            yield [replace(self._binary(judgment), judge=self.fingerprint) for judgment in judgments]
 
-    def _folded(self, judgment: Judgment) -> Judgment:
+    def _binary(self, judgment: Judgment) -> Judgment:
         if judgment.grade is None:
             return judgment
-        cutoff = self._judge.scale.relevant
+        cutoff = self._inner.scale.relevant
         level = int(judgment.grade >= cutoff)
-        graded = replace(judgment, grade=self._scale.lowest + level)
+        graded = replace(judgment, grade=self.scale.lowest + level)
         if judgment.probabilities is None:
             return graded
-        relevant = sum(judgment.probabilities[cutoff - self._judge.scale.lowest :])
+        relevant = sum(judgment.probabilities[cutoff - self._inner.scale.lowest :])
         probabilities = (1 - relevant, relevant)
         return replace(
             graded,
             probabilities=probabilities,
-            expected=self._scale.lowest + relevant,
+            expected=self.scale.lowest + relevant,
             confidence=probabilities[level],
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.atomic import replace_text
@@ -24,13 +24,14 @@ HELD_OUT = "held_out.parquet"  # the dev pairs with grade and score: what calibr
 
 
 class JudgeCard(BaseModel):
-    """A tuned judge: `prior` and `calibration` are cumulative-link models, `cuts` turn scores into grades.
+    """A tuned judge: `prior` and `calibration` are cumulative-link models, `thresholds` turn scores into grades.
 
-    `probe` is what the model adds to the evidence of a few fixed pairs. By it a base is known again that holds the
-    same weights in other bytes, such as a hub's copy in another precision.
+    `features` weighs the retrieval features, in the file `evidence`; `thresholds` is `cuts` there. `probe` is what the
+    model adds to the scores of a few fixed pairs: by it a base is recognised that holds the same weights in other
+    bytes, such as a hub's copy in another precision.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
 
     judge: JudgeConfig
     encoders: tuple[EncoderConfig, ...]
@@ -38,10 +39,10 @@ class JudgeCard(BaseModel):
     lowest: int
     names: tuple[str, ...]
     relevant: int
-    evidence: Blend
+    features: Blend = Field(alias="evidence")
     prior: dict[str, float | list[float]]
     calibration: dict[str, float | list[float]]
-    cuts: tuple[float, ...]
+    thresholds: tuple[float, ...] = Field(alias="cuts")
     base_checksum: str
     probe: tuple[float, ...]
     adapter_checksum: str
@@ -54,13 +55,13 @@ class JudgeCard(BaseModel):
 
     def fingerprint(self, dtype: str) -> str:
         """Return a short hash of all that decides a label, the arithmetic's dtype included."""
-        content = self.model_dump_json(exclude={"figures"})
+        content = self.model_dump_json(exclude={"figures"}, by_alias=True)
         return hashlib.sha256(f"{content}|{dtype}".encode()).hexdigest()[:16]
 
 
 def write_card(folder: Path, card: JudgeCard) -> None:
     """Write judge.json; last of the folder's files, so that a folder with a card is whole."""
-    replace_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
+    replace_text(folder / CARD, card.model_dump_json(indent=2, by_alias=True) + "\n")
 
 
 def read_card(name: StrPath) -> JudgeCard:

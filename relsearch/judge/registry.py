@@ -6,7 +6,7 @@ from pathlib import Path
 
 from relsearch.core.errors import ConfigError
 from relsearch.core.plugins import Group, has_plugin, load_plugin, open_plugin, plugin_names
-from relsearch.core.protocols import CountingJudge
+from relsearch.core.protocols import Judge
 from relsearch.core.settings.config import Config
 from relsearch.core.types import Scale, StrPath
 from relsearch.encoders.model_source import check_model, model_folder
@@ -16,12 +16,12 @@ from relsearch.judge.models.prompt import load_prompt
 
 _TITLE_LINE = "{title}\n"
 PLUGINS: Group = "relsearch.judges"
-_NEEDS = ("fingerprint", "scale", "pooled", "truncated", "judge")
+_NEEDS = ("fingerprint", "scale", "truncated", "judge", "context")
 READY, TUNED, ZERO_SHOT, REMOTE, RERANKER = "ready", "tuned", "zero-shot", "remote", "reranker"
 _BUILT_IN = (TUNED, ZERO_SHOT, REMOTE, RERANKER)
 
 
-def open_judge(config: Config, *, tuned: StrPath | None = None, keep: StrPath | None = None) -> CountingJudge:
+def open_judge(config: Config, *, tuned: StrPath | None = None, keep: StrPath | None = None) -> Judge:
     """Return the judge that `[label] judge` names, over windows where `[label]` asks for them.
 
     `tuned` is where this pipeline's own judge stands, `keep` a folder where vectors outlive the process. Raise
@@ -74,7 +74,7 @@ def judge_content(name: str) -> str | None:
     return content(_existing(judge_folder(name), name))
 
 
-def _open(config: Config, tuned: StrPath | None, keep: StrPath | None) -> CountingJudge:
+def _open(config: Config, tuned: StrPath | None, keep: StrPath | None) -> Judge:
     name = config.label.judge
     if name == ZERO_SHOT:
         from relsearch.judge.zero_shot import ZeroShotJudge
@@ -85,7 +85,7 @@ def _open(config: Config, tuned: StrPath | None, keep: StrPath | None) -> Counti
 
         return RemoteJudge(config.remote, config.scale)
     if _plugged_in(name):
-        judge: CountingJudge = open_plugin(PLUGINS, name, config, needs=_NEEDS)
+        judge: Judge = open_plugin(PLUGINS, name, config, needs=_NEEDS)
         return judge
     own = Path(tuned) if tuned else None
     folder = _existing(own if name == TUNED else judge_folder(name), name)

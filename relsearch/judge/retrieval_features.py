@@ -1,20 +1,19 @@
-"""What retrieval already knows of a pair: the cosine of a dense encoder, alone and beside the query's other pairs.
+"""What retrieval knows of a document: cosines with the query, alone and relative to the query's other documents.
 
 Every encoder gives every column: two that were trained on other data know more than either.
-The pool of a query is its pairs in one call, so give them together. A judge that reads pool columns gives another
-label when the pool changes, and its labels are kept under a key that holds the pool.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.core.settings.config import EncoderConfig, RetrievalFeature
-from relsearch.core.types import Pair, Scale
+from relsearch.core.query_pool import QueryPool, pairs_of
+from relsearch.core.settings.config import RetrievalFeature
+from relsearch.core.types import Scale
 from relsearch.encoders.encoder import Encoder
 from relsearch.encoders.prf import leave_one_out_mean, standardise
 from relsearch.judge.calibration.blend import Blend
@@ -23,69 +22,8 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Similarity:
-    """How alike queries and texts are by one encoder, shape [pairs] each.
-
-    `feedback` is the cosine with the query moved towards the pool's best, 0.5 each (encoders/prf.py). `contrast` is
-    how much more like the pool's best a text is than like the pool in the mean; 0 for one alone.
-    """
-
-    cosine: Floats
-    feedback: Floats
-    contrast: Floats
-
-    @classmethod
-    def by(cls, encoder: Encoder, pairs: Sequence[Pair]) -> Similarity:
-        """Compute all; each distinct text is encoded once."""
-        queries, texts = (rows.astype(np.float64) for rows in encoder.vectors(pairs))
-        cosine = np.einsum("nd,nd->n", queries, texts)
-        feedback, contrast = np.zeros_like(cosine), np.zeros_like(cosine)
-        for rows in _pools(pairs):
-            pool = texts[rows]
-            best, every = leave_one_out_mean(pool, cosine[rows]), leave_one_out_mean(pool, np.zeros(len(rows)))
-            moved = queries[rows] + best
-            feedback[rows] = np.einsum("nd,nd->n", pool, moved) / np.linalg.norm(moved, axis=1)
-            contrast[rows] = np.einsum("nd,nd->n", pool, best - every)
-        return cls(cosine, feedback, contrast)
-
-    def of(self, rows: Sequence[int]) -> Similarity:
-        """Return these rows."""
-        return Similarity(self.cosine[rows], self.feedback[rows], self.contrast[rows])
-
-
-Similarities = Mapping[EncoderConfig, Similarity]
-
-
-def similarities(pairs: Sequence[Pair], encoders: Iterable[Encoder]) -> Similarities:
-    """Return the pairs' similarity by each distinct encoder; of two alike only one encodes."""
-    distinct = {encoder.config: encoder for encoder in encoders}
-    return {config: Similarity.by(encoder, pairs) for config, encoder in distinct.items()}
-
-
-def columns_of(
-    pairs: Sequence[Pair],
-    encoders: Sequence[Encoder],
-    names: Sequence[RetrievalFeature],
-    known: Similarities | None = None,
-) -> Floats:
-    """Return the named columns by one encoder after the other, shape [pairs, encoders x columns].
-
-    `known` are these pairs' similarities where they were computed already.
-    """
-    if not names:
-        return np.zeros((len(pairs), 0))
-    found = similarities(pairs, encoders) if known is None else known
-    values = np.zeros((len(pairs), len(encoders), len(names)))
-    for rows in _pools(pairs):
-        for place, encoder in enumerate(encoders):
-            pool = found[encoder.config].of(rows)
-            values[rows, place] = np.column_stack([_COLUMNS[name](pool) for name in names])
-    return values.reshape(len(pairs), -1)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Evidence as one score a pair: fitted columns over one or more encoders."""
+class RetrievalFeatures:
+    """One score per document, from fitted columns over one or more encoders."""
 
     encoders: Sequence[Encoder]
     names: Sequence[RetrievalFeature]
@@ -94,44 +32,76 @@ class Evidence:
     @classmethod
     def fit(
         cls,
-        pairs: Sequence[Pair],
+        pools: Sequence[QueryPool],
         grades: Sequence[int],
         *,
         encoders: Sequence[Encoder],
         names: Sequence[RetrievalFeature],
         scale: Scale,
-    ) -> tuple[Evidence, Floats]:
-        """Return evidence fitted on all labelled pairs, and the score of each of them."""
-        values = columns_of(pairs, encoders, names)
+    ) -> tuple[RetrievalFeatures, Floats]:
+        """Return the features fitted on labelled documents, and the score of each of them, pool by pool."""
+        values = columns_of(pools, encoders, names)
         columns = [name if not place else f"{name}:{place + 1}" for place in range(len(encoders)) for name in names]
         blend = Blend.fit(columns, values, grades, scale)
         return cls(encoders, names, blend), blend.scores(values)
 
     @property
-    def pooled(self) -> bool:
-        """Whether a pair's score depends on the query's other pairs."""
+    def depend_on_pool(self) -> bool:
+        """Whether a document's score depends on the query's other documents."""
         return bool(set(self.names) - {"cosine"})
 
-    @property
-    def needed(self) -> Sequence[Encoder]:
-        """The encoders that a score needs: none where there is no evidence."""
-        return self.encoders if self.names else ()
-
-    def scores(self, pairs: Sequence[Pair], known: Similarities | None = None) -> Floats:
-        """Return the evidence of each pair, shape [pairs]; `known` are their similarities if computed already."""
-        return self.blend.scores(columns_of(pairs, self.encoders, self.names, known))
+    def scores(self, pools: Sequence[QueryPool]) -> Floats:
+        """Return the score of each document, shape [documents], pool by pool."""
+        return self.blend.scores(columns_of(pools, self.encoders, self.names))
 
 
-def _pools(pairs: Sequence[Pair]) -> list[list[int]]:
-    rows: dict[str, list[int]] = {}
-    for row, pair in enumerate(pairs):
-        rows.setdefault(pair.query, []).append(row)
-    return list(rows.values())
+def columns_of(pools: Sequence[QueryPool], encoders: Sequence[Encoder], names: Sequence[RetrievalFeature]) -> Floats:
+    """Return the named columns by one encoder after the other, shape [documents, encoders x columns], pool by pool.
+
+    Each encoder reads each distinct text of all pools once.
+    """
+    pairs = pairs_of(pools)
+    values = np.zeros((len(pairs), len(encoders), len(names)))
+    for place, encoder in enumerate(encoders if names else ()):
+        queries, texts = (rows.astype(np.float64) for rows in encoder.vectors(pairs))
+        cosines = np.einsum("nd,nd->n", queries, texts)
+        start = 0
+        for pool in pools:
+            rows = slice(start, start + len(pool))
+            if len(pool):
+                vectors = _PoolVectors(queries[rows], texts[rows], cosines[rows])
+                values[rows, place] = np.column_stack([_COLUMNS[name](vectors) for name in names])
+            start = rows.stop
+    return values.reshape(len(pairs), len(encoders) * len(names))
 
 
-_COLUMNS: dict[RetrievalFeature, Callable[[Similarity], Floats]] = {
-    "cosine": lambda pool: pool.cosine,
-    "cosine_feedback": lambda pool: pool.feedback,
-    "cosine_contrast": lambda pool: pool.contrast,
-    "cosine_z": lambda pool: standardise(pool.cosine),
+@dataclass(frozen=True, slots=True)
+class _PoolVectors:
+    """The vectors of one pool: the query's, repeated, and the documents', shape [n, dimension]; their cosines [n]."""
+
+    queries: Floats
+    texts: Floats
+    cosines: Floats
+
+
+def _feedback(pool: _PoolVectors) -> Floats:
+    """The cosine with the query moved towards the pool's best, 0.5 each (encoders/prf.py)."""
+    moved = pool.queries + leave_one_out_mean(pool.texts, pool.cosines)
+    return np.asarray(np.einsum("nd,nd->n", pool.texts, moved) / np.linalg.norm(moved, axis=1))
+
+
+def _contrast(pool: _PoolVectors) -> Floats:
+    """How much more like the pool's best a text is than like the pool's mean; 0 for one alone."""
+    best, every = (
+        leave_one_out_mean(pool.texts, pool.cosines),
+        leave_one_out_mean(pool.texts, np.zeros(len(pool.texts))),
+    )
+    return np.asarray(np.einsum("nd,nd->n", pool.texts, best - every))
+
+
+_COLUMNS: dict[RetrievalFeature, Callable[[_PoolVectors], Floats]] = {
+    "cosine": lambda pool: pool.cosines,
+    "cosine_feedback": _feedback,
+    "cosine_contrast": _contrast,
+    "cosine_z": lambda pool: standardise(pool.cosines),
 }

@@ -1,30 +1,28 @@
-"""A reranker as a judge: its own scores and what is mixed in beside them, as graded labels of a query's pool.
+"""A reranker as a judge: its interpolated scores as graded labels of a query's pool.
 
-It knows what a judge that reads pairs does not: the search's own scores, in which exact words count, weighed on this
-collection. A reranker that learns from its labels takes that into its own scores (self-training).
+Unlike a judge that reads pairs it knows the search's own scores, in which exact words count. A reranker trained on its
+labels learns to score so by itself (self-training).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
 import polars as pl
 
 from relsearch.core.errors import DataError
 from relsearch.core.protocols import Scorer
+from relsearch.core.query_pool import QueryPool, pairs_of
 from relsearch.core.settings.config import Aim
-from relsearch.core.types import Judgment, Pair, Scale
-from relsearch.judge.calibration.thresholds import fit_cuts
+from relsearch.core.types import Scale
+from relsearch.judge.calibration.thresholds import fit_thresholds
 from relsearch.judge.fingerprint import fingerprint_of
-from relsearch.judge.grading import Decision, judgments
+from relsearch.judge.judge_base import Advance, Decision, ModelJudge
 from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.reranker import Reranker
 from relsearch.stats.logistic import Floats, log_odds
-from relsearch.stats.ordinal import CumulativeLink, cut
+from relsearch.stats.ordinal import CumulativeLink, grade_scores
 
 
 class CountingScorer(Scorer, Protocol):
@@ -43,10 +41,10 @@ class FirstStage:
         self._scores: dict[tuple[str, str], float] = {(query, doc): score for query, doc, score in rows}
         self._lowest: dict[str, float] = dict(run.group_by("query_id").agg(pl.col("score").min()).iter_rows())
 
-    def scores(self, pairs: Iterable[Pair]) -> list[float]:
-        """Return the score of each pair, 0 for a query that was not searched."""
-        lowest = self._lowest
-        return [self._scores.get((pair.query_id, pair.doc_id), lowest.get(pair.query_id, 0.0)) for pair in pairs]
+    def scores(self, pool: QueryPool) -> list[float]:
+        """Return the score of each document, 0 for a query that was not searched."""
+        lowest = self._lowest.get(pool.query_id, 0.0)
+        return [self._scores.get((pool.query_id, doc_id), lowest) for doc_id in pool.doc_ids]
 
 
 class Ranks:
@@ -58,38 +56,37 @@ class Ranks:
         self._first_stage = first_stage
         self.truncated = 0
 
-    def logits(self, pairs: Sequence[Pair], advance: Callable[[int], object] = lambda done: done) -> Floats:
-        """Return the mixed score of each pair as a logit, shape [pairs]; a query's pairs are mixed together."""
-        found = np.zeros(len(pairs))
-        by_query = sorted(range(len(pairs)), key=lambda row: pairs[row].query_id)
-        for _, group in groupby(by_query, key=lambda row: pairs[row].query_id):
-            rows = list(group)
-            query, texts = pairs[rows[0]].query, [pairs[row].text for row in rows]
-            stage = self._first_stage.scores(pairs[row] for row in rows)
-            found[rows] = log_odds(self._reranker.score_pool(query, texts, stage))
-            self.truncated += self._scorer.truncated(query, texts)
-            advance(len(rows))
-        return found
+    def logits(self, pools: Sequence[QueryPool], advance: Advance = lambda done: done) -> Floats:
+        """Return the interpolated score of each document as a logit, shape [documents], pool by pool."""
+        scores: list[float] = []
+        for pool in pools:
+            scores += self._reranker.score_pool(pool.query, pool.texts, self._first_stage.scores(pool))
+            self.truncated += self._scorer.truncated(pool.query, pool.texts)
+            advance(len(pool))
+        return log_odds(scores)
 
 
-@dataclass(frozen=True, slots=True)
-class RerankerJudge:
-    """Grades the pairs of a query together, by thresholds on the mixed score.
+class RerankerJudge(ModelJudge):
+    """Grades a query's documents relative to each other, by thresholds on the interpolated score.
 
-    `fingerprint` is a hash of the reranker, of what is mixed in, and of the thresholds.
+    `about` tells this reranker and its first stage from others; with the calibration it makes the fingerprint.
     """
 
-    ranks: Ranks
-    link: CumulativeLink
-    cuts: tuple[float, ...]
-    scale: Scale
-    fingerprint: str
+    def __init__(
+        self, ranks: Ranks, link: CumulativeLink, thresholds: tuple[float, ...], *, scale: Scale, about: str
+    ) -> None:
+        super().__init__(
+            fingerprint=fingerprint_of("reranker", about, link, thresholds, scale.names, scale.lowest), scale=scale
+        )
+        self._ranks = ranks
+        self._link = link
+        self._thresholds = thresholds
 
     @classmethod
     def fit(
         cls,
         ranks: Ranks,
-        pairs: Sequence[Pair],
+        pools: Sequence[QueryPool],
         grades: Sequence[int | None],
         *,
         scale: Scale,
@@ -97,35 +94,30 @@ class RerankerJudge:
         seed: int,
         about: str,
     ) -> RerankerJudge:
-        """Fit the thresholds on queries that the reranker did not learn from.
+        """Fit the calibration on whole pools of queries that the reranker did not learn from.
 
-        `pairs` are whole pools, grades None where nobody labelled; `about` tells this reranker and its first stage from
-        others. Raise DataError where no pair has a grade.
+        `grades` has one entry per document, pool by pool, None where nobody labelled it. Raise DataError where no
+        document has a grade.
         """
         rows = [row for row, grade in enumerate(grades) if grade is not None]
         if not rows:
             raise DataError("the reranker as judge: no held-out pair has a label; raise [pool] dev_share")
-        scores = ranks.logits(pairs)[rows]
+        scores = ranks.logits(pools)[rows]
         levels = [grade for grade in grades if grade is not None]
+        query_ids = [pair.query_id for pair in pairs_of(pools)]
         link = CumulativeLink.fit(scores, levels, scale)
-        cuts = fit_cuts(scores, levels, [pairs[row].query_id for row in rows], scale, aim=aim, seed=seed)
-        fingerprint = fingerprint_of("reranker", about, link, cuts, scale.names, scale.lowest)
-        return cls(ranks, link, cuts, scale, fingerprint)
-
-    @property
-    def pooled(self) -> bool:
-        """Always: a label depends on the query's other pairs."""
-        return True
+        thresholds = fit_thresholds(scores, levels, [query_ids[row] for row in rows], scale, aim=aim, seed=seed)
+        return cls(ranks, link, thresholds, scale=scale, about=about)
 
     @property
     def truncated(self) -> int:
-        """How many pairs' texts the reranker did not read to the end."""
-        return self.ranks.truncated
+        """How many documents the reranker has not read to the end so far."""
+        return self._ranks.truncated
 
-    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-        """Yield one judgment a pair, in the order of the pairs."""
-        return judgments(pairs, self._decide, scale=self.scale, fingerprint=self.fingerprint, pooled=self.pooled)
+    def context(self, pool: QueryPool) -> Sequence[int]:
+        """Return all rows: scores are interpolated over the pool."""
+        return range(len(pool))
 
-    def _decide(self, pairs: list[Pair], advance: Callable[[int], object]) -> Decision:
-        scores = self.ranks.logits(pairs, advance)
-        return cut(scores, self.cuts, self.scale), self.link.probabilities(scores)
+    def _decide(self, pools: Sequence[QueryPool], advance: Advance) -> Decision:
+        scores = self._ranks.logits(pools, advance)
+        return grade_scores(scores, self._thresholds, self.scale), self._link.probabilities(scores)

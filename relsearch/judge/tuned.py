@@ -1,11 +1,10 @@
-"""The tuned judge of either family: features of a merged model, combined with evidence, calibrated to human grades."""
+"""The tuned judge of either family: model and retrieval features in one ordinal score, calibrated to human grades."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +13,19 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from relsearch.core.errors import ArtifactError
-from relsearch.core.settings.config import EncoderConfig
-from relsearch.core.types import Judgment, Pair, Scale, StrPath
-from relsearch.encoders.encoder import Encoder, load_encoder
+from relsearch.core.query_pool import QueryPool, pairs_of
+from relsearch.core.types import Pair, Scale, StrPath
+from relsearch.encoders.encoder import load_encoder
 from relsearch.encoders.model_source import fast_dtype, model_folder
 from relsearch.judge.calibration.head import OrdinalHead
-from relsearch.judge.grading import Decision, judgments
+from relsearch.judge.judge_base import Advance, Decision, ModelJudge
 from relsearch.judge.judge_card import ADAPTER, HEAD, SHIPPED, JudgeCard, read_card
 from relsearch.judge.models import adapter
 from relsearch.judge.models.base import Base, load_base
 from relsearch.judge.models.feature_reader import read_all
 from relsearch.judge.models.probe import TOLERANCE, probe
-from relsearch.judge.retrieval_features import Evidence, Similarities
-from relsearch.stats.ordinal import CumulativeLink, cut
+from relsearch.judge.retrieval_features import RetrievalFeatures
+from relsearch.stats.ordinal import CumulativeLink, grade_scores
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,76 +35,45 @@ class Calibration:
     """What turns a score into a grade and its distribution, fitted on held-out queries."""
 
     link: CumulativeLink
-    cuts: tuple[float, ...]
+    thresholds: tuple[float, ...]
 
 
-class TunedJudge:
-    """Grades pairs with one forward pass each; `truncated` counts the pairs whose query or text was cut.
+class TunedJudge(ModelJudge):
+    """Grades each document with one forward pass; `truncated` counts those whose query or text was too long.
 
-    Without a base, which only a silent head can do without, the evidence alone grades them.
+    Without a base, which only a silent head can do without, the retrieval features alone grade them.
     """
 
     def __init__(
         self,
         base: Base | None,
         head: OrdinalHead,
-        evidence: Evidence,
+        features: RetrievalFeatures,
         calibration: Calibration,
         *,
         scale: Scale,
         batch_size: int,
         fingerprint: str,
     ) -> None:
+        super().__init__(fingerprint=fingerprint, scale=scale)
         self._base = base
         self._head = head
-        self._evidence = evidence
+        self._features = features
         self._calibration = calibration
-        self._scale = scale
         self._batch_size = batch_size
-        self._fingerprint = fingerprint
-        self.truncated = 0
 
-    @property
-    def fingerprint(self) -> str:
-        """A hash of base, adapter, prompt, scale, evidence, calibration and dtype."""
-        return self._fingerprint
+    def context(self, pool: QueryPool) -> Sequence[int]:
+        """Return all rows where a retrieval feature compares documents of the pool, else none."""
+        return range(len(pool)) if self._features.depend_on_pool else ()
 
-    @property
-    def scale(self) -> Scale:
-        """The scale its grades are on."""
-        return self._scale
-
-    @property
-    def pooled(self) -> bool:
-        """Whether a label depends on the query's other pairs."""
-        return self._evidence.pooled
-
-    @property
-    def encoders(self) -> Sequence[Encoder]:
-        """The encoders of its evidence."""
-        return self._evidence.needed
-
-    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-        """Yield one judgment a pair, in the order of the pairs."""
-        return judgments(pairs, self._decide, scale=self._scale, fingerprint=self._fingerprint, pooled=self.pooled)
-
-    def scores(
-        self,
-        pairs: Sequence[Pair],
-        advance: Callable[[int], object] = lambda done: done,
-        *,
-        known: Similarities | None = None,
-    ) -> NDArray[np.float64]:
-        """Return the ordinal score of each pair before calibration, shape [pairs].
-
-        `known` are these pairs' similarities by each of `encoders`, where they were computed already.
-        """
-        evidence = torch.from_numpy(self._evidence.scores(pairs, known))
+    def scores(self, pools: Sequence[QueryPool], advance: Advance = lambda done: done) -> NDArray[np.float64]:
+        """Return the ordinal score of each document before calibration, shape [documents], pool by pool."""
+        known = torch.from_numpy(self._features.scores(pools))
         with torch.inference_mode():
-            found = self._head(self._features(pairs, advance), evidence)
-        return np.asarray(found.double().numpy())
+            scores = self._head(self._model_features(pairs_of(pools), advance), known)
+        return np.asarray(scores.double().numpy())
 
-    def _features(self, pairs: Sequence[Pair], advance: Callable[[int], object]) -> torch.Tensor:
+    def _model_features(self, pairs: Sequence[Pair], advance: Advance) -> torch.Tensor:
         if self._base is None or self._head.silent:
             advance(len(pairs))
             return torch.zeros(len(pairs), self._head.added.in_features)
@@ -113,22 +81,22 @@ class TunedJudge:
         self._count_truncated(sum(row.truncated for row in tokens))
         return read_all(self._base.reader().features, tokens, batch_size=self._batch_size, advance=advance)
 
-    def _decide(self, pairs: list[Pair], advance: Callable[[int], object]) -> Decision:
-        scores = self.scores(pairs, advance)
-        return cut(scores, self._calibration.cuts, self._scale), self._calibration.link.probabilities(scores)
+    def _decide(self, pools: Sequence[QueryPool], advance: Advance) -> Decision:
+        scores = self.scores(pools, advance)
+        return grade_scores(scores, self._calibration.thresholds, self.scale), self._calibration.link.probabilities(
+            scores
+        )
 
     def _count_truncated(self, count: int) -> None:
-        if count and not self.truncated:
-            _LOG.info("some texts are longer than the judge reads and are cut; raise [judge] max_document_tokens")
-        self.truncated += count
+        if count and not self._truncated:
+            _LOG.info("some texts are longer than the judge reads and are truncated; raise [judge] max_document_tokens")
+        self._truncated += count
 
 
-def load_judge(
-    name: StrPath, *, keep: StrPath | None = None, load: Callable[[EncoderConfig], Encoder] | None = None
-) -> TunedJudge:
+def load_judge(name: StrPath, *, keep: StrPath | None = None) -> TunedJudge:
     """Load a tuned judge's folder, or `ready`; raise ArtifactError if it is not whole or its base has changed.
 
-    `keep` is a folder where the evidence's vectors outlive the process; `load` gives encoders that are loaded already.
+    `keep` is a folder where the encoders' vectors outlive the process.
     """
     folder = model_folder(name, ready=SHIPPED)
     card = read_card(folder)
@@ -138,12 +106,12 @@ def load_judge(
     base = None if head.silent else _merged(folder, card)  # seconds and memory for what would count nothing
     if base and base.checksum != card.base_checksum:
         _check_probe(folder, card, probe(base, head))
-    encoders = [(load or partial(load_encoder, keep=keep))(config) for config in card.encoders]
+    encoders = [load_encoder(config, keep=keep) for config in card.encoders]
     return TunedJudge(
         base,
         head.eval(),
-        Evidence(encoders, card.judge.retrieval_features, card.evidence),
-        Calibration(CumulativeLink.from_json(card.calibration), card.cuts),
+        RetrievalFeatures(encoders, card.judge.retrieval_features, card.features),
+        Calibration(CumulativeLink.from_json(card.calibration), card.thresholds),
         scale=card.scale,
         batch_size=card.judge.batch_size,
         fingerprint=card.fingerprint(str(fast_dtype())),

@@ -8,24 +8,25 @@ in the middle of a text seldom says what the text is about, so windows after the
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice, tee
 from typing import Literal
 
 import numpy as np
 
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.protocols import Judge
-from relsearch.core.types import Judgment, Pair, Scale
+from relsearch.core.query_pool import QueryPool
+from relsearch.core.types import Judgment, Scale
 from relsearch.judge.fingerprint import fingerprint_of
+from relsearch.judge.judge_base import WrappedJudge, judged
 
 Combine = Literal["max", "mean"]
 _LOG = logging.getLogger(__name__)
 
 
-class WindowedJudge:
+class WindowedJudge(WrappedJudge):
     """Any judge, over windows of at most `characters`; `truncated` counts documents with more than `max_windows`.
 
     "max" takes the judgment of the window with the highest expected grade, the first of equals. "mean" averages the
@@ -49,52 +50,35 @@ class WindowedJudge:
                 f"windows of {characters} characters, overlap {overlap}, at most {max_windows}, {combine!r}: needs at "
                 "least 1 character and window, an overlap of at most half a window, and max or mean"
             )
-        self._judge = judge
+        title = min(title, characters // 4)
+        about = ("windows", judge.fingerprint, characters, overlap, title, max_windows, combine)
+        super().__init__(judge, fingerprint=fingerprint_of(*about), scale=judge.scale)
         self._characters = characters
         self._overlap = overlap
-        self._title = min(title, characters // 4)
+        self._title = title
         self._max_windows = max_windows
         self._combine = combine
-        about = ("windows", judge.fingerprint, characters, overlap, self._title, max_windows, combine)
-        self._fingerprint = fingerprint_of(*about)
-        self.truncated = 0
 
-    @property
-    def fingerprint(self) -> str:
-        """A hash of the judge's fingerprint and the windows' settings."""
-        return self._fingerprint
+    def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+        """Yield the judgments of one pool after the other; holds no more pools than the inner judge reads ahead."""
+        split, kept = tee(map(self._split, pools))
+        for (_, judgments), (_, counts) in zip(judged(self._inner, (pool for pool, _ in split)), kept, strict=False):
+            windows = iter(judgments)
+            labels = [self._combined(list(islice(windows, count))) for count in counts]
+            yield [replace(label, judge=self.fingerprint) for label in labels]
 
-    @property
-    def scale(self) -> Scale:
-        """The scale its grades are on."""
-        return self._judge.scale
+    def _split(self, pool: QueryPool) -> tuple[QueryPool, list[int]]:
+        """The pool with each window as a document, and the number of windows of each document."""
+        windows_of = [self._windows(text) for text in pool.texts]
+        counts = [len(each) for each in windows_of]
+        doc_ids = chain.from_iterable([doc_id] * count for doc_id, count in zip(pool.doc_ids, counts, strict=True))
+        return replace(pool, doc_ids=tuple(doc_ids), texts=tuple(chain.from_iterable(windows_of))), counts
 
-    @property
-    def pooled(self) -> bool:
-        """Whether the judge beneath looks at a query's other pairs."""
-        return self._judge.pooled
-
-    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-        """Yield one judgment a pair, in the order of the pairs; holds no more pairs than the judge reads ahead."""
-        waiting: deque[tuple[str, str, int]] = deque()
-        judged = iter(self._judge.judge(self._parts(pairs, waiting)))
-        for first in judged:
-            query_id, doc_id, count = waiting.popleft() if waiting else ("", "", 0)
-            windows = [first, *islice(judged, max(count - 1, 0))]
-            if [(one.query_id, one.doc_id) for one in windows] != [(query_id, doc_id)] * count:
-                raise self._mismatch()
-            yield replace(self._combined(windows), judge=self._fingerprint)
-        if waiting:
-            raise self._mismatch()
-
-    def _parts(self, pairs: Iterable[Pair], waiting: deque[tuple[str, str, int]]) -> Iterator[Pair]:
-        for pair in pairs:
-            found = windows(pair.text, self._characters, self._overlap, title=self._title)
-            kept = list(islice(found, self._max_windows))
-            self._count_truncated(next(found, None) is not None)
-            waiting.append((pair.query_id, pair.doc_id, len(kept)))
-            for text in kept:
-                yield replace(pair, text=text)
+    def _windows(self, text: str) -> list[str]:
+        every = windows(text, self._characters, self._overlap, title=self._title)
+        read = list(islice(every, self._max_windows))
+        self._count_truncated(next(every, None) is not None)
+        return read
 
     def _combined(self, windows: Sequence[Judgment]) -> Judgment:
         missing = [one for one in windows if one.grade is None]
@@ -102,15 +86,10 @@ class WindowedJudge:
             return (missing or windows)[0]
         return max(windows, key=_height) if self._combine == "max" else _mean(windows, self.scale)
 
-    def _count_truncated(self, cut: bool) -> None:
-        if cut and not self.truncated:
-            _LOG.info("some documents have more than %d windows and are cut there", self._max_windows)
-        self.truncated += cut
-
-    def _mismatch(self) -> DataError:
-        return DataError(
-            f"judge {self._judge.fingerprint}: did not give one judgment a window in order; mend the judge"
-        )
+    def _count_truncated(self, truncated: bool) -> None:
+        if truncated and not self._truncated:
+            _LOG.info("some documents have more than %d windows; the rest of them is not read", self._max_windows)
+        self._truncated += truncated
 
 
 def windows(text: str, characters: int, overlap: int, *, title: int = 0) -> Iterator[str]:

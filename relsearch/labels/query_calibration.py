@@ -1,11 +1,11 @@
-"""Hold a judge's labels against people's of the same query.
+"""Calibrate a judge's labels per query, by a few human grades of the query's documents.
 
-A judge may be too generous or too strict with a query as a whole, or with those of its documents that are alike; a few
-human grades of the query tell by how much. logit P(grade >= k) is the judge's own plus an effect of the document. A
-query's effects are normal with covariance s^2 (1 + likeness of the two documents): the 1 is what all of the query's
-documents share, a random intercept (Hedeker and Gibbons 1994), the rest what those about one thing share. A label moves
-by the mean of its effect given the human grades; s is what predicts each of these best from the query's others. Only
-distributions over grades are read, so the labels of any judge that gives them can be held so.
+A judge may be too generous or too strict with a whole query, or with similar documents of it; a few human grades of the
+query show by how much. logit P(grade >= k) is the judge's own plus an effect of the document. The effects of a query's
+documents are normal with covariance s^2 (1 + similarity): the 1 is a random intercept that all documents of the query
+share (Hedeker and Gibbons 1994), the similarity what documents about the same thing share. A label moves by the
+posterior mean of its effect given the human grades; s is the deviation under which each human grade is predicted best
+from the query's others. It reads distributions over grades alone, so it works for any judge that gives them.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ Vectors = Callable[[list[str]], NDArray[np.floating[Any]]]  # of documents by id
 
 
 @dataclass(frozen=True, slots=True)
-class Anchored:
-    """A judgments table, of how many queries people's grades moved it, and the effects' deviation in logits."""
+class CalibratedLabels:
+    """A judgments table, the number of queries whose labels were calibrated, and the effects' deviation in logits."""
 
     labels: pl.DataFrame
     queries: int
@@ -44,58 +44,60 @@ class Anchored:
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """The rows of one query, those of them that people graded, their levels, and the documents' likeness."""
+    """The rows of one query, which of them people graded, the levels of these, and the documents' similarity."""
 
     rows: NDArray[np.int64]
     known: NDArray[np.int64]
     levels: Levels
-    likeness: Floats  # [rows, known]
+    similarity: Floats  # [rows, known]
 
-    def told(self, logits: Floats, deviation: float) -> Posterior:
-        """Return what the known rows' levels say of the effects."""
+    def posterior(self, logits: Floats, deviation: float) -> Posterior:
+        """Return the posterior of the known rows' effects, given their levels."""
         return posterior(self.known_logits(logits), self.levels, self._covariance(deviation)[self.known])
 
     def known_logits(self, logits: Floats) -> Floats:
-        """Return the logits of the known rows, of those of all queries."""
+        """Return the logits of the known rows; `logits` has the rows of all queries."""
         return logits[self.rows[self.known]]
 
     def effects(self, logits: Floats, deviation: float) -> Floats:
-        """Return the mean effect of each row; of those that are known as the others have it."""
-        found = self.told(logits, deviation)
-        effects = self._covariance(deviation) @ found.gradient
-        effects[self.known] = found.left_out
+        """Return each row's posterior mean effect; a known row's is predicted from the other known rows."""
+        given = self.posterior(logits, deviation)
+        effects = self._covariance(deviation) @ given.gradient
+        effects[self.known] = given.left_out
         return np.asarray(effects)
 
     def _covariance(self, deviation: float) -> Floats:
-        return deviation**2 * (1 + self.likeness)
+        return deviation**2 * (1 + self.similarity)
 
 
-def anchor(judged: pl.DataFrame, human: pl.DataFrame, scale: Scale, vectors: Vectors | None = None) -> Anchored:
-    """Return the judge's labels, moved by what people said of other documents of the same query.
+def calibrate(
+    judged: pl.DataFrame, human: pl.DataFrame, scale: Scale, vectors: Vectors | None = None
+) -> CalibratedLabels:
+    """Return the judge's labels, calibrated by the human grades of other documents of the same query.
 
-    Both are judgments tables; human grades count where the judge graded the same pair. `vectors` tell which documents
-    are alike; without them all of a query's labels move together. A pair's own human grade moves its judged one through
-    the deviation alone, which all queries share, so that their agreement still says how good the judge is. Labels of
-    queries without human grades stay as they are, and so do all where people named relevant documents only: these say
-    nothing of the rest.
+    Both are judgments tables; human grades count where the judge graded the same pair. `vectors` show which documents
+    are similar; without them all of a query's labels move together. A pair's own human grade moves its judged one only
+    through the deviation, which all queries share, so agreement still measures the judge. Labels of queries without
+    human grades stay as they are, and so do all labels where people graded relevant documents only: such grades cannot
+    show that the judge is too generous.
     """
     given = human.select(*_PAIR, pl.col("grade").alias("given"))
     rows = judged.with_row_index("row")
     graded = rows.drop_nulls(["grade", "probabilities"]).join(given, on=_PAIR, how="left", maintain_order="left")
     if not (graded["given"] < scale.relevant).any():
-        return Anchored(judged, 0, 0.0)
+        return CalibratedLabels(judged, 0, 0.0)
     logits = _logits(graded)
-    held = graded.select(pl.col("given").is_not_null().any().over("query_id")).to_series()
-    touched, own = graded.filter(held), logits[held.to_numpy()]
+    has_human = graded.select(pl.col("given").is_not_null().any().over("query_id")).to_series()
+    touched, own = graded.filter(has_human), logits[has_human.to_numpy()]
     queries = list(_queries(touched, scale, vectors))
     deviation = _deviation(queries, own)
     moved = own.copy()
     for query in queries:
         moved[query.rows] += query.effects(own, deviation)[:, None]
-    cuts = _cuts(logits, graded["grade"].to_numpy() - scale.lowest)
+    thresholds = _thresholds(logits, graded["grade"].to_numpy() - scale.lowest)
     rest = rows.join(touched, on="row", how="anti")
-    labels = pl.concat([rest, _relabelled(touched.drop("given"), moved, cuts, scale)]).sort("row").drop("row")
-    return Anchored(labels, len(queries), deviation)
+    labels = pl.concat([rest, _relabelled(touched.drop("given"), moved, thresholds, scale)]).sort("row").drop("row")
+    return CalibratedLabels(labels, len(queries), deviation)
 
 
 def _queries(touched: pl.DataFrame, scale: Scale, vectors: Vectors | None) -> Iterator[_Query]:
@@ -112,7 +114,7 @@ def _queries(touched: pl.DataFrame, scale: Scale, vectors: Vectors | None) -> It
 
 
 def _centred(vectors: NDArray[np.floating[Any]]) -> Floats:
-    """Rows of length 1 from the mean of the query's documents, so that likeness is 0 on average; 0 at the mean."""
+    """Rows of length 1 from the mean of the query's documents, so that their mean similarity is about 0."""
     rows = np.asarray(vectors, dtype=np.float64)
     rows = rows - rows.mean(axis=0)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -128,31 +130,32 @@ def _logits(table: pl.DataFrame) -> Floats:
 
 
 def _deviation(queries: Sequence[_Query], logits: Floats) -> float:
-    """The deviation under which the query's other grades tell each human grade best."""
+    """The deviation under which each human grade is predicted best from the query's others, with its prior."""
 
-    def told(deviation: float) -> float:
-        known = (log_likelihood(q.known_logits(logits), q.levels, q.told(logits, deviation).left_out) for q in queries)
-        return sum(known) - 0.5 * float(np.log(deviation) / _PRIOR_SPREAD) ** 2
+    def log_posterior(deviation: float) -> float:
+        left_out = (query.posterior(logits, deviation).left_out for query in queries)
+        each = (log_likelihood(q.known_logits(logits), q.levels, e) for q, e in zip(queries, left_out, strict=True))
+        return sum(each) - 0.5 * float(np.log(deviation) / _PRIOR_SPREAD) ** 2
 
-    return float(max(_DEVIATIONS, key=told))
+    return float(max(_DEVIATIONS, key=log_posterior))
 
 
-def _cuts(logits: Floats, levels: Levels) -> Floats:
+def _thresholds(logits: Floats, levels: Levels) -> Floats:
     """Where the judge's own grades change, in each cumulative logit; a judge's grade need not be its likeliest one."""
-    cuts = []
+    thresholds = []
     for number, column in enumerate(np.sort(logits, axis=0).T):
         below = int((levels <= number).sum())
         if 0 < below < len(column):
-            cuts.append((column[below - 1] + column[below]) / 2)
+            thresholds.append((column[below - 1] + column[below]) / 2)
         else:  # all on one side: half the probability decides, unless one of them is beyond
-            cuts.append(min(column[0], 0.0) if not below else max(np.nextafter(column[-1], np.inf), 0.0))
-    return np.asarray(cuts, dtype=np.float64)
+            thresholds.append(min(column[0], 0.0) if not below else max(np.nextafter(column[-1], np.inf), 0.0))
+    return np.asarray(thresholds, dtype=np.float64)
 
 
-def _relabelled(touched: pl.DataFrame, logits: Floats, cuts: Floats, scale: Scale) -> pl.DataFrame:
+def _relabelled(touched: pl.DataFrame, logits: Floats, thresholds: Floats, scale: Scale) -> pl.DataFrame:
     """The rows with distribution, expectation, grade and confidence as the logits have them."""
     rows = distribution(logits)
-    levels = np.cumprod(logits >= cuts, axis=1).sum(axis=1)
+    levels = np.cumprod(logits >= thresholds, axis=1).sum(axis=1)
     return touched.with_columns(
         pl.Series("grade", levels + scale.lowest, dtype=pl.Int32),
         pl.Series("probabilities", rows.tolist(), dtype=pl.List(pl.Float64)),

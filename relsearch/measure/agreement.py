@@ -96,10 +96,10 @@ def agreement(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resamp
     total = matrices.sum(axis=0)
 
     def figure(statistic: Callable[[Matrix], Floats]) -> Figure:
-        return Figure.of(float(statistic(total[None])[0]), statistic(resampled))
+        return Figure.from_resamples(float(statistic(total[None])[0]), statistic(resampled))
 
     def defined(statistic: Callable[[Matrix], Floats]) -> Figure | None:
-        return Figure.defined(float(statistic(total[None])[0]), statistic(resampled))
+        return Figure.from_resamples_or_none(float(statistic(total[None])[0]), statistic(resampled))
 
     cutoff = scale.level
     scores = None if both["expected"].null_count() else both["expected"].to_numpy()
@@ -140,11 +140,13 @@ def common_pairs(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale) -> pl.
 def kappa(matrices: Matrix, disagreement: Matrix) -> Floats:
     """Return Cohen's (weighted) kappa of each confusion matrix, shape [n]; nan where its rows have one grade alone."""
     rows, columns, total = matrices.sum(2), matrices.sum(1), matrices.sum((1, 2))
-    told = (rows > 0).sum(1) > 1
+    defined = (rows > 0).sum(1) > 1
     expected = rows[:, :, None] * columns[:, None, :] / total[:, None, None]
     observed_loss = (matrices * disagreement).sum((1, 2))
     expected_loss = (expected * disagreement).sum((1, 2))
-    return np.asarray(np.where(told, 1 - observed_loss / np.where(told, expected_loss, 1), np.nan), dtype=np.float64)
+    return np.asarray(
+        np.where(defined, 1 - observed_loss / np.where(defined, expected_loss, 1), np.nan), dtype=np.float64
+    )
 
 
 def alpha_ordinal(matrices: Matrix) -> Floats:
@@ -158,8 +160,8 @@ def alpha_ordinal(matrices: Matrix) -> Floats:
     distance = np.square(span)
     observed = (coincidences * distance).sum((1, 2))
     expected = (margins[:, :, None] * margins[:, None, :] * distance).sum((1, 2)) / (total - 1)
-    told = (expected > 0) & (total > 2)
-    return np.asarray(np.where(told, 1 - observed / np.where(told, expected, 1), np.nan), dtype=np.float64)
+    defined = (expected > 0) & (total > 2)
+    return np.asarray(np.where(defined, 1 - observed / np.where(defined, expected, 1), np.nan), dtype=np.float64)
 
 
 def _disagreement(matrices: Matrix, *, power: int) -> Matrix:
@@ -220,7 +222,9 @@ def _auc_figure(
 ) -> Figure | None:
     # 200 resamples: one AUC is a sort of all pairs, and the interval's ends move by under 0.005 between 200 and 2,000.
     values = [_auc(scores, relevant, draw[query_of].astype(np.float64)) for draw in draws[:200]]
-    return Figure.defined(_auc(scores, relevant), values)  # None where all pairs are relevant, or none is
+    return Figure.from_resamples_or_none(
+        _auc(scores, relevant), values
+    )  # None where all pairs are relevant, or none is
 
 
 def _within_figure(
@@ -232,4 +236,4 @@ def _within_figure(
         return None
     weights = draws[:, usable].astype(np.float64)
     weights = weights[weights.sum(1) > 0]
-    return Figure.of(float(each[usable].mean()), weights @ each[usable] / weights.sum(1))
+    return Figure.from_resamples(float(each[usable].mean()), weights @ each[usable] / weights.sum(1))

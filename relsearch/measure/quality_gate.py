@@ -54,7 +54,7 @@ class Verdict:
     duels: tuple[Duel, ...]
 
     @property
-    def told(self) -> bool:
+    def decided(self) -> bool:
         """Whether there were enough telling queries for every duel."""
         return all(duel.outcome != "cannot tell" for duel in self.duels)
 
@@ -75,17 +75,17 @@ class Verdict:
             on = f"on {self.queries} {self.kind} queries the new reranker does not beat"
             found = f"{on} ({self.measure}) {lost}; label more queries, train longer"
         else:
-            found = f"{self._untold}; label more queries"
+            found = f"{self._undecided}; label more queries"
         return (
             f"export: {found}, rerank with --bundle ready, which needs no labels, or set [export] quality_gate = "
             '"off" to ship it anyway'
         )
 
     @property
-    def _untold(self) -> str:
-        untold = [duel for duel in self.duels if duel.outcome == "cannot tell"]
-        names = ", ".join(duel.baseline for duel in untold)
-        telling = min((duel.telling for duel in untold), default=0)
+    def _undecided(self) -> str:
+        undecided = [duel for duel in self.duels if duel.outcome == "cannot tell"]
+        names = ", ".join(duel.baseline for duel in undecided)
+        telling = min((duel.telling for duel in undecided), default=0)
         return (
             f"{self.queries} {self.kind} queries cannot tell whether the new reranker beats ({self.measure}) {names}: "
             f"[export] quality_gate_p takes {self.needed} on which either ranks a relevant document, and these are "
@@ -124,7 +124,7 @@ def queries_needed(max_p: float) -> int:
     return max(1, math.ceil(-math.log2(max_p)))
 
 
-def hold(
+def compare(
     qrels: pl.DataFrame,
     new: pl.DataFrame,
     baselines: Mapping[str, pl.DataFrame],
@@ -136,13 +136,13 @@ def hold(
     lowest: int = 0,
     kind: str = "dev",
 ) -> Verdict:
-    """Hold a new run against each baseline on every query of the qrels; a query that a run lacks counts 0.
+    """Compare a new run with each baseline on every query of the qrels; a query that a run lacks counts 0.
 
     Grades count from `lowest`, the scale's; `kind` says which queries these are.
     """
     labels = from_zero(qrels, lowest)
     if labels.is_empty():
-        raise DataError("export: no human label on dev queries to hold the reranker to; raise [pool] dev_share")
+        raise DataError("export: no human label on dev queries to test the reranker on; raise [pool] dev_share")
     needed = queries_needed(max_p)
     ours = query_values(labels, new, [measure])[measure]
     duels = []

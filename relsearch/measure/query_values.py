@@ -88,7 +88,7 @@ def _parts(labels: pl.DataFrame, run: pl.DataFrame, query_ids: Sequence[str]) ->
 
 
 def _ranked(run: pl.DataFrame) -> pl.DataFrame:
-    """The run with scores that fall from document to document in trec_eval's order, down to 1."""
+    """The run with scores n, n - 1, …, 1 in trec_eval's order."""
     unusable = run.filter(~pl.col("score").is_finite().fill_null(value=False))
     if not unusable.is_empty():
         query_id, doc_id, score = unusable.select(*_PAIR, "score").row(0)

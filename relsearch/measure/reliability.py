@@ -1,8 +1,8 @@
-"""Whether a judge is as often right as it says: reliability bins and expected calibration errors.
+"""Whether a judge is right as often as its confidence says: reliability bins and expected calibration errors.
 
-The expected calibration error is the mean over bins, weighted by pairs, of the gap between what was said and what came
-true (Naeini et al. 2015). Resampling adds noise to each bin, so its interval lies somewhat high. Intervals are from a
-bootstrap over queries; every figure is a function of per-query sums in bins.
+The expected calibration error is the mean over bins, weighted by pairs, of the gap between predicted and observed
+frequency (Naeini et al. 2015). Resampling adds noise to each bin, so its interval lies somewhat high. Intervals are
+from a bootstrap over queries; every figure is a function of per-query sums in bins.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def has_probabilities(judged: pl.DataFrame) -> bool:
 
 
 def reliability(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resamples: int, seed: int) -> Reliability:
-    """Hold the judge's probabilities against human grades; raise DataError where no common pair has any."""
+    """Compare the judge's probabilities with human grades; raise DataError where no common pair has any."""
     sure = judged.drop_nulls(["probabilities", "confidence"])
     if sure.is_empty():
         raise DataError(
@@ -116,7 +116,9 @@ def reliability(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resa
         ece_relevant=None if relevant.all() or not relevant.any() else _ece(binary, draws),
         ece_confidence=_ece(said, draws),
         pairs_above_90=int(above[:, 0].sum()),
-        share_within_one_above_90=Figure.defined(float(_ratio(above.sum(axis=0))), _ratio(draws @ above)),
+        share_within_one_above_90=Figure.from_resamples_or_none(
+            float(_ratio(above.sum(axis=0))), _ratio(draws @ above)
+        ),
     )
 
 
@@ -143,7 +145,7 @@ def _bin(number: int, sums: Floats) -> Bin:
 
 
 def _ece(sums: Floats, draws: Floats) -> Figure:
-    return Figure.of(float(_error(sums.sum(axis=0))), _error(np.tensordot(draws, sums, axes=1)))
+    return Figure.from_resamples(float(_error(sums.sum(axis=0))), _error(np.tensordot(draws, sums, axes=1)))
 
 
 def _error(sums: Floats) -> Floats:

@@ -1,1 +1,5 @@
-"""Statistics that are of no room: the bootstrap over queries, randomisation tests, ordinal models, Laplace."""
+"""Statistics without a subject of their own: pure functions over arrays.
+
+Any room above imports `bootstrap` (intervals over queries), `randomisation` (paired tests), `ordinal` (scores to
+grades), `logistic` (calibrated probabilities) and `laplace` (posteriors of effects).
+"""

@@ -25,7 +25,7 @@ class Figure:
     high: float
 
     @classmethod
-    def of(cls, value: float, resampled: ArrayLike) -> Figure:
+    def from_resamples(cls, value: float, resampled: ArrayLike) -> Figure:
         """Return the value with the interval of its resamples; resamples that leave it undefined (nan) are left out."""
         values = np.asarray(resampled, dtype=np.float64)
         defined = values[~np.isnan(values)]
@@ -33,9 +33,9 @@ class Figure:
         return cls(float(value), float(low), float(high))
 
     @classmethod
-    def defined(cls, value: float, resampled: ArrayLike) -> Figure | None:
+    def from_resamples_or_none(cls, value: float, resampled: ArrayLike) -> Figure | None:
         """Return the same, or None where the value itself is undefined."""
-        return None if np.isnan(value) else cls.of(value, resampled)
+        return None if np.isnan(value) else cls.from_resamples(value, resampled)
 
     def to_json(self) -> dict[str, float | None]:
         """Return value and interval by name, with null for what is not defined."""

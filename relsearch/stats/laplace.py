@@ -1,4 +1,4 @@
-"""Normal effects beside ordinal logits, given the levels of some rows, by Laplace's approximation.
+"""The posterior of normal effects on ordinal logits, given the levels of some rows, by Laplace's approximation.
 
 Levels follow proportional odds: logit P(level >= k) is a row's own plus its effect. The effects are normal with mean 0
 and a given covariance (Rasmussen and Williams 2006, chapter 3.4).
@@ -15,16 +15,16 @@ Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
 
 _JITTER = 1e-6
-_STEPS, _STILL = 30, 1e-5  # of Newton's method; it needs about five
+_STEPS, _TOLERANCE = 30, 1e-5  # of Newton's method; it needs about five
 _LEAST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """What known levels say of effects, shape [known] each.
+    """The posterior of the known rows' effects, shape [known] each.
 
     The mean effect of any row is its covariance with the known rows times `gradient`. `left_out` is the mean effect of
-    each known row as the others have it, its own level unseen (Vehtari et al. 2016).
+    each known row, predicted from the others without its own level (Vehtari et al. 2016).
     """
 
     gradient: Floats
@@ -32,14 +32,14 @@ class Posterior:
 
 
 def posterior(logits: Floats, levels: Levels, covariance: Floats) -> Posterior:
-    """Return what the rows' levels say; logits are [known, levels - 1], the covariance is [known, known]."""
+    """Return the posterior given the rows' levels; logits are [known, levels - 1], the covariance is [known, known]."""
     covariance = covariance + _JITTER * np.eye(len(levels))
     effects = np.zeros(len(levels))
     for _ in range(_STEPS):
         gradient, curvature = _slopes(logits, levels, effects)
         wanted = curvature * effects + gradient
         before, effects = effects, covariance @ (wanted - _solved(curvature, covariance, covariance @ wanted))
-        if np.abs(effects - before).max() < _STILL:
+        if np.abs(effects - before).max() < _TOLERANCE:
             break
     gradient, curvature = _slopes(logits, levels, effects)
     variance = np.diag(covariance - covariance @ _solved(curvature, covariance, covariance))

@@ -50,9 +50,9 @@ class CumulativeLink:
         levels = np.asarray(grades, dtype=np.int64) - scale.lowest
         _check(values, levels, scale)
         mean, deviation = float(values.mean()), float(values.std()) or 1.0
-        standard = (values - mean) / deviation
-        found = minimize(_loss, _start(levels, scale), args=(standard, levels), method="L-BFGS-B")
-        slope, thresholds = _unpack(found.x)
+        standardised = (values - mean) / deviation
+        solution = minimize(_loss, _start(levels, scale), args=(standardised, levels), method="L-BFGS-B")
+        slope, thresholds = _unpack(solution.x)
         return cls(mean, deviation, slope, tuple(float(value) for value in thresholds))
 
     def logits(self, scores: ArrayLike) -> Floats:
@@ -96,8 +96,10 @@ def distribution(logits: Floats) -> Floats:
     return np.asarray(rows / rows.sum(axis=-1, keepdims=True), dtype=np.float64)
 
 
-def matching_cuts(scores: ArrayLike, grades: Sequence[int] | NDArray[np.int64], scale: Scale) -> tuple[float, ...]:
-    """Return the cuts that give these scores the frequencies of these grades, one per grade above the lowest."""
+def matching_thresholds(
+    scores: ArrayLike, grades: Sequence[int] | NDArray[np.int64], scale: Scale
+) -> tuple[float, ...]:
+    """Return the thresholds that give these scores the frequencies of these grades, one per grade above the lowest."""
     values = np.sort(np.asarray(scores, dtype=np.float64))
     levels = np.asarray(grades, dtype=np.int64) - scale.lowest
     _check(values, levels, scale)
@@ -105,9 +107,9 @@ def matching_cuts(scores: ArrayLike, grades: Sequence[int] | NDArray[np.int64], 
     return tuple(float(np.quantile(values, share)) for share in below)
 
 
-def cut(scores: ArrayLike, cuts: Sequence[float], scale: Scale) -> NDArray[np.int64]:
-    """Return the grade of each score: the lowest grade plus the number of cuts it reaches."""
-    return np.searchsorted(np.asarray(cuts), np.asarray(scores, dtype=np.float64), side="right") + scale.lowest
+def grade_scores(scores: ArrayLike, thresholds: Sequence[float], scale: Scale) -> NDArray[np.int64]:
+    """Return the grade of each score: the lowest grade plus the number of thresholds it reaches."""
+    return np.searchsorted(np.asarray(thresholds), np.asarray(scores, dtype=np.float64), side="right") + scale.lowest
 
 
 def _check(values: Floats, levels: NDArray[np.int64], scale: Scale) -> None:
@@ -134,7 +136,7 @@ def _unpack(parameters: Floats) -> tuple[float, Floats]:
     return float(np.exp(np.clip(parameters[0], -20, 20))), np.cumsum(steps)
 
 
-def _loss(parameters: Floats, standard: Floats, levels: NDArray[np.int64]) -> float:
+def _loss(parameters: Floats, standardised: Floats, levels: NDArray[np.int64]) -> float:
     slope, thresholds = _unpack(parameters)
-    chosen = distribution(slope * standard[:, None] - thresholds)[np.arange(len(levels)), levels]
+    chosen = distribution(slope * standardised[:, None] - thresholds)[np.arange(len(levels)), levels]
     return float(-np.log(chosen).mean() + _RIDGE * np.square(parameters).mean())

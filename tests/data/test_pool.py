@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from relsearch.core.errors import DataError
 from relsearch.core.tables import candidates_table
 from relsearch.core.types import Candidate
-from relsearch.data.pool import beside, normalised, split, union
+from relsearch.data.pool import normalised, split, union, whole_pools
 
 TEXTS = st.lists(st.text(alphabet="abc ?!AB", min_size=1, max_size=5), min_size=1, max_size=40)
 DOCS = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=8)
@@ -49,11 +49,11 @@ def test_one_run_is_kept_as_it_is() -> None:
         union([], 2)
 
 
-def test_what_a_judge_of_pools_is_given_has_each_pair_of_the_wanted_queries_once() -> None:
+def test_whole_pools_have_each_pair_of_the_wanted_queries_once() -> None:
     """A wanted pair that no search found is there too; a query of which nothing is wanted is not."""
     wanted = pl.DataFrame({"query_id": ["q", "q"], "doc_id": ["z", "b"]})
     pool = pl.concat([_run(["c", "b"], "x"), _run(["a"], "x").with_columns(query_id=pl.lit("other"))])
-    assert beside(wanted, pool).rows() == [("q", "b"), ("q", "c"), ("q", "z")]
+    assert whole_pools(pool, wanted).rows() == [("q", "b"), ("q", "c"), ("q", "z")]
 
 
 @pytest.mark.parametrize("count", range(3, 12))

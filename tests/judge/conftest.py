@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from relsearch.core.protocols import Judge
+from relsearch.core.query_pool import QueryPool, pools_of
 from relsearch.core.settings.config import EncoderConfig, JudgeConfig, RemoteConfig, TuneConfig
 from relsearch.core.types import SCALES, Document, Judgment, Pair, Query, Scale
 from relsearch.encoders.encoder import load_encoder
+from relsearch.judge.judge_base import JudgeBase
 from relsearch.judge.remote.remote_judge import RemoteJudge
 from relsearch.judge.tuned import TunedJudge, load_judge
 from relsearch.judge.tuning.report import TuneReport
 from relsearch.judge.tuning.tune import tune
 from relsearch.judge.zero_shot import ZeroShotJudge
 from tests.judge.chat_server import serving, word_overlap
+from tests.rerank.fake_scorer import OverlapScorer
 
 TuneHalf = Callable[..., TuneReport]
 
 
-class WordOverlapJudge:
+class WordOverlapJudge(JudgeBase):
     """A fake judge: the grade is how many of the query's words the text holds, at most 3."""
 
-    fingerprint = "overlap"
-    pooled = False
-    scale = SCALES["0-3"]
+    def __init__(self, fingerprint: str = "overlap") -> None:
+        super().__init__(fingerprint=fingerprint, scale=SCALES["0-3"])
 
-    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-        """Yield one judgment a pair, certain of itself."""
-        for pair in pairs:
-            grade = min(3, len(set(pair.query.split()) & set(pair.text.split())))
-            certain = tuple(float(level == grade) for level in self.scale.grades)
-            yield Judgment(pair.query_id, pair.doc_id, grade, "judge", self.fingerprint, certain, float(grade), 1.0)
+    def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+        """Yield the judgments of one pool after the other."""
+        for pool in pools:
+            yield [self.label(pair) for pair in pool.pairs()]
+
+    def label(self, pair: Pair) -> Judgment:
+        """Return the judgment of one pair, certain of itself."""
+        grade = min(3, len(set(pair.query.split()) & set(pair.text.split())))
+        return self.judgment(pair, grade, [float(level == grade) for level in self.scale.grades])
+
+
+class OneWordScorer(OverlapScorer):
+    """A fake scorer that reads one word of a text."""
+
+    def truncated(self, query: str, texts: Sequence[str]) -> int:
+        """Count the texts of more than one word."""
+        return sum(len(text.split()) > 1 for text in texts)
+
+
+def judge_pairs(judge: Judge, pairs: Iterable[Pair]) -> list[Judgment]:
+    """Return a judge's judgments of these pairs, grouped by query."""
+    return list(chain.from_iterable(judge.judge(pools_of(list(pairs)))))
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +64,7 @@ def pairs(queries: list[Query], documents: list[Document]) -> list[Pair]:
 @pytest.fixture(scope="session")
 def grades(pairs: list[Pair]) -> list[int]:
     """Grades 0-3 that follow shared words, so that there is something to learn."""
-    return [judgment.grade for judgment in WordOverlapJudge().judge(pairs) if judgment.grade is not None]
+    return [judgment.grade for judgment in judge_pairs(WordOverlapJudge(), pairs) if judgment.grade is not None]
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,49 +17,50 @@ import pytest
 
 from relsearch.core import tables
 from relsearch.core.errors import ArtifactError, DataError
+from relsearch.core.query_pool import QueryPool, pools_of
 from relsearch.core.types import Judgment, Pair
-from relsearch.judge.judgment_store import content_key, judge_all
+from relsearch.judge.judgment_store import content_key, judge_all, label_keys
 from tests.conftest import REPOSITORY
-from tests.judge.conftest import WordOverlapJudge
-from tests.judge.slow_run import PART_PAIRS, LoggingJudge, many_pairs
+from tests.judge.conftest import WordOverlapJudge, judge_pairs
+from tests.judge.slow_run import PART_PAIRS, LoggingJudge, many_pools
 
 
 class CountingJudge(WordOverlapJudge):
     """A fake that counts what it is asked."""
 
-    def __init__(self) -> None:
-        self.asked = 0
+    asked = 0
 
-    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
+    def label(self, pair: Pair) -> Judgment:
         """Count and judge."""
-        for pair in pairs:
-            self.asked += 1
-            yield from super().judge([pair])
+        self.asked += 1
+        return super().label(pair)
 
 
 class PoolJudge(WordOverlapJudge):
-    """A fake that looks at a query's other pairs: its expected grade counts them; it remembers its calls."""
+    """A fake that compares a pool's documents: its expected grade counts them; it remembers what it was asked."""
 
-    pooled = True
+    def __init__(self, fingerprint: str = "pool") -> None:
+        super().__init__(fingerprint)
+        self.calls: list[list[QueryPool]] = []
 
-    def __init__(self) -> None:
-        self.calls: list[list[Pair]] = []
+    def context(self, pool: QueryPool) -> Sequence[int]:
+        """Return all rows."""
+        return range(len(pool))
 
-    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-        """Judge a call's pairs against each other."""
-        together = list(pairs)
-        self.calls.append(together)
-        sizes = Counter(pair.query for pair in together)
-        for pair, judgment in zip(together, super().judge(together), strict=True):
-            yield replace(judgment, expected=float(sizes[pair.query]))
+    def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+        """Judge the documents of each pool relative to each other."""
+        self.calls.append([])
+        for pool in pools:
+            self.calls[-1].append(pool)
+            yield [replace(self.label(pair), expected=float(len(pool))) for pair in pool.pairs()]
 
 
 def test_a_known_pair_is_not_judged_again(pairs: list[Pair], tmp_path: Path) -> None:
     """The second run asks the judge nothing and returns the same table."""
     judge = CountingJudge()
-    first = judge_all(judge, pairs, tmp_path)
+    first = judge_all(judge, pools_of(pairs), tmp_path)
     asked = judge.asked
-    assert judge_all(judge, pairs, tmp_path).equals(first)
+    assert judge_all(judge, pools_of(pairs), tmp_path).equals(first)
     assert judge.asked == asked == len(pairs)
 
 
@@ -68,7 +68,7 @@ def test_the_same_texts_under_other_ids_are_one_pair(tmp_path: Path) -> None:
     """The key is content: two ids of one text cost one judgment and both get it."""
     judge = CountingJudge()
     twins = [Pair("q1", "a", "sea", "the sea"), Pair("q2", "b", "sea", "the sea")]
-    table = judge_all(judge, twins, tmp_path)
+    table = judge_all(judge, pools_of(twins), tmp_path)
     assert judge.asked == 1
     assert table.select("query_id", "doc_id", "grade").rows() == [("q1", "a", 1), ("q2", "b", 1)]
 
@@ -76,8 +76,8 @@ def test_the_same_texts_under_other_ids_are_one_pair(tmp_path: Path) -> None:
 def test_new_pairs_are_added_to_old_ones(pairs: list[Pair], tmp_path: Path) -> None:
     """A longer list judges only its new pairs."""
     judge = CountingJudge()
-    judge_all(judge, pairs[:15], tmp_path, part_pairs=4)
-    table = judge_all(judge, pairs, tmp_path, part_pairs=4)
+    judge_all(judge, pools_of(pairs[:15]), tmp_path, part_pairs=4)
+    table = judge_all(judge, pools_of(pairs), tmp_path, part_pairs=4)
     assert judge.asked == len(pairs)
     assert table["doc_id"].to_list() == [pair.doc_id for pair in pairs]
 
@@ -96,91 +96,134 @@ def test_a_judge_that_skips_a_pair_is_refused(pairs: list[Pair], tmp_path: Path)
     """A missing judgment is an error, never a grade."""
 
     class Skipping(WordOverlapJudge):
-        def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-            return super().judge(list(pairs)[1:])
+        def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+            return (labels[1:] for labels in super().judge(pools))
 
-    with pytest.raises(DataError, match="one judgment a pair"):
-        judge_all(Skipping(), pairs, tmp_path)
+    with pytest.raises(DataError, match="one judgment per document"):
+        judge_all(Skipping(), pools_of(pairs), tmp_path)
 
 
 def test_a_half_written_part_is_not_read(pairs: list[Pair], tmp_path: Path) -> None:
     """What a kill left behind does not disturb the next run."""
     (tmp_path / "part-00001.parquet.partial").write_bytes(b"PAR1 half")
-    assert judge_all(WordOverlapJudge(), pairs, tmp_path).height == len(pairs)
+    assert judge_all(WordOverlapJudge(), pools_of(pairs), tmp_path).height == len(pairs)
 
 
 def test_a_damaged_part_is_named(pairs: list[Pair], tmp_path: Path) -> None:
     """A part that cannot be read is an error that says which file to delete; it is not passed over."""
-    judge_all(WordOverlapJudge(), pairs, tmp_path, part_pairs=10)
+    judge_all(WordOverlapJudge(), pools_of(pairs), tmp_path, part_pairs=10)
     (tmp_path / "part-00002.parquet").write_bytes(b"PAR1 half")
     with pytest.raises(ArtifactError, match=r"part-00002\.parquet: damaged; delete it"):
-        judge_all(WordOverlapJudge(), pairs, tmp_path, part_pairs=10)
+        judge_all(WordOverlapJudge(), pools_of(pairs), tmp_path, part_pairs=10)
 
 
 def test_parts_are_numbered_on_past_five_digits(pairs: list[Pair], tmp_path: Path) -> None:
     """The part after 100,000 is 100,001, whatever the order of the names."""
-    judge_all(WordOverlapJudge(), pairs[:20], tmp_path, part_pairs=10)
+    judge_all(WordOverlapJudge(), pools_of(pairs[:20]), tmp_path, part_pairs=10)
     for old, new in (("00001", "99999"), ("00002", "100000")):
         (tmp_path / f"part-{old}.parquet").rename(tmp_path / f"part-{new}.parquet")
-    judge_all(WordOverlapJudge(), pairs, tmp_path, part_pairs=100)
+    judge_all(WordOverlapJudge(), pools_of(pairs), tmp_path, part_pairs=100)
     assert {path.name for path in tmp_path.glob("part-*")} == {
         f"part-{number}.parquet" for number in ("99999", "100000", "100001")
     }
 
 
 def test_a_pool_is_never_split(pairs: list[Pair], tmp_path: Path) -> None:
-    """Pools of ten come whole in batches of four, of fifteen and of all, even where queries are interleaved."""
-    mixed = pairs[::3] + pairs[1::3] + pairs[2::3]
-    for size, calls in ((4, [10, 10, 10, 10]), (15, [20, 20]), (256, [40])):
+    """Pools of ten come whole in batches of four, of fifteen and of all."""
+    for size, calls in ((4, [1, 1, 1, 1]), (15, [2, 2]), (256, [4])):
         judge = PoolJudge()
-        table = judge_all(judge, mixed, tmp_path / str(size), part_pairs=size)
+        table = judge_all(judge, pools_of(pairs), tmp_path / str(size), part_pairs=size)
         assert [len(call) for call in judge.calls] == calls
-        assert table["expected"].to_list() == [10.0] * len(mixed)
+        assert {len(pool) for call in judge.calls for pool in call} == {10}
+        assert table["expected"].to_list() == [10.0] * len(pairs)
 
 
-def test_pooled_labels_come_in_the_order_asked(pairs: list[Pair], tmp_path: Path) -> None:
-    """The table follows the list, though the judge gets it query by query."""
+def test_labels_come_pool_by_pool(pairs: list[Pair], tmp_path: Path) -> None:
+    """The table has the queries in the order of the pools, and the documents in each pool's order."""
     mixed = pairs[::3] + pairs[1::3] + pairs[2::3]
-    table = judge_all(PoolJudge(), mixed, tmp_path, part_pairs=4)
-    assert table.select("query_id", "doc_id").rows() == [(pair.query_id, pair.doc_id) for pair in mixed]
-    assert table["grade"].to_list() == [judgment.grade for judgment in WordOverlapJudge().judge(mixed)]
+    for name, judge in (("pools", PoolJudge()), ("pairs", WordOverlapJudge())):
+        table = judge_all(judge, pools_of(mixed), tmp_path / name, part_pairs=4)
+        expected = [(one.query_id, one.doc_id, one.grade) for one in judge_pairs(WordOverlapJudge(), mixed)]
+        assert table.select("query_id", "doc_id", "grade").rows() == expected
 
 
 def test_a_document_more_changes_its_pool_alone(pairs: list[Pair], tmp_path: Path) -> None:
     """The pool that grew is judged again as a whole; the labels of the others are known."""
     judge = PoolJudge()
-    judge_all(judge, pairs, tmp_path)
+    judge_all(judge, pools_of(pairs), tmp_path)
     new = replace(pairs[0], doc_id="new", text="a new text about a cat")
-    table = judge_all(judge, [*pairs, new], tmp_path)
-    assert [{pair.query_id for pair in call} for call in judge.calls[1:]] == [{"q1"}]
-    assert len(judge.calls[1]) == 11
-    assert table["expected"].to_list() == [11.0] * 10 + [10.0] * 30 + [11.0]
+    table = judge_all(judge, pools_of([*pairs, new]), tmp_path)
+    assert [(pool.query_id, len(pool)) for call in judge.calls[1:] for pool in call] == [("q1", 11)]
+    assert table["expected"].to_list() == [11.0] * 11 + [10.0] * 30
 
 
 def test_a_known_pool_is_not_judged_again(pairs: list[Pair], tmp_path: Path) -> None:
     """The pool is a set: its pairs in another order, under other ids, or with a twin among them are known."""
     judge = PoolJudge()
-    judge_all(judge, pairs, tmp_path)
+    judge_all(judge, pools_of(pairs), tmp_path)
     renamed = [replace(pair, doc_id=f"other-{pair.doc_id}") for pair in reversed(pairs)]
-    table = judge_all(judge, [*renamed, pairs[0]], tmp_path)
+    table = judge_all(judge, pools_of([*renamed, replace(pairs[0], doc_id="twin")]), tmp_path)
     assert len(judge.calls) == 1
-    assert table["doc_id"].to_list() == [pair.doc_id for pair in renamed] + [pairs[0].doc_id]
+    assert table.height == len(pairs) + 1
+    assert "twin" in table["doc_id"]
 
 
-def test_a_judge_of_single_pairs_is_not_held_to_pools(pairs: list[Pair], tmp_path: Path) -> None:
-    """Where pools do not matter, batches are as large as asked."""
-    judge = PoolJudge()
-    judge.pooled = False
-    judge_all(judge, pairs, tmp_path, part_pairs=15)
-    assert [len(call) for call in judge.calls] == [15, 15, 10]
+def test_wanted_pairs_are_judged_in_their_pool_only_where_it_matters(pairs: list[Pair], tmp_path: Path) -> None:
+    """A judge of single documents is asked for the wanted ones, one that compares a pool's documents for all of it."""
+    wanted = {(pair.query_id, pair.doc_id) for pair in pairs[3:5]}
+    single, comparing = CountingJudge(), PoolJudge()
+    table = judge_all(single, pools_of(pairs), tmp_path / "single", wanted=wanted)
+    assert (single.asked, set(table.select("query_id", "doc_id").rows())) == (2, wanted)
+    table = judge_all(comparing, pools_of(pairs), tmp_path / "pool", wanted=wanted)
+    assert table["expected"].to_list() == [10.0] * 10
+    assert set(table["query_id"]) == {pairs[3].query_id}
+
+
+def test_a_missing_label_is_asked_for_with_its_whole_pool(pairs: list[Pair], tmp_path: Path) -> None:
+    """A label that depends on the pool is never made of a part of it, and known labels stay."""
+
+    class Forgetful(PoolJudge):
+        def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+            for first, *rest in super().judge(pools):
+                yield [replace(first, grade=None) if len(self.calls) == 1 else first, *rest]
+
+    judge = Forgetful()
+    table = judge_all(judge, pools_of(pairs[:10]), tmp_path)
+    again = judge_all(judge, pools_of(pairs[:10]), tmp_path)
+    assert [len(pool) for call in judge.calls for pool in call] == [10, 10]
+    assert (table["grade"].null_count(), again["grade"].null_count()) == (1, 0)
+    assert again["expected"].to_list() == [10.0] * 10
+
+
+def test_documents_judged_alone_come_in_batches_of_the_size_asked(pairs: list[Pair], tmp_path: Path) -> None:
+    """Where the pool does not matter, a part may end within one."""
+    judge_all(WordOverlapJudge(), pools_of(pairs), tmp_path, part_pairs=15)
+    parts = sorted(tmp_path.glob("part-*.parquet"))
+    assert [pl.read_parquet(part).height for part in parts] == [15, 15, 10]
+
+
+def test_the_keys_of_stores_on_disk_stay() -> None:
+    """Labels that an earlier version kept are found again."""
+    texts = ("the sea", "tea \udc00", "the sea")
+    pool = QueryPool("q", "sea", ("a", "b", "c"), texts)
+    assert [key[:16] for key in label_keys(WordOverlapJudge("f"), pool)] == [
+        "8790c0011c9b4fa7",
+        "fe55345a8343bf42",
+        "8790c0011c9b4fa7",
+    ]
+    assert [key[:16] for key in label_keys(PoolJudge("f"), pool)] == [
+        "bc90adde5530893e",
+        "ddc1901c857da2ba",
+        "bc90adde5530893e",
+    ]
 
 
 def test_a_store_is_one_process_s_at_a_time(tmp_path: Path) -> None:
     """A second process is refused in one line while the first judges, and harms nothing."""
     store, log = tmp_path / "store", tmp_path / "log"
     with _killed(store, log, lines=1), pytest.raises(ArtifactError, match="another process works in it"):
-        judge_all(WordOverlapJudge(), many_pairs(), store, part_pairs=PART_PAIRS)
-    assert judge_all(LoggingJudge(log), many_pairs(), store, part_pairs=PART_PAIRS).height == len(many_pairs())
+        judge_all(WordOverlapJudge(), many_pools(), store, part_pairs=PART_PAIRS)
+    assert judge_all(LoggingJudge(log), many_pools(), store, part_pairs=PART_PAIRS).height == 2000
 
 
 @pytest.mark.slow
@@ -200,10 +243,10 @@ def test_a_run_killed_twenty_times_ends_as_an_unbroken_one(tmp_path: Path) -> No
         assert parts.items() <= now.items()
         parts, done = now, _doc_ids(store)
         assert len(set(judged) - done) <= PART_PAIRS
-    assert 0 < len(done) < len(many_pairs())
-    resumed = judge_all(LoggingJudge(log), many_pairs(), store, part_pairs=PART_PAIRS)
-    assert len(_lines(log)) <= len(many_pairs()) + 20 * PART_PAIRS
-    whole = judge_all(LoggingJudge(tmp_path / "other"), many_pairs(), tmp_path / "whole", part_pairs=PART_PAIRS)
+    assert 0 < len(done) < 2000
+    resumed = judge_all(LoggingJudge(log), many_pools(), store, part_pairs=PART_PAIRS)
+    assert len(_lines(log)) <= 2000 + 20 * PART_PAIRS
+    whole = judge_all(LoggingJudge(tmp_path / "other"), many_pools(), tmp_path / "whole", part_pairs=PART_PAIRS)
     assert _written(resumed, tmp_path / "resumed.parquet") == _written(whole, tmp_path / "whole.parquet")
 
 

@@ -17,6 +17,7 @@ from relsearch.core.types import Pair
 from relsearch.judge.judge_card import ADAPTER, read_card
 from relsearch.judge.registry import READY, judge_folder, open_judge
 from tests.conftest import REPOSITORY
+from tests.judge.conftest import judge_pairs
 
 _QUERY = "what does a keep-alive connection do in http"
 _ANSWER = (
@@ -42,7 +43,7 @@ def test_the_ready_judge_tells_an_answer_from_other_text(models: Path, monkeypat
     monkeypatch.setenv("RELSEARCH_MODELS", str(models))
     judge = open_judge(Config(label=LabelConfig(judge=READY)))
     pairs = [Pair("1", str(place), _QUERY, text) for place, text in enumerate((_ANSWER, _RELATED, _OTHER))]
-    answer, related, other = judge.judge(pairs)
+    answer, related, other = judge_pairs(judge, pairs)
     assert answer.expected is not None
     assert related.expected is not None
     assert other.expected is not None
@@ -91,7 +92,7 @@ def test_a_run_is_graded_from_the_command_line(models: Path, tmp_path: Path) -> 
         text=True,
         check=True,
     )
-    assert json.loads(result.stdout)["anchored_queries"] == 1
+    assert json.loads(result.stdout)["calibrated_queries"] == 1
     assert len(list((tmp_path / "out.parquet.store").glob("part-*.parquet"))) == 1
     held = tables.read(tmp_path / "out.parquet", tables.JUDGMENTS)
     assert (held["expected"][3:] > table["expected"][3:]).all()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from relsearch.judge.tuning.report import TuneReport
 from relsearch.judge.windows import WindowedJudge
 from relsearch.judge.zero_shot import ZeroShotJudge
 from relsearch.pipeline.order import stage_fingerprint, stages_of
+from tests.judge.conftest import WordOverlapJudge, judge_pairs
 
 
 def test_a_folder_is_the_judge_in_it(
@@ -27,7 +27,7 @@ def test_a_folder_is_the_judge_in_it(
     """Named by its folder, or as the pipeline's own, it gives the same labels."""
     named = open_judge(Config(label=LabelConfig(judge=str(tuned[0]))))
     own = open_judge(Config(), tuned=tuned[0])
-    assert list(named.judge(pairs)) == list(own.judge(pairs)) == list(tuned_judge.judge(pairs))
+    assert judge_pairs(named, pairs) == judge_pairs(own, pairs) == judge_pairs(tuned_judge, pairs)
 
 
 def test_windows_are_put_around_any_judge(tuned: tuple[Path, TuneReport]) -> None:
@@ -35,7 +35,8 @@ def test_windows_are_put_around_any_judge(tuned: tuple[Path, TuneReport]) -> Non
     label = LabelConfig(judge=str(tuned[0]), window_characters=20, max_windows=2)
     judge = open_judge(Config(label=label))
     assert isinstance(judge, WindowedJudge)
-    (judgment,) = judge.judge([Pair("q", "d", "why does a cat purr", "A cat purrs when it is calm. " * 9)])
+    pair = Pair("q", "d", "why does a cat purr", "A cat purrs when it is calm. " * 9)
+    (judgment,) = judge_pairs(judge, [pair])
     assert judgment.grade in judge.scale.grades
     assert judge.truncated == 1
 
@@ -59,9 +60,9 @@ def test_a_graded_judge_labels_a_binary_collection(
     """Relevant is what it grades 2 or 3, with the probability of both; its fingerprint tells the two apart."""
     config = Config(collection=CollectionConfig(source="demo", scale="binary"), label=LabelConfig(judge=str(tuned[0])))
     judge = open_judge(config)
-    assert (judge.scale, judge.pooled, judge.truncated) == (config.scale, tuned_judge.pooled, 0)
+    assert (judge.scale, judge.truncated) == (config.scale, 0)
     assert judge.fingerprint != tuned_judge.fingerprint
-    for binary, graded in zip(judge.judge(pairs), tuned_judge.judge(pairs), strict=True):
+    for binary, graded in zip(judge_pairs(judge, pairs), judge_pairs(tuned_judge, pairs), strict=True):
         assert graded.grade is not None
         assert graded.probabilities is not None
         relevant = graded.probabilities[2] + graded.probabilities[3]
@@ -74,15 +75,14 @@ def test_a_graded_judge_labels_a_binary_collection(
 def test_a_missing_label_stays_missing_on_two_grades() -> None:
     """A remote judge that gave no grade gave none on any scale."""
 
-    class Silent:
-        fingerprint, scale, pooled, truncated = "silent", SCALES["0-3"], False, 3
+    class Silent(WordOverlapJudge):
+        truncated = 3
 
-        def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-            for pair in pairs:
-                yield Judgment(pair.query_id, pair.doc_id, None, "judge", judge="silent")
+        def label(self, pair: Pair) -> Judgment:
+            return self.judgment(pair, None, None)
 
     judge = BinaryJudge(Silent(), SCALES["binary"])
-    (judgment,) = judge.judge([Pair("q", "d", "why", "because")])
+    (judgment,) = judge_pairs(judge, [Pair("q", "d", "why", "because")])
     assert judgment == Judgment("q", "d", None, "judge", judge=judge.fingerprint)
     assert judge.truncated == 3
 
@@ -131,5 +131,5 @@ def test_another_judge_in_the_same_folder_outdates_what_was_made_with_it(
     before = stage_fingerprint(stage, config)
     assert stage_fingerprint(stage, config) == before
     card = read_card(folder)
-    write_card(folder, card.model_copy(update={"cuts": tuple(cut + 1 for cut in card.cuts)}))
+    write_card(folder, card.model_copy(update={"thresholds": tuple(threshold + 1 for threshold in card.thresholds)}))
     assert stage_fingerprint(stage, config) != before

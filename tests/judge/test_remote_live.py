@@ -17,6 +17,7 @@ from relsearch.core.types import SCALES, Judgment, Pair
 from relsearch.judge.remote.endpoint import KEY_VARIABLE
 from relsearch.judge.remote.remote_judge import RemoteJudge
 from tests.judge.chat_server import Answer, Request, Respond, serving
+from tests.judge.conftest import judge_pairs
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -94,9 +95,9 @@ def test_grades_are_the_likeliest_label_tokens(llama: str, prompt: str, pairs: l
     six, replies = pairs[::7], list[Any]()
     with serving(_passing_on(llama, replies)) as server:
         judge = _judge(server.url, prompt)
-        judgments = list(judge.judge(six))
+        judgments = judge_pairs(judge, six)
         likeliest = [_likeliest_digit(reply) for reply in replies[-len(six) :]]
-        assert list(judge.judge(six[:1])) == judgments[:1]
+        assert judge_pairs(judge, six[:1]) == judgments[:1]
     assert judge.mode == "logprobs"
     assert [judgment.grade for judgment in judgments] == likeliest
     assert len({judgment.probabilities for judgment in judgments}) == len(six)
@@ -109,8 +110,8 @@ def test_an_endpoint_without_logprobs_is_held_to_the_schema(llama: str, prompt: 
     six, without = pairs[::7], frozenset({"logprobs", "top_logprobs"})
     with serving(_passing_on(llama, [], without=without)) as server:
         judge = _judge(server.url, prompt)
-        judgments = list(judge.judge(six))
-        assert list(judge.judge(six[:1])) == judgments[:1]
+        judgments = judge_pairs(judge, six)
+        assert judge_pairs(judge, six[:1]) == judgments[:1]
     assert judge.mode == "schema"
     assert judge.usage.missing == 0
     _check(judgments)

@@ -1,4 +1,4 @@
-"""Evidence: what each column says of a pair, and what it takes to know it."""
+"""Retrieval features: what each column says of a pair, and what it takes to know it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from relsearch.core.query_pool import pools_of, rows_by_query
 from relsearch.core.settings.config import EncoderConfig, RetrievalFeature
 from relsearch.core.types import Pair, Scale
 from relsearch.encoders.encoder import Encoder, Vectors, load_encoder
-from relsearch.judge.retrieval_features import Evidence, Floats, columns_of
+from relsearch.judge.retrieval_features import Floats, RetrievalFeatures, columns_of
 
 _ALL: tuple[RetrievalFeature, ...] = get_args(RetrievalFeature)
 
@@ -41,13 +42,12 @@ def cosines(encoder: Encoder, pairs: list[Pair]) -> Floats:
     return encoder.cosines(pairs).astype(np.float64)
 
 
-def _pools(pairs: list[Pair]) -> list[list[int]]:
-    queries = dict.fromkeys(pair.query_id for pair in pairs)
-    return [[row for row, pair in enumerate(pairs) if pair.query_id == query] for query in queries]
+def _columns(pairs: list[Pair], encoders: list[Encoder], names: Sequence[RetrievalFeature]) -> Floats:
+    return columns_of(pools_of(pairs), encoders, names)
 
 
 def _column(name: RetrievalFeature, pairs: list[Pair], encoder: Encoder) -> Floats:
-    return columns_of(pairs, [encoder], [name])[:, 0]
+    return _columns(pairs, [encoder], [name])[:, 0]
 
 
 def test_the_cosine_is_the_encoder_s(encoder: Encoder, pairs: list[Pair], cosines: Floats) -> None:
@@ -81,7 +81,7 @@ def test_contrast_is_likeness_to_the_best_less_likeness_to_all(encoder: Encoder,
 def test_z_has_mean_zero_and_deviation_one_in_each_pool(encoder: Encoder, pairs: list[Pair]) -> None:
     """Pools of easy and of hard queries are made alike; a pool of one gets 0."""
     z = _column("cosine_z", pairs, encoder)
-    for pool in _pools(pairs):
+    for pool in rows_by_query(pairs):
         assert z[pool].mean() == pytest.approx(0.0, abs=1e-9)
         assert z[pool].std() == pytest.approx(1.0)
     assert _column("cosine_z", pairs[:1], encoder)[0] == 0.0
@@ -89,14 +89,14 @@ def test_z_has_mean_zero_and_deviation_one_in_each_pool(encoder: Encoder, pairs:
 
 def test_equal_texts_have_equal_columns(encoder: Encoder, pairs: list[Pair]) -> None:
     """Twins in a pool are told apart by no column."""
-    values = columns_of([*pairs[:4], pairs[2]], [encoder], _ALL)
+    values = _columns([*pairs[:4], pairs[2]], [encoder], _ALL)
     np.testing.assert_array_equal(values[2], values[4])
 
 
 def test_columns_stand_in_the_order_asked(encoder: Encoder, pairs: list[Pair]) -> None:
     """Names decide places."""
     np.testing.assert_array_equal(
-        columns_of(pairs, [encoder], _ALL)[:, ::-1], columns_of(pairs, [encoder], tuple(reversed(_ALL)))
+        _columns(pairs, [encoder], _ALL)[:, ::-1], _columns(pairs, [encoder], tuple(reversed(_ALL)))
     )
 
 
@@ -104,34 +104,47 @@ def test_columns_stand_in_the_order_asked(encoder: Encoder, pairs: list[Pair]) -
 def test_what_depends_on_the_pool_says_so(
     encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale, names: tuple[RetrievalFeature, ...]
 ) -> None:
-    """`pooled` is true exactly where leaving out a query's other pairs changes a score."""
-    evidence, known = Evidence.fit(pairs, grades, encoders=[encoder], names=names, scale=scale)
-    alone = [evidence.scores([pair])[0] for pair in pairs[:10]]
-    assert evidence.pooled == (not np.allclose(alone, known[:10], atol=1e-3))
-    assert evidence.pooled == any(name != "cosine" for name in names)
+    """`depend_on_pool` is true exactly where leaving out a query's other documents changes a score."""
+    pools = pools_of(pairs)
+    features, known = RetrievalFeatures.fit(pools, grades, encoders=[encoder], names=names, scale=scale)
+    alone = [features.scores([pools[0].part([row])])[0] for row in range(10)]
+    assert features.depend_on_pool == (not np.allclose(alone, known[:10], atol=1e-3))
+    assert features.depend_on_pool == any(name != "cosine" for name in names)
 
 
 def test_without_names_nothing_is_encoded(pairs: list[Pair], grades: list[int], scale: Scale) -> None:
-    """A judge without evidence needs no encoder; every pair has 0."""
-    evidence, known = Evidence.fit(pairs, grades, encoders=[_Unasked()], names=(), scale=scale)
+    """A judge without retrieval features needs no encoder; every document has 0."""
+    pools = pools_of(pairs)
+    features, known = RetrievalFeatures.fit(pools, grades, encoders=[_Unasked()], names=(), scale=scale)
     np.testing.assert_array_equal(known, np.zeros(len(pairs)))
-    np.testing.assert_array_equal(evidence.scores(pairs), known)
+    np.testing.assert_array_equal(features.scores(pools), known)
 
 
 def test_fitted_scores_are_found_again(encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale) -> None:
-    """The scores that fit returns are those of the same pairs later."""
-    evidence, known = Evidence.fit(pairs, grades, encoders=[encoder], names=_ALL, scale=scale)
+    """The scores that fit returns are those of the same pools later."""
+    pools = pools_of(pairs)
+    features, known = RetrievalFeatures.fit(pools, grades, encoders=[encoder], names=_ALL, scale=scale)
     assert known.std() > 0
-    np.testing.assert_allclose(evidence.scores(pairs), known, atol=1e-5)
+    np.testing.assert_allclose(features.scores(pools), known, atol=1e-5)
 
 
-def test_the_order_of_pairs_does_not_matter(
+def test_the_order_of_documents_and_pools_does_not_matter(
     encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale
 ) -> None:
-    """Pools may be given interleaved."""
-    evidence, known = Evidence.fit(pairs, grades, encoders=[encoder], names=_ALL, scale=scale)
+    """Each document has its score wherever it stands."""
+    features, known = RetrievalFeatures.fit(pools_of(pairs), grades, encoders=[encoder], names=_ALL, scale=scale)
     order = random.Random(5).sample(range(len(pairs)), len(pairs))  # noqa: S311
-    np.testing.assert_allclose(evidence.scores([pairs[row] for row in order]), known[order], atol=1e-4)
+    mixed = [pairs[row] for row in order]
+    places = [order[row] for rows in rows_by_query(mixed) for row in rows]
+    np.testing.assert_allclose(features.scores(pools_of(mixed)), known[places], atol=1e-4)
+
+
+def test_two_pools_of_one_query_are_two(encoder: Encoder, pairs: list[Pair], grades: list[int], scale: Scale) -> None:
+    """A pool is what is given as one, whatever else the query has."""
+    features, _ = RetrievalFeatures.fit(pools_of(pairs), grades, encoders=[encoder], names=_ALL, scale=scale)
+    halves = [pools_of(pairs[:5])[0], pools_of(pairs[5:10])[0]]
+    each = np.concatenate([features.scores([half]) for half in halves])
+    np.testing.assert_allclose(features.scores(halves), each, atol=1e-5)
 
 
 def test_a_second_encoder_gives_every_column(
@@ -140,10 +153,11 @@ def test_a_second_encoder_gives_every_column(
     """Its own, after the first one's."""
     other = load_encoder(EncoderConfig(model=encoder.config.model, query_prefix="other "))
     names: tuple[RetrievalFeature, ...] = ("cosine", "cosine_z")
-    evidence, known = Evidence.fit(pairs, grades, encoders=[encoder, other], names=names, scale=scale)
-    assert evidence.blend.columns == ("cosine", "cosine_z", "cosine:2", "cosine_z:2")
-    values = columns_of(pairs, [encoder, other], names)
-    np.testing.assert_array_equal(values[:, :2], columns_of(pairs, [encoder], names))
-    np.testing.assert_array_equal(values[:, 2:], columns_of(pairs, [other], names))
+    pools = pools_of(pairs)
+    features, known = RetrievalFeatures.fit(pools, grades, encoders=[encoder, other], names=names, scale=scale)
+    assert features.blend.columns == ("cosine", "cosine_z", "cosine:2", "cosine_z:2")
+    values = columns_of(pools, [encoder, other], names)
+    np.testing.assert_array_equal(values[:, :2], columns_of(pools, [encoder], names))
+    np.testing.assert_array_equal(values[:, 2:], columns_of(pools, [other], names))
     np.testing.assert_allclose(values[:, 2], other.cosines(pairs), atol=1e-6)
-    np.testing.assert_allclose(evidence.scores(pairs), known, atol=1e-6)
+    np.testing.assert_allclose(features.scores(pools), known, atol=1e-6)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import polars as pl
 import pytest
 
 from relsearch.core.errors import DataError
+from relsearch.core.query_pool import QueryPool, pools_of
 from relsearch.core.tables import CANDIDATES
 from relsearch.core.types import SCALES, Pair
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
 from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
-from tests.rerank.fake_scorer import OverlapScorer
+from tests.judge.conftest import OneWordScorer, judge_pairs
 
 QUERY = "deep sea tides"
 TEXTS = {"a": "deep sea tides", "b": "the deep sea", "c": "sea", "d": "tea", "e": "a cup of tea"}
@@ -27,45 +26,39 @@ RUN = pl.DataFrame(
 )
 
 
-class CountingScorer(OverlapScorer):
-    """Reads one word of a text."""
-
-    def truncated(self, query: str, texts: Sequence[str]) -> int:
-        """Count the texts of more than one word."""
-        return sum(len(text.split()) > 1 for text in texts)
-
-
-def judge_with(mix: Interpolation, *, pairs: Sequence[Pair] = PAIRS, about: str = "this one") -> RerankerJudge:
+def judge_with(mix: Interpolation, *, about: str = "this one") -> RerankerJudge:
     """A judge whose thresholds are fitted on the pairs' own grades."""
-    ranks = Ranks(CountingScorer(), FirstStage(RUN), mix)
-    grades = [GRADES[pair.doc_id] for pair in pairs]
-    return RerankerJudge.fit(ranks, pairs, grades, scale=SCALES["0-3"], aim="frequency", seed=1, about=about)
+    ranks = Ranks(OneWordScorer(), FirstStage(RUN), mix)
+    grades = [GRADES[pair.doc_id] for pair in PAIRS]
+    return RerankerJudge.fit(ranks, pools_of(PAIRS), grades, scale=SCALES["0-3"], aim="frequency", seed=1, about=about)
 
 
 def test_it_grades_by_its_scores() -> None:
     """A better score is at least as good a grade, and the probabilities say so too; order changes nothing."""
     judge = judge_with(NO_INTERPOLATION)
-    found = list(judge.judge(PAIRS))
+    found = judge_pairs(judge, PAIRS)
     assert [one.grade for one in found] == [GRADES[pair.doc_id] for pair in PAIRS]
     expected = [one.expected or 0.0 for one in found[:4]]
     assert expected == sorted(expected, reverse=True)
-    backwards = list(judge.judge(PAIRS[::-1]))[::-1]
+    backwards = judge_pairs(judge, PAIRS[::-1])[::-1]
     assert [one.expected for one in backwards] == pytest.approx([one.expected for one in found])
 
 
 def test_the_searchs_scores_count() -> None:
     """With weight enough the search's favourite is graded best; what the search did not find counts as its lowest."""
-    found = {(one.query_id, one.doc_id): one.expected or 0.0 for one in judge_with(Interpolation(9.0)).judge(PAIRS)}
+    found = {
+        (one.query_id, one.doc_id): one.expected or 0.0 for one in judge_pairs(judge_with(Interpolation(9.0)), PAIRS)
+    }
     assert max((doc for doc in TEXTS), key=lambda doc: found["q1", doc]) == "e"
-    assert FirstStage(RUN).scores([pair for pair in PAIRS if pair.query_id == "q2"]) == [8.0, 8.0, 8.0, 8.0, 9.0]
-    assert FirstStage(RUN).scores([Pair("q3", "a", QUERY, "sea")]) == [0.0]
+    assert FirstStage(RUN).scores(pools_of(PAIRS)[1]) == [8.0, 8.0, 8.0, 8.0, 9.0]
+    assert FirstStage(RUN).scores(QueryPool("q3", QUERY, ("a",), ("sea",))) == [0.0]
 
 
 def test_what_it_does_not_read_is_counted() -> None:
     """Each text that the scorer cuts counts, those of fitting not."""
     judge = judge_with(NO_INTERPOLATION)
     before = judge.truncated
-    list(judge.judge(PAIRS[:5]))
+    judge_pairs(judge, PAIRS[:5])
     assert judge.truncated - before == 3
 
 
@@ -77,6 +70,6 @@ def test_labels_are_known_by_what_made_them() -> None:
 
 def test_it_needs_held_out_labels() -> None:
     """Without any there are no thresholds."""
-    ranks = Ranks(CountingScorer(), FirstStage(RUN), NO_INTERPOLATION)
+    ranks = Ranks(OneWordScorer(), FirstStage(RUN), NO_INTERPOLATION)
     with pytest.raises(DataError, match="no held-out pair"):
-        RerankerJudge.fit(ranks, PAIRS, [None] * 10, scale=SCALES["0-3"], aim="kappa", seed=1, about="")
+        RerankerJudge.fit(ranks, pools_of(PAIRS), [None] * 10, scale=SCALES["0-3"], aim="kappa", seed=1, about="")

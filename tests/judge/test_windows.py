@@ -13,7 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.protocols import Judge
+from relsearch.core.query_pool import QueryPool
 from relsearch.core.types import SCALES, Judgment, Pair
+from relsearch.judge.judge_base import JudgeBase
 from relsearch.judge.judgment_store import judge_all
 from relsearch.judge.windows import WindowedJudge, spans, windows
 from tests.judge.conftest import WordOverlapJudge
@@ -24,31 +27,35 @@ CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LIMITS = st.integers(1, 20).flatmap(lambda limit: st.tuples(st.just(limit), st.integers(0, limit // 2)))
 
 
-class ReadingJudge:
-    """A fake that keeps what it read and reads three pairs ahead; a digit in the text is its grade."""
-
-    fingerprint = "reading"
-    pooled = False
-    scale = SCALES["0-3"]
+class ReadingJudge(JudgeBase):
+    """A fake that keeps what it read and reads three pools ahead; a digit in the text is its grade."""
 
     def __init__(self) -> None:
+        super().__init__(fingerprint="reading", scale=SCALES["0-3"])
         self.texts: list[str] = []
 
-    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
+    def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
         """Read and grade."""
-        waiting = iter(pairs)
+        waiting = iter(pools)
         while chunk := list(itertools.islice(waiting, 3)):
-            for pair in chunk:
-                self.texts.append(pair.text)
-                grade = max((int(sign) for sign in pair.text if sign in "0123"), default=0)
-                row = tuple(0.7 if level == grade else 0.1 for level in self.scale.grades)
-                expected = sum(level * share for level, share in zip(self.scale.grades, row, strict=True))
-                yield Judgment(pair.query_id, pair.doc_id, grade, "judge", self.fingerprint, row, expected, 0.7)
+            for pool in chunk:
+                yield [self._read(pair) for pair in pool.pairs()]
+
+    def _read(self, pair: Pair) -> Judgment:
+        self.texts.append(pair.text)
+        grade = max((int(sign) for sign in pair.text if sign in "0123"), default=0)
+        return self.judgment(pair, grade, [0.7 if level == grade else 0.1 for level in self.scale.grades])
 
 
-def pairs_of(*texts: str) -> list[Pair]:
-    """One pair a text."""
-    return [Pair("q", f"d{number}", "query", text) for number, text in enumerate(texts)]
+def pool_of(*texts: str) -> QueryPool:
+    """A pool of these texts."""
+    return QueryPool("q", "query", tuple(f"d{number}" for number in range(len(texts))), texts)
+
+
+def judged_texts(judge: Judge, *texts: str) -> list[Judgment]:
+    """The judgments of one pool of these texts."""
+    (judgments,) = judge.judge([pool_of(*texts)])
+    return judgments
 
 
 @CALM
@@ -101,7 +108,7 @@ def test_a_later_window_is_judged_under_its_title() -> None:
     """The judge reads the title before each part; a text of one line has none."""
     reading = ReadingJudge()
     judge = WindowedJudge(reading, characters=40, title=10)
-    list(judge.judge(pairs_of("Green tea\n" + "steep it long " * 5, "one line " * 6)))
+    judged_texts(judge, "Green tea\n" + "steep it long " * 5, "one line " * 6)
     assert len(reading.texts) > 4
     assert [text.startswith("Green tea\n") for text in reading.texts[:3]] == [True] * 3
     assert not any("\n" in text for text in reading.texts[-2:])
@@ -109,12 +116,13 @@ def test_a_later_window_is_judged_under_its_title() -> None:
 
 @CALM
 @given(st.lists(TEXTS, max_size=12), LIMITS, st.sampled_from(["max", "mean"]))
-def test_one_judgment_a_pair_in_order(texts: list[str], limits: tuple[int, int], combine: Any) -> None:
-    """Pairs of one and of many windows come back in order, whatever the judge reads ahead."""
+def test_one_judgment_per_document_in_order(texts: list[str], limits: tuple[int, int], combine: Any) -> None:
+    """Documents of one and of many windows come back in order, whatever the judge reads ahead."""
     judge = WindowedJudge(ReadingJudge(), characters=limits[0], overlap=limits[1], max_windows=5, combine=combine)
-    pairs = pairs_of(*texts)
-    judgments = list(judge.judge(iter(pairs)))
-    assert [(one.query_id, one.doc_id) for one in judgments] == [(pair.query_id, pair.doc_id) for pair in pairs]
+    pools = [pool_of(*texts[:5]), pool_of(), pool_of(*texts[5:])]
+    found = list(judge.judge(iter(pools)))
+    assert [[one.doc_id for one in judgments] for judgments in found] == [list(pool.doc_ids) for pool in pools]
+    judgments = list(itertools.chain(*found))
     assert {one.judge for one in judgments} <= {judge.fingerprint}
     assert judge.truncated == sum(len(list(spans(text, *limits))) > 5 for text in texts)
 
@@ -123,24 +131,23 @@ def test_a_short_document_is_judged_as_it_is() -> None:
     """A text of one window reaches the judge to the letter, and its judgment comes back but for the fingerprint."""
     reading = ReadingJudge()
     judge = WindowedJudge(reading, characters=20, combine="mean")
-    (pair,) = pairs_of(" two  2 words ")
-    (judgment,) = judge.judge([pair])
-    assert reading.texts == [pair.text]
-    assert replace(judgment, judge="reading") == next(ReadingJudge().judge([pair]))
+    (judgment,) = judged_texts(judge, " two  2 words ")
+    assert reading.texts == [" two  2 words "]
+    assert [replace(judgment, judge="reading")] == judged_texts(ReadingJudge(), " two  2 words ")
 
 
 def test_max_takes_the_whole_judgment_of_the_best_window() -> None:
     """A document is as relevant as its most relevant part, wherever that stands."""
     judge = WindowedJudge(ReadingJudge(), characters=8)
-    (judgment,) = judge.judge(pairs_of("aaaa 1 bbbb 3 cccc 2"))
-    (best,) = ReadingJudge().judge([Pair("q", "d0", "query", "3")])
+    (judgment,) = judged_texts(judge, "aaaa 1 bbbb 3 cccc 2")
+    (best,) = judged_texts(ReadingJudge(), "3")
     assert replace(judgment, judge="reading") == best
 
 
 def test_mean_rounds_the_expected_grade_of_the_mean_distribution() -> None:
     """Windows of grades 0 and 3 have a mean of 1.5, which is rounded up."""
     judge = WindowedJudge(ReadingJudge(), characters=8, combine="mean")
-    (judgment,) = judge.judge(pairs_of("aaaa 0 bbbb 3"))
+    (judgment,) = judged_texts(judge, "aaaa 0 bbbb 3")
     assert judgment.probabilities == pytest.approx((0.4, 0.1, 0.1, 0.4))
     assert judgment.expected == pytest.approx(1.5)
     assert judgment.grade == 2
@@ -151,17 +158,17 @@ def test_windows_beyond_the_last_are_counted_not_judged() -> None:
     """A document of many windows costs at most `max_windows`, and is reported as truncated."""
     reading = ReadingJudge()
     judge = WindowedJudge(reading, characters=10, overlap=2, max_windows=3)
-    list(judge.judge(pairs_of("w" * 60_000, "w" * 26, "short")))
+    judged_texts(judge, "w" * 60_000, "w" * 26, "short")
     assert len(reading.texts) == 3 + 3 + 1
     assert judge.truncated == 1
 
 
-def test_pairs_are_read_no_further_than_the_judge_reads() -> None:
-    """An endless stream of pairs is judged one after the other."""
-    endless = (Pair("q", f"d{number}", "query", "w" * 30) for number in itertools.count())
+def test_pools_are_read_no_further_than_the_judge_reads() -> None:
+    """An endless stream of pools is judged one after the other."""
+    endless = (QueryPool("q", "query", (f"d{number}",), ("w" * 30,)) for number in itertools.count())
     judgments = WindowedJudge(ReadingJudge(), characters=10).judge(endless)
-    assert [one.doc_id for one in itertools.islice(judgments, 3)] == ["d0", "d1", "d2"]
-    assert next(endless).doc_id in ("d3", "d4")
+    assert [one.doc_id for (one,) in itertools.islice(judgments, 3)] == ["d0", "d1", "d2"]
+    assert next(endless).doc_ids[0] in ("d3", "d4")
 
 
 def test_each_setting_changes_the_fingerprint() -> None:
@@ -196,25 +203,25 @@ def test_a_judge_that_loses_or_adds_a_window_is_refused(change: Any) -> None:
     """A label is never made of another document's window."""
 
     class Wrong(ReadingJudge):
-        def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-            return iter(change(list(super().judge(pairs))))
+        def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+            return map(change, super().judge(pools))
 
-    with pytest.raises(DataError, match="one judgment a window"):
-        list(WindowedJudge(Wrong(), characters=10).judge(pairs_of("w" * 30, "w" * 30)))
+    with pytest.raises(DataError, match="one judgment per document"):
+        judged_texts(WindowedJudge(Wrong(), characters=10), "w" * 30, "w" * 30)
 
 
 def test_mean_needs_distributions() -> None:
     """A judge that gives grades alone can be combined by max only."""
 
     class Bare(ReadingJudge):
-        def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-            for one in super().judge(pairs):
-                yield replace(one, probabilities=None, expected=None, confidence=None)
+        def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+            for judgments in super().judge(pools):
+                yield [replace(one, probabilities=None, expected=None, confidence=None) for one in judgments]
 
-    (best,) = WindowedJudge(Bare(), characters=8).judge(pairs_of("aaaa 1 bbbb 3 cccc 2"))
+    (best,) = judged_texts(WindowedJudge(Bare(), characters=8), "aaaa 1 bbbb 3 cccc 2")
     assert best.grade == 3
     with pytest.raises(DataError, match="combine windows by max"):
-        list(WindowedJudge(Bare(), characters=8, combine="mean").judge(pairs_of("aaaa 1 bbbb 3")))
+        judged_texts(WindowedJudge(Bare(), characters=8, combine="mean"), "aaaa 1 bbbb 3")
 
 
 @pytest.mark.parametrize("combine", ["max", "mean"])
@@ -222,13 +229,13 @@ def test_a_missing_window_is_a_missing_label(combine: Any) -> None:
     """The rest of a document is not taken for the whole of it."""
 
     class Silent(ReadingJudge):
-        def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-            for number, one in enumerate(super().judge(pairs)):
-                lost: dict[str, Any] = {"grade": None, "probabilities": None, "expected": None, "confidence": None}
-                yield replace(one, **lost) if number == 1 else one
+        def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+            lost: dict[str, Any] = {"grade": None, "probabilities": None, "expected": None, "confidence": None}
+            for first, second, *rest in super().judge(pools):
+                yield [first, replace(second, **lost), *rest]
 
     judge = WindowedJudge(Silent(), characters=8, combine=combine)
-    lost, whole = judge.judge(pairs_of("aaaa 1 bbbb 3 cccc 2", "2"))
+    lost, whole = judged_texts(judge, "aaaa 1 bbbb 3 cccc 2", "2")
     assert {lost.grade, lost.probabilities, lost.expected} == {None}
     assert lost.judge == judge.fingerprint
     assert whole.grade == 2
@@ -238,7 +245,7 @@ def test_windows_are_stored_as_one_label(tmp_path: Path) -> None:
     """The store takes a windowed judge as any other, and does not ask it again."""
     reading = ReadingJudge()
     judge = WindowedJudge(reading, characters=10)
-    table = judge_all(judge, pairs_of("w" * 30, "3"), tmp_path)
+    table = judge_all(judge, [pool_of("w" * 30, "3")], tmp_path)
     read = len(reading.texts)
-    assert judge_all(judge, pairs_of("w" * 30, "3"), tmp_path).equals(table)
+    assert judge_all(judge, [pool_of("w" * 30, "3")], tmp_path).equals(table)
     assert (table["grade"].to_list(), len(reading.texts)) == ([0, 3], read)

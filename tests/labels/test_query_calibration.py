@@ -12,7 +12,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from relsearch.core.tables import first_per_query, judgments_table
 from relsearch.core.types import SCALES, Judgment
-from relsearch.labels.query_calibration import anchor
+from relsearch.labels.query_calibration import calibrate
 from relsearch.stats.ordinal import CumulativeLink
 
 SCALE = SCALES["0-3"]
@@ -49,7 +49,7 @@ def test_agreement_rises_as_far_as_queries_differ(deviation: float) -> None:
     """Five grades a query find how much queries differ, and lift agreement on the others where they do."""
     judged, human = _drawn(60, 40, deviation=deviation)
     few = first_per_query(human, 5)
-    found = anchor(judged, few, SCALE)
+    found = calibrate(judged, few, SCALE)
     assert found.queries == 60
     assert found.deviation == pytest.approx(deviation, abs=0.5)
     rest = human.join(few, on=["query_id", "doc_id"], how="anti")
@@ -68,7 +68,7 @@ def test_the_table_stays_what_it_was_elsewhere() -> None:
     missing = judgments_table([Judgment("q000", "gone", None, "judge", "a")])
     judged = pl.concat([judged, missing]).sort("doc_id", descending=True)
     human = _human({("q000", "d001"): 3, ("q000", "d002"): 3, ("q001", "d003"): 0, ("q001", "unseen"): 3})
-    found = anchor(judged, human, SCALE).labels
+    found = calibrate(judged, human, SCALE).labels
     assert_frame_equal(found.select("query_id", "doc_id", "judge"), judged.select("query_id", "doc_id", "judge"))
     same = pl.col("query_id") == "q002"
     assert_frame_equal(found.filter(same), judged.filter(same))
@@ -81,7 +81,7 @@ def test_labels_move_the_way_people_point_and_no_label_moves_itself() -> None:
     """High human grades raise the others, low ones lower them; a lone label leaves its own pair alone."""
     judged, _ = _drawn(2, 6, deviation=0)
     human = _human({("q000", "d001"): 3, ("q001", "d001"): 0})
-    found = anchor(judged, human, SCALE).labels
+    found = calibrate(judged, human, SCALE).labels
     change = (found["expected"] - judged["expected"]).to_numpy()
     lone = judged["doc_id"].to_numpy() == "d001"
     first = judged["query_id"].to_numpy() == "q000"
@@ -95,7 +95,7 @@ def test_labels_move_the_way_people_point_and_no_label_moves_itself() -> None:
 def test_grades_change_where_the_judge_s_own_do() -> None:
     """Held against labels that move nothing, every grade is the one that its thresholds gave."""
     judged, human = _drawn(40, 30, deviation=0)
-    found = anchor(judged, human, SCALE).labels
+    found = calibrate(judged, human, SCALE).labels
     still = np.abs((found["expected"] - judged["expected"]).to_numpy()) < 0.02
     assert still.sum() > 100
     assert (found["grade"] == judged["grade"]).to_numpy()[still].mean() > 0.97
@@ -104,7 +104,7 @@ def test_grades_change_where_the_judge_s_own_do() -> None:
 def test_relevant_documents_alone_move_nothing() -> None:
     """Clicks say nothing of how many of the others are irrelevant."""
     judged, _ = _drawn(2, 6, deviation=0)
-    found = anchor(judged, _human({("q000", "d001"): 3, ("q001", "d002"): 2}), SCALE)
+    found = calibrate(judged, _human({("q000", "d001"): 3, ("q001", "d002"): 2}), SCALE)
     assert_frame_equal(found.labels, judged)
     assert found.queries == 0
 
@@ -119,12 +119,12 @@ def test_documents_that_are_alike_move_together() -> None:
     def vectors(doc_ids: list[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
         return np.array([kinds[doc_id[0]] + 0.1 * rng.normal(size=3) for doc_id in doc_ids])
 
-    found = anchor(judged, human, SCALE, vectors).labels.filter(~pl.col("doc_id").is_in(["a0", "a1", "b0"]))
+    found = calibrate(judged, human, SCALE, vectors).labels.filter(~pl.col("doc_id").is_in(["a0", "a1", "b0"]))
     change = (found["expected"] - judged["expected"][0]).to_numpy()
     first = found["doc_id"].str.starts_with("a").to_numpy()
     assert (change[first] < -0.2).all()
     assert change[first].max() < change[~first].min() - 0.3
-    alike = anchor(judged, human, SCALE).labels.filter(pl.col("doc_id").is_in(["a2", "b2"]))["expected"]
+    alike = calibrate(judged, human, SCALE).labels.filter(pl.col("doc_id").is_in(["a2", "b2"]))["expected"]
     assert alike[0] == pytest.approx(alike[1])
 
 
@@ -135,6 +135,6 @@ def test_two_grades_are_a_scale() -> None:
         Judgment("q", f"d{n}", int(p >= 0.5), "judge", "a", (1 - p, p), p, max(p, 1 - p))
         for n, p in enumerate((0.2, 0.4, 0.6, 0.8))
     )
-    found = anchor(judged, _human({("q", "d3"): 0, ("q", "d2"): 0}), binary).labels
+    found = calibrate(judged, _human({("q", "d3"): 0, ("q", "d2"): 0}), binary).labels
     assert (found["expected"][:2] < judged["expected"][:2]).all()
     assert found["grade"].to_list()[:2] == [0, 0]

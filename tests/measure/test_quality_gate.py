@@ -10,7 +10,7 @@ import pytest
 from relsearch.core.errors import DataError
 from relsearch.core.tables import candidates_table, judgments_table
 from relsearch.core.types import Candidate, Judgment
-from relsearch.measure.quality_gate import Verdict, hold, queries_needed
+from relsearch.measure.quality_gate import Verdict, compare, queries_needed
 
 QUERIES = [f"q{number}" for number in range(12)]
 QRELS = judgments_table(Judgment(query, "best", 3, "human") for query in QUERIES)
@@ -30,7 +30,7 @@ def _hold(
     new: pl.DataFrame, *, margin: float = 0.0, max_p: float = 0.05, queries: int = 12, **baselines: pl.DataFrame
 ) -> Verdict:
     qrels = QRELS.filter(pl.col("query_id").is_in(QUERIES[:queries]))
-    return hold(qrels, new, baselines, measure="nDCG@10", margin=margin, max_p=max_p, seed=1)
+    return compare(qrels, new, baselines, measure="nDCG@10", margin=margin, max_p=max_p, seed=1)
 
 
 def test_a_clear_win_passes() -> None:
@@ -76,7 +76,7 @@ def test_the_table_has_a_row_a_baseline() -> None:
 def test_without_dev_labels_nothing_is_held() -> None:
     """No label, no verdict."""
     with pytest.raises(DataError, match="dev_share"):
-        hold(QRELS.clear(), _run(1), {"bm25": _run(2)}, measure="nDCG@10", margin=0, max_p=0.1, seed=1)
+        compare(QRELS.clear(), _run(1), {"bm25": _run(2)}, measure="nDCG@10", margin=0, max_p=0.1, seed=1)
 
 
 @pytest.mark.parametrize(("max_p", "needed"), [(0.1, 4), (0.125, 3), (0.05, 5), (0.5, 1), (1.0, 1), (0.001, 10)])
@@ -110,7 +110,7 @@ def test_queries_without_a_relevant_candidate_tell_nothing() -> None:
     found = pl.concat([_run(1).filter(pl.col("query_id").is_in(QUERIES[:3])), lost]).unique(["query_id", "doc_id"])
     assert [(duel.telling, duel.outcome) for duel in _hold(found, bm25=lost).duels] == [(3, "cannot tell")]
     irrelevant = QRELS.with_columns(grade=pl.lit(1, dtype=pl.Int32))
-    verdict = hold(irrelevant, _run(1), {"bm25": _run(3)}, measure="nDCG@10", margin=0, max_p=0.1, seed=1, lowest=1)
+    verdict = compare(irrelevant, _run(1), {"bm25": _run(3)}, measure="nDCG@10", margin=0, max_p=0.1, seed=1, lowest=1)
     assert not verdict.passed
     assert json.loads(json.dumps(verdict.to_json(), allow_nan=False))["duels"] == [
         {"baseline": "bm25", "new": None, "old": None, "difference": None, "p": None, "telling": 0}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from relsearch.core.errors import DataError, ModelError
 from relsearch.core.types import SCALES
-from relsearch.stats.ordinal import CumulativeLink, cut, matching_cuts
+from relsearch.stats.ordinal import CumulativeLink, grade_scores, matching_thresholds
 
 SCALE = SCALES["0-3"]
 
@@ -80,12 +80,12 @@ def test_unusable_input_is_refused(scores: list[float], grades: list[int], messa
 def test_a_scale_that_starts_at_one_works() -> None:
     """Grades 1-4 are cut and fitted as grades 0-3 are."""
     scores, grades = _sample(3.0, [-1.0, 0.0, 1.0], 1_000)
-    cuts = matching_cuts(scores, grades + 1, SCALES["1-4"])
-    assert np.bincount(cut(scores, cuts, SCALES["1-4"]), minlength=5)[1:] == pytest.approx(
+    cuts = matching_thresholds(scores, grades + 1, SCALES["1-4"])
+    assert np.bincount(grade_scores(scores, cuts, SCALES["1-4"]), minlength=5)[1:] == pytest.approx(
         np.bincount(grades, minlength=4), abs=2
     )
 
 
 def test_a_score_on_the_cut_gets_the_higher_grade() -> None:
     """Cuts belong to the grade above them."""
-    assert cut([0.9, 1.0, 5.0], (1.0, 2.0, 3.0), SCALE).tolist() == [0, 1, 3]
+    assert grade_scores([0.9, 1.0, 5.0], (1.0, 2.0, 3.0), SCALE).tolist() == [0, 1, 3]

@@ -1,7 +1,7 @@
-"""Several ordinal signals as one score: proportional odds with more than one column (McCullagh 1980).
+"""Several columns as one ordinal score: proportional odds with more than one column (McCullagh 1980).
 
-P(grade >= k) = sigmoid(w · z(columns) - threshold_k). A weight may be below 0: evidence also counts by how much one
-column exceeds another. A ridge keeps like signals apart.
+P(grade >= k) = sigmoid(w · z(columns) - threshold_k). A weight may be below 0, so that the score can count by how
+much one column exceeds another. A ridge penalty keeps correlated columns' weights small.
 """
 
 from __future__ import annotations
@@ -60,22 +60,24 @@ class Blend(BaseModel):
             raise DataError(
                 f"blend of {', '.join(self.columns) or 'nothing'}: values are {matrix.shape}, not [n, columns]"
             )
-        standard = (matrix - np.asarray(self.means)) / np.asarray(self.deviations)
-        return np.asarray(standard @ np.asarray(self.weights), dtype=np.float64)
+        standardised = (matrix - np.asarray(self.means)) / np.asarray(self.deviations)
+        return np.asarray(standardised @ np.asarray(self.weights), dtype=np.float64)
 
 
-def _weights(standard: Floats, levels: NDArray[np.int64], grades: int) -> Floats:
+def _weights(standardised: Floats, levels: NDArray[np.int64], grades: int) -> Floats:
     from scipy.optimize import minimize
 
     reached = (levels[:, None] > np.arange(grades - 1)).astype(np.float64)
-    size = standard.shape[1]
+    size = standardised.shape[1]
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         weights, thresholds = parameters[:size], parameters[size:]
-        margin = (standard @ weights)[:, None] - thresholds
+        margin = (standardised @ weights)[:, None] - thresholds
         value = (np.logaddexp(0, margin) - reached * margin).sum(axis=1).mean() + _RIDGE * np.square(weights).sum()
-        slope = (1 / (1 + np.exp(-margin)) - reached) / len(standard)
-        return float(value), np.concatenate([standard.T @ slope.sum(axis=1) + 2 * _RIDGE * weights, -slope.sum(axis=0)])
+        slope = (1 / (1 + np.exp(-margin)) - reached) / len(standardised)
+        return float(value), np.concatenate(
+            [standardised.T @ slope.sum(axis=1) + 2 * _RIDGE * weights, -slope.sum(axis=0)]
+        )
 
     start = np.concatenate([np.full(size, 1 / size), np.linspace(-1, 1, grades - 1)])
     return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B").x[:size], dtype=np.float64)

@@ -1,9 +1,9 @@
-"""The judge's head, alike for every family of models: what retrieval knows plus what the model adds.
+"""The judge's head, the same for every family of models: retrieval features plus what the model adds.
 
-score = slope * z(evidence) + w · features,   P(grade >= k) = sigmoid(score - threshold_k)
+score = slope * z(known) + w · features,   P(grade >= k) = sigmoid(score - threshold_k)
 
-The first part is a cumulative-link model fitted on the training pairs' evidence and held fixed; w starts at zero, so
-the judge starts at the evidence and learns only what the evidence lacks.
+`known` is the retrieval features' score. Its part, the prior, is a cumulative-link model fitted on the training pairs
+and not tuned; w starts at zero, so that the judge starts at the prior and learns only what the prior lacks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from relsearch.stats.ordinal import CumulativeLink
 
 
 class OrdinalHead(nn.Module):
-    """Scores pairs from features [n, width] and evidence [n]; weights and thresholds are learned."""
+    """Scores pairs from features [n, width] and retrieval features' scores [n]; weights and thresholds are learned."""
 
     thresholds: nn.Parameter
 
@@ -32,11 +32,11 @@ class OrdinalHead(nn.Module):
         return not bool(self.added.weight.any())
 
     def silence(self) -> None:
-        """Leave the evidence alone to decide."""
+        """Set the model's part to zero."""
         nn.init.zeros_(self.added.weight)
 
-    def forward(self, features: Tensor, evidence: Tensor) -> Tensor:
+    def forward(self, features: Tensor, known: Tensor) -> Tensor:
         """Return the ordinal score of each row, shape [n], float32."""
-        known = self.prior.slope * (evidence.float() - self.prior.mean) / self.prior.deviation
+        prior = self.prior.slope * (known.float() - self.prior.mean) / self.prior.deviation
         added: Tensor = self.added(features.float()).squeeze(1)
-        return known.to(added.device) + added
+        return prior.to(added.device) + added

@@ -3,7 +3,7 @@
 kappa       four-grade Cohen's kappa, averaged over resamples of the queries: on few queries the best cuts of the
             sample itself follow its noise
 mae         the mean distance between judged and human grade
-frequency   the human grades' frequencies (ordinal.matching_cuts)
+frequency   the human grades' frequencies (ordinal.matching_thresholds)
 
 For cuts c_1 <= c_2 <= …, both the observed and the chance agreement of kappa are sums of one term a cut, as is the
 error. So each candidate's terms are counted once, cumulatively over the sorted scores, and a search only adds them.
@@ -21,7 +21,7 @@ from relsearch.core.errors import DataError
 from relsearch.core.settings.config import Aim
 from relsearch.core.types import Scale
 from relsearch.stats.bootstrap import query_draws
-from relsearch.stats.ordinal import matching_cuts
+from relsearch.stats.ordinal import matching_thresholds
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -33,7 +33,7 @@ _PLACES = 2000
 _RANDOM_STARTS = 12
 
 
-def fit_cuts(
+def fit_thresholds(
     scores: ArrayLike,
     grades: Sequence[int] | NDArray[np.int64],
     query_ids: Sequence[str],
@@ -46,7 +46,7 @@ def fit_cuts(
 
     A grade that the aim never wants has both its cuts at one place. Raise DataError on unusable input.
     """
-    frequency = matching_cuts(scores, grades, scale)
+    frequency = matching_thresholds(scores, grades, scale)
     values, levels = np.asarray(scores, dtype=np.float64), np.asarray(grades, dtype=np.int64) - scale.lowest
     if len(query_ids) != len(values):
         raise DataError(f"cuts: {len(query_ids)} query ids for {len(values)} scores; give one query id a score")

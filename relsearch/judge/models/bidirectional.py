@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from relsearch.core.types import Pair
-from relsearch.judge.models.pooling import mean, normed, pooled
-from relsearch.judge.models.prompt import Tokens, bounded
+from relsearch.encoders.prompt_tokens import bounded
+from relsearch.judge.models.pooling import mean, mean_and_edge, normed
+from relsearch.judge.models.prompt import Tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -38,7 +39,7 @@ class EncoderReader:
         with torch.autocast(mask.device.type, torch.bfloat16, enabled=self._model.dtype is torch.bfloat16):
             states = self._states(tokens, mask, second)
         query, document = (nn.functional.normalize(mean(states, part)) for part in (mask & ~second, second))
-        return torch.cat([pooled(states, mask, states[:, 0]), normed(query * document)], dim=1)
+        return torch.cat([mean_and_edge(states, mask, states[:, 0]), normed(query * document)], dim=1)
 
     def _states(self, tokens: Sequence[Tokens], mask: Tensor, second: Tensor) -> Tensor:
         return self._embed_and_run(self._model, tokens, mask, second)
@@ -82,8 +83,8 @@ class PairEncoder:
     def encode(self, pairs: Sequence[Pair]) -> list[Tokens]:
         """Return the tokens of each pair, in order."""
         texts = list(dict.fromkeys(pair.query for pair in pairs))
-        cut = bounded(self._tokenizer, [self._query_prefix + text for text in texts], self._max_query_tokens)
-        queries = dict(zip(texts, cut, strict=True))
+        read = bounded(self._tokenizer, [self._query_prefix + text for text in texts], self._max_query_tokens)
+        queries = dict(zip(texts, read, strict=True))
         texts = [self._document_prefix + pair.text for pair in pairs]
         documents = bounded(self._tokenizer, texts, self._max_document_tokens)
         return [self._join(queries[pair.query], document) for pair, document in zip(pairs, documents, strict=True)]

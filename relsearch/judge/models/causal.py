@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from relsearch.judge.models.pooling import pooled
+from relsearch.judge.models.pooling import mean_and_edge
 from relsearch.judge.models.prompt import Tokens
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class CausalReader:
     def features(self, tokens: Sequence[Tokens]) -> Tensor:
         """Return the features of pairs that share one prefix, shape [n, width], float32."""
         states, mask = self._read(tokens)
-        return pooled(states, mask, states[:, -1])
+        return mean_and_edge(states, mask, states[:, -1])
 
     def last_states(self, tokens: Sequence[Tokens]) -> Tensor:
         """Return the state after the last token of pairs that share one prefix, shape [n, hidden size]."""

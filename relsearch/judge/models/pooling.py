@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-def pooled(states: Tensor, mask: Tensor, edge: Tensor) -> Tensor:
+def mean_and_edge(states: Tensor, mask: Tensor, edge: Tensor) -> Tensor:
     """Return mean and edge state side by side, each normed, in float32.
 
     States are [n, tokens, size], the mask [n, tokens] is true where a token counts, the edge [n, size] is the state

@@ -1,4 +1,4 @@
-"""A few fixed pairs whose features tell whether a base is the one that a judge was tuned on, whatever its bytes."""
+"""A few fixed pairs whose features show whether a base is the one that a judge was tuned on, whatever its bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TEXTS = (
 
 
 def probe(base: Base, head: OrdinalHead) -> tuple[float, ...]:
-    """Return what model and head add to the evidence of each probe pair."""
+    """Return what model and head add to the score of each probe pair."""
     pairs = [Pair("probe", str(number), _QUERY, text) for number, text in enumerate(_TEXTS)]
     features = read_all(base.reader().features, base.encode(pairs), batch_size=len(pairs))
     with torch.inference_mode():

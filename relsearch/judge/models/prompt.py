@@ -15,13 +15,10 @@ from relsearch.core.files.text_files import encodable, prompt_toml
 from relsearch.core.settings.config import JudgeConfig
 from relsearch.core.settings.load import first_fault
 from relsearch.core.types import Pair, Scale
+from relsearch.encoders.prompt_tokens import CHARACTERS_PER_TOKEN, CHAT_TURN, bounded, opening
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-_TURN = "<|im_start|>"
-# No text has more characters a token; cutting there keeps a 60,000-character word from the tokenizer.
-CHARACTERS_PER_TOKEN = 12
 
 
 class Prompt(BaseModel):
@@ -43,7 +40,7 @@ class Prompt(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One pair as tokens: what stands before the document, then document and ending, and whether any text was cut."""
+    """One pair as tokens: what stands before the document, then document and ending, and whether it was truncated."""
 
     prefix: tuple[int, ...]
     rest: tuple[int, ...]
@@ -85,36 +82,16 @@ class ChatPrompt:
 
     def __init__(self, name: str, scale: Scale, *, max_document_tokens: int) -> None:
         self.text = load_prompt(name).render_scale(scale)
-        if _TURN in self.text:
+        if CHAT_TURN in self.text:
             raise ConfigError(f"prompt {name!r} writes its own chat turns, which an endpoint adds; use 'umbrela'")
         self._before, self._after = self.text.split("{document}")
         self._limit = max_document_tokens * CHARACTERS_PER_TOKEN
 
     def message(self, pair: Pair) -> tuple[str, bool]:
-        """Return the message of a pair, and whether its query or text was cut."""
+        """Return the message of a pair, and whether its query or text was truncated."""
         query, document = encodable(pair.query[: self._limit]), encodable(pair.text[: self._limit])
         text = self._before.replace("{query}", query) + document + self._after.replace("{query}", query)
         return text, max(len(pair.query), len(pair.text)) > self._limit
-
-
-def opening(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Return the token that the model learnt texts to begin with, as those of Llama and Gemma do; most have none."""
-    # A tokenizer read from a GGUF file names ChatML's turn mark so; prompts write their turns out themselves.
-    first: list[int] = tokenizer("")["input_ids"][:1]
-    return first if first == [tokenizer.bos_token_id] and tokenizer.bos_token != _TURN else []
-
-
-def bounded(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int) -> list[tuple[list[int], bool]]:
-    """Return at most `limit` tokens of each text, and whether it was cut."""
-    if not texts:
-        return []
-    short = [text[: limit * CHARACTERS_PER_TOKEN] for text in texts]
-    # split_special_tokens: a text that holds "<|im_end|>" must not end the turn.
-    rows = tokenizer(short, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
-    return [
-        (row[:limit], len(row) > limit or len(kept) < len(text))
-        for row, kept, text in zip(rows, short, texts, strict=True)
-    ]
 
 
 def load_prompt(name: str) -> Prompt:

@@ -8,16 +8,17 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
+from itertools import chain, islice, tee
 from typing import TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from relsearch.core.errors import ConfigError
+from relsearch.core.query_pool import QueryPool
 from relsearch.core.settings.config import RemoteConfig
 from relsearch.core.types import Judgment, Pair, Scale
 from relsearch.judge.fingerprint import fingerprint_of
-from relsearch.judge.grading import BAR_DELAY_S
+from relsearch.judge.judge_base import JudgeBase, progress_bar
 from relsearch.judge.models.prompt import ChatPrompt, load_prompt
 from relsearch.judge.remote.answers import Distribution, Mode, distribution, request_options
 from relsearch.judge.remote.endpoint import Ask, Body, Endpoint, RequestRefusedError
@@ -41,7 +42,7 @@ def check_remote(config: RemoteConfig) -> None:
     load_prompt(config.prompt)
 
 
-class RemoteJudge:
+class RemoteJudge(JudgeBase):
     """Grades pairs by one short answer each; an answer that is no grade is a missing label, never a grade.
 
     Making one asks the endpoint up to three questions, to learn how it can answer: see `mode`. The API key comes from
@@ -51,24 +52,14 @@ class RemoteJudge:
     def __init__(self, config: RemoteConfig, scale: Scale) -> None:
         check_remote(config)
         self._config = config
-        self._scale = scale
         self._prompt = ChatPrompt(config.prompt, scale, max_document_tokens=config.max_document_tokens)
         self._meter = Meter(price_in=config.price_in, price_out=config.price_out)
         self._endpoint = Endpoint(config, self._meter)
-        self._mode = self._probe()
+        self._mode = self._probe(scale)
+        # Where the endpoint stands is no part of the fingerprint.
         read = (config.max_document_tokens, config.top_logprobs, _TEMPERATURE)
         about = (config.model, self._prompt.text, scale, self._mode, *read)
-        self._fingerprint = fingerprint_of(*about)
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of model name, prompt, scale, mode, limits and temperature; where the endpoint stands is no part."""
-        return self._fingerprint
-
-    @property
-    def scale(self) -> Scale:
-        """The scale its grades are on."""
-        return self._scale
+        super().__init__(fingerprint=fingerprint_of(*about), scale=scale)
 
     @property
     def mode(self) -> Mode:
@@ -77,7 +68,7 @@ class RemoteJudge:
 
     @property
     def truncated(self) -> int:
-        """How many texts were cut so far."""
+        """How many documents were too long to be sent whole so far."""
         return self.usage.truncated
 
     @property
@@ -85,57 +76,49 @@ class RemoteJudge:
         """What was asked and spent so far."""
         return self._meter.total
 
-    @property
-    def pooled(self) -> bool:
-        """False: each pair is graded alone."""
-        return False
-
-    def judge(self, pairs: Iterable[Pair]) -> Iterator[Judgment]:
-        """Yield one judgment a pair, in the order of the pairs; raise RemoteError where the endpoint gives up."""
+    def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+        """Yield the judgments of one pool after the other; raise RemoteError where the endpoint gives up."""
+        asked, kept = tee(pools)
+        pairs = chain.from_iterable(pool.pairs() for pool in asked)
         with (
             self._endpoint.session() as ask,
-            tqdm(desc="judge", unit="pair", delay=BAR_DELAY_S, disable=None) as bar,
+            progress_bar() as bar,
             closing(in_order(partial(self._judged, ask), pairs, workers=self._config.concurrency)) as judgments,
         ):
-            for judgment in judgments:
-                bar.update()
-                yield judgment
+            for pool in kept:
+                labels = []
+                for judgment in islice(judgments, len(pool)):
+                    bar.update()
+                    labels.append(judgment)
+                yield labels
         _LOG.log(logging.WARNING if self.usage.missing else logging.INFO, "remote judge so far: %s", self.usage)
 
-    def _probe(self) -> Mode:
+    def _probe(self, scale: Scale) -> Mode:
         with self._endpoint.session() as ask:
             text, _ = self._prompt.message(_PROBE)
             for mode in _MODES[:-1]:
                 with suppress(RequestRefusedError):
-                    if distribution(mode, ask(self._body(text, mode)), self._scale):
+                    if distribution(mode, ask(self._body(text, mode, scale)), scale):
                         return mode
-            ask(self._body(text, _MODES[-1]))
+            ask(self._body(text, _MODES[-1], scale))
         return _MODES[-1]
 
     def _judged(self, ask: Ask, pair: Pair) -> Judgment:
-        text, cut = self._prompt.message(pair)
+        text, truncated = self._prompt.message(pair)
         row: Distribution | None = None
         try:
-            row = distribution(self._mode, ask(self._body(text, self._mode)), self._scale)
+            row = distribution(self._mode, ask(self._body(text, self._mode, self.scale)), self.scale)
         except RequestRefusedError as exc:
             _LOG.warning("query %s, document %s: %s", pair.query_id, pair.doc_id, exc)
-        self._meter.add(Usage(truncated=int(cut), missing=int(row is None)))
-        return self._judgment(pair, row)
+        self._meter.add(Usage(truncated=int(truncated), missing=int(row is None)))
+        return self.judgment(pair, None if row is None else self.scale.lowest + int(np.argmax(row)), row)
 
-    def _judgment(self, pair: Pair, row: Distribution | None) -> Judgment:
-        if row is None:
-            return Judgment(pair.query_id, pair.doc_id, None, "judge", self._fingerprint)
-        best = int(np.argmax(row))
-        expected = float(np.dot(row, self._scale.grades))
-        grade = self._scale.lowest + best
-        return Judgment(pair.query_id, pair.doc_id, grade, "judge", self._fingerprint, row, expected, row[best])
-
-    def _body(self, text: str, mode: Mode) -> Body:
+    def _body(self, text: str, mode: Mode, scale: Scale) -> Body:
         return {
             "model": self._config.model,
             "messages": [{"role": "user", "content": text}],
             "temperature": _TEMPERATURE,
-            **request_options(mode, self._scale, top_logprobs=self._config.top_logprobs),
+            **request_options(mode, scale, top_logprobs=self._config.top_logprobs),
         }
 
 

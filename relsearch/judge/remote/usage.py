@@ -13,7 +13,7 @@ class Usage:
     """Counts of a remote judge since it was made, its first probe included; `cost` is in the prices' currency.
 
     `requests` holds every attempt and `retries` those after the first; `missing` pairs got no grade, `truncated`
-    ones were cut before sending; tokens are as the endpoint counts them.
+    ones were shortened before sending; tokens are as the endpoint counts them.
     """
 
     requests: int = 0
@@ -30,7 +30,7 @@ class Usage:
     def __str__(self) -> str:
         return (
             f"{self.requests} requests ({self.retries} retries), {self.missing} labels missing, {self.truncated} texts "
-            f"cut, {self.tokens_in} tokens in, {self.tokens_out} out, cost {self.cost:.4f}"
+            f"truncated, {self.tokens_in} tokens in, {self.tokens_out} out, cost {self.cost:.4f}"
         )
 
 

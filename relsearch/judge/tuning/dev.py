@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from relsearch.core.settings.config import Aim
 from relsearch.core.types import Pair, Scale
-from relsearch.judge.calibration.thresholds import fit_cuts
+from relsearch.judge.calibration.thresholds import fit_thresholds
 from relsearch.judge.models.feature_reader import read_all
 from relsearch.judge.models.prompt import Tokens
 from relsearch.judge.tuning.quality import Quality, quality
@@ -25,11 +25,14 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class DevSet:
-    """Pairs at their natural frequencies with human grades, evidence and tokens, one entry a pair each."""
+    """Pairs at their natural frequencies with human grades and tokens, one entry per pair each.
+
+    `known` has their retrieval features' scores.
+    """
 
     pairs: Sequence[Pair]
     grades: Sequence[int]
-    evidence: Scores
+    known: Scores
     tokens: Sequence[Tokens]
     scale: Scale
 
@@ -39,7 +42,7 @@ class DevSet:
         return DevSet(
             [self.pairs[row] for row in rows],
             [self.grades[row] for row in rows],
-            self.evidence[rows],
+            self.known[rows],
             [self.tokens[row] for row in rows],
             self.scale,
         )
@@ -49,23 +52,23 @@ class DevSet:
         features = read_all(model.reader.features, self.tokens, batch_size=batch_size)
         with torch.inference_mode():
             device = model.head.thresholds.device
-            found = model.head(features.to(device), torch.from_numpy(self.evidence).to(device))
-        return np.asarray(found.double().cpu().numpy())
+            scores = model.head(features.to(device), torch.from_numpy(self.known).to(device))
+        return np.asarray(scores.double().cpu().numpy())
 
-    def evidence_scores(self, prior: CumulativeLink) -> Scores:
-        """Return the score of each pair by evidence alone."""
-        return prior.logits(self.evidence)
+    def prior_scores(self, prior: CumulativeLink) -> Scores:
+        """Return the score of each pair by its retrieval features alone."""
+        return prior.logits(self.known)
 
     def table(self, scores: Scores) -> pl.DataFrame:
         """Return query_id, doc_id, grade and score of each pair."""
         ids = {name: [getattr(pair, name) for pair in self.pairs] for name in ("query_id", "doc_id")}
         return pl.DataFrame({**ids, "grade": self.grades, "score": scores})
 
-    def cuts(self, scores: Scores, *, aim: Aim, seed: int) -> tuple[float, ...]:
-        """Return the cuts of these scores that serve the aim best."""
+    def thresholds(self, scores: Scores, *, aim: Aim, seed: int) -> tuple[float, ...]:
+        """Return the thresholds between grades, on these scores, that serve the aim best."""
         query_ids = [pair.query_id for pair in self.pairs]
-        return fit_cuts(scores, self.grades, query_ids, self.scale, aim=aim, seed=seed)
+        return fit_thresholds(scores, self.grades, query_ids, self.scale, aim=aim, seed=seed)
 
     def measure(self, scores: Scores) -> Quality:
-        """Hold scores against the human grades."""
+        """Return how well the scores follow the human grades."""
         return quality(scores, self.grades, [pair.query_id for pair in self.pairs], self.scale)

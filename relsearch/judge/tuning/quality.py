@@ -1,4 +1,4 @@
-"""How well scores follow human grades: figures to choose an adapter by, and to set it beside evidence alone."""
+"""How well scores follow human grades: to choose an adapter, and to compare it with the retrieval features alone."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from relsearch.core.types import Scale
-from relsearch.stats.ordinal import CumulativeLink, cut, matching_cuts
+from relsearch.stats.ordinal import CumulativeLink, grade_scores, matching_thresholds
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Figures of one score on labelled pairs; None where the labels leave them undefined.
+    """Figures of one score on labelled pairs; None where the labels do not define one.
 
-    `log_likelihood` a pair, under a cumulative link fitted to these very scores, uses every grade and is the least
-    noisy of them. Kappas are cut at the human frequencies, so slightly kind. AUCs are for grade >= relevant.
+    `log_likelihood` is per pair, under a cumulative link fitted to these very scores, uses every grade and is the least
+    noisy. Kappas are of grades at the human frequencies, so slightly kind. AUCs are for grade >= relevant.
     """
 
     log_likelihood: float
@@ -36,7 +36,7 @@ def quality(scores: ArrayLike, grades: Sequence[int], query_ids: Sequence[str], 
     values, human = np.asarray(scores, dtype=np.float64), np.asarray(grades, dtype=np.int64)
     rows = CumulativeLink.fit(values, human, scale).probabilities(values)
     chosen = rows[np.arange(len(human)), human - scale.lowest]
-    judged = cut(values, matching_cuts(values, human, scale), scale)
+    judged = grade_scores(values, matching_thresholds(values, human, scale), scale)
     relevant = human >= scale.relevant
     return Quality(
         log_likelihood=float(np.log(chosen).mean()),

@@ -11,26 +11,26 @@ from relsearch.judge.tuning.quality import Quality
 
 @dataclass(frozen=True, slots=True)
 class TuneReport:
-    """What tuning did; `tuned` and `evidence` are measured on the same dev pairs."""
+    """What tuning did; `tuned` and `prior`, the retrieval features alone, are measured on the same dev pairs."""
 
     tuned: Quality
-    evidence: Quality
+    prior: Quality
     pairs: int
     steps: int
     seconds: float
     tokens_per_s: float
 
     @property
-    def beats_evidence(self) -> bool:
-        """Whether the tuned judge explains the dev grades better than the cosine alone does."""
-        return self.tuned.log_likelihood > self.evidence.log_likelihood
+    def beats_prior(self) -> bool:
+        """Whether the tuned judge explains the dev grades better than the retrieval features alone do."""
+        return self.tuned.log_likelihood > self.prior.log_likelihood
 
     def figures(self) -> dict[str, JsonValue]:
         """Return the report as JSON values."""
         return {
             "tuned": dict(self.tuned.to_json()),
-            "evidence_alone": dict(self.evidence.to_json()),
-            "beats_evidence": self.beats_evidence,
+            "evidence_alone": dict(self.prior.to_json()),
+            "beats_evidence": self.beats_prior,
             "pairs": self.pairs,
             "steps": self.steps,
             "seconds": round(self.seconds, 1),

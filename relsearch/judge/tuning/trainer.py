@@ -1,4 +1,4 @@
-"""The tuning loop: transformers' Trainer over steps of one query each, with checkpoints, time limit and dev looks."""
+"""The tuning loop: transformers' Trainer over steps of one query each, with checkpoints and a time limit."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _PART = 8  # documents of a step that are read together
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The documents of one query that make one optimisation step."""
+    """The documents of one query that make one optimisation step; `known` has their retrieval features' scores."""
 
     tokens: tuple[Tokens, ...]
-    evidence: tuple[float, ...]
+    known: tuple[float, ...]
     levels: tuple[int, ...]
     weights: tuple[float, ...]
 
@@ -58,7 +58,7 @@ class TunedModel(nn.Module):
         parts = [order[start : start + _PART] for start in range(0, len(order), _PART)]
         features = torch.cat([self.reader.features([step.tokens[row] for row in part]) for part in parts])
         features = features[torch.tensor(order, device=features.device).argsort()]
-        scores: Tensor = self.head(features, torch.tensor(step.evidence, device=features.device))
+        scores: Tensor = self.head(features, torch.tensor(step.known, device=features.device))
         return scores
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]  # torch has overloads
@@ -77,18 +77,18 @@ class TunedModel(nn.Module):
 
 
 class JudgeTrainer(Trainer):
-    """Trainer with the judge's loss; `look` measures the model on dev pairs."""
+    """Trainer with the judge's loss; `evaluate_dev` measures the model on dev pairs."""
 
     def __init__(
         self,
         *,
-        look: Callable[[], Mapping[str, float | None]],
+        evaluate_dev: Callable[[], Mapping[str, float | None]],
         thresholds: Tensor,
         config: TuneConfig,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self._look = look
+        self._evaluate_dev = evaluate_dev
         self._thresholds = thresholds
         self._config = config
 
@@ -111,8 +111,8 @@ class JudgeTrainer(Trainer):
     def evaluate(self, *_: Any, **__: Any) -> dict[str, Any]:
         """Return and log the dev figures."""
         if self.model is not None:
-            self.model.eval()  # an encoder's dropout would blur the look; Trainer turns it on again
-        figures = {f"eval_{name}": value for name, value in self._look().items()}
+            self.model.eval()  # an encoder's dropout would blur the figures; Trainer turns it on again
+        figures = {f"eval_{name}": value for name, value in self._evaluate_dev().items()}
         self.log({name: value for name, value in figures.items() if value is not None})
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
         return figures
@@ -135,7 +135,7 @@ class LogFigures(TrainerCallback):
 
 
 class StopAfter(TrainerCallback):
-    """Ends tuning after some minutes, with a last look and checkpoint; `first_step` is where this run began."""
+    """Ends tuning after some minutes, with a last evaluation and checkpoint; `first_step` is where this run began."""
 
     def __init__(self, minutes: float) -> None:
         self._minutes = minutes
@@ -159,22 +159,22 @@ def run(
     *,
     config: TuneConfig,
     seed: int,
-    look: Callable[[], Mapping[str, float | None]],
+    evaluate_dev: Callable[[], Mapping[str, float | None]],
     folder: Path,
 ) -> int:
-    """Tune the model in place, leave it at its best look, return the number of steps made.
+    """Tune the model in place, leave it at its best evaluation, return the number of steps made.
 
     Goes on from the last checkpoint in `folder`, if there is one.
     """
     clock = StopAfter(config.minutes)
     trainer = JudgeTrainer(
-        look=look,
+        evaluate_dev=evaluate_dev,
         thresholds=model.head.thresholds,
         config=config,
         model=model,
         args=_arguments(len(steps), config=config, seed=seed, folder=folder),
         train_dataset=[{"step": step} for step in steps],
-        eval_dataset=[{"step": step} for step in steps[:1]],  # asked for by Trainer; `look` has its own
+        eval_dataset=[{"step": step} for step in steps[:1]],  # asked for by Trainer; `evaluate_dev` has its own
         data_collator=lambda items: items[0],
         optimizers=(_optimizer(model, config), None),
         callbacks=[clock, LogFigures()],

@@ -1,4 +1,4 @@
-"""LoRA tuning of the judge on human grades, from what retrieval already knows."""
+"""LoRA tuning of the judge on human grades, starting from the retrieval features."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.query_pool import QueryPool, pairs_of, pools_of, rows_by_query
 from relsearch.core.settings.config import JudgeConfig, TuneConfig
 from relsearch.core.types import Pair, Scale
 from relsearch.encoders.encoder import Encoder
@@ -23,7 +24,7 @@ from relsearch.judge.models.base import Base, load_base
 from relsearch.judge.models.probe import probe
 from relsearch.judge.models.prompt import Prompt, Tokens, load_prompt
 from relsearch.judge.registry import judge_folder
-from relsearch.judge.retrieval_features import Evidence
+from relsearch.judge.retrieval_features import RetrievalFeatures
 from relsearch.judge.tuning.dev import DevSet, Scores
 from relsearch.judge.tuning.report import TuneReport
 from relsearch.judge.tuning.sample import balanced_steps, grade_weights, natural_sample
@@ -62,37 +63,40 @@ def tune(
 ) -> TuneReport:
     """Tune on the training pairs, choose and calibrate on the dev pairs, write a judge folder to `output`.
 
-    Dev pairs must be of other queries. A run that was cut goes on from its last checkpoint in `output`, where the
+    Dev pairs must be of other queries. An interrupted run goes on from its last checkpoint in `output`, where the
     frozen layers' states are kept until it is whole. Where the model explains the dev grades no better than the
-    evidence alone, its part is set to zero, and the report says so.
+    retrieval features alone, its part is set to zero, and the report says so.
     """
     _check(train_pairs, dev_pairs)
     started = time.monotonic()
     prompt = load_prompt(judge.prompt)
     base = load_base(judge, prompt, scale, dtype=fast_dtype())
     setting = _Setting(judge, tune, scale, seed, base, prompt)
-    evidence, known = Evidence.fit(
-        train_pairs, train_grades, encoders=encoders, names=judge.retrieval_features, scale=scale
+    train_pools, grades = _by_query(train_pairs, train_grades)
+    features, known = RetrievalFeatures.fit(
+        train_pools, grades, encoders=encoders, names=judge.retrieval_features, scale=scale
     )
-    prior = CumulativeLink.fit(known, train_grades, scale)
-    steps = _steps(train_pairs, train_grades, known, setting)
-    dev = _dev_set(dev_pairs, dev_grades, evidence, setting)
+    prior = CumulativeLink.fit(known, grades, scale)
+    steps = _steps(pairs_of(train_pools), grades, known, setting)
+    dev = _dev_set(*_by_query(dev_pairs, dev_grades), features, setting)
     model = _model(setting, prior, [*(row for step in steps for row in step.tokens), *dev.tokens], output / _TRUNK)
     done, tokens_per_s = _learn(model, steps, dev, prior, setting=setting, folder=output / _CHECKPOINTS)
     scores = dev.scores(model, batch_size=judge.batch_size)
     report = TuneReport(
         tuned=dev.measure(scores),
-        evidence=dev.measure(dev.evidence_scores(prior)),
+        prior=dev.measure(dev.prior_scores(prior)),
         pairs=sum(len(step.tokens) for step in steps),
         steps=done,
         seconds=time.monotonic() - started,
         tokens_per_s=tokens_per_s,
     )
-    if not report.beats_evidence:
-        _LOG.warning("the tuned model explains the dev grades no better than evidence alone; it is left out")
+    if not report.beats_prior:
+        _LOG.warning(
+            "the tuned model explains the dev grades no better than the retrieval features alone; it is left out"
+        )
         model.head.silence()
-        scores = dev.evidence_scores(prior)
-    _write(output, model, setting, evidence=evidence, dev=dev, scores=scores, report=report)
+        scores = dev.prior_scores(prior)
+    _write(output, model, setting, features=features, dev=dev, scores=scores, report=report)
     for name in (_CHECKPOINTS, _TRUNK):
         shutil.rmtree(output / name, ignore_errors=True)
     return report
@@ -101,22 +105,22 @@ def tune(
 def _learn(
     model: TunedModel, steps: list[Step], dev: DevSet, prior: CumulativeLink, *, setting: _Setting, folder: Path
 ) -> tuple[int, float]:
-    """Tune the model; return the number of steps made and the tokens a second, looks at dev pairs not counted."""
+    """Tune the model; return the number of steps made and the tokens a second, evaluations on dev pairs not counted."""
     part = dev.part(setting.tune.dev_pairs, seed=setting.seed)
-    _LOG.info("evidence alone on %d dev pairs: %s", len(part.pairs), part.measure(part.evidence_scores(prior)))
-    looking_s = 0.0
+    _LOG.info("retrieval features alone on %d dev pairs: %s", len(part.pairs), part.measure(part.prior_scores(prior)))
+    evaluating_s = 0.0
 
-    def look() -> dict[str, float | None]:
-        nonlocal looking_s
+    def evaluate_dev() -> dict[str, float | None]:
+        nonlocal evaluating_s
         started = time.monotonic()
         figures = part.measure(part.scores(model, batch_size=setting.judge.batch_size)).to_json()
-        looking_s += time.monotonic() - started
+        evaluating_s += time.monotonic() - started
         return figures
 
     started = time.monotonic()
-    done = run(model, steps, config=setting.tune, seed=setting.seed, look=look, folder=folder)
+    done = run(model, steps, config=setting.tune, seed=setting.seed, evaluate_dev=evaluate_dev, folder=folder)
     tokens = done * sum(step.token_count for step in steps) / len(steps)
-    return done, tokens / (time.monotonic() - started - looking_s)
+    return done, tokens / (time.monotonic() - started - evaluating_s)
 
 
 def _write(
@@ -124,7 +128,7 @@ def _write(
     model: TunedModel,
     setting: _Setting,
     *,
-    evidence: Evidence,
+    features: RetrievalFeatures,
     dev: DevSet,
     scores: Scores,
     report: TuneReport,
@@ -135,15 +139,15 @@ def _write(
     scale = setting.scale
     card = JudgeCard(
         judge=setting.judge,
-        encoders=tuple(encoder.config for encoder in evidence.encoders),
-        evidence=evidence.blend,
+        encoders=tuple(encoder.config for encoder in features.encoders),
+        features=features.blend,
         prompt=setting.prompt,
         lowest=scale.lowest,
         names=scale.names,
         relevant=scale.relevant,
         prior=model.head.prior.to_json(),
         calibration=CumulativeLink.fit(scores, dev.grades, scale).to_json(),
-        cuts=dev.cuts(scores, aim=setting.tune.aim, seed=setting.seed),
+        thresholds=dev.thresholds(scores, aim=setting.tune.aim, seed=setting.seed),
         base_checksum=setting.base.checksum,
         probe=probe(setting.base, model.head),
         adapter_checksum=adapter_checksum(folder),
@@ -160,6 +164,11 @@ def _check(train_pairs: Sequence[Pair], dev_pairs: Sequence[Pair]) -> None:
         raise DataError(f"query {min(shared)!r} is in both training and dev pairs; split by query")
 
 
+def _by_query(pairs: Sequence[Pair], grades: Sequence[int]) -> tuple[list[QueryPool], list[int]]:
+    """The pairs as pools, and the grades pool by pool."""
+    return pools_of(pairs), [grades[row] for rows in rows_by_query(pairs) for row in rows]
+
+
 def _steps(pairs: Sequence[Pair], grades: Sequence[int], known: Scores, setting: _Setting) -> list[Step]:
     config = setting.tune
     drawn = balanced_steps(
@@ -174,7 +183,7 @@ def _steps(pairs: Sequence[Pair], grades: Sequence[int], known: Scores, setting:
     return [
         Step(
             tokens=tuple(tokens[row] for row in step),
-            evidence=tuple(float(known[row]) for row in step),
+            known=tuple(float(known[row]) for row in step),
             levels=tuple(grades[row] - setting.scale.lowest for row in step),
             weights=tuple(weights[grades[row]] for row in step),
         )
@@ -182,9 +191,11 @@ def _steps(pairs: Sequence[Pair], grades: Sequence[int], known: Scores, setting:
     ]
 
 
-def _dev_set(pairs: Sequence[Pair], grades: Sequence[int], evidence: Evidence, setting: _Setting) -> DevSet:
+def _dev_set(
+    pools: Sequence[QueryPool], grades: Sequence[int], features: RetrievalFeatures, setting: _Setting
+) -> DevSet:
     """Draw the dev pairs, every query's share equal, and prepare them for scoring."""
-    known = evidence.scores(pairs)  # before the draw: a pool is all of a query's pairs
+    pairs, known = pairs_of(pools), features.scores(pools)  # features of whole pools, then the draw
     rows = natural_sample(pairs, count=setting.tune.calibration_pairs, seed=setting.seed)
     chosen = [pairs[row] for row in rows]
     return DevSet(chosen, [grades[row] for row in rows], known[rows], setting.base.encode(chosen), setting.scale)

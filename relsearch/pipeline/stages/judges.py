@@ -6,9 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from relsearch.core.protocols import CountingJudge
+from relsearch.core.protocols import Judge
+from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
-from relsearch.data.pool import beside
+from relsearch.data.pool import whole_pools
 from relsearch.encoders.model_source import checksum, fast_dtype
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.registry import RERANKER, open_judge
@@ -20,7 +21,7 @@ from relsearch.rerank.families import open_model
 _PAIR = ["query_id", "doc_id"]
 
 
-def judge_of(config: Config, *, pools: Pools, artefacts: Artefacts) -> CountingJudge:
+def judge_of(config: Config, *, pools: Pools, artefacts: Artefacts) -> Judge:
     """Open the judge that `[label] judge` names; raise as open_judge does."""
     if config.label.judge != RERANKER:
         return open_judge(config, tuned=artefacts.path("tune"), keep=artefacts.vectors)
@@ -30,12 +31,12 @@ def judge_of(config: Config, *, pools: Pools, artefacts: Artefacts) -> CountingJ
 def reranker_judge(config: Config, model: Path, held_out: pl.DataFrame, *, pools: Pools) -> RerankerJudge:
     """Return a model folder as a judge, its thresholds fitted on judgments of queries that it did not learn from."""
     mix, run = exported_mix(config), pools.first_stage
-    wanted = beside(held_out, run)
+    wanted = whole_pools(run, held_out)
     grades = wanted.join(held_out.select(*_PAIR, "grade"), on=_PAIR, how="left", maintain_order="left")["grade"]
     about = fingerprint_of(checksum(model), mix, fast_dtype(), *run.select(*_PAIR, "score").iter_rows())
     return RerankerJudge.fit(
         Ranks(open_model(model, exact=False), FirstStage(run), mix),
-        pools.collected.pairs(wanted),
+        pools_of(pools.collected.pairs(wanted)),
         grades.to_list(),
         scale=config.scale,
         aim=config.tune.aim,

@@ -11,12 +11,13 @@ import polars as pl
 from relsearch.core import tables
 from relsearch.core.errors import DataError
 from relsearch.core.protocols import Judge
+from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
 from relsearch.core.types import Pair
-from relsearch.data.pool import beside
+from relsearch.data.pool import whole_pools
 from relsearch.encoders.encoder import vectors_by_id
 from relsearch.labels import augment as policy
-from relsearch.labels.query_calibration import Anchored, anchor
+from relsearch.labels.query_calibration import CalibratedLabels, calibrate
 from relsearch.measure.agreement import Agreement, agreement
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools, of_queries
@@ -54,7 +55,7 @@ def judge(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts)
     if wanted.is_empty():
         raise DataError("no pair to judge: every pool pair has a human label; raise [label] depth or add queries")
     judge = judge_of(config, pools=pools, artefacts=artefacts)
-    found = judge_beside(
+    found = judge_wanted(
         judge,
         wanted,
         pool,
@@ -69,12 +70,12 @@ def judge(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts)
         "pairs": found.labels.height,
         "missing": found.labels.height - len(expected),
         "truncated": judge.truncated,
-        "anchored_queries": found.queries,
+        "calibrated_queries": found.queries,
         "expected_grade": float(expected.to_numpy().mean()) if len(expected) else None,
     }
 
 
-def judge_beside(
+def judge_wanted(
     judge: Judge,
     wanted: pl.DataFrame,
     pool: pl.DataFrame,
@@ -83,20 +84,20 @@ def judge_beside(
     collected: Collected,
     vectors: Path,
     store: Path,
-) -> Anchored:
-    """Judge the wanted pairs; one that grades a pair beside the query's others is given the pool's as well.
+) -> CalibratedLabels:
+    """Judge the wanted pairs, which may be part of a pool, and calibrate the labels of training queries.
 
     Labels of training queries are calibrated on human grades of their pools (`[label] query_calibration_grades`).
     """
     from relsearch.judge.judgment_store import judge_all
 
     anchors = _anchors(config, collected, pool).join(wanted, on="query_id", how="semi")
-    every = pl.concat([wanted.select(_PAIR), anchors.select(_PAIR)]).unique().sort(_PAIR)
-    asked = beside(every, pool) if judge.pooled else every
-    pairs = collected.pairs(asked)
+    asked = pl.concat([wanted.select(_PAIR), anchors.select(_PAIR)])
+    pairs = collected.pairs(whole_pools(pool, asked))
     texts = {pair.doc_id: pair.text for pair in pairs}
     by_id = vectors_by_id(config.judge_encoder, texts, keep=vectors)
-    found = anchor(judge_all(judge, pairs, store), anchors, config.scale, by_id)
+    judged = judge_all(judge, pools_of(pairs), store, wanted=set(asked.iter_rows()))
+    found = calibrate(judged, anchors, config.scale, by_id)
     return replace(found, labels=found.labels.join(wanted, on=_PAIR, how="semi"))
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.protocols import Judge
+from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
 from relsearch.core.text_table import table
 from relsearch.core.types import Document, Pair, Query
@@ -124,8 +125,8 @@ def _judged(
 
     texts, queries = collected.texts(wanted["doc_id"]), texts_of(written)
     pairs = [Pair(query, doc, queries[query], texts[doc]) for query, doc in wanted.select(_PAIR).iter_rows()]
-    judged = judge_all(judge, pairs, work.directory / "store")
-    return judged.with_columns(wanted["role"]).drop_nulls("grade")
+    judged = judge_all(judge, pools_of(pairs), work.directory / "store")
+    return wanted.join(judged, on=_PAIR, maintain_order="left").select(*tables.JUDGMENTS, "role").drop_nulls("grade")
 
 
 def _table(counts: Sequence[Kept]) -> str:

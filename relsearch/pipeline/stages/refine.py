@@ -18,7 +18,7 @@ from relsearch.labels import augment as policy
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.optimisation import Found, Round, rounds, rounds_table, search, settings_toml
 from relsearch.pipeline.stages.inputs import Artefacts, Pools, of_queries
-from relsearch.pipeline.stages.label import judge_beside, judged, synthetic
+from relsearch.pipeline.stages.label import judge_wanted, judged, synthetic
 from relsearch.pipeline.stages.runs import reranked
 from relsearch.pipeline.stages.training import human_examples, train_on
 from relsearch.rerank.card import CARD
@@ -134,7 +134,7 @@ class Bench:
         if wanted.is_empty():
             return self.labels.clear()
         pool = self._pools.candidates.filter(pl.col("rank") <= self._config.label.depth)
-        return judge_beside(
+        return judge_wanted(
             judge_of(self._config, pools=self._pools, artefacts=self._artefacts),
             wanted,
             pl.concat([pool.select(_PAIR), self.labels.select(_PAIR)]),

@@ -12,7 +12,7 @@ import polars as pl
 from relsearch.core.errors import DataError
 from relsearch.core.files.atomic import copy_folder
 from relsearch.core.settings.config import Config
-from relsearch.measure.quality_gate import Verdict, hold
+from relsearch.measure.quality_gate import Verdict, compare
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.stages.folds import FOLDED, answerable, folds_need, held_out_run
 from relsearch.pipeline.stages.inputs import Artefacts, Pools, of_queries
@@ -57,7 +57,7 @@ def judged_at_gate(config: Config, work: Building, arm: str, *, pools: Pools, ar
     new = bundle_run(config, first, bundle, collected=collected)
     verdict = _held(config, of_queries(collected.human, dev), new, against, kind="dev")
     queries = answerable(collected, "train", "dev", scale=config.scale)
-    if verdict.told or export.quality_gate == "off" or arm not in FOLDED:
+    if verdict.decided or export.quality_gate == "off" or arm not in FOLDED:
         return verdict
     if len(queries) < folds_need(export.quality_gate_p):
         return verdict
@@ -86,7 +86,7 @@ def _baselines(
 def _held(
     config: Config, human: pl.DataFrame, new: pl.DataFrame, against: Mapping[str, pl.DataFrame], *, kind: str
 ) -> Verdict:
-    return hold(
+    return compare(
         human,
         new,
         against,

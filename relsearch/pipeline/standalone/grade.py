@@ -10,6 +10,7 @@ import polars as pl
 from relsearch.core import tables
 from relsearch.core.errors import DataError
 from relsearch.core.files.outputs import check_output
+from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
 from relsearch.core.types import Pair, StrPath
 from relsearch.data.collection import load_collection, texts_of
@@ -18,10 +19,10 @@ from relsearch.encoders.encoder import vectors_by_id
 from relsearch.exporters.trec import write_qrels
 from relsearch.judge.judgment_store import judge_all
 from relsearch.judge.registry import open_judge
-from relsearch.labels.query_calibration import Anchored, anchor
+from relsearch.labels.query_calibration import CalibratedLabels, calibrate
 
 
-def grade_run(run: StrPath, output: StrPath, config: Config, *, qrels: StrPath | None = None) -> Anchored:
+def grade_run(run: StrPath, output: StrPath, config: Config, *, qrels: StrPath | None = None) -> CalibratedLabels:
     """Judge the run's pairs down to `[label] depth`, write them to `output`, and return the judgments table.
 
     What people said of some of the pairs, in `qrels`, holds the labels of their queries. A .parquet output keeps
@@ -35,7 +36,7 @@ def grade_run(run: StrPath, output: StrPath, config: Config, *, qrels: StrPath |
     judge, pairs = open_judge(config, keep=store / "vectors"), _pairs(first, config)
     texts = {pair.doc_id: pair.text for pair in pairs}
     vectors = vectors_by_id(config.judge_encoder, texts, keep=store / "vectors")
-    found = anchor(judge_all(judge, pairs, store), human, config.scale, vectors)
+    found = calibrate(judge_all(judge, pools_of(pairs), store), human, config.scale, vectors)
     if output.suffix == ".parquet":
         tables.write(found.labels, output, tables.JUDGMENTS)
     else:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from relsearch.core.errors import ConfigError
 from relsearch.core.files.text_files import prompt_toml
 from relsearch.core.settings.load import first_fault
-from relsearch.judge.models.prompt import bounded, opening
+from relsearch.encoders.prompt_tokens import bounded, opening
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -16,6 +16,7 @@ import pytest
 import stamina
 
 from relsearch.core.errors import ConfigError, RemoteError
+from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import RemoteConfig
 from relsearch.core.types import SCALES, Judgment, Pair
 from relsearch.judge.judgment_store import judge_all
@@ -23,6 +24,7 @@ from relsearch.judge.remote.endpoint import KEY_VARIABLE
 from relsearch.judge.remote.remote_judge import RemoteJudge, in_order
 from relsearch.judge.remote.usage import Usage
 from tests.judge.chat_server import PROBE_DOCUMENT, Answer, ChatServer, Request, Respond, said, serving, word_overlap
+from tests.judge.conftest import judge_pairs
 
 KEY = "sk-test-1234567890"
 PAIR = Pair("q", "d", "why is the sky blue", "short wavelengths scatter more")
@@ -47,7 +49,7 @@ def _after_probe(answer: Respond, probe: Answer | None = None) -> Respond:
 
 
 def _one(server: ChatServer, **settings: Any) -> Judgment:
-    (judgment,) = _judge(server, **settings).judge([PAIR])
+    (judgment,) = judge_pairs(_judge(server, **settings), [PAIR])
     return judgment
 
 
@@ -83,7 +85,7 @@ def test_an_endpoint_without_logprobs_answers_within_a_schema(serve: Serve) -> N
     """The schema holds the answer to the scale, and the grade is certain of itself."""
     server = serve(_without_logprobs('{"grade": 3}'))
     judge = _judge(server)
-    (judgment,) = judge.judge([PAIR])
+    (judgment,) = judge_pairs(judge, [PAIR])
     assert judge.mode == "schema"
     assert (judgment.grade, judgment.probabilities, judgment.confidence) == (3, (0.0, 0.0, 0.0, 1.0), 1.0)
     schema = server.requests[-1].body["response_format"]["json_schema"]["schema"]
@@ -100,7 +102,7 @@ def test_an_endpoint_that_refuses_parameters_answers_in_plain_text(serve: Serve)
     server = serve(respond)
     judge = _judge(server)
     assert judge.mode == "plain"
-    assert [judgment.grade for judgment in judge.judge([PAIR])] == [2]
+    assert [judgment.grade for judgment in judge_pairs(judge, [PAIR])] == [2]
     assert judge.usage == Usage(requests=4, tokens_in=200, tokens_out=2)
 
 
@@ -127,14 +129,14 @@ def test_an_endpoint_that_refuses_parameters_answers_in_plain_text(serve: Serve)
 def test_an_answer_that_is_no_grade_is_missing(serve: Serve, probe: Answer, answer: Answer) -> None:
     """Nothing is made up: no grade, no distribution, and the count tells."""
     judge = _judge(serve(_after_probe(lambda _: answer, probe)))
-    assert list(judge.judge([PAIR])) == [Judgment("q", "d", None, "judge", judge.fingerprint)]
+    assert judge_pairs(judge, [PAIR]) == [Judgment("q", "d", None, "judge", judge.fingerprint)]
     assert judge.usage.missing == 1
 
 
 def test_missing_labels_are_told_when_judging_ends(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """One line at the end, a warning where labels are missing."""
     judge = _judge(serve(_after_probe(lambda _: said("no"))))
-    list(judge.judge([PAIR, PAIR]))
+    judge_pairs(judge, [PAIR, PAIR])
     (record,) = [record for record in caplog.records if record.name == "relsearch.judge.remote.remote_judge"]
     assert record.levelno == logging.WARNING
     assert "2 labels missing" in record.message
@@ -144,9 +146,9 @@ def test_a_missing_label_is_in_the_table_and_asked_for_again(serve: Serve, tmp_p
     """The store keeps grades only; the table shows the pair without one."""
     answers = iter([said("no"), said("2", top=SURE)])
     judge = _judge(serve(_after_probe(lambda _: next(answers))))
-    assert judge_all(judge, [PAIR], tmp_path)["grade"].to_list() == [None]
-    assert judge_all(judge, [PAIR], tmp_path)["grade"].to_list() == [2]
-    assert judge_all(judge, [PAIR], tmp_path)["grade"].to_list() == [2]
+    assert judge_all(judge, pools_of([PAIR]), tmp_path)["grade"].to_list() == [None]
+    assert judge_all(judge, pools_of([PAIR]), tmp_path)["grade"].to_list() == [2]
+    assert judge_all(judge, pools_of([PAIR]), tmp_path)["grade"].to_list() == [2]
     assert judge.usage.requests == 3
 
 
@@ -155,7 +157,7 @@ def test_a_busy_endpoint_is_asked_again_when_it_says(serve: Serve) -> None:
     busy = Answer({"error": "slow down"}, status=429, headers={"Retry-After": "0.4"})
     server = serve(_after_probe(lambda request: busy if request.number == 1 else said("2", top=SURE)))
     judge = _judge(server)
-    assert [judgment.grade for judgment in judge.judge([PAIR])] == [2]
+    assert [judgment.grade for judgment in judge_pairs(judge, [PAIR])] == [2]
     assert server.requests[2].at_s - server.requests[1].at_s >= 0.4
     assert (judge.usage.requests, judge.usage.retries) == (3, 1)
 
@@ -167,7 +169,7 @@ def test_retry_after_may_be_a_date(serve: Serve) -> None:
         return Answer({}, status=503, headers={"Retry-After": formatdate(time.time() + 2, usegmt=True)})
 
     server = serve(_after_probe(lambda request: busy() if request.number == 1 else said("2", top=SURE)))
-    list(_judge(server).judge([PAIR]))
+    judge_pairs(_judge(server), [PAIR])
     assert server.requests[2].at_s - server.requests[1].at_s > 0.5
 
 
@@ -177,7 +179,7 @@ def test_an_endpoint_that_keeps_failing_is_one_error(serve: Serve) -> None:
     judge = _judge(server, attempts=3)
     message = rf"^judge endpoint {server.url}: status 500 \(.*memory.*\) after 3 attempts; lower \[remote\] concurrency"
     with stamina.set_testing(True, attempts=3), pytest.raises(RemoteError, match=message):
-        list(judge.judge([PAIR]))
+        judge_pairs(judge, [PAIR])
     assert judge.usage.requests == 1 + 3
 
 
@@ -228,7 +230,12 @@ def test_judgments_keep_the_order_of_the_pairs(serve: Serve) -> None:
 
     judge = _judge(serve(_after_probe(respond)), concurrency=4)
     pairs = [replace(PAIR, doc_id=str(grade), text=f"grade {grade}") for grade in range(4)]
-    assert [(one.doc_id, one.grade) for one in judge.judge(iter(pairs))] == [("0", 0), ("1", 1), ("2", 2), ("3", 3)]
+    assert [(one.doc_id, one.grade) for one in judge_pairs(judge, iter(pairs))] == [
+        ("0", 0),
+        ("1", 1),
+        ("2", 2),
+        ("3", 3),
+    ]
 
 
 def test_no_more_than_the_allowed_requests_are_in_flight(serve: Serve) -> None:
@@ -244,7 +251,7 @@ def test_no_more_than_the_allowed_requests_are_in_flight(serve: Serve) -> None:
         return said("2", top=SURE)
 
     judge = _judge(serve(respond), concurrency=3)
-    assert len(list(judge.judge([PAIR] * 20))) == 20
+    assert len(judge_pairs(judge, [PAIR] * 20)) == 20
     assert 2 <= max(most) <= 3
 
 
@@ -281,7 +288,7 @@ def test_after_an_error_nothing_new_is_begun() -> None:
 def test_requests_keep_to_the_rate(serve: Serve) -> None:
     """At 600 a minute, requests of all workers start 0.1 s apart, the probe's included."""
     server = serve(word_overlap)
-    list(_judge(server, requests_per_minute=600).judge([PAIR] * 5))
+    judge_pairs(_judge(server, requests_per_minute=600), [PAIR] * 5)
     times = [request.at_s for request in server.requests]
     assert len(times) == 6
     assert times[-1] - times[0] >= 0.45
@@ -295,7 +302,7 @@ def test_the_key_is_sent_and_shown_nowhere(
     caplog.set_level(logging.DEBUG)
     server = serve(_after_probe(lambda request: Answer({}, 503) if request.number == 1 else said("2", top=SURE)))
     judge = _judge(server)
-    list(judge.judge([PAIR]))
+    judge_pairs(judge, [PAIR])
     assert [request.headers["Authorization"] for request in server.requests] == [f"Bearer {KEY}"] * 3
     assert caplog.records
     shown = [f"{record.getMessage()} {vars(record)}" for record in caplog.records]
@@ -323,7 +330,7 @@ def test_tokens_and_their_price_are_counted(serve: Serve) -> None:
     """Tokens are the endpoint's, the probe's included; prices are of a million."""
     server = serve(lambda _: said("2", top=SURE, tokens=(1000, 10)))
     judge = _judge(server, price_in=2.0, price_out=50.0)
-    list(judge.judge([PAIR] * 9))
+    judge_pairs(judge, [PAIR] * 9)
     assert replace(judge.usage, cost=0.0) == Usage(requests=10, tokens_in=10_000, tokens_out=100)
     assert judge.usage.cost == pytest.approx(0.025)
 
@@ -332,7 +339,7 @@ def test_long_texts_are_cut_and_counted(serve: Serve) -> None:
     """Query and text are bounded in characters before they are sent."""
     server = serve(word_overlap)
     judge = _judge(server, max_document_tokens=10)
-    list(judge.judge([replace(PAIR, text="w" * 121), replace(PAIR, query="why " * 99), replace(PAIR, text="w" * 120)]))
+    judge_pairs(judge, [replace(PAIR, text="w" * 121), replace(PAIR, query="why " * 99), replace(PAIR, text="w" * 120)])
     assert judge.usage.truncated == 2
     assert all("w" * 121 not in request.text for request in server.requests)
     assert any("w" * 120 in request.text for request in server.requests)
@@ -341,7 +348,7 @@ def test_long_texts_are_cut_and_counted(serve: Serve) -> None:
 def test_a_text_cannot_take_the_place_of_another(serve: Serve) -> None:
     """Placeholders inside query and document are plain text, and a lone surrogate is sent as a question mark."""
     server = serve(word_overlap)
-    list(_judge(server).judge([Pair("q", "d", "what is {document}", "{query} \udc00")]))
+    judge_pairs(_judge(server), [Pair("q", "d", "what is {document}", "{query} \udc00")])
     assert "Query: what is {document}\nPassage: {query} ?\n" in server.requests[-1].text
 
 

@@ -1,4 +1,4 @@
-"""Tuning: it starts at the evidence, learns, resumes, and refuses what it cannot learn from."""
+"""Tuning: it starts at the retrieval features, learns, resumes, and refuses what it cannot learn from."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from relsearch.core.errors import ArtifactError, ConfigError, DataError
+from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import JudgeConfig
 from relsearch.core.types import Pair
+from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.calibration.head import OrdinalHead
 from relsearch.judge.judge_card import ADAPTER, CARD, HEAD, HELD_OUT, adapter_checksum, read_card, write_card
 from relsearch.judge.retrieval_features import columns_of
 from relsearch.judge.tuned import TunedJudge, load_judge
 from relsearch.judge.tuning.report import TuneReport
 from relsearch.stats.ordinal import CumulativeLink
-from tests.judge.conftest import TuneHalf
+from tests.judge.conftest import TuneHalf, judge_pairs
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +47,7 @@ def test_a_silenced_head_is_known_to_be_silent() -> None:
 
 
 def test_a_silent_judge_loads_no_base(tuned: tuple[Path, TuneReport], pairs: list[Pair], tmp_path: Path) -> None:
-    """Where the model adds nothing its base is not needed, nor missed: the evidence alone grades."""
+    """Where the model adds nothing its base is not needed, nor missed: the retrieval features alone grade."""
     shutil.copytree(tuned[0], tmp_path, dirs_exist_ok=True)
     head = tmp_path / ADAPTER / HEAD
     save_file({"added": torch.zeros_like(load_file(head)["added"])}, head)
@@ -53,17 +55,18 @@ def test_a_silent_judge_loads_no_base(tuned: tuple[Path, TuneReport], pairs: lis
     judge = card.judge.model_copy(update={"base": str(tmp_path / "nowhere")})
     write_card(tmp_path, card.model_copy(update={"judge": judge, "adapter_checksum": adapter_checksum(tmp_path)}))
     silent = load_judge(tmp_path)
-    known = card.evidence.scores(columns_of(pairs, silent.encoders, card.judge.retrieval_features))
-    np.testing.assert_allclose(silent.scores(pairs), CumulativeLink.from_json(card.prior).logits(known), atol=1e-5)
+    pools, encoders = pools_of(pairs), [load_encoder(config) for config in card.encoders]
+    known = card.features.scores(columns_of(pools, encoders, card.judge.retrieval_features))
+    np.testing.assert_allclose(silent.scores(pools), CumulativeLink.from_json(card.prior).logits(known), atol=1e-5)
     assert silent.truncated == 0
 
 
 def test_the_report_holds_both_judges(tuned: tuple[Path, TuneReport]) -> None:
-    """Tuned judge and evidence alone are measured on the same pairs, and the judge folder records it."""
+    """Tuned judge and retrieval features alone are measured on the same pairs, and the judge folder records it."""
     folder, report = tuned
     figures = report.figures()
-    assert set(report.tuned.to_json()) == set(report.evidence.to_json())
-    assert figures["beats_evidence"] == (report.tuned.log_likelihood > report.evidence.log_likelihood)
+    assert set(report.tuned.to_json()) == set(report.prior.to_json())
+    assert figures["beats_evidence"] == (report.tuned.log_likelihood > report.prior.log_likelihood)
     assert json.loads((folder / CARD).read_text(encoding="utf-8"))["figures"] == json.loads(json.dumps(figures))
     assert sorted(path.name for path in folder.iterdir()) == ["adapter", HELD_OUT, CARD]
 
@@ -75,7 +78,7 @@ def test_tuning_twice_gives_the_same_labels(
     tune_half(read_card(tuned[0]).judge, tmp_path)
     again = load_judge(tmp_path)
     assert again.fingerprint == tuned_judge.fingerprint
-    assert list(again.judge(pairs)) == list(tuned_judge.judge(pairs))
+    assert judge_pairs(again, pairs) == judge_pairs(tuned_judge, pairs)
 
 
 def test_an_altered_adapter_is_refused(tuned: tuple[Path, TuneReport], tmp_path: Path) -> None:

@@ -1,0 +1,137 @@
+"""What all judges share, so that a judge is little more than its way from a pool to grades."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, tee
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from relsearch.core.errors import DataError
+from relsearch.core.protocols import Judge
+from relsearch.core.query_pool import QueryPool
+from relsearch.core.types import Judgment, Pair, Scale
+
+Advance = Callable[[int], object]  # called with each number of documents done
+Decision = tuple[NDArray[np.int64], NDArray[np.float64]]  # grades [n], distributions [n, grades]
+
+# Documents that are graded together: texts of many queries are sorted by length, and all fit in memory.
+_CHUNK = 512
+_BAR_DELAY_S = 2.0
+
+
+class JudgeBase(ABC):
+    """Fingerprint, scale, count of truncated documents; a subclass adds `judge`.
+
+    Documents are judged alone unless the subclass overrides `context`.
+    """
+
+    def __init__(self, *, fingerprint: str, scale: Scale) -> None:
+        self._fingerprint = fingerprint
+        self._scale = scale
+        self._truncated = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that decides a label."""
+        return self._fingerprint
+
+    @property
+    def scale(self) -> Scale:
+        """The scale of its grades."""
+        return self._scale
+
+    @property
+    def truncated(self) -> int:
+        """How many documents it has not read to the end so far."""
+        return self._truncated
+
+    @abstractmethod
+    def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+        """Yield the judgments of one pool after the other, one per document in the pool's order."""
+
+    def context(self, pool: QueryPool) -> Sequence[int]:
+        """Return no row: each document is judged alone."""
+        return ()
+
+    def judgment(self, pair: Pair, grade: int | None, probabilities: Iterable[float] | None) -> Judgment:
+        """Return the judgment of one document, a missing label where there is no grade.
+
+        `probabilities` has one entry per grade, lowest first, summing to 1.
+        """
+        if grade is None or probabilities is None:
+            return Judgment(pair.query_id, pair.doc_id, None, "judge", self.fingerprint)
+        row = tuple(float(share) for share in probabilities)
+        expected = float(np.dot(row, self.scale.grades))
+        confidence = row[grade - self.scale.lowest]
+        return Judgment(pair.query_id, pair.doc_id, grade, "judge", self.fingerprint, row, expected, confidence)
+
+
+class ModelJudge(JudgeBase):
+    """A judge with a model in this process: grades many pools at a time; a subclass adds `_decide`."""
+
+    @abstractmethod
+    def _decide(self, pools: Sequence[QueryPool], advance: Advance) -> Decision:
+        """Return grades [n] and distributions [n, grades] of the n documents of these pools, pool by pool."""
+
+    def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+        """Yield the judgments of one pool after the other, one per document in the pool's order."""
+        with progress_bar() as bar:
+            for chunk in _chunks(pools):
+                rows = iter(self._rows(chunk, bar.update))
+                for pool in chunk:
+                    labels = zip(pool.pairs(), islice(rows, len(pool)), strict=True)
+                    yield [self.judgment(pair, int(grade), probabilities) for pair, (grade, probabilities) in labels]
+
+    def _rows(self, pools: Sequence[QueryPool], advance: Advance) -> Iterable[tuple[np.int64, NDArray[np.float64]]]:
+        return zip(*self._decide(pools, advance), strict=True) if any(map(len, pools)) else ()
+
+
+class WrappedJudge(JudgeBase):
+    """A judge made of another one; labels depend on the same documents as the inner judge's do."""
+
+    def __init__(self, judge: Judge, *, fingerprint: str, scale: Scale) -> None:
+        super().__init__(fingerprint=fingerprint, scale=scale)
+        self._inner = judge
+
+    def context(self, pool: QueryPool) -> Sequence[int]:
+        """Return the rows that the inner judge's labels depend on."""
+        return self._inner.context(pool)
+
+
+def progress_bar() -> tqdm:
+    """Return a progress bar over documents that shows itself on a terminal, after two seconds."""
+    return tqdm(desc="judge", unit="doc", delay=_BAR_DELAY_S, disable=None)
+
+
+def judged(judge: Judge, pools: Iterable[QueryPool]) -> Iterator[tuple[QueryPool, list[Judgment]]]:
+    """Yield each pool with its judgments; raise DataError where a judge does not give one per document, in order."""
+    asked, kept = tee(pools)
+    answers = iter(judge.judge(asked))
+    for pool in kept:
+        judgments = next(answers, [])
+        if [(one.query_id, one.doc_id) for one in judgments] != [(pool.query_id, doc_id) for doc_id in pool.doc_ids]:
+            raise _mismatch(judge)
+        yield pool, judgments
+    if next(answers, None) is not None:
+        raise _mismatch(judge)
+
+
+def _mismatch(judge: Judge) -> DataError:
+    return DataError(f"judge {judge.fingerprint}: did not give one judgment per document in order; mend the judge")
+
+
+def _chunks(pools: Iterable[QueryPool]) -> Iterator[list[QueryPool]]:
+    chunk: list[QueryPool] = []
+    size = 0
+    for pool in pools:
+        chunk.append(pool)
+        size += len(pool)
+        if size >= _CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
