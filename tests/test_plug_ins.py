@@ -34,7 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     package.mkdir()
     (package / "__init__.py").write_text("", encoding="utf-8")
     (source / "pyproject.toml").write_text(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0], encoding="utf-8")
-    modules = re.findall(r"`relsearch_words/(\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL)
+    modules = re.findall(r"`relsearch_words/(\w+\.py)`:\n\n(?:<!--[^\n]*-->\n)?```python\n(.*?)```", PAGE, re.DOTALL)
     assert [name for name, _ in modules] == ["searcher.py", "judge.py", "scorer.py"]
     for name, code in modules:
         assert len(code.splitlines()) <= 36
