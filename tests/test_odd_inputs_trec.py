@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from relsearch.core.types import SCALES
-from relsearch.data.trec import beir_labels, once, read_qrels, read_run, read_topics
+from relsearch.data.trec import labels_of, once, read_qrels, read_run, read_topics
 from tests.odd_inputs import answers, odd, odd_files
 
 RUN = "q1 Q0 d1 1 2.5 bm25\nq1 Q0 d2 2 1.5 bm25\nq2\tQ0\td1\t1\t-3e-2\tbm25\n"
@@ -44,7 +44,7 @@ def test_qrels(tmp_path: Path, data: bytes) -> None:
 def test_beir_qrels(tmp_path: Path, data: bytes) -> None:
     """No pair twice."""
     path = _file(tmp_path, data)
-    answers(lambda: once(beir_labels(path)), tmp_path)
+    answers(lambda: once(labels_of(path, None)), tmp_path)
 
 
 @odd(odd_files(TOPICS) | odd_files(BLOCKS))

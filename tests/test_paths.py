@@ -16,7 +16,7 @@ from relsearch.core.settings.load import load_config
 from relsearch.core.types import Document, Scale, StrPath
 from relsearch.data.collection import load_collection
 from relsearch.data.query_log import read_query_log
-from relsearch.data.trec import beir_labels, read_labels, read_qrels, read_run, read_topics, trec_labels
+from relsearch.data.trec import labels_of, read_labels, read_qrels, read_run, read_topics
 from relsearch.encoders.model_source import resolve
 from relsearch.exporters.corpus import is_made, write_corpus
 from relsearch.exporters.trec import is_run_of, write_qrels, write_run
@@ -50,8 +50,7 @@ READERS: dict[str, tuple[str, Opened]] = {
     "read_run": ("run.trec", lambda path: read_run(path).rows()),
     "read_qrels": ("qrels.txt", lambda path: read_qrels(path, None).rows()),
     "read_labels": ("qrels.txt", lambda path: read_labels(path, None).rows()),
-    "trec_labels": ("qrels.txt", lambda path: list(trec_labels(path, None))),
-    "beir_labels": ("beir.tsv", lambda path: list(beir_labels(path))),
+    "labels_of": ("beir.tsv", lambda path: list(labels_of(path, None))),
     "read_topics": ("topics.tsv", read_topics),
     "read_query_log": ("log.csv", read_query_log),
     "load_config": ("relsearch.toml", load_config),

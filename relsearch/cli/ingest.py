@@ -118,7 +118,7 @@ def sample(
     "relsearch queries searches.csv --min-count 3 --drop-personal -o queries.jsonl",
 )
 def queries(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="Search log: .jsonl, .csv or .tsv, .gz too.")],
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="Search log: .jsonl, .csv or .tsv, .gz and .zst too.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The queries.jsonl to write.")],
     text_key: Annotated[str, typer.Option(help="The column of the query.")] = "query",
     count_key: Annotated[str, typer.Option(help="The column of its count; absent: each row counts once.")] = "count",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,16 +17,27 @@ _SCALES = "0-3, 1-4, binary or lowest-highest:relevant"
 
 @verb(
     "relsearch evaluate qrels.tsv bm25.trec reranked.trec",
-    "relsearch evaluate qrels.tsv bm25.trec reranked.trec -m nDCG@10 -m AP --json",
+    "relsearch evaluate qrels.tsv bm25.trec reranked.trec --measures nDCG@10,AP --json",
+    "relsearch evaluate qrels.tsv bm25.trec reranked.trec --baseline reranked --per-query values.csv",
 )
 def evaluate(
-    qrels: Annotated[Path, typer.Argument(help="TREC qrels, or a judgments table (.parquet).")],
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="TREC runs; tests are against the first.")],
+    qrels: Annotated[Path, typer.Argument(help="Qrels: TREC, BEIR, JSON lines, or a judgments table (.parquet).")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="TREC runs; plain, .gz or .zst.")],
     measure: Annotated[
         list[str] | None,
         typer.Option(
-            "--measure", "-m", help="In ir-measures notation, levels counted from the scale's lowest; repeatable."
+            "--measures",
+            "--measure",
+            "-m",
+            help="As ir-measures writes them, with commas between or repeatable: nDCG@10,AP. Levels count from the "
+            "scale's lowest grade.",
         ),
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The run that the others are tested against; default: the first.")
+    ] = None,
+    per_query: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write each query's values: .csv or .jsonl.")
     ] = None,
     scale: Annotated[
         str | None,
@@ -46,8 +59,12 @@ def evaluate(
     from relsearch.measure.evaluate import evaluate as evaluate_runs
     from relsearch.measure.evaluate import refuse_judge_labels
     from relsearch.measure.query_values import inferred_level
+    from relsearch.measure.values_file import check_values_file, write_values
 
-    parse_measures(measure or [])
+    names = [name for given in measure or () for name in re.split(r",(?![^(]*\))", given)]
+    parse_measures(names)
+    if per_query is not None:
+        check_values_file(per_query, inputs=[qrels, *runs])
     parsed = parse_scale(scale) if scale is not None else None
     labels = read_labels(qrels, parsed)
     refuse_judge_labels(labels, allow=judge_labels)
@@ -55,12 +72,19 @@ def evaluate(
     result = evaluate_runs(
         labels,
         Runs(_named(runs)),
-        measures=measure or default_measures(level),
+        measures=names or default_measures(level),
         resamples=resamples,
         seed=seed,
         lowest=parsed.lowest if parsed else 0,
+        baseline=baseline,
     )
-    print_result(result, as_json=as_json)
+    if per_query is not None:
+        write_values(result.rows(), per_query)
+    if as_json:
+        found = {**result.to_json(), "per_query": result.per_query_json(), "notes": list(result.notes)}
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        typer.echo(result.to_table())
     for note in result.notes:
         typer.echo(note, err=True)
     if judge_labels:
@@ -109,10 +133,23 @@ def agree(
 
 
 def _named(paths: list[Path]) -> dict[str, Path]:
-    """The runs by name: the file's, or its path where two files share a name."""
-    names = [path.stem for path in paths]
-    named = {str(path) if names.count(path.stem) > 1 else path.stem: path for path in paths}
-    if len(named) < len(paths):
-        twice = next(path for path in paths if paths.count(path) > 1)
-        raise typer.BadParameter(f"run {twice} is given twice")
-    return named
+    """The runs by name: the file's without its endings, with as many folders before it as tell it from the others."""
+    if len(set(paths)) < len(paths):
+        raise typer.BadParameter(f"run {next(path for path in paths if paths.count(path) > 1)} is given twice")
+    parts = {path: [*path.absolute().parts[1:-1], _stem(path)] for path in paths}
+    names = {path: next(name for name in _endings(parts[path]) if _tells(name, parts)) for path in paths}
+    return {name: path for path, name in names.items()}
+
+
+def _endings(parts: list[str]) -> Iterator[str]:
+    yield from ("/".join(parts[start:]) for start in range(len(parts) - 1, -1, -1))
+    yield "/".join(parts)
+
+
+def _tells(name: str, parts: dict[Path, list[str]]) -> bool:
+    length = name.count("/") + 1
+    return sum("/".join(each[-length:]) == name for each in parts.values()) == 1
+
+
+def _stem(path: Path) -> str:
+    return (path.with_suffix("") if path.suffix in (".gz", ".zst") else path).stem

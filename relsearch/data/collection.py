@@ -1,8 +1,8 @@
 """Collections: documents, queries and human labels from where people keep them.
 
 demo              the packaged demo
-FOLDER, beir:FOLDER   corpus.jsonl, queries.jsonl, all of qrels.tsv, qrels.txt (TREC) and qrels/*.tsv (BEIR); .gz too
-trec:FOLDER       corpus.jsonl, topics.tsv or topics.txt, qrels.txt and qrels.tsv; .gz too
+FOLDER, beir:FOLDER   corpus.jsonl, queries.jsonl, all of qrels.tsv, qrels.txt and qrels/*.tsv; .gz and .zst too
+trec:FOLDER       corpus.jsonl, topics.tsv or topics.txt, qrels.txt and qrels.tsv; .gz and .zst too
 ir_datasets:ID    anything the ir-datasets package knows (extra `datasets`)
 """
 
@@ -23,7 +23,7 @@ from relsearch.core.ids import id_fault, shown
 from relsearch.core.template import render, template_fields
 from relsearch.core.types import Document, Judgment, Query, StrPath
 from relsearch.data.data_sets import IrDatasetsCollection
-from relsearch.data.trec import beir_labels, once, read_topics, trec_labels
+from relsearch.data.trec import labels_of, once, read_topics
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _QRELS = ("qrels.tsv", "qrels.txt")
 _BEIR_QRELS = "qrels"
+_ENDINGS = ("", ".gz", ".zst")
 
 
 class Collection(Protocol):
@@ -120,7 +121,7 @@ class FolderCollection:
         trec, beir = self._present(*_QRELS), self._beir_files()
         if not trec and not beir:
             raise DataError(f"{self._folder}: has no {', '.join(_QRELS)} or {_BEIR_QRELS}/*.tsv")
-        return once(chain(*(trec_labels(path, None) for path in trec), *map(beir_labels, beir)))
+        return once(chain(*(labels_of(path, None) for path in (*trec, *beir))))
 
     def sources(self) -> list[Path | str]:
         """Return the files that are read."""
@@ -131,7 +132,7 @@ class FolderCollection:
         folder = self._folder / _BEIR_QRELS
         if self._trec or not folder.is_dir():
             return []
-        return sorted(folder / name for name in _names_in(folder) if name.endswith((".tsv", ".tsv.gz")))
+        return sorted(folder / name for name in _names_in(folder) if name.endswith((".tsv", ".tsv.gz", ".tsv.zst")))
 
     def _find(self, *names: str) -> Path:
         present = self._present(*names)
@@ -143,9 +144,7 @@ class FolderCollection:
 
     def _present(self, *names: str) -> list[Path]:
         there = _names_in(self._folder)
-        return [
-            self._folder / f"{name}{ending}" for name in names for ending in ("", ".gz") if f"{name}{ending}" in there
-        ]
+        return [self._folder / f"{name}{ending}" for name in names for ending in _ENDINGS if f"{name}{ending}" in there]
 
 
 class DemoCollection:
@@ -175,7 +174,7 @@ class DemoCollection:
         """Return the packaged grades of documents that exist on this interpreter."""
         present = {document.doc_id for document in self.documents()}
         with as_file(files("relsearch.data.demo") / "qrels.tsv") as path:
-            judgments = once(trec_labels(path, None))
+            judgments = once(labels_of(path, None))
         kept = [judgment for judgment in judgments if judgment.doc_id in present]
         if len(kept) < len(judgments):
             log.info("demo: %d grades of documents that this Python does not have", len(judgments) - len(kept))

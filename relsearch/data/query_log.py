@@ -61,7 +61,7 @@ def is_query_log(path: StrPath) -> bool:
 def read_query_log(
     path: StrPath, *, text_key: str = "query", count_key: str = "count", min_count: int = 1, drop_personal: bool = False
 ) -> QueryLog:
-    """Read a JSONL, CSV or TSV log (.gz too) of one query a row; a row without a count counts once.
+    """Read a JSONL, CSV or TSV log (.gz and .zst too) of one query a row; a row without a count counts once.
 
     Texts that differ only in case, punctuation or spaces are one query. `drop_personal` leaves out texts that
     hold an e-mail-like string or no letter at all (telephone, card and customer numbers). Ids are a hash of the
@@ -105,12 +105,12 @@ def _unwanted(text: str, *, drop_personal: bool) -> str | None:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    kind = path.with_suffix("").suffix if path.suffix in (".gz", ".zst") else path.suffix
     if kind in _DELIMITERS:
         return _delimited(path, _DELIMITERS[kind])
     if kind in (".jsonl", ".json", ".ndjson"):
         return json_lines(path, "an object; one log row a line")
-    raise DataError(f"{path}: a log is .jsonl, .csv or .tsv, .gz too; rename it to say which")
+    raise DataError(f"{path}: a log is .jsonl, .csv or .tsv, .gz or .zst too; rename it to say which")
 
 
 def _delimited(path: StrPath, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:

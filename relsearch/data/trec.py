@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
 from relsearch.core.errors import DataError
-from relsearch.core.files.text_files import csv_rows, fail, lines
+from relsearch.core.files.text_files import fail, lines, parse_json
 from relsearch.core.ids import id_fault, shown
 from relsearch.core.tables import CANDIDATES, JUDGMENTS, judgments_table, read
 from relsearch.core.types import Judgment, Query, Scale, StrPath
@@ -20,7 +22,9 @@ from relsearch.core.types import Judgment, Query, Scale, StrPath
 _COLUMN = re.compile(r"[^ \t\f\v]+")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _LARGEST_GRADE = 2**31 - 1  # tables hold grades in 32 bits
-_BEIR_HEADER = ["query-id", "corpus-id", "score"]
+_QUERY_KEYS = ("query_id", "query-id", "qid", "query")
+_DOC_KEYS = ("doc_id", "corpus-id", "corpus_id", "docid", "document")
+_GRADE_KEYS = ("relevance", "grade", "score", "label")
 # Lines that are Python objects at once, and queries that are sorted at once: of a whole run each takes hundreds of MB.
 _BLOCK, _QUERIES = 20_000, 500
 # Query and tag are by their number: as text they take as much as the rest.
@@ -99,12 +103,12 @@ class Runs(Mapping[str, pl.DataFrame]):
 
 
 def read_qrels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
-    """Return qrels as a judgments table of human labels.
+    """Return qrels, in any form that `labels_of` reads, as a judgments table of human labels.
 
     Grades below the scale's lowest (TREC's -1 and -2: spam, not judged relevant) count as the lowest, as
     trec_eval takes them for not relevant; without a scale, negative grades become 0.
     """
-    return judgments_table(once(trec_labels(path, scale)))
+    return judgments_table(once(labels_of(path, scale)))
 
 
 def read_labels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
@@ -121,27 +125,57 @@ def read_labels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
     return labels
 
 
-def trec_labels(path: StrPath, scale: Scale | None) -> Iterator[Label]:
-    """Yield the labels of TREC qrels, with grades as read_qrels takes them."""
-    for number, line in lines(path):
-        parts = columns(line)
-        if len(parts) != 4:
-            fail(path, number, f"{len(parts)} columns; a qrels line is: query 0 document grade")
-        query_id, _, doc_id, grade = parts
+def labels_of(path: StrPath, scale: Scale | None) -> Iterator[Label]:
+    """Yield the labels of a qrels file, with grades as read_qrels takes them; the first line tells which form it has.
+
+    TREC: query, 0, document, grade. BEIR: query, document, grade between tabs, under a header or not. JSON lines:
+    objects with query_id, doc_id and relevance, or as BEIR calls them.
+    """
+    numbered = lines(path)  # once: a pipe cannot be read again
+    first = next(numbered, None)
+    if first is None:
+        return
+    text = first[1]
+    if text.lstrip().startswith("{"):
+        read = _json_row
+    else:
+        read = _beir_row if text.count("\t") == 2 and len(columns(text)) != 4 else _trec_row
+    for number, line in chain([first], numbered):
+        query_id, doc_id, grade = read(path, number, line)
+        if number == first[0] and read is _beir_row and query_id.lower() in _QUERY_KEYS and not _WHOLE.fullmatch(grade):
+            continue  # the header
         _check_ids(path, number, query_id, doc_id)
         yield Label(Path(path), number, query_id, doc_id, _grade(path, number, grade, scale))
 
 
-def beir_labels(path: StrPath) -> Iterator[Label]:
-    """Yield the labels of BEIR's qrels: query, document, grade between tabs, under a header or not."""
-    for number, cells in csv_rows(path, "\t"):
-        if number == 1 and cells[-1] == _BEIR_HEADER[-1]:
-            continue
-        if len(cells) != len(_BEIR_HEADER):
-            fail(path, number, "a BEIR qrels line is: query id, tab, document id, tab, whole number")
-        query_id, doc_id, grade = cells
-        _check_ids(path, number, query_id, doc_id)
-        yield Label(Path(path), number, query_id, doc_id, _grade(path, number, grade.strip(), None))
+def _trec_row(path: StrPath, number: int, line: str) -> tuple[str, str, str]:
+    parts = columns(line)
+    if len(parts) != 4:
+        fail(path, number, f"{len(parts)} columns; a qrels line is: query 0 document grade")
+    return parts[0], parts[2], parts[3]
+
+
+def _beir_row(path: StrPath, number: int, line: str) -> tuple[str, str, str]:
+    try:
+        [cells] = csv.reader([line], delimiter="\t", strict=True)
+    except csv.Error as exc:
+        fail(path, number, f"not CSV: {exc}; are its quotes closed?")
+    if len(cells) != 3:
+        fail(path, number, "a BEIR qrels line is: query id, tab, document id, tab, whole number")
+    return cells[0], cells[1], cells[2].strip()
+
+
+def _json_row(path: StrPath, number: int, line: str) -> tuple[str, str, str]:
+    try:
+        row = parse_json(line)
+    except ValueError as exc:
+        fail(path, number, str(exc))
+    keys = (_QUERY_KEYS, _DOC_KEYS, _GRADE_KEYS)
+    given = row if isinstance(row, dict) else {}
+    found = [next((given[name] for name in names if name in given), None) for names in keys]
+    if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in found):
+        fail(path, number, "expected an object with query_id, doc_id and relevance, a whole number")
+    return str(found[0]), str(found[1]), str(found[2])
 
 
 def once(labels: Iterable[Label]) -> list[Judgment]:

@@ -1,4 +1,4 @@
-"""Measure runs against human labels: means with bootstrap intervals, and paired tests against the first run.
+"""Measure runs against human labels: means with bootstrap intervals, and paired tests against a baseline.
 
 Every judged query counts: one that a run does not answer scores 0, as in trec_eval -c. A measure that credits none of
 the labels is not defined, nor is an interval or a test on a single query.
@@ -17,13 +17,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from relsearch.core.errors import DataError
-from relsearch.core.text_table import interval, number, table
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.text_table import interval, number, p_value, shortened, table
 from relsearch.measure.query_values import from_zero, query_values, uncredited
 from relsearch.stats.bootstrap import or_none
 from relsearch.stats.randomisation import randomisation_p
 
 Floats = NDArray[np.float64]
+_NAME_WIDTH = 17  # beside two intervals, a difference and a p value within 80 columns
 _BATCH = 2**19  # values of resamples that are held at once: some 20 MB
 
 
@@ -38,7 +39,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The mean difference from the first run with its interval, and two-sided p values."""
+    """The mean difference from the baseline with its interval, and two-sided p values."""
 
     difference: Estimate
     p_randomisation: float
@@ -48,9 +49,9 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Per run and measure: the estimate, the comparison with the first run, and the value of each query.
+    """Per run and measure: the estimate, the comparison with `baseline`, and the value of each query.
 
-    `notes` say what a reader must know of the figures, one line each.
+    Values stand in the order of `query_ids`. `notes` say what a reader must know of the figures, one line each.
     """
 
     query_ids: tuple[str, ...]
@@ -58,6 +59,7 @@ class Evaluation:
     comparisons: Mapping[str, Mapping[str, Comparison]]
     per_query: Mapping[str, Mapping[str, Floats]]
     notes: tuple[str, ...] = ()
+    baseline: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return estimates and comparisons as JSON values, with null for what is not defined."""
@@ -69,28 +71,45 @@ class Evaluation:
             run: {measure: _comparison_json(each) for measure, each in measures.items()}
             for run, measures in self.comparisons.items()
         }
-        return {"queries": len(self.query_ids), "runs": runs, "against_first": tests}
+        return {"queries": len(self.query_ids), "baseline": self.baseline, "runs": runs, "against_first": tests}
+
+    def per_query_json(self) -> dict[str, Any]:
+        """Return the values as JSON, by query, run and measure."""
+        found: dict[str, Any] = {query_id: {} for query_id in self.query_ids}
+        for row in self.rows():
+            found[row["query_id"]].setdefault(row["run"], {})[row["measure"]] = row["value"]
+        return found
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each query, run and measure: query_id, run, measure and value, None where not defined."""
+        return [
+            {"query_id": query_id, "run": run, "measure": measure, "value": or_none(float(values[place]))}
+            for place, query_id in enumerate(self.query_ids)
+            for run, measures in self.per_query.items()
+            for measure, values in measures.items()
+        ]
 
     def to_table(self) -> str:
         """Return one text table a measure."""
         return "\n\n".join(self._measure_table(measure) for measure in next(iter(self.estimates.values())))
 
     def _measure_table(self, measure: str) -> str:
+        short = dict(zip(self.estimates, shortened(list(self.estimates), _NAME_WIDTH), strict=True))
         rows = []
         for run, measures in self.estimates.items():
             estimate = measures[measure]
-            row = [run, number(estimate.mean), interval(estimate.low, estimate.high), "", "", ""]
+            row = [short[run], number(estimate.mean), interval(estimate.low, estimate.high), "", "", ""]
             if run in self.comparisons:
                 each = self.comparisons[run][measure]
                 difference = each.difference
                 row[3:] = [
                     number(difference.mean, "+.3f"),
                     interval(difference.low, difference.high, "+.3f"),
-                    number(each.p_holm, ".4f"),
+                    p_value(each.p_holm),
                 ]
             rows.append(row)
         name = f"{' '.join(measure.split())}, n={len(self.query_ids)}"
-        return table([name, "mean", "95 % CI", "diff", "95 % CI", "p (Holm)"], rows)
+        return table([name, "mean", "95 % CI", "diff", "95 % CI", "p (Holm)"], rows, width=None)
 
 
 def evaluate(
@@ -101,8 +120,9 @@ def evaluate(
     resamples: int,
     seed: int,
     lowest: int = 0,
+    baseline: str | None = None,
 ) -> Evaluation:
-    """Measure each run on every query of the qrels that has a label and compare it with the first run.
+    """Measure each run on every query of the qrels that has a label and compare it with `baseline`, or the first run.
 
     Grades count from `lowest`, the scale's. Raise DataError where nothing can be measured: no measure credits any of
     the labels, or a run answers none of the queries.
@@ -110,6 +130,9 @@ def evaluate(
     labels = from_zero(qrels, lowest)
     if labels.is_empty() or not runs:
         raise DataError("nothing to evaluate: the qrels or the list of runs is empty")
+    first = baseline or next(iter(runs))
+    if first not in runs:
+        raise ConfigError(f"baseline {first!r} is none of the runs: {', '.join(runs)}")
     undefined = uncredited(labels, measures)
     if len(undefined) == len(set(measures)):
         raise DataError("; ".join(undefined.values()))
@@ -122,13 +145,13 @@ def evaluate(
         name: {measure: estimate(values, resamples=resamples, seed=seed) for measure, values in by_measure.items()}
         for name, by_measure in per_query.items()
     }
-    comparisons: dict[str, dict[str, Comparison]] = {name: {} for name in list(runs)[1:]}
+    comparisons: dict[str, dict[str, Comparison]] = {name: {} for name in runs if name != first}
     for measure in next(iter(per_query.values())):
         values = {name: by_measure[measure] for name, by_measure in per_query.items()}
-        for name, each in _compare(values, resamples=resamples, seed=seed).items():
+        for name, each in _compare(values, first, resamples=resamples, seed=seed).items():
             comparisons[name][measure] = each
     query_ids = tuple(sorted(set(labels["query_id"])))
-    return Evaluation(query_ids, estimates, comparisons, per_query, tuple(notes))
+    return Evaluation(query_ids, estimates, comparisons, per_query, tuple(notes), first)
 
 
 def refuse_judge_labels(qrels: pl.DataFrame, *, allow: bool) -> None:
@@ -172,13 +195,15 @@ def _measured(
     notes = []
     if unanswered:
         notes.append(f"{name}: no document for {unanswered} of {len(queries)} queries, which count as 0")
+    if unlabelled := run["query_id"].n_unique() - (len(queries) - unanswered):
+        notes.append(f"{name}: {unlabelled} of its queries have no label and are left out")
     if not run["doc_id"].is_in(labels["doc_id"].implode()).any():
         notes.append(f"{name}: none of its documents has a label; check that both are of one collection")
     return query_values(labels, run, measures), notes
 
 
-def _compare(values: Mapping[str, Floats], *, resamples: int, seed: int) -> dict[str, Comparison]:
-    first, *others = values
+def _compare(values: Mapping[str, Floats], first: str, *, resamples: int, seed: int) -> dict[str, Comparison]:
+    others = [name for name in values if name != first]
     differences = {name: values[name] - values[first] for name in others}
     tests = {name: _test(difference, seed=seed) for name, difference in differences.items()}
     corrected = _holm({name: p for name, (p, _) in tests.items()})

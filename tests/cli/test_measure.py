@@ -157,3 +157,69 @@ def test_eight_thousand_queries_take_little_memory(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert int(done.stderr.splitlines()[-1]) <= 300 * 1024
+
+
+def test_any_run_can_be_the_baseline(folder: Path) -> None:
+    """By its name; one that is not there is named with those that are."""
+    found = json.loads(
+        relsearch("evaluate", "qrels", "run", "other", "--baseline", "other", "--json", cwd=folder).stdout
+    )
+    assert (found["baseline"], [*found["against_first"]]) == ("other", ["run"])
+    refused = relsearch("evaluate", "qrels", "run", "other", "--baseline", "bm25", cwd=folder)
+    assert refused.stderr == "relsearch: baseline 'bm25' is none of the runs: run, other\n"
+
+
+def test_each_querys_values_are_written(folder: Path) -> None:
+    """As CSV and as JSON lines, and in --json; measures may stand in one option."""
+    options = ["evaluate", "qrels", "run", "--measures", "RR@10,P(rel=1)@1"]
+    found = json.loads(relsearch(*options, "--per-query", "v.csv", "--json", cwd=folder).stdout)
+    assert found["per_query"] == {
+        "1": {"run": {"RR@10": 1.0, "P(rel=1)@1": 1.0}},
+        "2": {"run": {"RR@10": 0.5, "P(rel=1)@1": 0.0}},
+    }
+    assert (folder / "v.csv").read_text(encoding="utf-8").splitlines() == [
+        "query_id,run,measure,value",
+        "1,run,RR@10,1.0",
+        "1,run,P(rel=1)@1,1.0",
+        "2,run,RR@10,0.5",
+        "2,run,P(rel=1)@1,0.0",
+    ]
+    for _ in range(2):  # its own file may be replaced
+        assert relsearch(*options, "--per-query", "v.jsonl", cwd=folder).returncode == 0
+    rows = [json.loads(line) for line in (folder / "v.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert rows[2] == {"query_id": "2", "run": "run", "measure": "RR@10", "value": 0.5}
+    for path in ("run", "v.txt"):
+        assert relsearch(*options, "--per-query", path, cwd=folder).returncode == 1
+
+
+def test_queries_without_labels_are_counted(folder: Path) -> None:
+    """They are left out, and a line says how many."""
+    (folder / "run").write_text(RUN + "8 Q0 a 1 1.0 t\n9 Q0 a 1 1.0 t\n", encoding="utf-8")
+    done = relsearch("evaluate", "qrels", "run", cwd=folder)
+    assert done.stderr == "run: 2 of its queries have no label and are left out\n"
+
+
+def test_names_are_short_and_no_column_is_cut(folder: Path) -> None:
+    """As many folders as tell two runs apart, no ending; p stays to be seen beside long names."""
+    names = ["a/run.trec", "b/run.trec.gz", f"{'long-' * 9}one.trec", f"{'long-' * 9}two.trec"]
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(RUN if "run" in name else OTHER, encoding="utf-8")
+    done = relsearch("evaluate", "qrels", *names, "-m", "RR@10", cwd=folder)
+    lines = done.stdout.splitlines()
+    assert lines[0].endswith("p (Holm)")
+    assert [line.split()[0] for line in lines[2:4]] == ["a/run", "b/run"]
+    assert all(line.split()[-1] == "1.000" for line in lines[3:])
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("form", ["q\td\tgrade", "query-id\tcorpus-id\tscore"])
+def test_beir_labels_are_labels_to_evaluate_and_agree(folder: Path, form: str) -> None:
+    """With their header and without."""
+    rows = [line.split() for line in QRELS.splitlines()]
+    lines = ["\t".join((query, doc, grade)) for query, _, doc, grade in rows]
+    (folder / "beir.tsv").write_text("\n".join([form, *lines] if "-" in form else lines) + "\n", encoding="utf-8")
+    plain = relsearch("evaluate", "qrels", "run", cwd=folder).stdout
+    assert relsearch("evaluate", "beir.tsv", "run", cwd=folder).stdout == plain != ""
+    agreed = json.loads(relsearch("agree", "qrels", "beir.tsv", "--scale", "binary", "--json", cwd=folder).stdout)
+    assert agreed["kappa"]["value"] == 1

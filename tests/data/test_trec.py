@@ -150,3 +150,37 @@ def test_an_id_that_breaks_a_run_is_refused(tmp_path: Path, row: tuple[str, str]
     with pytest.raises(DataError, match=r"id .* (is empty|holds white space)"):
         write_run(run, tmp_path / "run.trec", tag="tag")
     assert not (tmp_path / "run.trec").exists()
+
+
+FORMS = {
+    "TREC": "q1 0 d1 1\nq1 0 d2 0\nq2 0 d1 3\n",
+    "TREC between tabs": "q1\t0\td1\t1\nq1\t0\td2\t0\nq2\t0\td1\t3\n",
+    "BEIR": "q1\td1\t1\nq1\td2\t0\nq2\td1\t3\n",
+    "BEIR with its header": "query-id\tcorpus-id\tscore\nq1\td1\t1\nq1\td2\t0\nq2\td1\t3\n",
+    "JSON lines": '{"query_id": "q1", "doc_id": "d1", "relevance": 1, "iteration": "0"}\n'
+    '{"query_id": "q1", "doc_id": "d2", "relevance": 0}\n{"query-id": "q2", "corpus-id": "d1", "score": 3}\n',
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_qrels_read_alike_in_every_form(tmp_path: Path, form: str) -> None:
+    """In one pass, so that a pipe can be read as well."""
+    expected = read_qrels(_write(tmp_path, FORMS["TREC"]), SCALES["0-3"])
+    assert read_qrels(_write(tmp_path, FORMS[form]), SCALES["0-3"]).equals(expected)
+    with pytest.raises(DataError, match="outside scale 0-1"):
+        read_qrels(_write(tmp_path, FORMS[form]), SCALES["binary"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("q1\td1\t1\nq1\td2\n", ":2: a BEIR qrels line is"),
+        ('{"query_id": "q1", "doc_id": "d1", "relevance": 0.5}\n', ":1: expected an object"),
+        ('{"query_id": "q1", "doc_id": "d1", "relevance": 1}\n[1]\n', ":2: expected an object"),
+        ('{"query_id": "q1"\n', ":1: not JSON"),
+    ],
+)
+def test_a_line_of_another_form_is_named(tmp_path: Path, text: str, reason: str) -> None:
+    """The first line decides; what follows keeps to it."""
+    with pytest.raises(DataError, match=reason):
+        read_qrels(_write(tmp_path, text), None)

@@ -1,4 +1,4 @@
-"""Text files that people give: UTF-8, with a byte-order mark or without, plain or gzipped, whatever ends their lines.
+"""Text files that people give: UTF-8, with a byte-order mark or without, plain, .gz or .zst, whatever ends their lines.
 
 All are read here, so that a file that is none of this is one clear line wherever it is given.
 """
@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import re
+import sys
 import tomllib
 import zlib
 from collections.abc import Iterator
@@ -24,7 +25,13 @@ from relsearch.core.errors import ConfigError, DataError, reason
 from relsearch.core.files.atomic import replace_bytes
 from relsearch.core.types import StrPath
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 _GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # What `surrogateescape` makes of bytes that are not UTF-8; a text that is has none of these.
 _NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
@@ -155,16 +162,20 @@ def _numbered(path: StrPath, *, newline: str | None, advice: str = _CHECK_PATH) 
 
 @contextmanager
 def _readable(path: StrPath, advice: str) -> Iterator[BinaryIO]:
-    """Yield a file's bytes, gunzipped where they are gzip, whatever the name; raise DataError where that fails."""
+    """Yield a file's bytes, unpacked from gzip or zstd whatever its name; raise DataError where that fails."""
     try:
         with Path(path).open("rb") as raw:
-            if raw.peek(2)[:2] != _GZIP:
+            start = raw.peek(4)
+            if start.startswith(_GZIP):
+                with gzip.open(raw) as packed:
+                    yield _checked(path, cast(BinaryIO, packed))
+            elif start.startswith(_ZSTD):
+                with zstd.open(raw) as packed:
+                    yield _checked(path, cast(BinaryIO, packed))
+            else:
                 yield _checked(path, raw)
-                return
-            with gzip.open(raw) as packed:
-                yield _checked(path, cast(BinaryIO, packed))
-    except (EOFError, gzip.BadGzipFile, zlib.error) as exc:
-        raise DataError(f"{path}: broken or cut gzip ({reason(exc)}); copy or make it again") from exc
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError) as exc:
+        raise DataError(f"{path}: broken or cut gzip or zstd ({reason(exc)}); copy or make it again") from exc
     except (OSError, ValueError) as exc:  # ValueError: a path that holds a NUL
         raise DataError(f"{path}: cannot be read ({reason(exc)}); {advice}") from exc
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,11 @@ from relsearch.judge.models.prompt import load_prompt
 from relsearch.labels.csv_form import read_csv
 from relsearch.live.gateway.config import load_gateway_config
 from relsearch.synthesis.writer.prompt import load_writer_prompt
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 Read = Callable[[Path], object]
 # What each reader reads, and what of it must stay the same.
@@ -59,6 +65,7 @@ CODINGS: dict[str, Callable[[str], bytes]] = {
     "a byte-order mark": lambda text: text.encode("utf-8-sig"),
     "CRLF": lambda text: text.replace("\n", "\r\n").encode(),
     "gzip": lambda text: gzip.compress(text.encode()),
+    "zstd": lambda text: zstd.compress(text.encode()),
     "gzip with a byte-order mark and CRLF": lambda text: gzip.compress(text.replace("\n", "\r\n").encode("utf-8-sig")),
 }
 NO_TEXT: dict[str, tuple[Callable[[str], bytes], str]] = {
@@ -66,6 +73,7 @@ NO_TEXT: dict[str, tuple[Callable[[str], bytes], str]] = {
     "UTF-16 without a mark": (lambda text: text.encode("utf-16-le"), ":1: a NUL character"),
     "Latin-1": (lambda text: text.encode("latin-1"), ": not UTF-8; save it as UTF-8"),
     "cut gzip": (lambda text: gzip.compress(text.encode())[:-9], "broken or cut gzip"),
+    "cut zstd": (lambda text: zstd.compress(text.encode())[:-4], "broken or cut gzip or zstd"),
     "broken gzip": (lambda text: gzip.compress(text.encode())[:-8] + b"12345678", "broken or cut gzip"),
     "gzip's first bytes": (lambda text: b"\x1f\x8b", "broken or cut gzip"),
 }
