@@ -46,6 +46,9 @@ def export(
         return
     if output is None:
         raise typer.BadParameter("--model needs --output, the bundle folder to write")
+    from relsearch.core.extras import check_packages
+
+    check_packages("export", "export", ("torch", "transformers", "optimum", "onnx"))
     from relsearch.data.collection import load_collection
     from relsearch.exporters.bundle.cross_encoder import export_foreign
 

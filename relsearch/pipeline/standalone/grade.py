@@ -9,6 +9,7 @@ import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.errors import DataError
+from relsearch.core.extras import check_packages
 from relsearch.core.files.outputs import check_output
 from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
@@ -28,6 +29,7 @@ def grade_run(run: StrPath, output: StrPath, config: Config, *, qrels: StrPath |
     What people said of some of the pairs, in `qrels`, holds the labels of their queries. A .parquet output keeps
     distributions, any other is TREC qrels. The store beside it lets a cut run go on.
     """
+    check_packages("grade", "train", ("torch", "transformers", "sentence_transformers"))
     output = Path(output)
     store = output.with_name(output.name + ".store")
     check_output(output, inputs=[run, *([qrels] if qrels else [])], ours=partial(_graded, store=store))

@@ -1,0 +1,41 @@
+"""Verbs whose extra is not installed: one line that names it, before anything is read or written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# The packages that the extras train and export bring, as if they were not installed.
+_WITHOUT = """
+import importlib.util, sys
+absent, found = {"torch", "transformers", "sentence_transformers", "optimum", "onnx", "peft"}, importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name.split(".")[0] in absent else found(name, package)
+sys.modules.update(dict.fromkeys(absent))
+from relsearch.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        ("grade run.trec --collection demo -o judgments.parquet", "train"),
+        ("tune", "train"),
+        ("train", "train"),
+        ("run", "train"),
+        ("export", "export"),
+        ("export --model model -o bundle", "export"),
+    ],
+)
+def test_a_missing_extra_is_one_line(tmp_path: Path, command: str, extra: str) -> None:
+    """Whatever the arguments lead to."""
+    (tmp_path / "relsearch.toml").write_text("", encoding="utf-8")
+    words = [sys.executable, "-c", _WITHOUT, *command.split()]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.endswith(f"pip install 'relsearch[{extra}]'")
+    assert [path.name for path in tmp_path.iterdir()] == ["relsearch.toml"]
