@@ -182,7 +182,7 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
     if verb == "optimize":  # asked for by name, it runs though `run` goes without it
         config = config.model_copy(update={"optimize": config.optimize.model_copy(update={"enabled": True})})
     stages = stages_of(config)
-    wanted = [stage for stage in stages if stage.name.split("-")[0] == verb]
+    wanted = [stage for stage in stages if _verb_of(stage.name) == verb]
     if not wanted:
         raise ConfigError(f"{verb}: nothing to do, {_unneeded(config)[verb]}")
     check_settings(config, [stage.name for stage in wanted])
@@ -190,12 +190,15 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
         fingerprints = _Fingerprints(config)
         for before in _all_before(stage, stages):
             if not artifacts.is_current(config.output / before, fingerprints.of(before)):
-                raise ArtifactError(
-                    f"{config.output / before}: absent or outdated; run: relsearch {before.split('-')[0]}"
-                )
+                raise ArtifactError(f"{config.output / before}: absent or outdated; run: relsearch {_verb_of(before)}")
         if stage.name != "collect":
             _say_limits(config, [stage])
         yield _run(stage, config, fingerprints)
+
+
+def _verb_of(stage: str) -> str:
+    """The verb that runs a stage: the judge's agreement with people is measured where its labels are made."""
+    return "judge" if stage == "agree" else stage.split("-")[0]
 
 
 def _say_limits(config: Config, stages: Sequence[Stage]) -> None:
