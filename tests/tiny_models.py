@@ -30,11 +30,11 @@ def save_tiny_bert(folder: Path, texts: Sequence[str]) -> Path:
 
 def save_tiny_tokenizer(folder: Path, texts: Sequence[str], **options: object) -> int:
     """Write a WordPiece tokenizer that knows the words of the texts; return how many tokens it has."""
-    from transformers import BertTokenizerFast
+    from transformers import AutoTokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(_wordpieces(texts)) + "\n", encoding="utf-8")
-    tokenizer = BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), **{"model_max_length": 128, **options})
+    tokenizer = AutoTokenizer.from_pretrained(folder, tokenizer_type="bert", **{"model_max_length": 128, **options})
     tokenizer.save_pretrained(folder)
     return len(tokenizer)
 

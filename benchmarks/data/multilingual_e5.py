@@ -149,7 +149,7 @@ def _save_model(packed: Packed, output: Path) -> None:
     model = BertModel(BertConfig(**packed.settings), add_pooling_layer=False)
     blank = model.state_dict()
     model.load_state_dict({name: torch.tensor(packed.tensors[name]).view_as(blank[name]) for name in blank})
-    model.half().save_pretrained(output, safe_serialization=True)
+    model.half().save_pretrained(output)
 
 
 def _save_tokenizer(packed: Packed, output: Path) -> None:

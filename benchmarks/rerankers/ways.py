@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,19 @@ def ways(model: Path, folder: Path, *, max_length: int, threads: int) -> dict[st
     write_fewer_bits(folder, "demo")
     return {
         NAIVE: sentence_transformers(model, max_length=max_length),
-        "sentence-transformers, ONNX": sentence_transformers(model, max_length=max_length, backend="onnx"),
         RERANKERS: rerankers(model, max_length=max_length),
         TORCH: one_torch_batch(model, max_length=max_length),
-        OPTIMUM: optimum_int8(model, folder / "optimum", max_length=max_length),
-        FLASHRANK: flashrank_loop(model, folder / "optimum" / "model.onnx", max_length=max_length),
+        FLASHRANK: flashrank_loop(model, folder / BUNDLES[FP32] / "model.onnx", max_length=max_length),
+        **(_by_optimum(model, folder, max_length=max_length) if find_spec("optimum") else {}),
         **{name: ours(folder / bundle, workers=threads) for name, bundle in BUNDLES.items()},
+    }
+
+
+def _by_optimum(model: Path, folder: Path, *, max_length: int) -> dict[str, Way]:
+    """The ways through optimum's exporter, which is there beside transformers 4.57 alone."""
+    return {
+        "sentence-transformers, ONNX": sentence_transformers(model, max_length=max_length, backend="onnx"),
+        OPTIMUM: optimum_int8(model, folder / "optimum", max_length=max_length),
     }
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from relsearch.encoders.joining import Row
 from relsearch.exporters.bundle.parity import RankList
 from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, LateManifest, Manifest, ManifestBase
-from relsearch.rerank.runtime.joining import Row
 from relsearch.rerank.runtime.tokenising import PairTokenizer, TextTokenizer
 
 # 100 inputs or 300 gave scores that are alike; each costs a tenth of a second.
@@ -30,9 +30,8 @@ def calibration_rows(bundle: Bundle[ManifestBase], lists: Sequence[RankList]) ->
         }
     if not isinstance(manifest, Manifest):
         raise TypeError(f"{type(manifest).__name__}: no family of bundles")
-    found = {
-        MODEL: [row for rows in PairTokenizer(tokenizer, max_length=manifest.max_length).rows(pairs) for row in rows]
-    }
+    pair_reader = PairTokenizer(tokenizer, max_length=manifest.max_length, text=manifest.pair_text)
+    found = {MODEL: [row for rows in pair_reader.rows(pairs) for row in rows]}
     if manifest.prior is not None:
         texts = [manifest.query_prefix + text for text in queries] + [manifest.document_prefix + t for t in documents]
         reader = TextTokenizer(bundle.encoder_tokenizer, max_length=manifest.encoder_max_length)

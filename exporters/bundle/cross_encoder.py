@@ -68,6 +68,7 @@ def write_foreign(model: str, folder: Path, *, max_length: int) -> Manifest:
         document_prefix="",
         pooling="none",
         prior=None,
+        pair_text=facts.pair_text,
         calibration=Logistic(),
         figures={"last_layer": facts.last_layer},
     )

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from relsearch.core.settings.config import ExportConfig
 from relsearch.exporters.bundle.choose import ExportReport
-from relsearch.exporters.bundle.graphs import exporting, save_tokenizer
+from relsearch.exporters.bundle.graphs import save_tokenizer
 from relsearch.exporters.bundle.onnx import Labelled, making, ship
+from relsearch.exporters.bundle.torch_export import exporting, write_graph
 from relsearch.rerank.bundle import MODEL, TOKENIZER, LateManifest, seal
 from relsearch.rerank.card import read_card
 from relsearch.rerank.late.card import LateCard
@@ -19,7 +20,6 @@ from relsearch.rerank.late.onnx_scorer import POOLED, TOKENS
 from relsearch.rerank.late.torch_scorer import LateTorchScorer, open_model
 
 _INPUTS = ("input_ids", "attention_mask")
-_OPSET = 17
 
 
 def export_late(model: Path, output: Path, *, labelled: Labelled, config: ExportConfig) -> ExportReport:
@@ -74,18 +74,8 @@ class _Graph(nn.Module):
 
 
 def _write_graph(model: LateModel, target: Path) -> None:
-    ids = torch.randint(5, model.encoder.config.vocab_size, (2, 12))
+    ids = torch.randint(0, model.encoder.config.vocab_size, (2, 12))
     mask = torch.ones_like(ids)
     mask[1, 8:] = 0
-    axes = {0: "rows", 1: "tokens"}
-    with exporting(str(model.encoder.name_or_path)), torch.inference_mode():
-        torch.onnx.export(
-            _Graph(model).eval(),
-            (ids, mask),
-            str(target),
-            input_names=list(_INPUTS),
-            output_names=[POOLED, TOKENS],
-            dynamic_axes={**dict.fromkeys(_INPUTS, axes), POOLED: {0: "rows"}, TOKENS: axes},
-            opset_version=_OPSET,
-            dynamo=False,
-        )
+    with exporting(str(model.encoder.name_or_path)), torch.no_grad():
+        write_graph(_Graph(model), (ids, mask), target, inputs=_INPUTS, outputs=(POOLED, TOKENS))

@@ -99,7 +99,7 @@ def ship(
 def write_fp32(model: Path, folder: Path) -> Manifest:
     """Write the fp32 bundle of a model folder, not yet held against torch."""
     card = read_card(model, Card)
-    facts = export_cross_encoder(model, folder / MODEL, tokenizer=folder / TOKENIZER)
+    facts = export_cross_encoder(model, folder / MODEL, tokenizer=folder / TOKENIZER, own=True)
     encoder = export_encoder(card.encoder, folder / ENCODER, tokenizer=folder / ENCODER_TOKENIZER)
     if (folder / ENCODER_TOKENIZER).read_bytes() == (folder / TOKENIZER).read_bytes():
         (folder / ENCODER_TOKENIZER).unlink()
@@ -115,6 +115,7 @@ def write_fp32(model: Path, folder: Path) -> Manifest:
         document_prefix=card.encoder.document_prefix,
         pooling=encoder.pooling,
         prior=card.prior,
+        pair_text=facts.pair_text,
         calibration=card.calibration,
         figures={"last_layer": facts.last_layer},
     )

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from relsearch.core.errors import MissingExtraError
+from relsearch.encoders.joining import Row
 from relsearch.exporters.bundle.cpu import cpu_flags, saturates
 from relsearch.rerank.runtime.engine import feeds_of
-from relsearch.rerank.runtime.joining import Row
 
 # Linear layers and embedding tables. The head stays fp32: it costs nothing and sets the score's resolution.
 OPERATORS = ("MatMul", "Gather")
-_LAYER = re.compile(r"/layers?\.(\d+)/")
-# How BERT's relatives and ModernBERT name the two products of a feed-forward block.
-_FEED_FORWARD = re.compile(r"/layers?\.\d+/(intermediate|output|mlp)/")
+# Nodes are named by the part of the model they stand in: of `layer.3` by PyTorch's exporter, `/layer.3/` by optimum's.
+_LAYER = re.compile(r"(?:^|[./])layers?[./](\d+)[./]")
+# How BERT's relatives, ModernBERT and DistilBERT name the two products of a feed-forward block.
+_FEED_FORWARD = re.compile(r"(?:^|[./])layers?[./]\d+[./](intermediate|output|mlp|ffn)[./]")
+_PROJECTION = re.compile(r"(?:^|[./])projection/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def halve(source: Path, target: Path) -> None:
 
 def _head(graph: Any) -> list[str]:
     """The products on pooled vectors, the only Gemm nodes, and a projection of tokens."""
-    return [node.name for node in graph.node if node.op_type == "Gemm" or "/projection/" in node.name]
+    return [node.name for node in graph.node if node.op_type == "Gemm" or _PROJECTION.search(node.name)]
 
 
 def _renamed_head(graph: Any) -> list[str]:

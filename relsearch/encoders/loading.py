@@ -111,8 +111,11 @@ class Source:
                 f"{self.name}: its tokenizer has tokens up to {last}, the model knows {known}; copy the whole model"
             )
 
-    def _load(self, kind: Kind, **options: Any) -> tuple[Any, dict[str, Sequence[str]]]:
+    def _load(self, kind: Kind, **options: Any) -> tuple[Any, dict[str, Sequence[Any]]]:
+        import torch
         import transformers
+
+        options = {"dtype": torch.float32, **options}  # by default that of the file: half precision is not trained
 
         with self.loading():
             # Sizes that differ are reported beside what is missing, not raised as a list of all.
@@ -127,9 +130,9 @@ class Source:
         model, info = found
         return model, info
 
-    def _check_whole(self, kind: Kind, info: dict[str, Sequence[str]], may_lack: str | None) -> None:
+    def _check_whole(self, kind: Kind, info: dict[str, Sequence[Any]], may_lack: str | None) -> None:
         other, lacking = (
-            sorted(name for name in info[which] if not (may_lack and re.search(may_lack, name)))
+            sorted(name for name in map(_name_of, info[which]) if not (may_lack and re.search(may_lack, name)))
             for which in ("mismatched_keys", "missing_keys")
         )
         if other:
@@ -139,6 +142,11 @@ class Source:
         if lacking:
             more = f" and {len(lacking) - 1} more" if lacking[1:] else ""
             raise ModelError(f"{self.name}: {lacking[0]}{more} not in its weights; {self.advice}")
+
+
+def _name_of(reported: str | Sequence[Any]) -> str:
+    """The name of a parameter that transformers reports, beside its sizes where these differ."""
+    return reported if isinstance(reported, str) else str(reported[0])
 
 
 def positions(model: Any) -> int:

@@ -221,7 +221,8 @@ def _converted(gguf: Path) -> Path:
     """The safetensors folder made from a GGUF file, once; 20 s of conversion become 2 s of loading."""
     with gguf.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
-    target = cache_folder() / f"{gguf.stem}-{digest}"
+    # transformers 5 misreads what 4 wrote of a GGUF file's tokenizer, and 4 cannot read what 5 wrote.
+    target = cache_folder() / f"{gguf.stem}-{digest}-transformers{_transformers_major()}"
     if not target.is_dir():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -237,6 +238,13 @@ def _converted(gguf: Path) -> Path:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _transformers_major() -> str:
+    try:
+        return metadata.version("transformers").partition(".")[0]
+    except metadata.PackageNotFoundError as exc:
+        raise MissingExtraError("reading a GGUF file", "train") from exc
 
 
 def _convert(gguf: Path, folder: Path) -> None:
@@ -262,12 +270,12 @@ def _convert(gguf: Path, folder: Path) -> None:
     model.config._name_or_path = gguf.stem
     tokenizer.save_pretrained(folder)
     # Half precision keeps 4- and 8-bit weights to 5e-4 of their value in half the space.
-    model.half().save_pretrained(folder, safe_serialization=True)
+    model.half().save_pretrained(folder)
 
 
 def _words_kept_whole(tokenizer: PreTrainedTokenizerBase) -> float:
     """The share of a vocabulary's words, out of at most _WORDS, that are read as the one token they are; 1 of none."""
-    texts = ((number, tokenizer.decode([number])) for number in range(len(tokenizer)))
+    texts = ((number, str(tokenizer.decode([number]))) for number in range(len(tokenizer)))
     words = list(islice(((number, text) for number, text in texts if _WORD.fullmatch(text)), _WORDS))
     read = tokenizer([text for _, text in words], add_special_tokens=False)["input_ids"] if words else []
     return sum([number] == ids for (number, _), ids in zip(words, read, strict=True)) / len(words) if words else 1.0

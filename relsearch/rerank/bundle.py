@@ -18,6 +18,7 @@ from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
+from relsearch.rerank.runtime.pair_text import PairText
 from relsearch.rerank.runtime.sessions import Variant
 from relsearch.stats.logistic import Logistic
 
@@ -73,6 +74,7 @@ class Manifest(ManifestBase):
     document_prefix: str
     pooling: str
     prior: Prior | None
+    pair_text: PairText | None = Field(None, description="the text that a decoder reads of a pair")
 
     @property
     def needed(self) -> tuple[str, ...]:

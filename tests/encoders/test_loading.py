@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -90,9 +91,8 @@ def test_a_classifiers_head_is_drawn_anew_for_training(tiny_bert: Path, tmp_path
 def test_token_types_that_a_model_does_not_take_are_not_given(tmp_path: Path) -> None:
     """DistilBERT with a tokenizer that gives types, as one that was made for BERT does, is trained and scores."""
     size = save_tiny_tokenizer(tmp_path, ["why does a cat purr"])
-    config = transformers.DistilBertConfig(
-        vocab_size=size, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=128, num_labels=1
-    )
+    sizes: dict[str, Any] = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "num_labels": 1}
+    config = transformers.DistilBertConfig(vocab_size=size, max_position_embeddings=128, **sizes)
     transformers.DistilBertForSequenceClassification(config).save_pretrained(tmp_path)
     assert len(residuals(load_model(tmp_path), [("why", "a cat"), ("a", "")])) == 2
     assert (
@@ -140,7 +140,7 @@ def test_a_model_that_reads_next_to_nothing_is_refused(tiny_bert: Path, tmp_path
 
 def test_what_models_say_of_themselves() -> None:
     """Positions and token types, by kind."""
-    small = {"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    small: dict[str, Any] = {"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
     roberta = transformers.RobertaModel(
         transformers.RobertaConfig(**small, type_vocab_size=1, max_position_embeddings=14)
     )
@@ -164,7 +164,6 @@ def test_a_tokenizer_without_padding_is_refused(tiny_bert: Path, tmp_path: Path)
 
     def change(folder: Path) -> None:
         edit(folder, "tokenizer_config.json", pad_token=None, tokenizer_class="PreTrainedTokenizerFast")
-        edit(folder, "special_tokens_map.json", pad_token=None)
 
     with pytest.raises(ModelError, match="no padding token; set pad_token"):
         load_start(str(copied(tiny_bert, tmp_path / "odd", change)), max_length=64, seed=1)

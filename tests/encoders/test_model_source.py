@@ -48,6 +48,10 @@ class HubHandler(BaseHTTPRequestHandler):
         if self.path == "/api/models/org/tiny/revision/main":
             listed = [{"rfilename": each} for each in self.server.files]
             body, status = json.dumps({"id": "org/tiny", "sha": self.commit, "siblings": listed}).encode(), 200
+        elif self.path.startswith(f"/api/models/org/tiny/tree/{self.commit}?"):
+            sizes = {each: len(content) for each, content in self.server.files.items()}
+            tree = [{"type": "file", "path": each, "size": size, "oid": "0" * 40} for each, size in sizes.items()]
+            body, status = json.dumps(tree).encode(), 200
         elif self.path == f"/org/tiny/resolve/{self.commit}/{name}" and name in self.server.files:
             body, status = self.server.files[name], 200
         else:

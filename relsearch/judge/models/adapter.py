@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +51,8 @@ def adapted(base: PreTrainedModel, task: str, config: TuneConfig, *, seed: int, 
         layers_to_transform=top,
         task_type=task,
     )
-    model: nn.Module = get_peft_model(base, lora)
+    with _peft():
+        model: nn.Module = get_peft_model(base, lora)
     return model
 
 
@@ -57,7 +61,7 @@ def _opened(base: PreTrainedModel, start: Path) -> nn.Module:
         raise ConfigError(f"[tune] start: {start} holds no LoRA adapter to go on from; leave start empty")
     from peft import PeftModel
 
-    with loading(str(start), "name a judge that was tuned on this base"):
+    with loading(str(start), "name a judge that was tuned on this base"), _peft():
         model: nn.Module = PeftModel.from_pretrained(base, start, is_trainable=True)
     return model
 
@@ -87,9 +91,17 @@ def merge(base: PreTrainedModel, folder: Path) -> PreTrainedModel:
         from peft import PeftModel
     except ImportError as exc:
         raise MissingExtraError("a tuned judge", "train") from exc
-    with loading(str(folder), _AGAIN):
+    with loading(str(folder), _AGAIN), _peft():
         merged: PreTrainedModel = PeftModel.from_pretrained(base, folder).merge_and_unload()
     return merged
+
+
+@contextmanager
+def _peft() -> Iterator[None]:
+    """Keep back what transformers 5.24 says of peft 0.21, which asks it for a name that 6 will no longer have."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        yield
 
 
 def _layer_of(name: str) -> int | None:

@@ -79,8 +79,8 @@ def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch
     if find_spec("transformers") is None:
         raise MissingExtraError("the judge", "train")
     source = Source.find(config.base, "set [judge] base", called="judge base {!r}")
-    tokenizer = source.tokenizer()
     causal = config.family == "llm"
+    tokenizer = source.tokenizer(fast=not causal)  # an encoder's is asked how it joins pairs
     model = (
         source.model("AutoModelForCausalLM", dtype=dtype)
         if causal

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from relsearch.core.errors import ModelError
 from relsearch.core.types import Pair
+from relsearch.encoders.joining import PairTemplate, read_template
 from relsearch.encoders.prompt_tokens import bounded
 from relsearch.judge.models.pooling import mean, mean_and_edge, normed
 from relsearch.judge.models.prompt import Tokens
@@ -75,6 +79,7 @@ class PairEncoder:
         document_prefix: str,
     ) -> None:
         self._tokenizer = tokenizer
+        self._template = _template_of(tokenizer)
         self._max_query_tokens = max_query_tokens
         self._max_document_tokens = max_document_tokens
         self._query_prefix = query_prefix
@@ -90,6 +95,17 @@ class PairEncoder:
         return [self._join(queries[pair.query], document) for pair, document in zip(pairs, documents, strict=True)]
 
     def _join(self, query: tuple[list[int], bool], document: tuple[list[int], bool]) -> Tokens:
-        ids = self._tokenizer.build_inputs_with_special_tokens(query[0], document[0])
-        before = 1 + len(query[0])  # the first special token, then the query
+        template = self._template
+        ids = template.join(np.array(query[0], dtype=np.int32), np.array(document[0], dtype=np.int32)).ids.tolist()
+        before = len(template.start.ids) + len(query[0])
         return Tokens(tuple(ids[:before]), tuple(ids[before:]), query[1] or document[1])
+
+
+def _template_of(tokenizer: PreTrainedTokenizerBase) -> PairTemplate:
+    """How a tokenizer joins two texts; ModelError where that is by no fixed template."""
+    backend: Any = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.no_truncation()
+    backend.no_padding()
+    if (template := read_template(backend)) is None:
+        raise ModelError("its tokenizer joins pairs by no fixed template; set [judge] base to another encoder")
+    return template

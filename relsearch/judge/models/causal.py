@@ -75,13 +75,13 @@ def run_blocks(
     mask = (torch.arange(longest, device=states.device) >= (longest - lengths)[:, None]).long()
     cache: Any = LayersFrom(first)
     with torch.autocast(states.device.type, torch.bfloat16, enabled=states.dtype is torch.bfloat16):
-        before = blocks(inputs_embeds=prefix[None], past_key_values=cache, use_cache=True).last_hidden_state
+        before = blocks(inputs_embeds=prefix[None], cache=cache, use_cache=True).last_hidden_state
         cache.batch_repeat_interleave(len(rests))
         after = blocks(
             inputs_embeds=states,
             attention_mask=torch.cat([mask.new_ones(len(rests), len(prefix)), mask], dim=1),
             position_ids=len(prefix) + (mask.cumsum(dim=1) - 1).clamp(min=0),
-            past_key_values=cache,
+            cache=cache,
             use_cache=True,
         ).last_hidden_state
     return before[0], after, mask.bool()

@@ -179,7 +179,7 @@ def run(
         optimizers=(_optimizer(model, config), None),
         callbacks=[clock, LogFigures()],
     )
-    trainer.remove_callback(PrinterCallback)  # type: ignore[no-untyped-call]
+    trainer.remove_callback(PrinterCallback)
     last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     return trainer.state.global_step - clock.first_step
@@ -193,7 +193,7 @@ def _arguments(steps: int, *, config: TuneConfig, seed: int, folder: Path) -> Tr
         num_train_epochs=config.epochs,
         learning_rate=config.learning_rate,
         lr_scheduler_type="linear",
-        warmup_ratio=0.05,
+        warmup_steps=0.05,  # of all steps
         max_grad_norm=1.0,
         eval_strategy="steps",
         eval_steps=every,

@@ -27,7 +27,7 @@ _PACKAGES = {
     "train-human": ("train", _TRAINING),
     "train-augmented": ("train", _TRAINING),
     "optimize": ("optimize", {"optuna"}),
-    "export": ("export", {"optimum", "onnx"}),
+    "export": ("export", {"onnx", "onnxscript"}),
 }
 
 

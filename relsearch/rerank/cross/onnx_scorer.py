@@ -10,13 +10,13 @@ from relsearch.core.errors import ArtifactError
 from relsearch.core.files.text_files import encodable
 from relsearch.core.types import StrPath
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
+from relsearch.encoders.joining import Row
 from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, Manifest, open_bundle_of
 from relsearch.rerank.cache import ContentCache
 from relsearch.rerank.cross.deadline import Reranked, rerank_within
 from relsearch.rerank.cross.document_vectors import VectorCache, Vectors
 from relsearch.rerank.cross.pair_scorer import Pairs, ResidualScorer
 from relsearch.rerank.runtime.engine import Engine
-from relsearch.rerank.runtime.joining import Row
 from relsearch.rerank.runtime.tokenising import PairTokenizer, TextTokenizer
 from relsearch.stats.logistic import Floats
 
@@ -49,6 +49,7 @@ class OnnxScorer(ResidualScorer):
             max_length=manifest.max_length,
             windows=windows,
             cached_tokens=cached_documents * manifest.max_length,
+            text=manifest.pair_text,
         )
         self._graph = bundle.folder / MODEL
         self._model = _engine(bundle, MODEL, "logits", workers)

@@ -31,7 +31,7 @@ def load_start(base: str, *, max_length: int, seed: int) -> CrossEncoder:
             str(source.folder),
             transformer_task="sequence-classification",
             # Pickled weights are never read; a head of another size, as a classifier has, is drawn anew.
-            model_kwargs={"use_safetensors": True, "ignore_mismatched_sizes": True},
+            model_kwargs={"use_safetensors": True, "ignore_mismatched_sizes": True, "dtype": torch.float32},
             config_kwargs={"num_labels": 1},
             processor_kwargs={"model_max_length": max_length},
         )
@@ -39,7 +39,7 @@ def load_start(base: str, *, max_length: int, seed: int) -> CrossEncoder:
     model: CrossEncoder = CrossEncoder(modules=[transformer], num_labels=1)
     if max_length > (most := source.positions(transformer.auto_model)):
         raise ConfigError(f"[train] max_length {max_length}: {base} reads at most {most} tokens; lower it")
-    ready(model, source)
+    ready(model, source, own=True)
     last = _last_layer(transformer.auto_model, base)
     with torch.no_grad():
         last.weight.zero_()

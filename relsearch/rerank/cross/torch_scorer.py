@@ -15,6 +15,7 @@ from relsearch.encoders.loading import UNUSED, Source, tells_types
 from relsearch.rerank.card import Card, read_card
 from relsearch.rerank.cross.document_vectors import Vectors
 from relsearch.rerank.cross.pair_scorer import Pairs, ResidualScorer
+from relsearch.rerank.runtime.pair_text import PairText
 from relsearch.stats.logistic import Floats
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class TorchScorer(ResidualScorer):
     def open(cls, folder: StrPath) -> TorchScorer:
         """Load a model folder; raise ArtifactError if it has no valid reranker.json."""
         card = read_card(folder, Card)
-        model = load_model(folder, max_length=card.max_length)
+        model = load_model(folder, max_length=card.max_length, own=True)
         return cls(model, load_encoder(card.encoder, exact=True), card=card)
 
     def truncated(self, query: str, texts: Sequence[str]) -> int:
@@ -59,10 +60,13 @@ class TorchScorer(ResidualScorer):
         return residuals(self._model, pairs)
 
 
-def load_model(model: str | Path, *, max_length: int | None = None, attention: str | None = None) -> CrossEncoder:
+def load_model(
+    model: str | Path, *, max_length: int | None = None, attention: str | None = None, own: bool = False
+) -> CrossEncoder:
     """Load a cross-encoder with one score in fp32; raise ModelError where it is none.
 
-    `max_length` is by default what the model reads, `attention` what transformers chooses.
+    `max_length` is by default what the model reads, `attention` what transformers chooses. `own` says that relsearch
+    trained it: see `ready`.
     """
     source = Source.find(str(model), "name a cross-encoder with one score")
     try:
@@ -83,15 +87,17 @@ def load_model(model: str | Path, *, max_length: int | None = None, attention: s
         source.check("AutoModelForSequenceClassification")
     else:  # a body, and modules that make a score of its states
         source.check("AutoModel", may_lack=UNUSED)
-    if loaded.num_labels != 1:
-        raise ModelError(f"{model}: gives {loaded.num_labels} labels, a reranker gives one score; {source.advice}")
     loaded.eval().float()
-    ready(loaded, source)
+    ready(loaded, source, own=own)
     return loaded
 
 
-def ready(model: CrossEncoder, source: Source) -> None:
-    """Let the tokenizer give what the model reads; raise ModelError where pairs cannot be scored."""
+def ready(model: CrossEncoder, source: Source, *, own: bool) -> None:
+    """Let the tokenizer give what the model reads; raise ModelError where pairs are not given one score.
+
+    transformers 5 gives no token types by a tokenizer whose class names no architecture, though 4 did. One that
+    somebody else trained is read as CrossEncoder.predict reads it; relsearch's `own` are read with them, as ever.
+    """
     network: Any = model[0].auto_model
     tokenizer = model.tokenizer
     source.check_vocabulary(tokenizer, network)
@@ -99,10 +105,44 @@ def ready(model: CrossEncoder, source: Source) -> None:
         source.check_finite(part)
     if tokenizer.pad_token is None:
         raise ModelError(f"{source.name}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
-    if not tells_types(network):
-        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != TYPES]
+    names = [name for name in tokenizer.model_input_names if name != TYPES]
+    if tells_types(network) and (own or TYPES in tokenizer.model_input_names):
+        names.insert(1, TYPES)
+    tokenizer.model_input_names = names
+    probes = [("what is it", "it is that"), ("a", "")]
     with source.loading():
-        residuals(model, [("what is it", "it is that"), ("a", "")])
+        found = residuals(model, probes)
+    if len(found) != len(probes):
+        labels = len(found) // len(probes)
+        raise ModelError(f"{source.name}: gives {labels} labels, a reranker gives one score; {source.advice}")
+
+
+def pair_text_of(model: CrossEncoder) -> PairText | None:
+    """Return the text that a chat template makes of a pair; None where the pair goes to the tokenizer as it is.
+
+    Raise ModelError where the template does more than put its words around query and document.
+    """
+    part: Any = model[0]
+    if "message" not in getattr(part, "modality_config", ()):
+        return None
+    options = dict((part.processing_kwargs or {}).get("chat_template", {}))
+    options.pop("restore_suffix", None)
+
+    def render(query: str, document: str) -> str:
+        modality, inputs, _ = part.input_formatter.parse_inputs([(query, document)])
+        if modality != "message":
+            _, inputs = part.input_formatter.batch_to_message(modality, inputs)
+        text = model.tokenizer.apply_chat_template(inputs["message"][0], tokenize=False, **options)
+        return str(text)
+
+    # Letters that no template holds.
+    query, document = "\ue000", "\ue001"
+    before, _, rest = render(query, document).partition(query)
+    between, _, after = rest.partition(document)
+    for pair in (("why", "a cat"), ("what is it?", "it is that.\nOr not")):
+        if render(*pair) != f"{before}{pair[0]}{between}{pair[1]}{after}":
+            raise ModelError("its chat template changes query or document; name another cross-encoder")
+    return PairText(before=before, between=between, after=after)
 
 
 def residuals(model: CrossEncoder, inputs: Sequence[tuple[str, str]], *, batch_size: int = 8) -> Floats:

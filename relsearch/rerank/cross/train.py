@@ -54,7 +54,7 @@ def train_cross(
     keep = KeepBest(output, patience=config.patience, minutes=config.minutes)
     objective = partial(graded, listwise=config.listwise_weight, pointwise=config.pointwise_weight)
     steps = fit(model, rows, dev, objective=objective, keep=keep, config=config, seed=seed, output=output)
-    model = load_model(output / BEST, max_length=config.max_length)
+    model = load_model(output / BEST, max_length=config.max_length, own=True)
     card = Card(
         base=config.base,
         template=texts.template,

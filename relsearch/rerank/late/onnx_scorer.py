@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.text_files import encodable
 from relsearch.core.types import StrPath
+from relsearch.encoders.joining import Row
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Bundle, LateManifest, open_bundle_of
 from relsearch.rerank.cross.deadline import Reranked, rerank_within
 from relsearch.rerank.cross.onnx_scorer import CHARACTERS_PER_TOKEN
@@ -18,7 +19,6 @@ from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.late.scorer import LateScorer
 from relsearch.rerank.late.store import OpenStore, StoreFacts, VectorStore
 from relsearch.rerank.runtime.engine import Engine
-from relsearch.rerank.runtime.joining import Row
 from relsearch.rerank.runtime.tokenising import TextTokenizer
 
 POOLED, TOKENS = "sentence_embedding", "token_embeddings"

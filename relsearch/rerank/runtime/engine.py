@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.core.settings.config import Runtime
-from relsearch.rerank.runtime.joining import Row
+from relsearch.encoders.joining import Row
 from relsearch.rerank.runtime.sessions import INPUTS, Variant, open_session
 
 # How fast the measured cost follows the machine: about the last ten calls count.

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from relsearch.core.errors import ArtifactError
+from relsearch.encoders.joining import Ids, Row, kept_lengths, plain_ids, read_template
 from relsearch.rerank.cache import ContentCache
-from relsearch.rerank.runtime.joining import Ids, Row, kept_lengths, plain_ids, read_template
+from relsearch.rerank.runtime.pair_text import PairText
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -37,14 +38,24 @@ class PairTokenizer:
     """Pairs of query and document, each cut to `max_length` tokens, the longer half first.
 
     A document longer than that is read in up to `windows` windows, one beside the other, the last one at its end.
-    Where the tokenizer joins pairs by no fixed template, pairs are encoded whole and nothing is kept.
+    Where the tokenizer joins pairs by no fixed template, or a `text` is made of them, pairs are encoded whole and
+    nothing is kept.
     """
 
-    def __init__(self, path: Path, *, max_length: int, windows: int = 1, cached_tokens: int = 8_000_000) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_length: int,
+        windows: int = 1,
+        cached_tokens: int = 8_000_000,
+        text: PairText | None = None,
+    ) -> None:
         self.max_length = max_length
         self.windows = windows
         self._plain = load_tokenizer(path)
-        self.template = read_template(self._plain)
+        self._text = text
+        self.template = None if text else read_template(self._plain)
         if self.template is None and windows > 1:
             raise ArtifactError(f"{path}: joins pairs in a way that cannot be read in windows; open it with windows=1")
         # Four bytes a token: the default takes 32 MB, about 60,000 passages.
@@ -60,12 +71,17 @@ class PairTokenizer:
 
     def rows(self, pairs: Pairs) -> list[list[Row]]:
         """Return the inputs of each pair: one, or its windows."""
+        if self._text:
+            return [[row] for row in self._text.rows(self._plain, pairs, max_length=self.max_length)]
         if self.template is None:
             return [[_row(encoding)] for encoding in self._whole.encode_batch_fast(list(pairs))]
         return [self._windows(query, document) for query, document in self._ids(pairs)]
 
     def truncated(self, pairs: Pairs) -> int:
         """Return how many of the pairs are not read to their end."""
+        if self._text:
+            rows = self._text.rows(self._plain, pairs, max_length=None)
+            return sum(len(row.ids) > self.max_length for row in rows)
         if self.template is None:
             return sum(len(encoding) > self.max_length for encoding in self._plain.encode_batch_fast(list(pairs)))
         return sum(self._is_cut(len(query), len(document)) for query, document in self._ids(pairs))

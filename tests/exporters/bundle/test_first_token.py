@@ -18,7 +18,7 @@ from tests.tiny_models import save_tiny_tokenizer
 # DeBERTa and ModernBERT say so as they are imported.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:`torch.jit.:DeprecationWarning")]
 
-SIZE = {
+SIZE: dict[str, Any] = {
     "vocab_size": 60,
     "hidden_size": 32,
     "num_hidden_layers": 2,
@@ -28,7 +28,7 @@ SIZE = {
     "num_labels": 1,
     "initializer_range": 0.3,
 }
-DEBERTA = {
+DEBERTA: dict[str, Any] = {
     "relative_attention": True,
     "position_buckets": 16,
     "pos_att_type": ["p2c", "c2p"],
@@ -37,7 +37,7 @@ DEBERTA = {
     "type_vocab_size": 0,
     "position_biased_input": False,
 }
-MODERN = {
+MODERN: dict[str, Any] = {
     "global_attn_every_n_layers": 2,
     "local_attention": 8,
     "pad_token_id": 0,
@@ -47,6 +47,15 @@ MODERN = {
     "sep_token_id": 2,
     "reference_compile": False,
 }
+DISTIL: dict[str, Any] = {
+    "vocab_size": 60,
+    "dim": 32,
+    "n_layers": 2,
+    "n_heads": 2,
+    "hidden_dim": 64,
+    "max_position_embeddings": 64,
+    "num_labels": 1,
+}
 KINDS: dict[str, Callable[[], Any]] = {
     "bert": lambda: transformers.BertConfig(**SIZE),
     "roberta": lambda: transformers.RobertaConfig(**SIZE, type_vocab_size=1),
@@ -55,9 +64,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "deberta": lambda: transformers.DebertaV2Config(**SIZE, **DEBERTA),
     "modernbert": lambda: transformers.ModernBertConfig(**SIZE, **MODERN, classifier_pooling="cls"),
     "modernbert, mean": lambda: transformers.ModernBertConfig(**SIZE, **MODERN, classifier_pooling="mean"),
-    "distilbert": lambda: transformers.DistilBertConfig(
-        vocab_size=60, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=64, num_labels=1
-    ),
+    "distilbert": lambda: transformers.DistilBertConfig(**DISTIL),
 }
 WHOLE = ("modernbert, mean", "distilbert")
 

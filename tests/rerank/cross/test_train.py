@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from transformers import TrainingArguments
 
 from relsearch.core.errors import ArtifactError, ConfigError, DataError
-from relsearch.core.settings.config import EncoderConfig, TrainConfig
+from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Document, Query
 from relsearch.encoders.encoder import load_encoder
 from relsearch.rerank.card import CARD, Card, read_card
-from relsearch.rerank.cross.fit import schedule
 from relsearch.rerank.cross.start import load_start
 from relsearch.rerank.cross.torch_scorer import TorchScorer, residuals
 from tests.rerank.tiny_reranker import dev_pairs, examples_of, texts_of, train_tiny
@@ -50,13 +47,6 @@ def test_training_moves_the_weights_and_keeps_the_best(
     scored = TorchScorer.open(tmp_path)
     assert len(scored.score("why does a cat purr", ["a cat purrs", "the sea"])) == 2
     assert not (tmp_path / "checkpoints").exists()
-
-
-def test_a_training_has_its_own_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What another training in this process left behind does not make this one compute in bf16."""
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
-    TrainingArguments(**schedule(4, TrainConfig(), seed=1, output=tmp_path))
-    assert os.environ["ACCELERATE_MIXED_PRECISION"] == "no"
 
 
 def test_step_zero_can_win(tiny_bert: Path, tmp_path: Path, documents: list[Document], queries: list[Query]) -> None:

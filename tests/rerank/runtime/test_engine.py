@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relsearch.encoders.joining import Row
 from relsearch.rerank.runtime.engine import Engine, micro_batches
-from relsearch.rerank.runtime.joining import Row
 from relsearch.rerank.runtime.tokenising import PairTokenizer
 
 
