@@ -16,6 +16,7 @@ from relsearch.rerank.late.interaction import DocumentVectors, TextVectors, comp
 from relsearch.rerank.late.store import VectorStore
 from relsearch.stats.logistic import Floats, Logistic
 
+_KEPT_QUERIES = 1000  # 20 kB each
 _BYTES_A_DOCUMENT = 12_800  # of vectors of a passage of 100 tokens
 
 
@@ -40,6 +41,7 @@ class LateScorer(CalibratedScorer):
         self.head = head
         self.most_characters = most_characters
         self.store = store
+        self._queries: ContentCache[TextVectors] = ContentCache(_KEPT_QUERIES)
         self._kept: ContentCache[DocumentVectors] = ContentCache(
             cached_documents * _BYTES_A_DOCUMENT, size=lambda each: each.nbytes
         )
@@ -48,7 +50,7 @@ class LateScorer(CalibratedScorer):
         """Return the raw logits of each query's texts."""
         wanted = [(encodable(query), self.readable(texts)) for query, texts in requests]
         known = self._documents([text for _, texts in wanted for text in texts])
-        queries = self.encode_queries([query for query, texts in wanted if texts])
+        queries = self._queries.lookup([query for query, texts in wanted if texts], self.encode_queries)
         read = iter(queries)
         return [
             self.document_logits(next(read), [known[text] for text in texts]) if texts else np.zeros(0)
@@ -77,6 +79,10 @@ class LateScorer(CalibratedScorer):
     def stored(self) -> int | None:
         """How many documents the store has, None where there is no store."""
         return None if self.store is None else len(self.store)
+
+    def read_query(self, query: str) -> None:
+        """Read a query before its documents, and keep its vectors."""
+        self._queries.lookup([encodable(query)], self.encode_queries)
 
     def fetch(self, texts: Sequence[str]) -> None:
         """Keep the vectors of those documents that the store has."""

@@ -31,6 +31,10 @@ class ReadsDocuments(Scorer, Protocol):
         """Tell of each document whether it is kept."""
         ...
 
+    def read_query(self, query: str) -> None:
+        """Read and keep a query."""
+        ...
+
     def fetch(self, texts: Sequence[str]) -> None:
         """Keep those that a store has."""
         ...
@@ -112,7 +116,9 @@ class DocumentReader:
         return "", text
 
     def look(self, query: str, texts: Sequence[str]) -> list[bool]:
-        """Fetch what the store has, and tell which documents are in memory then."""
+        """Read the query and fetch what the store has, and tell which documents are in memory then."""
+        # Before the documents: what is left to do when their time is up must be short, however many searches end then.
+        self._scorer.read_query(query)
         self._scorer.fetch(texts)
         return self._scorer.holds(texts)
 
