@@ -50,6 +50,7 @@ layers = 1
 rank = 2
 evaluations = 1
 [label]
+judge = "tuned"
 depth = 1
 [synthesize]
 base = "{llama}"
@@ -277,12 +278,12 @@ def test_labels_of_relevant_documents_alone_are_enough(
 def test_the_reranker_labels_what_people_did_not(config: Path, tmp_path: Path) -> None:
     """As the judge it stands before labelling; no judge is tuned; other weights beside its scores mean other labels."""
     copy = _copied(config, tmp_path)
-    _change(copy, "[label]", '[label]\njudge = "reranker"')
+    _change(copy, 'judge = "tuned"', 'judge = "reranker"')
     done = dict(_statuses(copy))
     assert "tune" not in done
     assert done["train-human"] == "up to date"
     assert {done[name] for name in ("judge", "synthesize", "augment", "train-augmented")} == {"done"}
-    _change(copy, "[export]", "[export]\nmix = 0.5")
+    _change(copy, "[export]", "[export]\nfirst_stage_weight = 0.5")
     again = dict(_statuses(copy))
     assert again["train-human"] == "up to date"
     assert again["judge"] == again["synthesize"] == "done"

@@ -20,13 +20,15 @@ from relsearch.judge.zero_shot import ZeroShotJudge
 from relsearch.pipeline.order import stage_fingerprint, stages_of
 from tests.judge.conftest import WordOverlapJudge, judge_pairs
 
+TUNED = Config(label=LabelConfig(judge="tuned"))
+
 
 def test_a_folder_is_the_judge_in_it(
     tuned: tuple[Path, TuneReport], tuned_judge: TunedJudge, pairs: list[Pair]
 ) -> None:
     """Named by its folder, or as the pipeline's own, it gives the same labels."""
     named = open_judge(Config(label=LabelConfig(judge=str(tuned[0]))))
-    own = open_judge(Config(), tuned=tuned[0])
+    own = open_judge(TUNED, tuned=tuned[0])
     assert judge_pairs(named, pairs) == judge_pairs(own, pairs) == judge_pairs(tuned_judge, pairs)
 
 
@@ -96,7 +98,7 @@ def test_a_name_without_a_judge_is_refused(name: str) -> None:
 
 def test_a_pipeline_with_another_s_judge_tunes_none() -> None:
     """The stage falls out, and what judges has another fingerprint."""
-    own, other = Config(), Config(label=LabelConfig(judge="ready"))
+    own, other = TUNED, Config(label=LabelConfig(judge="ready"))
     assert "tune" in {stage.name for stage in stages_of(own)}
     assert "tune" not in {stage.name for stage in stages_of(other)}
     assert stage_fingerprint("judge", own) != stage_fingerprint("judge", other)
@@ -105,9 +107,9 @@ def test_a_pipeline_with_another_s_judge_tunes_none() -> None:
 
 def test_how_much_is_judged_does_not_make_the_judge_anew() -> None:
     """Depth belongs to labelling, so the tuned judge stays up to date."""
-    deeper = Config(label=LabelConfig(depth=40))
-    assert stage_fingerprint("tune", Config()) == stage_fingerprint("tune", deeper)
-    assert stage_fingerprint("judge", Config()) != stage_fingerprint("judge", deeper)
+    deeper = Config(label=LabelConfig(judge="tuned", depth=40))
+    assert stage_fingerprint("tune", TUNED) == stage_fingerprint("tune", deeper)
+    assert stage_fingerprint("judge", TUNED) != stage_fingerprint("judge", deeper)
 
 
 @pytest.mark.parametrize("change", [{"base": "other"}, {"prompt": "other"}, {"max_document_tokens": 99}])
@@ -127,7 +129,7 @@ def test_another_judge_in_the_same_folder_outdates_what_was_made_with_it(
     folder = tmp_path / "judge"
     shutil.copytree(tuned[0], folder)
     named = Config(label=LabelConfig(judge=str(folder)))
-    config = named if stage == "judge" else Config(tune=TuneConfig(start=str(folder)))
+    config = named if stage == "judge" else Config(label=TUNED.label, tune=TuneConfig(start=str(folder)))
     before = stage_fingerprint(stage, config)
     assert stage_fingerprint(stage, config) == before
     card = read_card(folder)

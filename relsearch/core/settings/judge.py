@@ -62,9 +62,9 @@ class LabelConfig(Section):
     """Who labels the pools, and how much of them."""
 
     judge: str = Field(
-        "tuned",
-        description="tuned (by this pipeline), ready, reranker (the one trained on human labels alone), zero-shot, "
-        "remote, or the folder of a judge",
+        "reranker",
+        description="reranker (the one trained on human labels alone), tuned (a model tuned by this pipeline), ready, "
+        "zero-shot, remote, or the folder of a judge",
     )
     depth: int = Field(20, ge=1, description="candidates per training query that are judged")
     held_out_per_query: int = Field(

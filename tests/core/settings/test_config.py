@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,7 @@ def test_an_empty_file_is_the_default_config(tmp_path: Path) -> None:
         ('[augment]\npolicies = ["fil"]', r"augment.policies.*'fill'"),
         ("[augment]\nweight = nan", r"augment.weight: Input should be"),
         (
-            '[label]\njudge = "reranker"\nwindow_characters = 9',
+            "[label]\nwindow_characters = 9",
             r"relsearch\.toml: \[label\] window_characters: the reranker reads",
         ),
         ('[collection]\nscale = "²-3:2"', r"\[collection\] scale '²-3:2': use 0-3, 1-4, binary"),
@@ -81,3 +83,15 @@ def test_impossible_scales_are_refused(text: str) -> None:
     """A cut-off outside the scale, or a scale of one grade, is an error."""
     with pytest.raises(ConfigError, match="scale"):
         parse_scale(text)
+
+
+def test_a_first_run_needs_few_keys() -> None:
+    """The demo's file sets at most twelve, all of them other than the defaults."""
+    demo = resources.files("relsearch.data.demo") / "relsearch.toml"
+    found = tomllib.loads(demo.read_text("utf-8"))
+    default = Config().model_dump(mode="json")
+    keys = [(section, key) for section, each in found.items() if isinstance(each, dict) for key in each] + [
+        (key, "") for key, value in found.items() if not isinstance(value, dict)
+    ]
+    assert len(keys) <= 12
+    assert not [(s, k) for s, k in keys if k and found[s][k] == default[s].get(k)]
