@@ -289,20 +289,30 @@ def test_the_reranker_labels_what_people_did_not(config: Path, tmp_path: Path) -
     assert again["judge"] == again["synthesize"] == "done"
 
 
-def test_what_people_said_holds_the_judge_s_labels(config: Path, tmp_path: Path) -> None:
+def test_human_grades_calibrate_the_judge_s_labels(config: Path, tmp_path: Path) -> None:
     """Labels of training queries move, those of queries that the judge is measured on do not."""
     import polars as pl
 
-    alone = _copied(config, tmp_path)
-    _change(alone, "[label]", "[label]\nquery_calibration_grades = 0")
-    list(run_verb("judge", load_config(alone)))
-    of_pair = ["query_id", "doc_id"]
-    held, own = (
-        pl.read_parquet(path.parent / "out" / "judge" / "judgments.parquet").sort(of_pair) for path in (config, alone)
-    )
-    assert held.select(of_pair).equals(own.select(of_pair))
-    queries = pl.read_parquet(alone.parent / "out" / "collect" / "queries.parquet")
-    moved = held.with_columns(moved=held["expected"] != own["expected"]).join(queries, on="query_id")
+    def judged(grades: int) -> pl.DataFrame:
+        copy = _copied(config, tmp_path / str(grades))
+        _change(copy, "[label]\n", f"[label]\nquery_calibration_grades = {grades}\n")
+        _change(copy, "depth = 1\n", "depth = 8\n")
+        output = copy.parent / "out"
+        queries = pl.read_parquet(output / "collect" / "queries.parquet").select("query_id")
+        every = queries.join(pl.read_parquet(output / "collect" / "documents.parquet").select("doc_id"), how="cross")
+        rank = pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("query_id")
+        pools = every.with_columns(rank=rank, score=pl.lit(1.0), searcher=pl.lit("all"))
+        pools.write_parquet(output / "pool" / "candidates.parquet")
+        for table in ("collect/qrels", "pool/labels"):  # what nobody labelled is judged
+            labels = pl.read_parquet(output / f"{table}.parquet")
+            labels.filter(~pl.col("doc_id").str.ends_with("2")).write_parquet(output / f"{table}.parquet")
+        list(run_verb("judge", load_config(copy)))
+        return pl.read_parquet(output / "judge" / "judgments.parquet").sort("query_id", "doc_id")
+
+    calibrated, own = judged(19), judged(0)
+    assert calibrated.select("query_id", "doc_id").equals(own.select("query_id", "doc_id"))
+    queries = pl.read_parquet(config.parent / "out" / "collect" / "queries.parquet")
+    moved = calibrated.with_columns(moved=calibrated["expected"] != own["expected"]).join(queries, on="query_id")
     assert set(moved.filter("moved")["split"]) == {"train"}
 
 
