@@ -50,7 +50,25 @@ def write_graph(
         raise ValueError("torch.onnx.export returned no program")
     graph = program.model_proto
     _name_nodes(graph)
+    _strip(graph)
     onnx.save(graph, target)
+
+
+def _strip(model: Any) -> None:
+    """Drop what the exporter notes of itself, paths of this machine among it, and name the free sizes."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
+    for node in graph.node:
+        node.doc_string = ""
+    del graph.value_info[:]  # in numbered names of sizes, which differ from run to run
+    for tensor in graph.input:
+        for dimension, name in zip(tensor.type.tensor_type.shape.dim, ("rows", "tokens"), strict=True):
+            dimension.dim_param = name
+    for tensor in graph.output:
+        for place, dimension in enumerate(tensor.type.tensor_type.shape.dim):
+            if dimension.dim_param:
+                dimension.dim_param = ("rows", "tokens")[place]
 
 
 @contextmanager

@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 import transformers
 from sentence_transformers import CrossEncoder
-from sentence_transformers.base.modules import Dense
-from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from torch import nn
 
 from relsearch.cli.app import main
@@ -80,7 +78,6 @@ def test_bert(bert: Path, tmp_path: Path) -> None:
         ("MPNet", {}, 64, False),
         ("DistilBert", {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}, 66, False),
         ("DebertaV2", {"relative_attention": True, "type_vocab_size": 0, "position_biased_input": False}, 66, True),
-        ("Qwen2", {"num_key_value_heads": 2, "pad_token_id": 0}, 66, False),
     ],
 )
 def test_every_kind_scores_as_predicted(
@@ -148,14 +145,6 @@ def sentence_encoder(folder: Path) -> None:
     edit(folder, architectures=["BertModel"])
 
 
-def modular(folder: Path) -> None:
-    """Write a cross-encoder whose score is made of pooled states by modules beside the transformer."""
-    sentence_encoder(folder)
-    head = Dense(32, 1, activation_function=nn.Identity(), module_output_name="scores")
-    model: CrossEncoder = CrossEncoder(modules=[Transformer(str(folder)), Pooling(32, "cls"), head])
-    model.save_pretrained(str(folder))
-
-
 def slow_tokenizer(folder: Path) -> None:
     """Leave a tokenizer that only Python code reads."""
     (folder / "tokenizer.json").unlink()
@@ -174,20 +163,11 @@ REFUSED: dict[str, tuple[Change, str]] = BROKEN | {
     ),
     "half a head": (lambda folder: lose(folder, "classifier.bias"), r"no cross-encoder, its head \(classifier\.bias\)"),
     "a sentence encoder": (sentence_encoder, "no cross-encoder, its head"),
-    "modules of its own": (modular, "modules of its own make its score"),
     "a slow tokenizer": (slow_tokenizer, r"no tokenizer\.json, and none can be made"),
     "an adapter": (lambda folder: (folder / "adapter_config.json").write_text("{}"), "merge it into its base"),
     "pickled weights": (
         lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
         "pickled weights are not read",
-    ),
-    "types that the graph does not take": (
-        lambda folder: saved(folder, "GPT2", n_embd=32, n_layer=2, n_head=2, pad_token_id=0),
-        "its graph differs from torch",
-    ),
-    "padding that it looks for": (
-        lambda folder: saved(folder, "Qwen2", num_key_value_heads=2, pad_token_id=3),
-        "its graph differs from torch",
     ),
     "no folder at all": (lambda folder: [path.unlink() for path in folder.iterdir()], "not a model"),
 }
