@@ -47,6 +47,7 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.rerankers.transfer
 	$(BIN)/python -m benchmarks.rerankers.few_labels
 	$(BIN)/python -m benchmarks.rerankers.starts
+	$(BIN)/python -m benchmarks.rerankers.architectures
 	$(BIN)/python -m benchmarks.rerankers.cascade runs/starts/arms/residual-on-e5-small-v2
 	$(BIN)/python -m benchmarks.rerankers.policies
 	$(BIN)/python -m benchmarks.rerankers.speed --late ready

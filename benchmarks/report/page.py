@@ -50,6 +50,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
             "few_labels": (rerankers.few_labels,),
         },
         "TREC Deep Learning": {"chain_trec_dl": (rerankers.chain,), "starts": (rerankers.starts,)},
+        "Architectures": {"architectures": (rerankers.architectures,)},
         "The demo": {"demo": (rerankers.demo,)},
         "The first stage": {"bm25": (rerankers.bm25,)},
     },

@@ -259,3 +259,27 @@ def bm25(figures: Figures) -> str:
         table(["collection", *engines.values(), "reference"], rows),
         figures,
     )
+
+
+def architectures(figures: Figures) -> str:
+    """Cross-encoders of every layout against CrossEncoder.predict."""
+    rows = [
+        [
+            row["architecture"],
+            row["layout"],
+            "yes" if row["trains"] else "no",
+            "yes" if row["exports"] else "no",
+            row.get("last_layer", ""),
+            *(f"{row[name]:.1g}" if name in row else "" for name in ("max_difference", "int8")),
+        ]
+        for row in figures["rows"]
+    ]
+    head = ["architecture", "layout", "trains", "exports", "last layer computes", "fp32", "int8"]
+    return section(
+        "Each architecture and layout, two layers and random weights: whether `relsearch train` starts on it, whether "
+        f"`relsearch export --model` makes a bundle of it, and the largest difference of {figures['pairs']} pairs from "
+        "what CrossEncoder.predict says, in standard deviations of its logits. int8 of 32 random dimensions is coarser "
+        "than that of a trained model, which the gate measures on labelled pairs.",
+        table(head, rows),
+        figures,
+    )
