@@ -48,7 +48,7 @@ def export(
         raise typer.BadParameter("--model needs --output, the bundle folder to write")
     from relsearch.core.extras import check_packages
 
-    check_packages("export", "export", ("torch", "transformers", "optimum", "onnx"))
+    check_packages("export", "export", ("torch", "transformers", "onnx", "onnxscript"))
     from relsearch.data.collection import load_collection
     from relsearch.exporters.bundle.cross_encoder import export_foreign
 
