@@ -88,9 +88,9 @@ def readers_files(tmp_path_factory: pytest.TempPathFactory, tiny_bundles: dict[s
 
 
 @pytest.fixture(scope="module")
-def offline(readers_files: Path, models: Path) -> Iterator[Shell]:
-    """A shell beside the reader's files; a folder stands in for the hub that the ready judge's encoders come from."""
-    with shell(readers_files, variables={"RELSEARCH_MODELS": str(models)}) as opened:
+def offline(readers_files: Path) -> Iterator[Shell]:
+    """A shell beside the reader's files."""
+    with shell(readers_files, variables={}) as opened:
         yield opened
 
 

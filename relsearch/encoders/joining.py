@@ -47,6 +47,10 @@ class PairTemplate:
         return Row(ids, types)
 
 
+_NOTHING = Row(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32))
+PLAIN = PairTemplate(_NOTHING, _NOTHING, _NOTHING, query_type=0, document_type=1)  # one half after the other
+
+
 def read_template(tokenizer: Any) -> PairTemplate | None:
     """Return the template of a tokenizer without truncation; None where it joins pairs in some other way.
 

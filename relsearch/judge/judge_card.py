@@ -28,7 +28,8 @@ class JudgeCard(BaseModel):
 
     `features` weighs the retrieval features, in the file `evidence`; `thresholds` is `cuts` there. `probe` is what the
     model adds to the scores of a few fixed pairs: by it a base is recognised that holds the same weights in other
-    bytes, such as a hub's copy in another precision.
+    bytes, such as a hub's copy in another precision. `special_tokens` says whether pairs of the encoder family were
+    read with them; None, in cards that do not say, is decided by the probe.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
@@ -46,6 +47,7 @@ class JudgeCard(BaseModel):
     base_checksum: str
     probe: tuple[float, ...]
     adapter_checksum: str
+    special_tokens: bool | None = None
     figures: dict[str, JsonValue] = {}
 
     @property
@@ -55,7 +57,8 @@ class JudgeCard(BaseModel):
 
     def fingerprint(self, dtype: str) -> str:
         """Return a short hash of all that decides a label, the arithmetic's dtype included."""
-        content = self.model_dump_json(exclude={"figures"}, by_alias=True)
+        unsaid = {"special_tokens"} if self.special_tokens is None else set()
+        content = self.model_dump_json(exclude={"figures"} | unsaid, by_alias=True)
         return hashlib.sha256(f"{content}|{dtype}".encode()).hexdigest()[:16]
 
 

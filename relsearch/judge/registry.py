@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from relsearch.core.errors import ConfigError
+from relsearch.core.extras import TORCH, check_packages
 from relsearch.core.plugins import Group, has_plugin, load_plugin, open_plugin, plugin_names
 from relsearch.core.protocols import Judge
 from relsearch.core.settings.config import Config
@@ -13,6 +14,7 @@ from relsearch.encoders.model_source import check_model, model_folder
 from relsearch.judge.binary import BinaryJudge
 from relsearch.judge.judge_card import SHIPPED, content, read_card
 from relsearch.judge.models.prompt import load_prompt
+from relsearch.judge.onnx.manifest import is_exported
 
 _TITLE_LINE = "{title}\n"
 PLUGINS: Group = "relsearch.judges"
@@ -46,12 +48,17 @@ def open_judge(config: Config, *, tuned: StrPath | None = None, keep: StrPath | 
 
 
 def check_judge(config: Config) -> None:
-    """Raise what open_judge would, as far as it shows without loading a model or asking an endpoint."""
+    """Raise what open_judge would, as far as it shows without loading a model or asking an endpoint.
+
+    That includes MissingExtraError where the judge needs packages that are not installed.
+    """
     name = config.label.judge
     if name == ZERO_SHOT:
+        check_packages("an untuned judge", "train", TORCH)
         check_model(config.judge.base)
         load_prompt(config.judge.prompt)
     elif name == REMOTE:
+        check_packages("a remote judge", "remote", ("httpx", "stamina"))
         from relsearch.judge.remote.remote_judge import check_remote
 
         check_remote(config.remote)
@@ -60,6 +67,8 @@ def check_judge(config: Config) -> None:
     else:
         folder = _existing(judge_folder(name), name)
         _on_scale(read_card(folder).scale, config)
+        if not is_exported(folder):
+            check_packages(f"judge {name!r}, which is not exported to ONNX,", "train", TORCH)
 
 
 def judge_folder(name: StrPath) -> Path:

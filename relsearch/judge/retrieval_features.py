@@ -7,25 +7,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.core.query_pool import QueryPool, pairs_of
-from relsearch.core.settings.config import RetrievalFeature
-from relsearch.core.types import Scale
-from relsearch.encoders.encoder import Encoder
+from relsearch.core.settings.config import EncoderConfig, RetrievalFeature
+from relsearch.core.types import Pair, Scale
 from relsearch.encoders.prf import leave_one_out_mean, standardise
 from relsearch.judge.calibration.blend import Blend
 
 Floats = NDArray[np.float64]
 
 
+class TextEncoder(Protocol):
+    """An encoder of queries and documents, in torch or as an ONNX graph."""
+
+    @property
+    def config(self) -> EncoderConfig:
+        """The model and how it reads queries and documents."""
+        ...
+
+    def vectors(self, pairs: Sequence[Pair]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the L2-normalised vectors of each pair's query and text, shape [pairs, dimension] each."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RetrievalFeatures:
     """One score per document, from fitted columns over one or more encoders."""
 
-    encoders: Sequence[Encoder]
+    encoders: Sequence[TextEncoder]
     names: Sequence[RetrievalFeature]
     blend: Blend
 
@@ -35,7 +48,7 @@ class RetrievalFeatures:
         pools: Sequence[QueryPool],
         grades: Sequence[int],
         *,
-        encoders: Sequence[Encoder],
+        encoders: Sequence[TextEncoder],
         names: Sequence[RetrievalFeature],
         scale: Scale,
     ) -> tuple[RetrievalFeatures, Floats]:
@@ -55,7 +68,9 @@ class RetrievalFeatures:
         return self.blend.scores(columns_of(pools, self.encoders, self.names))
 
 
-def columns_of(pools: Sequence[QueryPool], encoders: Sequence[Encoder], names: Sequence[RetrievalFeature]) -> Floats:
+def columns_of(
+    pools: Sequence[QueryPool], encoders: Sequence[TextEncoder], names: Sequence[RetrievalFeature]
+) -> Floats:
     """Return the named columns by one encoder after the other, shape [documents, encoders x columns], pool by pool.
 
     Each encoder reads each distinct text of all pools once.

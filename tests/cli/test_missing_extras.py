@@ -22,7 +22,8 @@ main()
 @pytest.mark.parametrize(
     ("command", "extra"),
     [
-        ("grade run.trec --collection demo -o judgments.parquet", "train"),
+        ("grade run.trec --collection demo -o judgments.parquet --judge zero-shot", "train"),
+        ("grade run.trec --collection demo -o judgments.parquet --qrels human.tsv", "train"),
         ("tune", "train"),
         ("train", "train"),
         ("run", "train"),
@@ -32,7 +33,7 @@ main()
 )
 def test_a_missing_extra_is_one_line(tmp_path: Path, command: str, extra: str) -> None:
     """Whatever the arguments lead to."""
-    (tmp_path / "relsearch.toml").write_text("", encoding="utf-8")
+    (tmp_path / "relsearch.toml").write_text('[label]\njudge = "tuned"\n', encoding="utf-8")
     words = [sys.executable, "-c", _WITHOUT, *command.split()]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1

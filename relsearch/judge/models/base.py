@@ -67,11 +67,15 @@ class Base:
         options = self._encoder_options()
         return UpperEncoderReader(self.model, tokens, depth=depth, folder=folder, weights=self.checksum, **options)
 
-    def _encoder_options(self) -> dict[str, Any]:
+    @property
+    def typed(self) -> bool:
+        """Whether the model tells query and document apart by token types."""
         # DistilBERT takes no types at all, RoBERTa knows a single one.
         takes = "token_type_ids" in signature(self.model.forward).parameters
-        typed = takes and getattr(self.model.config, "type_vocab_size", 1) > 1
-        return {"padding": self.tokenizer.pad_token_id or 0, "typed": typed}
+        return takes and getattr(self.model.config, "type_vocab_size", 1) > 1
+
+    def _encoder_options(self) -> dict[str, Any]:
+        return {"padding": self.tokenizer.pad_token_id or 0, "typed": self.typed}
 
 
 def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch.dtype) -> Base:
@@ -96,20 +100,25 @@ def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch
     return base
 
 
+def pair_encoder(tokenizer: PreTrainedTokenizerBase, config: JudgeConfig, *, special_tokens: bool) -> PairEncoder:
+    """Return what turns pairs into the tokens of the encoder family."""
+    return PairEncoder(
+        tokenizer,
+        max_query_tokens=config.max_query_tokens,
+        max_document_tokens=config.max_document_tokens,
+        query_prefix=config.query_prefix,
+        document_prefix=config.document_prefix,
+        special_tokens=special_tokens,
+    )
+
+
 def _read_by(
     tokenizer: PreTrainedTokenizerBase, prompt: Prompt, scale: Scale, config: JudgeConfig
 ) -> tuple[str, Callable[[Sequence[Pair]], list[Tokens]]]:
     """The task and the encoding of a family."""
     if config.family == "llm":
         return "CAUSAL_LM", PromptEncoder(tokenizer, prompt, scale=scale, config=config).encode
-    pairs = PairEncoder(
-        tokenizer,
-        max_query_tokens=config.max_query_tokens,
-        max_document_tokens=config.max_document_tokens,
-        query_prefix=config.query_prefix,
-        document_prefix=config.document_prefix,
-    )
-    return "FEATURE_EXTRACTION", pairs.encode
+    return "FEATURE_EXTRACTION", pair_encoder(tokenizer, config, special_tokens=True).encode
 
 
 def _check_length(base: Base, source: Source, config: JudgeConfig) -> None:

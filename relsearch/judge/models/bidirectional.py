@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from relsearch.core.errors import ModelError
 from relsearch.core.types import Pair
-from relsearch.encoders.joining import PairTemplate, read_template
+from relsearch.encoders.joining import PLAIN, PairTemplate, read_template
 from relsearch.encoders.prompt_tokens import bounded
 from relsearch.judge.models.pooling import mean, mean_and_edge, normed
 from relsearch.judge.models.prompt import Tokens
@@ -66,8 +66,20 @@ class EncoderReader:
         return mask, (places >= starts[:, None]) & mask
 
 
+def pair_features(states: Tensor, mask: Tensor, second: Tensor) -> Tensor:
+    """Return the features of pairs from their last states [n, tokens, size], shape [n, 3 * size], float32.
+
+    The masks [n, tokens] are true at all tokens of a pair, and at those of its document.
+    """
+    query, document = (nn.functional.normalize(mean(states, part)) for part in (mask & ~second, second))
+    return torch.cat([mean_and_edge(states, mask, states[:, 0]), normed(query * document)], dim=1)
+
+
 class PairEncoder:
-    """Turns pairs into tokens: everything before the separator after the query is the prefix."""
+    """Turns pairs into tokens: everything before the separator after the query is the prefix.
+
+    Without `special_tokens` halves are joined as they are: so read judges that were tuned where a tokenizer added none.
+    """
 
     def __init__(
         self,
@@ -77,9 +89,10 @@ class PairEncoder:
         max_document_tokens: int,
         query_prefix: str,
         document_prefix: str,
+        special_tokens: bool = True,
     ) -> None:
         self._tokenizer = tokenizer
-        self._template = _template_of(tokenizer)
+        self._template = _template_of(tokenizer) if special_tokens else PLAIN
         self._max_query_tokens = max_query_tokens
         self._max_document_tokens = max_document_tokens
         self._query_prefix = query_prefix
@@ -95,9 +108,9 @@ class PairEncoder:
         return [self._join(queries[pair.query], document) for pair, document in zip(pairs, documents, strict=True)]
 
     def _join(self, query: tuple[list[int], bool], document: tuple[list[int], bool]) -> Tokens:
-        template = self._template
-        ids = template.join(np.array(query[0], dtype=np.int32), np.array(document[0], dtype=np.int32)).ids.tolist()
-        before = len(template.start.ids) + len(query[0])
+        halves = (np.array(ids, dtype=np.int32) for ids in (query[0], document[0]))
+        ids = self._template.join(*halves).ids.tolist()
+        before = 1 + len(query[0])  # the first special token, then the query
         return Tokens(tuple(ids[:before]), tuple(ids[before:]), query[1] or document[1])
 
 

@@ -150,6 +150,7 @@ def _write(
         thresholds=dev.thresholds(scores, aim=setting.tune.aim, seed=setting.seed),
         base_checksum=setting.base.checksum,
         probe=probe(setting.base, model.head),
+        special_tokens=True,
         adapter_checksum=adapter_checksum(folder),
         figures=report.figures(),
     )

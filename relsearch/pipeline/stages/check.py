@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from importlib.util import find_spec
 
-from relsearch.core.errors import ConfigError, DataError, MissingExtraError
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.extras import check_packages
 from relsearch.core.settings.config import Config
 from relsearch.core.template import template_fields
 from relsearch.data.collection import load_collection
@@ -89,8 +89,7 @@ def _check_packages(config: Config, stages: Collection[str]) -> None:
     if config.export.runtime == "openvino" and "export" in stages:
         needed.append(("export", "export-openvino", {"openvino", "nncf"}))
     for stage, extra, packages in needed:
-        if any(find_spec(package) is None for package in packages):
-            raise MissingExtraError(f"the stage {stage}", extra)
+        check_packages(f"the stage {stage}", extra, packages)
 
 
 def _check_searching(config: Config, stages: Collection[str]) -> None:

@@ -25,7 +25,7 @@ from relsearch.rerank.runtime.engine import available_cores
 
 # What cannot be done without an extra.
 NEEDED_FOR: Mapping[str, str] = {
-    "train": "grade, tune, judge, train, run, and the searcher dense",
+    "train": "tune, judge, train, run, grade --qrels, and the searcher dense",
     "export": "export, run",
     "openvino": "bundles that were exported for OpenVINO",
     "export-openvino": "export for OpenVINO",

@@ -9,7 +9,7 @@ import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.errors import DataError
-from relsearch.core.extras import check_packages
+from relsearch.core.extras import TORCH, check_packages
 from relsearch.core.files.outputs import check_output
 from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
@@ -19,17 +19,19 @@ from relsearch.data.trec import read_qrels, read_run
 from relsearch.encoders.encoder import vectors_by_id
 from relsearch.exporters.trec import write_qrels
 from relsearch.judge.judgment_store import judge_all
-from relsearch.judge.registry import open_judge
+from relsearch.judge.registry import check_judge, open_judge
 from relsearch.labels.query_calibration import CalibratedLabels, calibrate
 
 
 def grade_run(run: StrPath, output: StrPath, config: Config, *, qrels: StrPath | None = None) -> CalibratedLabels:
     """Judge the run's pairs down to `[label] depth`, write them to `output`, and return the judgments table.
 
-    What people said of some of the pairs, in `qrels`, holds the labels of their queries. A .parquet output keeps
+    Human grades of some of the pairs, in `qrels`, calibrate the labels of their queries. A .parquet output keeps
     distributions, any other is TREC qrels. The store beside it lets a cut run go on.
     """
-    check_packages("grade", "train", ("torch", "transformers", "sentence_transformers"))
+    check_judge(config)
+    if qrels is not None:  # likeness to documents with human grades is by the dense encoder
+        check_packages("grade --qrels", "train", TORCH)
     output = Path(output)
     store = output.with_name(output.name + ".store")
     check_output(output, inputs=[run, *([qrels] if qrels else [])], ours=partial(_graded, store=store))

@@ -76,6 +76,8 @@ def _onnxruntime(graph: Path, outputs: list[str], *, variant: Variant) -> Sessio
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if variant == "fp32":  # weights may be stored in 8 bits: unfold them once, here, and not at every call
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.log_severity_level = 3
     wanted = _PROVIDERS.get(variant, _CPU)
     usable = [name for name in wanted if name in onnxruntime.get_available_providers()]

@@ -1,0 +1,59 @@
+"""A bi-encoder as a graph: the vectors that a judge's retrieval features are computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from relsearch.core.files.text_files import encodable
+from relsearch.core.settings.config import EncoderConfig
+from relsearch.core.types import Pair
+from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
+from relsearch.encoders.vector_cache import KeptVectors
+from relsearch.judge.onnx.manifest import VECTOR, EncoderGraph
+from relsearch.rerank.runtime.engine import Engine
+from relsearch.rerank.runtime.tokenising import TextTokenizer
+
+Vectors = NDArray[np.float32]
+_PART = 512  # texts between two reports of progress
+_BAR_DELAY_S = 2.0
+_SMALLEST = 1e-12  # no vector is divided by 0
+
+
+class OnnxEncoder:
+    """Encodes queries and texts of pairs by one graph; `keep` is a folder where vectors outlive the process."""
+
+    def __init__(self, folder: Path, files: EncoderGraph, config: EncoderConfig, *, keep: Path | None = None) -> None:
+        self.config = config
+        self._max_characters = files.max_tokens * MAX_CHARACTERS_PER_TOKEN
+        self._texts = TextTokenizer(folder / files.tokenizer, max_length=files.max_tokens)
+        self._engine = Engine(folder / files.graph, outputs=(VECTOR,))
+        self._kept = KeptVectors(keep) if keep else None
+
+    def vectors(self, pairs: Sequence[Pair]) -> tuple[Vectors, Vectors]:
+        """Return the vectors of each pair's query and text, L2-normalised, shape [pairs, dimension] each."""
+        queries = self._rows(self.config.query_prefix, [pair.query for pair in pairs])
+        return queries, self._rows(self.config.document_prefix, [pair.text for pair in pairs])
+
+    def _rows(self, prefix: str, texts: Sequence[str]) -> Vectors:
+        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+        inputs = [prefix + encodable(text[: self._max_characters]) for text in places]
+        vectors = self._kept.lookup(inputs, self._encode) if self._kept else self._encode(inputs)
+        return vectors[[places[text] for text in texts]]
+
+    def _encode(self, inputs: Sequence[str]) -> Vectors:
+        order = sorted(range(len(inputs)), key=lambda place: -len(inputs[place]))
+        parts = []
+        with tqdm(total=len(inputs), desc="encode", unit="text", delay=_BAR_DELAY_S, disable=None) as bar:
+            for start in range(0, len(order), _PART):
+                part = order[start : start + _PART]
+                parts.append(self._engine.run(self._texts.rows([inputs[place] for place in part])))
+                bar.update(len(part))
+        rows = np.concatenate(parts)
+        vectors = np.empty_like(rows)
+        vectors[order] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _SMALLEST)
+        return vectors
