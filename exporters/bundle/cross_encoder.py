@@ -77,6 +77,15 @@ def write_foreign(model: str, folder: Path, *, max_length: int) -> Manifest:
 
 def labelled_lists(collection: Collection) -> tuple[list[RankList], pl.DataFrame]:
     """Return the labelled documents of the first queries with a relevant one, and their grades from 0."""
+    pairs, graded = labelled_pairs(collection)
+    return rank_lists(pairs, depth=_DEPTH), graded
+
+
+def labelled_pairs(collection: Collection) -> tuple[list[Pair], pl.DataFrame]:
+    """Return the labelled pairs of the first queries with a relevant document, and their grades from 0.
+
+    Raise DataError where there are none.
+    """
     labels = [label for label in collection.qrels() if label.grade is not None]
     lowest = min((label.grade for label in labels if label.grade is not None), default=0)
     rows = [(label.query_id, label.doc_id, (label.grade or 0) - lowest) for label in labels]
@@ -87,7 +96,7 @@ def labelled_lists(collection: Collection) -> tuple[list[RankList], pl.DataFrame
     pairs = [Pair(q, d, queries[q], texts[d]) for q, d, _ in graded.iter_rows() if q in queries and d in texts]
     if not pairs:
         raise DataError("export: the collection has no labelled document with its text; name one with qrels")
-    return rank_lists(pairs, depth=_DEPTH), graded
+    return pairs, graded
 
 
 class _Plain:

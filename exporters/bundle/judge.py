@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from relsearch.core.errors import ConfigError, GateError
 from relsearch.core.files.atomic import check_replaceable, checksum, scratch, swap
 from relsearch.core.protocols import Judge
-from relsearch.core.query_pool import QueryPool
+from relsearch.core.query_pool import QueryPool, pools_of
+from relsearch.data.collection import Collection
+from relsearch.exporters.bundle.cross_encoder import labelled_pairs
 from relsearch.exporters.bundle.graphs import export_encoder, save_tokenizer
 from relsearch.exporters.bundle.shared_weights import share_weights
 from relsearch.exporters.bundle.torch_export import exporting, write_graph
@@ -35,6 +37,7 @@ from relsearch.judge.onnx.manifest import (
 from relsearch.judge.tuned import load_judge
 
 MIN_SAME = 0.99  # the smallest share of documents that must get the grade that torch gives them
+_QUERIES = 10  # of a collection, whose labelled documents an export is held to torch on
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _COPIED = (f"{ADAPTER}/adapter_model.safetensors", f"{ADAPTER}/adapter_config.json", f"{ADAPTER}/{HEAD}", CARD)
 
@@ -83,6 +86,12 @@ def export_judge(folder: Path, output: Path, *, pools: Sequence[QueryPool]) -> O
         manifest = seal(made / FOLDER, manifest.model_copy(update={"figures": {"same_grades": round(same, 4)}}))
         swap(made, output)
     return manifest
+
+
+def export_labelled_judge(folder: Path, output: Path, *, collection: Collection) -> OnnxManifest:
+    """Export a judge held to torch on the first labelled queries of a collection; raise as export_judge does."""
+    pairs, _ = labelled_pairs(collection)
+    return export_judge(folder, output, pools=pools_of(pairs)[:_QUERIES])
 
 
 def _write(card: JudgeCard, model: TorchPairModel | None, folder: Path) -> OnnxManifest:

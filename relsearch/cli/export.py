@@ -18,44 +18,57 @@ if TYPE_CHECKING:
 @verb(
     "relsearch export -c relsearch.toml",
     "relsearch export --model cross-encoder/ms-marco-MiniLM-L6-v2 -o bundle",
+    "relsearch export --judge runs/relsearch/tune -o judge",
 )
 def export(
     config: ConfigOption = DEFAULT_CONFIG,
     model: Annotated[
         str | None, typer.Option(help="Any cross-encoder instead: a folder, a hub id or package:NAME.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The bundle to write of --model.")] = None,
-    collection: Annotated[str, typer.Option(help="Labelled texts that --model in fewer bits is held to.")] = "demo",
+    judge: Annotated[Path | None, typer.Option(help="A tuned judge of the encoder family instead: its folder.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The folder to write of --model or --judge.")
+    ] = None,
+    collection: Annotated[str, typer.Option(help="Labelled texts that an export is held to torch on.")] = "demo",
     max_length: Annotated[int, typer.Option(min=8, help="How many tokens of a pair --model reads.")] = 512,
     runtime: Annotated[Runtime | None, typer.Option(help="What runs the bundle of --model.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Export ONNX bundles that pass the parity gate.
 
-    Exports both rerankers of the pipeline, or, with --model, any cross-encoder.
+    Exports both rerankers of the pipeline; with --model any cross-encoder; with --judge a judge, which then grades
+    without torch and the model hub.
     """
     from relsearch.core.settings.config import ExportConfig
     from relsearch.core.settings.load import load_config
 
-    if model is None:
+    if model is None and judge is None:
         from relsearch.cli.stages import show_stages
         from relsearch.pipeline.order import run_verb
 
         settings = load_config(config)
         show_stages(run_verb("export", settings), settings, as_json=as_json)
         return
-    if output is None:
-        raise typer.BadParameter("--model needs --output, the bundle folder to write")
+    if output is None or (model is not None and judge is not None):
+        raise typer.BadParameter("give --output, the folder to write, with either --model or --judge")
     from relsearch.core.extras import check_packages
+    from relsearch.data.collection import load_collection
 
     check_packages("export", "export", ("torch", "transformers", "onnx", "onnxscript"))
-    from relsearch.data.collection import load_collection
+    source = load_collection(collection)
+    if model is None:
+        from relsearch.exporters.bundle.judge import export_labelled_judge
+
+        figures = export_labelled_judge(Path(str(judge)), output, collection=source).figures
+        typer.echo(
+            json.dumps(figures) if as_json else f"{output}: {figures['same_grades']:.1%} of the grades are torch's"
+        )
+        return
     from relsearch.exporters.bundle.cross_encoder import export_foreign
 
     gate = load_config(config).export if config.is_file() else ExportConfig()
     if runtime is not None:
         gate = gate.model_copy(update={"runtime": runtime})
-    source = load_collection(collection)
     report = export_foreign(model, output, collection=source, config=gate, max_length=max_length)
     typer.echo(json.dumps(report.figures(), indent=1) if as_json else _brief(report, output))
 

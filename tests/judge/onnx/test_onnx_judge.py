@@ -20,6 +20,7 @@ from relsearch.judge.judge_card import read_card
 from relsearch.judge.models.loading import load_torch_judge
 from relsearch.judge.onnx.manifest import FOLDER, MANIFEST, WEIGHTS
 from relsearch.judge.tuned import load_judge
+from tests.command import relsearch
 from tests.judge.conftest import TuneHalf
 
 pytestmark = pytest.mark.slow
@@ -100,3 +101,12 @@ def test_the_ready_judge_grades_without_torch() -> None:
     """It imports neither torch nor transformers, and expects more of an answer than of a text about something else."""
     answer, other = subprocess.check_output([sys.executable, "-c", _READY], text=True).split()
     assert float(answer) > float(other)
+
+
+def test_the_verb_exports_a_judge(tuned_encoder: Path, tmp_path: Path) -> None:
+    """`relsearch export --judge` writes a folder that opens, and says how many grades are torch's."""
+    command = ["export", "--judge", str(tuned_encoder), "-o", str(tmp_path / "judge"), "--json"]
+    done = relsearch(*command)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["same_grades"] >= 0.99
+    load_judge(tmp_path / "judge")
