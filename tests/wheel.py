@@ -16,6 +16,10 @@ assert not heavy, heavy
 assert "site-packages" in relsearch.index.__file__, relsearch.index.__file__
 from relsearch.data.collection import load_collection
 assert len(load_collection("demo").queries()) > 200
+from relsearch.core.query_pool import QueryPool
+from relsearch.judge.tuned import load_judge
+(labels,) = load_judge("ready").judge([QueryPool("q", "how tall is it", ("a",), ("It is nine metres tall.",))])
+assert labels[0].grade is not None, labels
 """
 
 
