@@ -30,17 +30,17 @@ def grade(
     depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are graded.")] = 20,
     qrels: Annotated[
         Path | None,
-        typer.Option(help="Human labels of some of the pairs, TREC: they hold the others of their queries."),
+        typer.Option(help="Human grades of some of the pairs, which calibrate the labels of their queries."),
     ] = None,
     scale: Annotated[str, typer.Option(help="0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
     as_json: JsonOption = False,
 ) -> None:
     """Grade the top of a TREC run with a judge; needs no labels.
 
-    An interrupted run goes on where it stopped. `relsearch agree` holds the labels against human ones,
-    `relsearch review` picks the pairs that people should grade. With these as --qrels nothing is judged again, and
-    the labels move where people found a query's documents better or worse than the judge did: a few human grades a
-    query help with its other documents. A pair's own human grade never moves its judged one.
+    An interrupted run goes on where it stopped. `relsearch agree` compares the labels with human ones; `relsearch
+    review` picks the pairs that people should grade. With human grades as --qrels nothing is judged again: the labels
+    of a query's other documents move towards what people found, those of similar documents most. A pair's own human
+    grade never changes its judged label.
     """
     from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig
     from relsearch.core.text_table import table
