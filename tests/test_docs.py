@@ -39,13 +39,15 @@ depth = 8
 [encoder]
 model = "{bert}"
 [judge]
-base = "{llama}"
+family = "encoder"
+base = "{bert}"
 max_document_tokens = 32
 [tune]
 layers = 1
 rank = 2
 evaluations = 1
 [label]
+judge = "tuned"
 depth = 2
 [synthesize]
 base = "{llama}"
@@ -119,10 +121,11 @@ def test_shell_lines_work_beside_the_readers_files(page: str, offline: Shell) ->
 
 
 @pytest.mark.slow
-def test_examples_of_the_help_work_beside_the_readers_files(offline: Shell) -> None:
+def test_examples_of_the_help_work_beside_the_readers_files(offline: Shell, readers_files: Path) -> None:
     """Those that need no engine and train nothing."""
     offline.run("relsearch grade bm25.trec --collection my-collection -o judgments.parquet --depth 2")
     offline.run("relsearch config --gateway > gateway.toml")
+    (readers_files / "review.csv").unlink(missing_ok=True)  # a page's lines may have written it, and none replaces it
     for line in (line for line in EXAMPLES if kind_of(line) == "files"):
         offline.run(line)
 
@@ -134,6 +137,7 @@ def test_lines_that_name_an_engine_work_with_a_real_one(
 ) -> None:
     """Those of the pages, in their order, then the examples of the help."""
     write_files(tmp_path)
+    (tmp_path / "my-collection" / "corpus.jsonl").unlink()  # which fetch writes
     (tmp_path / "cross-encoder").symlink_to(tiny_bundles["fp32"])
     with shell(tmp_path, addresses={ENGINE: elasticsearch_url.removeprefix("http://")}) as opened:
         opened.run("relsearch serve --bundle ready")

@@ -60,7 +60,8 @@ def test_the_extra_all_holds_every_other_extra() -> None:
     """`relsearch[all]` installs everything."""
     extras = PYPROJECT["project"]["optional-dependencies"]
     (everything,) = extras["all"]
-    assert set(everything.removeprefix("relsearch[").removesuffix("]").split(",")) == set(extras) - {"all"}
+    alone = {"all", "export-optimum"}  # which needs transformers 4, where the others need 5
+    assert set(everything.removeprefix("relsearch[").removesuffix("]").split(",")) == set(extras) - alone
 
 
 def test_the_changelog_knows_this_version() -> None:

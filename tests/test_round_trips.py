@@ -71,6 +71,7 @@ def test_runs(tmp_path: Path, scores: dict[str, float], query_id: str, tag: str,
 
 
 @odd(GRADES, NAMES)
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # Hypothesis, of its own example
 def test_qrels(tmp_path: Path, grades: dict[tuple[str, str], int], name: str) -> None:
     """TREC's, and BEIR's in a collection."""
     try:

@@ -40,9 +40,14 @@ def ways(model: Path, folder: Path, *, max_length: int, threads: int) -> dict[st
         RERANKERS: rerankers(model, max_length=max_length),
         TORCH: one_torch_batch(model, max_length=max_length),
         FLASHRANK: flashrank_loop(model, folder / BUNDLES[FP32] / "model.onnx", max_length=max_length),
-        **(_by_optimum(model, folder, max_length=max_length) if find_spec("optimum") else {}),
+        **(_by_optimum(model, folder, max_length=max_length) if _has_optimum() else {}),
         **{name: ours(folder / bundle, workers=threads) for name, bundle in BUNDLES.items()},
     }
+
+
+def _has_optimum() -> bool:
+    """Whether optimum's ONNX Runtime part is installed; an optimum alone is no more than a name."""
+    return find_spec("optimum") is not None and find_spec("optimum.onnxruntime") is not None
 
 
 def _by_optimum(model: Path, folder: Path, *, max_length: int) -> dict[str, Way]:

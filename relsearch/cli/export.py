@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @verb(
     "relsearch export -c relsearch.toml",
     "relsearch export --model cross-encoder/ms-marco-MiniLM-L6-v2 -o bundle",
-    "relsearch export --judge runs/relsearch/tune -o judge",
+    "relsearch export --judge runs/relsearch/tune --collection my-collection -o judge",
 )
 def export(
     config: ConfigOption = DEFAULT_CONFIG,

@@ -266,7 +266,7 @@ def test_labels_of_relevant_documents_alone_are_enough(
     _change(path, "[optimize]\nenabled = true", "[optimize]\nenabled = false")
     _change(path, 'family = "late"', 'family = "cross"')
     figures: dict[str, Any] = {}
-    for verb in ("collect", "index", "pool", "tune", "judge", "agree", "augment", "train", "export"):
+    for verb in ("collect", "index", "pool", "tune", "judge", "augment", "train", "export"):
         figures |= {result.name: result.figures for result in run_verb(verb, load_config(path))}
     assert "no label has grade 0" in caplog.text
     assert figures["pool"]["assumed_irrelevant"] > 0
@@ -412,7 +412,7 @@ def test_the_bundle_reranks_a_run_without_torch(
     assert [line.split()[:3] for line in twice.splitlines()] == [line.split()[:3] for line in expected.splitlines()]
     late = subprocess.run([*called, "--budget-ms", "5"], capture_output=True, text=True, check=False)
     assert (late.returncode, late.stdout) == (1, "")
-    assert "leave out --then" in late.stderr
+    assert "leave out --cascade" in late.stderr
 
 
 def _copied(config: Path, folder: Path) -> Path:

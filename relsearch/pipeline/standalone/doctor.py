@@ -27,6 +27,7 @@ from relsearch.rerank.runtime.engine import available_cores
 NEEDED_FOR: Mapping[str, str] = {
     "train": "tune, judge, train, run, grade --qrels, and the searcher dense",
     "export": "export, run",
+    "export-optimum": "export by optimum, in an environment of its own with transformers 4.57",
     "openvino": "bundles that were exported for OpenVINO",
     "export-openvino": "export for OpenVINO",
     "serve": "serve",

@@ -20,7 +20,9 @@ from relsearch.encoders.model_source import fast_dtype
 from relsearch.judge.models.prompt import Tokens
 from relsearch.judge.tuning.trainer import Step
 
-pytestmark = pytest.mark.slow
+# Said by transformers 5.24 of peft 0.21; relsearch's own calls of peft keep it back.
+_OF_PEFT = "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings(_OF_PEFT)]
 
 SCALE = SCALES["0-3"]
 SIZE = Size(queries=2, documents=3, steps=2, documents_per_step=3, agreement_pairs=4, rounds=2)

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.rerankers.budget import measure as measure_budgets
 from benchmarks.rerankers.speed import QUERY, QUICK, Load, measure, random_head, show, texts_of_length
-from benchmarks.rerankers.ways import FP32, INT8, NAIVE, Floats, check_same
+from benchmarks.rerankers.ways import FLASHRANK, FP32, INT8, NAIVE, RERANKERS, TORCH, Floats, check_same
 from relsearch.core.types import Document, Query
 from relsearch.rerank.calibrated import Request
 from relsearch.rerank.runtime.tokenising import PairTokenizer
@@ -27,7 +27,7 @@ def test_every_figure_is_measured(tiny_reranker: Path, tmp_path: Path, capsys: p
     assert found["int8_ratio"] == first["ratio"][found["int8_way"]]["value"]
     assert found["fp32_ratio"] == first["ratio"][FP32]["value"]
     assert first["ratio"][NAIVE]["value"] == 1
-    assert len(first["seconds"]) == 10
+    assert set(first["seconds"]) == set(found["difference"]) >= {NAIVE, FP32, INT8, RERANKERS, TORCH, FLASHRANK}
     assert found["difference"][FP32] < 1e-3
     show(found)
     assert "FlashRank" in capsys.readouterr().out

@@ -33,7 +33,8 @@ def _open(bundle: Path, address: str | Path, *, create: bool = False) -> LateOnn
 def test_stored_documents_score_the_same_unread(late_bundle: Path, address: str) -> None:
     """Vectors that went through the engine give the very scores of the bundle, and no document is read again."""
     writer = _open(late_bundle, address, create=True)
-    assert writer.open_store().add([*TEXTS, TEXTS[0]], writer.document_vectors) == len(TEXTS)
+    stored = writer.readable([*TEXTS, TEXTS[0]])
+    assert writer.open_store().add(stored, writer.document_vectors) == len(TEXTS)
     reader = _open(late_bundle, address)
     expected = LateOnnxScorer.open(late_bundle).logits("sea", TEXTS).tolist()
     reader.encode_documents = lambda texts: pytest.fail(f"read {texts}") if texts else []  # type: ignore[method-assign]
