@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.report.markdown import interval, section, table
+from benchmarks.report.markdown import interval, p_text, section, table
 
 Figures = dict[str, Any]
 
@@ -106,4 +106,4 @@ def judge_speed(figures: Figures) -> str:
 
 
 def _gain(test: Figures) -> str:
-    return f"{test['value']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}] (p {test['p']:.3f})"
+    return f"{test['value']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}] ({p_text(test['p'])})"

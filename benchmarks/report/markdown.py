@@ -18,6 +18,11 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def p_text(p: float) -> str:
+    """Return `p 0.012`, or `p < 0.001`."""
+    return f"p {p:.3f}" if p >= 0.001 else "p < 0.001"
+
+
 def interval(value: dict[str, Any], *, mean: str = "mean") -> str:
     """Return a figure and its confidence interval."""
     return f"{value[mean]:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
@@ -25,4 +30,4 @@ def interval(value: dict[str, Any], *, mean: str = "mean") -> str:
 
 def difference(test: dict[str, Any]) -> str:
     """Return the difference of a paired test, and its p."""
-    return f"{test['difference']:+.3f} ({test['p_holm']:.3f})"
+    return f"{test['difference']:+.3f} ({p_text(test['p_holm']).removeprefix('p ')})"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from benchmarks.record import recorded
-from benchmarks.report.markdown import table
+from benchmarks.report.markdown import p_text, table
 
 Figures = dict[str, Any]
 Row = tuple[str, str, str, str, str]
@@ -59,7 +59,7 @@ def _own_domain_few(figures: Figures) -> Iterator[Row]:
                     f"{name}, NDCG@10",
                     f"the {row['k']} alone {old:.3f}",
                     f"{new:.3f}",
-                    f"{new / old - 1:+.1%} (p {p:.3f})",
+                    f"{new / old - 1:+.1%} ({p_text(p)})",
                 )
 
 
@@ -82,7 +82,7 @@ def _judge_anchors(figures: Figures) -> Iterator[Row]:
     for count in (3, 5, 10):
         row = rows[f"{count} random grades a query"]
         old, new, p = alone["kappa"]["value"], row["kappa"]["value"], row["gain"]["kappa"]["p"]
-        against, gained = f"alone {old:.3f}, {peer}", f"{new / old - 1:+.0%} (p {p:.3f})"
+        against, gained = f"alone {old:.3f}, {peer}", f"{new / old - 1:+.0%} ({p_text(p)})"
         yield (f"ready judge and {count} human grades a query", measured, against, f"{new:.3f}", gained)
 
 
@@ -106,7 +106,7 @@ def _step(found: Figures, run: str) -> tuple[str, str, str]:
     return (
         f"BM25 {old:.3f} (cosine {_mean(found, 'cosine'):.3f})",
         f"{new:.3f}",
-        f"{new / old - 1:+.0%} (p {test['p_holm']:.3f})",
+        f"{new / old - 1:+.0%} ({p_text(test['p_holm'])})",
     )
 
 
