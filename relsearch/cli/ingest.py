@@ -51,7 +51,7 @@ def ingest(
 
 
 @verb(
-    "relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --field title --field text=body",
+    "relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --field title --field text",
     "relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --body search.json",
 )
 def fetch(
@@ -89,7 +89,7 @@ def fetch(
 
 
 @verb(
-    "relsearch sample --url http://127.0.0.1:9200 --index docs -n 1000 --field title --field text=body -o seeds",
+    "relsearch sample --url http://127.0.0.1:9200 --index docs -n 1000 --field title --field text -o seeds",
 )
 def sample(
     url: UrlOption,

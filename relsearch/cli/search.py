@@ -30,7 +30,7 @@ _LONGEST_ID = 24  # keeps room for text within 80 columns
 
 
 @verb(
-    "relsearch search 'green tea' --url http://127.0.0.1:9200 --index docs --bundle ready --field text=body",
+    "relsearch search 'green tea' --url http://127.0.0.1:9200 --index docs --bundle ready --field title --field text",
 )
 def search(
     words: Annotated[str, typer.Argument(metavar="WORDS", help="What to search for.")],

@@ -136,7 +136,7 @@ def labels_of(path: StrPath, scale: Scale | None) -> Iterator[Label]:
     if first is None:
         return
     text = first[1]
-    if text.lstrip().startswith("{"):
+    if text.lstrip().startswith("{") and not _WHOLE.fullmatch(columns(text)[-1]):  # an id may begin with a brace
         read = _json_row
     else:
         read = _beir_row if text.count("\t") == 2 and len(columns(text)) != 4 else _trec_row

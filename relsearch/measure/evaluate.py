@@ -24,7 +24,7 @@ from relsearch.stats.bootstrap import or_none
 from relsearch.stats.randomisation import randomisation_p
 
 Floats = NDArray[np.float64]
-_NAME_WIDTH = 17  # beside two intervals, a difference and a p value within 80 columns
+_NAME_WIDTH = 18  # beside six columns of figures a line stays within 80 characters
 _BATCH = 2**19  # values of resamples that are held at once: some 20 MB
 
 
