@@ -156,10 +156,12 @@ def _trec_row(path: StrPath, number: int, line: str) -> tuple[str, str, str]:
 
 
 def _beir_row(path: StrPath, number: int, line: str) -> tuple[str, str, str]:
-    try:
-        [cells] = csv.reader([line], delimiter="\t", strict=True)
-    except csv.Error as exc:
-        fail(path, number, f"not CSV: {exc}; are its quotes closed?")
+    cells = line.split("\t")
+    if '"' in line:
+        try:
+            [cells] = csv.reader([line], delimiter="\t", strict=True)
+        except csv.Error as exc:
+            fail(path, number, f"not CSV: {exc}; are its quotes closed?")
     if len(cells) != 3:
         fail(path, number, "a BEIR qrels line is: query id, tab, document id, tab, whole number")
     return cells[0], cells[1], cells[2].strip()
