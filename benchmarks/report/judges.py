@@ -92,6 +92,20 @@ def judge_evidence(figures: Figures) -> str:
     )
 
 
+def judge_exported(figures: Figures) -> str:
+    """The ready judge's graphs beside the same judge in torch."""
+    faster, rate = figures["faster"], figures["pairs_per_s"]
+    rows = [[name, interval(figures["kappa"][name], mean="value"), f"{rate[name]:.1f}"] for name in ("torch", "onnx")]
+    return section(
+        f"The ready judge as ONNX graphs and in torch, {figures['pairs']} pairs of {figures['queries']} queries of "
+        f"{figures['test']}: {figures['same_grades']:.1%} of the grades are the same, and expected grades differ by "
+        f"{figures['expected_mean_difference']:.3f} in the mean. A query with one and then with the other, the graphs "
+        f"take 1/{faster['value']:.1f} of the time (from 1/{faster['low']:.1f} to 1/{faster['high']:.1f}).",
+        table(["runtime", "kappa, 4 grades", "pairs a second"], rows),
+        figures,
+    )
+
+
 def judge_speed(figures: Figures) -> str:
     """Judging and tuning against the naive way."""
     from benchmarks.judges.speed import section as rows  # loads torch
