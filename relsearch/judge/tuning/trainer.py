@@ -16,6 +16,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 from transformers.trainer_utils import get_last_checkpoint
 
 from relsearch.core.settings.config import TuneConfig
+from relsearch.encoders.model_source import quiet
 from relsearch.judge.calibration.head import OrdinalHead
 from relsearch.judge.models.base import Reader
 from relsearch.judge.models.prompt import Tokens
@@ -181,7 +182,8 @@ def run(
     )
     trainer.remove_callback(PrinterCallback)
     last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
+    with quiet():  # each checkpoint that is written would show a bar of its own
+        trainer.train(resume_from_checkpoint=last)
     return trainer.state.global_step - clock.first_step
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from relsearch.core.settings.config import TrainConfig
 from relsearch.encoders.loading import HEAD
+from relsearch.encoders.model_source import quiet
 from relsearch.rerank.cross.loss import Objective, ResidualListLoss
 from relsearch.rerank.training.callbacks import KeepBest
 from relsearch.rerank.training.dev import DevEvaluator, DevSet
@@ -91,7 +92,8 @@ def run(trainer: Any, output: Path) -> int:
     trainer.remove_callback(PrinterCallback)  # it would write to stdout
     checkpoints = output / CHECKPOINTS
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
+    with quiet():  # each checkpoint that is written would show a bar of its own
+        trainer.train(resume_from_checkpoint=last)
     return int(trainer.state.global_step)
 
 
