@@ -15,11 +15,11 @@ from relsearch.core.types import Pair
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.encoders.vector_cache import KeptVectors
 from relsearch.judge.onnx.manifest import VECTOR, EncoderGraph
+from relsearch.judge.onnx.parts import run_in_parts
 from relsearch.rerank.runtime.engine import Engine
 from relsearch.rerank.runtime.tokenising import TextTokenizer
 
 Vectors = NDArray[np.float32]
-_PART = 512  # texts between two reports of progress
 _BAR_DELAY_S = 2.0
 _SMALLEST = 1e-12  # no vector is divided by 0
 
@@ -46,14 +46,9 @@ class OnnxEncoder:
         return vectors[[places[text] for text in texts]]
 
     def _encode(self, inputs: Sequence[str]) -> Vectors:
-        order = sorted(range(len(inputs)), key=lambda place: -len(inputs[place]))
-        parts = []
         with tqdm(total=len(inputs), desc="encode", unit="text", delay=_BAR_DELAY_S, disable=None) as bar:
-            for start in range(0, len(order), _PART):
-                part = order[start : start + _PART]
-                parts.append(self._engine.run(self._texts.rows([inputs[place] for place in part])))
-                bar.update(len(part))
-        rows = np.concatenate(parts)
-        vectors = np.empty_like(rows)
-        vectors[order] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _SMALLEST)
-        return vectors
+            vectors = run_in_parts(
+                inputs, lambda part: self._engine.run(self._texts.rows(part)), length=len, advance=bar.update
+            )
+        norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _SMALLEST)
+        return np.asarray(vectors / norms, dtype=np.float32)

@@ -15,10 +15,9 @@ from relsearch.core.types import Pair
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.encoders.joining import PLAIN, Ids, PairTemplate, Row, plain_ids, read_template
 from relsearch.judge.onnx.manifest import ADDED
+from relsearch.judge.onnx.parts import run_in_parts
 from relsearch.rerank.runtime.engine import Engine
 from relsearch.rerank.runtime.tokenising import load_tokenizer
-
-_PART = 512  # pairs between two reports of progress
 
 
 class OnnxPairModel:
@@ -39,13 +38,8 @@ class OnnxPairModel:
         if not pairs:
             return np.zeros(0)
         rows = self._rows(pairs)
-        order = sorted(range(len(rows)), key=lambda place: -len(rows[place].ids))
-        scores = np.zeros(len(rows))
-        for start in range(0, len(order), _PART):
-            part = order[start : start + _PART]
-            scores[part] = self._engine.run([rows[place] for place in part])
-            advance(len(part))
-        return scores
+        scores = run_in_parts(rows, self._engine.run, length=lambda row: len(row.ids), advance=advance)
+        return scores.astype(np.float64)
 
     def _rows(self, pairs: Sequence[Pair]) -> list[Row]:
         config = self._config
