@@ -32,6 +32,9 @@ ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The relsearc
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 SeedOption = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of what is drawn at random.")]
 ResamplesOption = Annotated[int, typer.Option(min=100, max=MOST_RESAMPLES, help="Bootstrap resamples.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace an output that is there already and that this verb did not write.")
+]
 UrlOption = Annotated[str, typer.Option(help="The search server, e.g. http://127.0.0.1:9200.")]
 EngineOption = Annotated[str, typer.Option(help="What the server is: elasticsearch or opensearch.")]
 MixOption = Annotated[

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import EngineOption, FieldOption, JsonOption, SeedOption, UrlOption, parse_fields, verb
+from relsearch.cli.app import (
+    EngineOption,
+    FieldOption,
+    ForceOption,
+    JsonOption,
+    SeedOption,
+    UrlOption,
+    parse_fields,
+    verb,
+)
 from relsearch.core.template import DEFAULT_TEMPLATE, template_fields
 
 
@@ -30,11 +39,12 @@ def ingest(
 ) -> None:
     """Load a collection into a search engine.
 
-    The same command again goes on where it stopped. Waits while the server refuses documents (429). The API key comes
+    Reads the whole collection first, so that a broken one changes no index. The same command again goes on where it
+    stopped. Waits while the server refuses documents (429). The API key comes
     from RELSEARCH_ES_API_KEY. What is indexed is found by relsearch search, the gateway and [index] searchers alike.
     """
     from relsearch.core.settings.config import IndexConfig
-    from relsearch.data.collection import load_collection
+    from relsearch.data.collection import check_template, load_collection
     from relsearch.index.engine.ingest import ingest as load
     from relsearch.index.engine.ingest import ingest_body
     from relsearch.index.registry import open_server
@@ -43,8 +53,12 @@ def ingest(
     if show:
         typer.echo(json.dumps(ingest_body(config, template), indent=1))
         return
-    documents = load_collection(source).documents(template_fields(template))
-    loaded = load(documents, open_server(engine, url), index=config, template=template, replace=replace)
+    collection = load_collection(source)
+    server = open_server(engine, url)
+    server.ask("GET", "/")  # before the documents are read
+    check_template(collection, template, every=template != DEFAULT_TEMPLATE)
+    documents = collection.documents(template_fields(template))
+    loaded = load(documents, server, index=config, template=template, replace=replace)
     counts = {"index": index, "written": loaded.written, "present": loaded.present}
     brief = f"{index}: {loaded.written} documents written, {loaded.present} were there"
     typer.echo(json.dumps(counts) if as_json else brief)
@@ -65,6 +79,7 @@ def fetch(
         typer.Option(help="Your own search: a JSON body with {{query}} in it; default: the fields, multi_match."),
     ] = None,
     engine: EngineOption = "elasticsearch",
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a collection of a live index and your queries.
@@ -78,7 +93,7 @@ def fetch(
     from relsearch.pipeline.standalone.fetch import fetch_collection
 
     server = open_server(engine, url)
-    found = fetch_collection(server, index, folder, depth=depth, fields=parse_fields(field), body=body)
+    found = fetch_collection(server, index, folder, depth=depth, fields=parse_fields(field), body=body, force=force)
     counts = {"documents": len(found.documents), "candidates": len(found.candidates), "absent": len(found.absent)}
     brief = f"{folder}: {counts['documents']} documents, {counts['candidates']} candidates"
     if found.absent:
@@ -99,6 +114,7 @@ def sample(
     seed: SeedOption = 13,
     field: FieldOption = None,
     engine: EngineOption = "elasticsearch",
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Draw documents from a live index as a collection.
@@ -109,7 +125,7 @@ def sample(
     from relsearch.pipeline.standalone.fetch import sample_collection
 
     server = open_server(engine, url)
-    documents = sample_collection(server, index, output, size=size, seed=seed, fields=parse_fields(field))
+    documents = sample_collection(server, index, output, size=size, seed=seed, fields=parse_fields(field), force=force)
     counts = {"output": str(output / "corpus.jsonl"), "documents": documents}
     typer.echo(json.dumps(counts) if as_json else f"{counts['output']}: {documents} documents")
 
@@ -126,18 +142,22 @@ def queries(
     drop_personal: Annotated[
         bool, typer.Option("--drop-personal", help="Leave out e-mail-like texts and those without a letter.")
     ] = False,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Turn a search log into queries, most frequent first.
 
     Texts are normalised, and each is kept once.
     """
+    from relsearch.core.errors import DataError
     from relsearch.core.files.outputs import check_output
     from relsearch.core.files.text_files import write_text
     from relsearch.data.query_log import is_query_log, read_query_log
 
-    check_output(output, inputs=[log], ours=is_query_log)
+    check_output(output, inputs=[log], ours=is_query_log, force=force)
     read = read_query_log(log, text_key=text_key, count_key=count_key, min_count=min_count, drop_personal=drop_personal)
+    if not read.queries:
+        raise DataError(f"{log}: none of its {read.rows} rows makes a query, so nothing was written; see --min-count")
     write_text(output, read.to_jsonl())
     counts = {"output": str(output), "rows": read.rows, "queries": len(read.queries), "dropped": dict(read.dropped)}
     brief = "".join(f", {count} {reason}" for reason, count in read.dropped.items())

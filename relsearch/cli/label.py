@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from relsearch.cli.app import JsonOption, verb
+from relsearch.cli.app import ForceOption, JsonOption, verb
 from relsearch.core.template import DEFAULT_TEMPLATE
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def grade(
         typer.Option(help="Human grades of some of the pairs, which calibrate the labels of their queries."),
     ] = None,
     scale: Annotated[str, typer.Option(help="0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Grade the top of a TREC run with a judge; needs no labels.
@@ -49,7 +50,7 @@ def grade(
     config = Config(
         collection=CollectionConfig(source=collection, scale=scale), label=LabelConfig(judge=judge, depth=depth)
     )
-    found = grade_run(run_file, output, config, qrels=qrels)
+    found = grade_run(run_file, output, config, qrels=qrels, force=force)
     counts = dict(found.labels.group_by("grade").len().sort("grade").iter_rows())
     if as_json:
         typer.echo(json.dumps({"output": str(output), "grades": counts, "calibrated_queries": found.queries}))
@@ -142,11 +143,13 @@ def write_labels(
     index: Annotated[str, typer.Option(help="rank-eval: the index that is searched.")] = "",
     field: Annotated[str, typer.Option(help="rank-eval: the field that is searched.")] = "",
     name: Annotated[str, typer.Option(help="opensearch: the name of the judgment list.")] = "relsearch",
+    force: ForceOption = False,
 ) -> None:
     """Write labels for trec_eval, BEIR, Quepid, OpenSearch or _rank_eval.
 
     A label without a grade is left out; grades stay as they are.
     """
+    from relsearch.core.errors import DataError
     from relsearch.core.files.outputs import check_output
     from relsearch.core.files.text_files import encodable, read_text, write_text
     from relsearch.data.collection import load_collection
@@ -157,12 +160,14 @@ def write_labels(
     if format == "rank-eval" and not (index and field):
         raise typer.BadParameter("rank-eval searches an index: give --index and --field")
     labels = read_labels(judgments, None)
+    if labels["grade"].null_count() == labels.height:
+        raise DataError(f"{judgments}: holds no grade, so there is nothing to write")
     queries = {query.query_id: query.text for query in load_collection(collection).queries()} if collection else {}
     text = _label_text(labels, format, queries, index=index, field=field, name=name)
     if output is None:
         typer.echo(encodable(text), nl=False)
         return
-    check_output(output, inputs=[judgments], ours=lambda path: read_text(path) == text)
+    check_output(output, inputs=[judgments], ours=lambda path: read_text(path) == text, force=force)
     write_text(output, text)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import JsonOption, ResamplesOption, SeedOption, print_result, verb
+from relsearch.cli.app import ForceOption, JsonOption, ResamplesOption, SeedOption, print_result, verb
 
 _SCALES = "0-3, 1-4, binary or lowest-highest:relevant"
 
@@ -46,6 +46,7 @@ def evaluate(
     judge_labels: Annotated[bool, typer.Option("--judge-labels", help="Allow labels that a judge gave.")] = False,
     resamples: ResamplesOption = 2000,
     seed: SeedOption = 13,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure runs, with confidence intervals and paired tests.
@@ -64,7 +65,7 @@ def evaluate(
     names = [name for given in measure or () for name in re.split(r",(?![^(]*\))", given)]
     parse_measures(names)
     if per_query is not None:
-        check_values_file(per_query, inputs=[qrels, *runs])
+        check_values_file(per_query, inputs=[qrels, *runs], force=force)
     parsed = parse_scale(scale) if scale is not None else None
     labels = read_labels(qrels, parsed)
     refuse_judge_labels(labels, allow=judge_labels)
@@ -101,6 +102,7 @@ def agree(
     plot: Annotated[Path | None, typer.Option(help="Write a reliability diagram (SVG) to this file.")] = None,
     resamples: ResamplesOption = 2000,
     seed: SeedOption = 13,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how far judge labels agree with human ones.
@@ -116,7 +118,7 @@ def agree(
     from relsearch.measure.reliability import has_probabilities, reliability
 
     if plot is not None:
-        check_output(plot, inputs=[qrels, judged], ours=is_diagram)
+        check_output(plot, inputs=[qrels, judged], ours=is_diagram, force=force)
     parsed = parse_scale(scale)
     human, labels = read_labels(qrels, parsed), read_labels(judged, parsed)
     found = agreement(human, labels, parsed, resamples=resamples, seed=seed)

@@ -12,6 +12,7 @@ import typer
 from relsearch.cli.app import (
     CascadeOption,
     CascadeWindowOption,
+    ForceOption,
     JsonOption,
     MixOption,
     PrfOption,
@@ -40,6 +41,7 @@ def rerank(
     cascade: CascadeOption = None,
     cascade_window: CascadeWindowOption = 20,
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
+    force: ForceOption = False,
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch.
 
@@ -55,7 +57,7 @@ def rerank(
 
     check_tag(tag)
     if output:
-        check_output(output, inputs=[run_file], ours=partial(is_run_of, tag=tag))
+        check_output(output, inputs=[run_file], ours=partial(is_run_of, tag=tag), force=force)
     source = load_collection(collection)
     first = read_run(run_file)
     kept = max(20_000, first["doc_id"].n_unique())

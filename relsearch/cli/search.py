@@ -56,10 +56,13 @@ def search(
     The table has the new rank beside BM25's. --field names what the bundle's template reads, and its path in the index.
     Where the reranker fails, the engine's order is shown and stderr says why.
     """
-    from relsearch.index.registry import connected
+    from relsearch.index.engine.field_check import check_fields
+    from relsearch.index.registry import connected, open_server
     from relsearch.live.searching import search as search_live
 
     fields = parse_fields(field)
+    if fields:
+        check_fields(open_server(engine, url), index, fields.values())
     with connected(engine, url) as client:
         found = search_live(
             client,

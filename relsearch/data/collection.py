@@ -16,7 +16,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from relsearch.core.errors import DataError
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.field_names import field_fault
 from relsearch.core.field_texts import field_texts
 from relsearch.core.files.text_files import fail, json_lines
 from relsearch.core.ids import id_fault, shown
@@ -78,12 +79,42 @@ def load_collection(source: StrPath) -> Collection:
 def texts_of(run: pl.DataFrame, collection: Collection, template: str) -> tuple[dict[str, str], dict[str, str]]:
     """Return the texts of the collection's queries, and of those documents that the run names, by id.
 
-    What the collection lacks is absent; documents are read as a stream, so only the run's are held in memory.
+    What the collection lacks is absent; documents are read as a stream, so only the run's are held in memory. Raise
+    ConfigError where no document has a field that the template reads.
     """
     wanted = set(run["doc_id"])
-    found = (doc for doc in collection.documents(template_fields(template)) if doc.doc_id in wanted)
-    documents = {doc.doc_id: render(doc.fields, template) for doc in found}
+    documents: dict[str, str] = {}
+    present: set[str] = set()
+    for doc in collection.documents(template_fields(template)):
+        present |= doc.fields.keys()
+        if doc.doc_id in wanted:
+            documents[doc.doc_id] = render(doc.fields, template)
+    _check_present(present, template, every=False)
     return {query.query_id: query.text for query in collection.queries()}, documents
+
+
+def check_template(collection: Collection, template: str, *, every: bool) -> int:
+    """Read all documents of a collection and return how many there are.
+
+    Raise DataError where there is none or one is broken, ConfigError where no document has one of the fields that the
+    template reads, or without `every` any of them.
+    """
+    count = 0
+    present: set[str] = set()
+    for count, doc in enumerate(collection.documents(template_fields(template)), 1):  # noqa: B007 - its last value
+        present |= doc.fields.keys()
+    if not count:
+        raise DataError("the collection has no documents")
+    _check_present(present, template, every=every)
+    return count
+
+
+def _check_present(present: set[str], template: str, *, every: bool) -> None:
+    names = set(template_fields(template))
+    absent = names - present
+    if present and absent and (every or absent == names):
+        fault = field_fault("the collection's documents have", absent, present)
+        raise ConfigError(f"{fault}; the template {template!r} reads them")
 
 
 class FolderCollection:

@@ -19,6 +19,7 @@ from typing import Any, TypedDict, Unpack
 from relsearch.core.errors import ConfigError, FieldsError, SearchEngineError, reason
 from relsearch.core.template import template_fields
 from relsearch.core.types import StrPath
+from relsearch.index.engine.field_check import check_searchable, field_types
 from relsearch.index.engine.hits import engine_scores, hit_fields, no_text_error
 from relsearch.index.engine.http import match_body
 from relsearch.rerank.bundle import bundle_folder
@@ -94,14 +95,17 @@ def search(
     After `budget_ms`, or where the reranker fails, the result has the engine's order and the reason. `policy` is
     described at Policy.
 
-    The client's own errors pass through. Raise ArtifactError for a broken bundle; ConfigError where the template has
-    none of the fields, the two bundles' templates differ, a weight is below 0, or vectors are given for a
-    cross-encoder or an opened bundle; TypeError for an unknown keyword.
+    The client's own errors pass through. Raise ArtifactError for a broken bundle; FieldsError where the template has
+    none of the fields, or nothing is found and none of them is a text field of the index; ConfigError where the two
+    bundles' templates differ, a weight is below 0, or vectors are given for a cross-encoder or an opened bundle;
+    TypeError for an unknown keyword.
     """
     reranker = _opened(bundle, policy)
     plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(client.search(index=index, body=plan.body))
+    if not hits and not engine_query:
+        check_searchable(field_types(client.field_caps(index=index, fields="*")), index, plan.names.values())
     searched_s = time.monotonic()
     stop = Event()
     job = partial(plan.scores, hits, stop)
@@ -133,6 +137,8 @@ async def search_async(
     plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(await client.search(index=index, body=plan.body))
+    if not hits and not engine_query:
+        check_searchable(field_types(await client.field_caps(index=index, fields="*")), index, plan.names.values())
     searched_s = time.monotonic()
     stop = Event()
     scoring = loop.run_in_executor(_pool(), plan.scores, hits, stop)

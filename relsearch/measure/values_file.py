@@ -17,11 +17,14 @@ _COLUMNS = ("query_id", "run", "measure", "value")
 _HEADER = ",".join(_COLUMNS)
 
 
-def check_values_file(path: Path, *, inputs: Iterable[Path]) -> None:
-    """Raise ConfigError where the name ends in neither .csv nor .jsonl, DataError where it may not be written."""
+def check_values_file(path: Path, *, inputs: Iterable[Path], force: bool = False) -> None:
+    """Raise ConfigError where the name ends in neither .csv nor .jsonl, DataError where it may not be written.
+
+    With `force` any file may be replaced that is none of the inputs.
+    """
     if path.suffix not in (".csv", ".jsonl"):
         raise ConfigError(f"{path}: name a file that ends in .csv or .jsonl")
-    check_output(path, inputs=inputs, ours=_is_values_file)
+    check_output(path, inputs=inputs, ours=_is_values_file, force=force)
 
 
 def write_values(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -34,7 +34,12 @@ class Engine:
 
     def __init__(self, texts: Sequence[str], name: str = "text") -> None:
         self.asked: list[dict[str, Any]] = []
+        self._name = name
         self._sources = [{name: text} for text in texts]
+
+    def field_caps(self, *, index: str, fields: str) -> dict[str, Any]:
+        """Return what the index maps: its field, as text."""
+        return {"fields": {self._name: {"text": {"type": "text"}}}}
 
     def search(self, *, index: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return at most `size` hits with falling scores."""
@@ -50,6 +55,10 @@ class AsyncEngine(Engine):
     async def search(self, *, index: str, body: Mapping[str, Any]) -> dict[str, Any]:  # type: ignore[override]
         """Return what the other returns."""
         return super().search(index=index, body=body)
+
+    async def field_caps(self, *, index: str, fields: str) -> dict[str, Any]:  # type: ignore[override]
+        """Return what the other returns."""
+        return super().field_caps(index=index, fields=fields)
 
 
 def longer_is_better(query: str, texts: Sequence[str]) -> list[float]:

@@ -10,10 +10,13 @@ from relsearch.core.errors import DataError
 from relsearch.core.types import StrPath
 
 
-def check_output(path: StrPath, *, inputs: Iterable[StrPath], ours: Callable[[Path], bool]) -> None:
+def check_output(
+    path: StrPath, *, inputs: Iterable[StrPath], ours: Callable[[Path], bool], force: bool = False
+) -> None:
     """Raise DataError where `path` is one of the inputs, cannot be written, or holds what `ours` does not know.
 
-    Called before any work, so that nobody waits for hours to hear it. An empty file may be replaced.
+    Called before any work, so that nobody waits for hours to hear it. An empty file may be replaced, and with `force`
+    any file that is no input.
     """
     path = Path(path)
     for read in map(Path, inputs):
@@ -22,8 +25,10 @@ def check_output(path: StrPath, *, inputs: Iterable[StrPath], ours: Callable[[Pa
     if path.exists():
         if not path.is_file():
             raise DataError(f"{path}: is no file; name a file to write")
-        if path.stat().st_size and not ours(path):
-            raise DataError(f"{path}: there already, and not as this command writes it; move it, or name another file")
+        if path.stat().st_size and not (force or ours(path)):
+            raise DataError(
+                f"{path}: there already, and not as this command writes it; name another file, or give --force"
+            )
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise DataError(f"{path}: cannot be written, since {folder} is no folder that you may write to")

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from relsearch.core.errors import ConfigError
+from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.files.atomic import replacing
 from relsearch.core.files.outputs import check_output
 from relsearch.core.tables import candidates_table
 from relsearch.core.template import DEFAULT_TEMPLATE, template_fields
 from relsearch.core.types import StrPath
 from relsearch.data.collection import FolderCollection
 from relsearch.exporters.corpus import CORPUS, is_made, write_corpus
-from relsearch.exporters.trec import is_run_of, write_run
+from relsearch.exporters.trec import is_run_of, run_text
 from relsearch.index.engine.fetching import Fetched, body_from, fetch
+from relsearch.index.engine.field_check import check_fields, check_searchable, index_fields
 from relsearch.index.engine.http import Server, match_body
 from relsearch.index.engine.sampling import sample
 
@@ -22,41 +24,70 @@ FIRST_STAGE = "first_stage.trec"
 
 
 def fetch_collection(
-    server: Server, index: str, folder: StrPath, *, depth: int, fields: Mapping[str, str] | None, body: StrPath | None
+    server: Server,
+    index: str,
+    folder: StrPath,
+    *,
+    depth: int,
+    fields: Mapping[str, str] | None,
+    body: StrPath | None,
+    force: bool = False,
 ) -> Fetched:
     """Write what an index finds for the folder's queries, and its labelled documents, beside them; return all of it.
 
     `fields` gives the paths of the fields, by default title and text; `body` is a file with a search to use instead.
-    Raise DataError where a file is in the way that `fetch` did not write, ConfigError where a field has no text.
+    Both files are written, or neither. Raise DataError where a file is in the way that `fetch` did not write, unless
+    `force` is set, or nothing is found; ConfigError where a field is not there or has no text.
     """
     folder = Path(folder)
-    check_output(folder / CORPUS, inputs=(), ours=is_made)
-    check_output(folder / FIRST_STAGE, inputs=(), ours=partial(is_run_of, tag=server.name))
+    check_output(folder / CORPUS, inputs=(), ours=is_made, force=force)
+    check_output(folder / FIRST_STAGE, inputs=(), ours=partial(is_run_of, tag=server.name), force=force)
     given = FolderCollection(folder, trec=False)
     labelled = {label.doc_id for label in given.qrels()} if given.has_qrels() else set()
     names = fields or {name: name for name in template_fields(DEFAULT_TEMPLATE)}
     search = body_from(body) if body else lambda text: match_body(text, names.values())
+    check_fields(server, index, names.values(), every=fields is not None)
     found = fetch(server, index, given.queries(), labelled, depth=depth, names=names, body=search)
+    if not found.candidates:
+        if not body:
+            check_searchable(index_fields(server, index), index, names.values())
+        raise DataError(f"index {index!r}: no query finds a document, so nothing was written; check {_searched(body)}")
     present = {name for document in found.documents.values() for name in document.fields}
     if absent := sorted((fields or names).keys() - present) if fields or not present else []:
         raise ConfigError(
             f"index {index!r}: nothing found has text in {', '.join(names[name] for name in absent)}, so nothing was "
             "written; name the fields of its documents, e.g. --field text=body"
         )
-    write_corpus(found.documents.values(), folder)
-    write_run(candidates_table(found.candidates), folder / FIRST_STAGE, tag=server.name)
+    run = run_text(candidates_table(found.candidates), tag=server.name)
+    with replacing(folder / FIRST_STAGE) as partly:
+        partly.write_text(run, encoding="utf-8")
+        write_corpus(found.documents.values(), folder)
     return found
 
 
+def _searched(body: StrPath | None) -> str:
+    return f"the search in {body}" if body else "the queries, or name other fields with --field"
+
+
 def sample_collection(
-    server: Server, index: str, folder: StrPath, *, size: int, seed: int, fields: Mapping[str, str] | None
+    server: Server,
+    index: str,
+    folder: StrPath,
+    *,
+    size: int,
+    seed: int,
+    fields: Mapping[str, str] | None,
+    force: bool = False,
 ) -> int:
     """Write documents drawn from an index as the folder's corpus.jsonl; return how many there are.
 
-    Raise DataError where a corpus is in the way that relsearch did not write, ConfigError where no document has text.
+    Raise DataError where a corpus is in the way that relsearch did not write, unless `force` is set; ConfigError where
+    a field is not there or no document has text.
     """
     folder = Path(folder)
-    check_output(folder / CORPUS, inputs=(), ours=is_made)
+    check_output(folder / CORPUS, inputs=(), ours=is_made, force=force)
+    if fields:
+        check_fields(server, index, fields.values())
     drawn = list(sample(server, index, size=size, seed=seed, names=fields))
     if not drawn:
         raise ConfigError(f"index {index!r}: no document has text in these fields; name them with --field, text=body")

@@ -23,18 +23,21 @@ from relsearch.judge.registry import check_judge, open_judge
 from relsearch.labels.query_calibration import CalibratedLabels, calibrate
 
 
-def grade_run(run: StrPath, output: StrPath, config: Config, *, qrels: StrPath | None = None) -> CalibratedLabels:
+def grade_run(
+    run: StrPath, output: StrPath, config: Config, *, qrels: StrPath | None = None, force: bool = False
+) -> CalibratedLabels:
     """Judge the run's pairs down to `[label] depth`, write them to `output`, and return the judgments table.
 
     Human grades of some of the pairs, in `qrels`, calibrate the labels of their queries. A .parquet output keeps
-    distributions, any other is TREC qrels. The store beside it lets a cut run go on.
+    distributions, any other is TREC qrels. The store beside it lets a cut run go on. Raise DataError where
+    a file is in the way that `grade` did not write, unless `force` is set.
     """
     check_judge(config)
     if qrels is not None:  # likeness to documents with human grades is by the dense encoder
         check_packages("grade --qrels", "train", TORCH)
     output = Path(output)
     store = output.with_name(output.name + ".store")
-    check_output(output, inputs=[run, *([qrels] if qrels else [])], ours=partial(_graded, store=store))
+    check_output(output, inputs=[run, *([qrels] if qrels else [])], ours=partial(_graded, store=store), force=force)
     human = tables.judgments_table([]) if qrels is None else read_qrels(qrels, config.scale)
     first = read_run(run).filter(pl.col("rank") <= config.label.depth).sort("query_id", "rank")
     judge, pairs = open_judge(config, keep=store / "vectors"), _pairs(first, config)

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from relsearch.core.errors import ConfigError
 from relsearch.core.template import template_fields
 from relsearch.core.types import StrPath
-from relsearch.data.collection import load_collection
+from relsearch.data.collection import Collection, check_template, load_collection
 from relsearch.index.engine.vector_index import open_vectors
 from relsearch.rerank.bundle import Bundle, LateManifest, open_bundle
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
@@ -20,20 +20,22 @@ def precompute(collection: StrPath, bundle: StrPath, vectors: StrPath) -> dict[s
 
     `vectors` is a folder, or the URL of an index in a search engine.
 
-    Raise ConfigError where the bundle is a cross-encoder, which reads query and document together.
+    Raise ConfigError where the bundle is a cross-encoder, which reads query and document together, or no document has
+    a field that the bundle reads.
     """
     opened = open_bundle(bundle)
     if not isinstance(opened.manifest, LateManifest):
         raise ConfigError(f'{bundle}: a cross-encoder has nothing to precompute; train with [train] family = "late"')
+    source = load_collection(collection)
+    check_template(source, opened.manifest.template, every=False)
     scorer = LateOnnxScorer(Bundle(opened.folder, opened.manifest), vectors=open_vectors(vectors, create=True))
     store = scorer.open_store()
-    added = store.add(_texts(collection, scorer), scorer.document_vectors)
+    added = store.add(_texts(source, scorer), scorer.document_vectors)
     count = len(store)
     return {"added": added, "documents": count, "bytes_a_document": round(store.nbytes / count) if count else 0}
 
 
-def _texts(collection: StrPath, scorer: LateOnnxScorer) -> Iterator[str]:
-    source = load_collection(collection)
+def _texts(source: Collection, scorer: LateOnnxScorer) -> Iterator[str]:
     for document in tqdm(
         source.documents(template_fields(scorer.template)), desc="read documents", unit="doc", delay=2.0, disable=None
     ):

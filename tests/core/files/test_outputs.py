@@ -63,7 +63,28 @@ def test_an_output_that_is_the_input_is_refused(folder: Path, verb: str) -> None
 def test_somebody_elses_file_is_never_replaced(folder: Path, verb: str, name: str) -> None:
     """The error says to name another one."""
     (folder / "thesis.tex").write_text("years of work", encoding="utf-8")
-    assert "move it, or name another file" in _refused(folder, *VERBS[verb], f"@{name}")
+    assert "name another file, or give --force" in _refused(folder, *VERBS[verb], f"@{name}")
+
+
+def test_it_is_replaced_where_that_was_asked_for(folder: Path) -> None:
+    """But never what is read."""
+    (folder / "thesis.tex").write_text("years of work", encoding="utf-8")
+    command = [word.replace("@", f"{folder}/") for word in [*VERBS["queries"], "@thesis.tex", "--force"]]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert '"text": "tea"' in (folder / "thesis.tex").read_text(encoding="utf-8")
+    assert "is read and would be replaced" in _refused(folder, *VERBS["queries"], READ["queries"], "--force")
+
+
+def test_nothing_replaces_something(folder: Path) -> None:
+    """A log without a query, labels without a grade: yesterday's file stays."""
+    (folder / "queries.jsonl").write_text('{"_id": "q1", "text": "tea", "metadata": {"count": 2}}\n', encoding="utf-8")
+    said = _refused(folder, "queries", "@log.jsonl", "-o", "@queries.jsonl", "--min-count", "9")
+    assert "none of its 1 rows makes a query, so nothing was written" in said
+    empty = tables.judgments_table([Judgment("q1", "d1", None, "judge", "j")])
+    tables.write(empty, folder / "judged.parquet", tables.JUDGMENTS)
+    (folder / "old.qrels").write_text("", encoding="utf-8")
+    command = ["labels", "@judged.parquet", "--format", "trec", "-o", "@old.qrels"]
+    assert "holds no grade" in _refused(folder, *command)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -105,7 +105,7 @@ def test_fields_that_no_hit_has_are_named(filled: Server, folder: Path) -> None:
     command = ["fetch", str(folder), "--engine", filled.name, "--url", filled.url, "--index", NAME]
     result = CliRunner().invoke(app, [*command, "--field", "text=body_of_text"])
     assert isinstance(result.exception, ConfigError)
-    assert "hits have no text in body_of_text; name the fields of index" in str(result.exception)
+    assert "has no field body_of_text; nearest: text; " in str(result.exception)
     assert not (folder / "corpus.jsonl").exists()
 
 
@@ -114,7 +114,7 @@ def test_a_field_that_no_hit_has_is_an_error_beside_one_that_they_have(filled: S
     command = ["fetch", str(folder), "--engine", filled.name, "--url", filled.url, "--index", NAME]
     result = CliRunner().invoke(app, [*command, "--field", "title", "--field", "text=boddy"])
     assert isinstance(result.exception, ConfigError)
-    assert "nothing found has text in boddy, so nothing was written" in str(result.exception)
+    assert "has no field boddy; " in str(result.exception)
 
 
 def test_a_collection_of_ones_own_is_never_replaced(filled: Server, folder: Path) -> None:
