@@ -16,8 +16,8 @@ from relsearch.core.settings.config import ExportConfig, Runtime
 from relsearch.exporters.bundle.calibration import calibration_rows
 from relsearch.exporters.bundle.cpu import cpu_flags
 from relsearch.exporters.bundle.parity import ParityReport, RankList, gate, gate_finite, parity
-from relsearch.exporters.bundle.quantize import RECIPES, Recipe, halve, quantize, quantize_static
 from relsearch.exporters.bundle.speed import Speed, gate_faster, kept_speed, measure_speed, speed_key
+from relsearch.exporters.graphs.quantize import RECIPES, Recipe, halve, quantize, quantize_static
 from relsearch.rerank.bundle import ManifestBase, open_bundle, seal
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.runtime.sessions import Variant

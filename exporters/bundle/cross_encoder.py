@@ -14,9 +14,9 @@ from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Pair
 from relsearch.data.collection import Collection, texts_of
 from relsearch.exporters.bundle.choose import ExportReport
-from relsearch.exporters.bundle.graphs import export_cross_encoder
 from relsearch.exporters.bundle.onnx import Labelled, making, ship
 from relsearch.exporters.bundle.parity import RankList, rank_lists
+from relsearch.exporters.graphs.checked import export_cross_encoder
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Manifest, seal
 from relsearch.rerank.card import CARD
 from relsearch.rerank.cross.torch_scorer import load_model, residuals

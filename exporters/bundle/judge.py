@@ -16,9 +16,9 @@ from relsearch.core.protocols import Judge
 from relsearch.core.query_pool import QueryPool, pools_of
 from relsearch.data.collection import Collection
 from relsearch.exporters.bundle.cross_encoder import labelled_pairs
-from relsearch.exporters.bundle.graphs import export_encoder, save_tokenizer
-from relsearch.exporters.bundle.shared_weights import share_weights
-from relsearch.exporters.bundle.torch_export import exporting, write_graph
+from relsearch.exporters.graphs.checked import export_encoder, save_tokenizer
+from relsearch.exporters.graphs.shared_weights import share_weights
+from relsearch.exporters.graphs.torch_export import exporting, write_graph
 from relsearch.judge.judge_card import ADAPTER, ANY_DTYPE, CARD, HEAD, JudgeCard, read_card
 from relsearch.judge.models.base import Base
 from relsearch.judge.models.bidirectional import pair_features

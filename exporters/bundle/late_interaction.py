@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from relsearch.core.settings.config import ExportConfig
 from relsearch.exporters.bundle.choose import ExportReport
-from relsearch.exporters.bundle.graphs import save_tokenizer
 from relsearch.exporters.bundle.onnx import Labelled, making, ship
-from relsearch.exporters.bundle.torch_export import exporting, write_graph
+from relsearch.exporters.graphs.checked import save_tokenizer
+from relsearch.exporters.graphs.torch_export import exporting, write_graph
 from relsearch.rerank.bundle import MODEL, TOKENIZER, LateManifest, seal
 from relsearch.rerank.card import read_card
 from relsearch.rerank.late.card import LateCard

@@ -13,8 +13,8 @@ from relsearch.core.files.atomic import scratch, swap
 from relsearch.core.settings.config import ExportConfig
 from relsearch.core.types import Pair, Scale, StrPath
 from relsearch.exporters.bundle.choose import ExportReport, choose, write_half
-from relsearch.exporters.bundle.graphs import export_cross_encoder, export_encoder
 from relsearch.exporters.bundle.parity import LogitScorer, RankList, gate_exact, parity, rank_lists
+from relsearch.exporters.graphs.checked import export_cross_encoder, export_encoder
 from relsearch.rerank.bundle import (
     ENCODER,
     ENCODER_TOKENIZER,

@@ -13,8 +13,8 @@ from relsearch.core.errors import ArtifactError, ModelError
 from relsearch.core.settings.config import EncoderConfig, ExportConfig
 from relsearch.core.types import SCALES, Document, Query
 from relsearch.encoders.encoder import load_encoder
-from relsearch.exporters.bundle.graphs import export_cross_encoder, export_encoder
 from relsearch.exporters.bundle.onnx import Labelled, export_bundle, write_fp32
+from relsearch.exporters.graphs.checked import export_cross_encoder, export_encoder
 from relsearch.rerank.bundle import open_bundle
 from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from relsearch.rerank.cross.torch_scorer import TorchScorer

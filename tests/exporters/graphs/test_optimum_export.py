@@ -20,7 +20,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.exporters.bundle.cross_encoder import write_foreign
-from relsearch.exporters.bundle.graphs import export_encoder
+from relsearch.exporters.graphs.checked import export_encoder
 from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from relsearch.rerank.cross.torch_scorer import load_model, residuals
 from tests.tiny_models import save_tiny_tokenizer

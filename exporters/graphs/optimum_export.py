@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relsearch.core.errors import MissingExtraError, ModelError
-from relsearch.exporters.bundle.torch_export import exporting
+from relsearch.exporters.graphs.torch_export import exporting
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder

@@ -11,8 +11,8 @@ import torch
 import transformers
 
 from relsearch.core.errors import GateError, ModelError
-from relsearch.exporters.bundle import graphs
-from relsearch.exporters.bundle.graphs import export_cross_encoder
+from relsearch.exporters.graphs import checked
+from relsearch.exporters.graphs.checked import export_cross_encoder
 from tests.tiny_models import save_tiny_tokenizer
 
 # DeBERTa and ModernBERT say so as they are imported.
@@ -88,7 +88,7 @@ def test_every_kind_is_exported_exactly(kind: str, tmp_path: Path) -> None:
 
 def test_a_graph_that_is_not_the_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any tolerance rounding alone is refused, so the comparison is made."""
-    monkeypatch.setattr(graphs, "TOLERANCE", -1.0)
+    monkeypatch.setattr(checked, "TOLERANCE", -1.0)
     with pytest.raises(GateError, match="differs from torch"):
         export_cross_encoder(
             saved(tmp_path / "model", KINDS["bert"]()), tmp_path / "m.onnx", tokenizer=tmp_path / "t.json"

@@ -15,8 +15,8 @@ from relsearch.core.errors import GateError, ModelError
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.encoders.encoder import open_embedder
 from relsearch.encoders.loading import Source, tells_types
-from relsearch.exporters.bundle import optimum_export
-from relsearch.exporters.bundle.first_token import keep_first_token
+from relsearch.exporters.graphs import optimum_export
+from relsearch.exporters.graphs.first_token import keep_first_token
 from relsearch.rerank.cross.torch_scorer import TYPES, load_model, pair_text_of
 from relsearch.rerank.runtime.pair_text import PairText
 from relsearch.rerank.runtime.sessions import INPUTS, open_session
@@ -138,8 +138,8 @@ def _write_chain(model: Any, target: Path, *, output: str, longest: int, name: s
     """Write the graph of a sentence-transformers model by PyTorch's exporter; traced on at most `longest` tokens."""
     import torch
 
-    from relsearch.exporters.bundle.graph_modules import Chain, scores_of
-    from relsearch.exporters.bundle.torch_export import exporting, write_graph
+    from relsearch.exporters.graphs.modules import Chain, scores_of
+    from relsearch.exporters.graphs.torch_export import exporting, write_graph
 
     typed = _is_typed(model)
     names = [each for each in INPUTS if each != TYPES or typed]
