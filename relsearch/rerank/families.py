@@ -2,61 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relsearch.core.errors import ConfigError
-from relsearch.core.settings.config import EncoderConfig, TrainConfig
-from relsearch.core.types import Scale, StrPath
+from relsearch.core.types import StrPath
 from relsearch.rerank.bundle import Bundle, LateManifest, Manifest, ManifestBase, open_bundle
 from relsearch.rerank.card import Card, CardBase, read_card, read_family
 from relsearch.rerank.late.store import OpenStore
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from relsearch.rerank.cross.onnx_scorer import OnnxScorer
     from relsearch.rerank.cross.torch_scorer import TorchScorer
     from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
     from relsearch.rerank.late.torch_scorer import LateTorchScorer
-    from relsearch.rerank.training.job import Texts, TrainReport
+    from relsearch.rerank.training.job import TrainJob, TrainReport
 
 _MOST_KEPT = 20_000  # documents of late interaction, whose vectors take 13 kB each
 
 
-def train(
-    examples: pl.DataFrame,
-    dev_examples: pl.DataFrame,
-    *,
-    texts: Texts,
-    config: TrainConfig,
-    encoder: EncoderConfig,
-    scale: Scale,
-    seed: int,
-    output: Path,
-    training_data: str = "",
-    vectors: Path | None = None,
-) -> TrainReport:
-    """Train a reranker of the family that the config names, and write a model folder to `output`.
-
-    `vectors` is a folder where the untrained encoder's vectors outlive the process.
-    """
+def train(job: TrainJob) -> TrainReport:
+    """Train a reranker of the family that the job's config names, and write a model folder."""
     from relsearch.rerank.cross.train import train_cross
     from relsearch.rerank.late.train import train_late
 
-    method = train_late if config.family == "late" else train_cross
-    return method(
-        examples,
-        dev_examples,
-        texts=texts,
-        config=config,
-        encoder=encoder,
-        scale=scale,
-        seed=seed,
-        output=output,
-        training_data=training_data,
-        vectors=vectors,
-    )
+    return train_late(job) if job.config.family == "late" else train_cross(job)
 
 
 def open_card(model: StrPath) -> CardBase:

@@ -13,7 +13,7 @@ from relsearch.core.settings.config import EncoderConfig, TrainConfig
 from relsearch.core.template import DEFAULT_TEMPLATE, render
 from relsearch.core.types import SCALES, Document, Pair, Query
 from relsearch.rerank.families import train
-from relsearch.rerank.training.job import Texts, TrainReport
+from relsearch.rerank.training.job import Texts, TrainJob, TrainReport
 
 GRADES = {"sea": 3, "sky": 2}  # for every query alike: what training queries teach holds on dev queries too
 
@@ -46,20 +46,21 @@ def train_tiny(
     """Train on two queries for 24 steps, look at the other two after 0, 12 and 24."""
     schedule = {"max_length": 64, "max_steps": 24, "evaluations": 2, "epochs": 20, "documents_per_query": 5}
     rates = {"learning_rate": 1e-2, "head_multiple": 1}
+    job = TrainJob(
+        examples=examples_of(["q1", "q2"], documents),
+        dev_examples=examples_of(["q3", "q4"], dev_documents or documents),
+        texts=texts_of(queries, documents),
+        config=TrainConfig.model_validate({"family": "cross", "base": str(base), **schedule, **rates, **settings}),
+        encoder=EncoderConfig(model=str(base)),
+        scale=SCALES["0-3"],
+        seed=7,
+        output=output,
+        training_data="ten documents",
+    )
     with warnings.catch_warnings():
         # Two checkpoints within a second, which only a tiny model writes; the trainer then orders them by number.
         warnings.filterwarnings("ignore", message="mtime may not be reliable")
-        return train(
-            examples_of(["q1", "q2"], documents),
-            examples_of(["q3", "q4"], dev_documents or documents),
-            texts=texts_of(queries, documents),
-            config=TrainConfig.model_validate({"family": "cross", "base": str(base), **schedule, **rates, **settings}),
-            encoder=EncoderConfig(model=str(base)),
-            scale=SCALES["0-3"],
-            seed=7,
-            output=output,
-            training_data="ten documents",
-        )
+        return train(job)
 
 
 def dev_pairs(queries: Sequence[Query], documents: Sequence[Document]) -> list[Pair]:

@@ -35,13 +35,13 @@ def train_on(
     are the config's where none are given.
     """
     from relsearch.rerank.families import train as train_reranker
-    from relsearch.rerank.training.job import Texts
+    from relsearch.rerank.training.job import Texts, TrainJob
 
     doc_ids = [*examples["doc_id"], *dev["doc_id"]]
     sources = examples.group_by("source").len().sort("source").rows()
-    return train_reranker(
-        examples,
-        dev,
+    job = TrainJob(
+        examples=examples,
+        dev_examples=dev,
         texts=Texts({**(written or {}), **collected.query_texts}, collected.texts(doc_ids), config.collection.template),
         config=train or config.train,
         encoder=config.train_encoder,
@@ -51,6 +51,7 @@ def train_on(
         training_data=", ".join(f"{count} {source} labels" for source, count in sources),
         vectors=vectors,
     )
+    return train_reranker(job)
 
 
 def human_examples(config: Config, *splits: str, pools: Pools) -> pl.DataFrame:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
-from relsearch.core.settings.config import EncoderConfig, TrainConfig
-from relsearch.core.types import Scale
 from relsearch.rerank.card import Card
 from relsearch.rerank.cross.fit import fit
 from relsearch.rerank.cross.loss import graded
@@ -17,57 +12,46 @@ from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.cross.start import load_start
 from relsearch.rerank.cross.torch_scorer import load_model, residuals
 from relsearch.rerank.training.callbacks import BEST, KeepBest
-from relsearch.rerank.training.job import Texts, TrainReport, begin, build_dev_set, calibrate, finish
+from relsearch.rerank.training.job import Texts, TrainJob, TrainReport, begin, build_dev_set, calibrate, finish
 from relsearch.rerank.training.lists import TrainingList, build_lists
 
 if TYPE_CHECKING:
     from relsearch.encoders.encoder import Encoder
 
 
-def train_cross(
-    examples: pl.DataFrame,
-    dev_examples: pl.DataFrame,
-    *,
-    texts: Texts,
-    config: TrainConfig,
-    encoder: EncoderConfig,
-    scale: Scale,
-    seed: int,
-    output: Path,
-    training_data: str = "",
-    vectors: Path | None = None,
-) -> TrainReport:
-    """Train, keep the weights that rank the dev queries best, calibrate, and write a model folder to `output`.
+def train_cross(job: TrainJob) -> TrainReport:
+    """Train, keep the weights that rank the dev queries best, calibrate, and write the model's folder.
 
     Step 0 ranks as the encoder's cosine and is a candidate like any other: where no step beats it,
     it is what is kept, and the report says so. A run that was cut resumes from its last checkpoint.
     """
     from relsearch.encoders.encoder import load_encoder
 
-    begin(output)
-    evidence = load_encoder(encoder, keep=vectors)
+    config = job.config
+    begin(job.output)
+    evidence = load_encoder(job.encoder, keep=job.vectors)
     size = config.documents_per_query
-    lists = build_lists(examples, size=size, epochs=config.epochs, seed=seed)[: config.max_steps]
-    prior, rows = rows_of(lists, texts, evidence)
-    dev = build_dev_set(dev_examples, texts, evidence, prior=prior, scale=scale, depth=config.dev_depth)
-    model = load_start(config.base, max_length=config.max_length, seed=seed)
-    keep = KeepBest(output, patience=config.patience, minutes=config.minutes)
+    lists = build_lists(job.examples, size=size, epochs=config.epochs, seed=job.seed)[: config.max_steps]
+    prior, rows = rows_of(lists, job.texts, evidence)
+    dev = build_dev_set(job, evidence, prior=prior)
+    model = load_start(config.base, max_length=config.max_length, seed=job.seed)
+    keep = KeepBest(job.output, patience=config.patience, minutes=config.minutes)
     objective = partial(graded, listwise=config.listwise_weight, pointwise=config.pointwise_weight)
-    steps = fit(model, rows, dev, objective=objective, keep=keep, config=config, seed=seed, output=output)
-    model = load_model(output / BEST, max_length=config.max_length, own=True)
+    steps = fit(model, rows, dev, objective=objective, keep=keep, config=config, seed=job.seed, output=job.output)
+    model = load_model(job.output / BEST, max_length=config.max_length, own=True)
     card = Card(
         base=config.base,
-        template=texts.template,
+        template=job.texts.template,
         max_length=config.max_length,
-        encoder=encoder,
+        encoder=job.encoder,
         prior=prior,
-        calibration=calibrate(dev.priors + residuals(model, dev.inputs), dev.relevant(scale)),
-        training_data=training_data,
-        seed=seed,
+        calibration=calibrate(dev.priors + residuals(model, dev.inputs), dev.relevant(job.scale)),
+        training_data=job.training_data,
+        seed=job.seed,
         best_step=keep.best.step,
         history=tuple(keep.history),
     )
-    finish(output, card)
+    finish(job.output, card)
     pairs = sum(len(row["documents"]) for row in rows[:steps])
     return TrainReport(card, steps, pairs, keep.history[-1].seconds)
 

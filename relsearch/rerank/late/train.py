@@ -6,11 +6,8 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import torch
 
-from relsearch.core.settings.config import EncoderConfig, TrainConfig
-from relsearch.core.types import Scale
 from relsearch.encoders.loading import UNUSED, Source
 from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.late.card import LateCard
@@ -19,68 +16,60 @@ from relsearch.rerank.late.model import LateModel, load_late
 from relsearch.rerank.late.start import start_late
 from relsearch.rerank.training.callbacks import BEST, KeepBest
 from relsearch.rerank.training.dev import DevSet
-from relsearch.rerank.training.job import Texts, TrainReport, begin, build_dev_set, calibrate, finish
+from relsearch.rerank.training.job import TrainJob, TrainReport, begin, build_dev_set, calibrate, finish
 from relsearch.rerank.training.lists import build_lists
 from relsearch.stats.logistic import Floats, Logistic
 
 _START_STEPS = 32  # whose documents set the projection and the head that training starts from
 
 
-def train_late(
-    examples: pl.DataFrame,
-    dev_examples: pl.DataFrame,
-    *,
-    texts: Texts,
-    config: TrainConfig,
-    encoder: EncoderConfig,
-    scale: Scale,
-    seed: int,
-    output: Path,
-    training_data: str = "",
-    vectors: Path | None = None,
-) -> TrainReport:
-    """Train the encoder, keep the weights that rank the dev queries best, calibrate, write a model folder to `output`.
+def train_late(job: TrainJob) -> TrainReport:
+    """Train the encoder, keep the weights that rank the dev queries best, calibrate, write the model's folder.
 
     Step 0, the untrained encoder, is a candidate like any other. A run that was cut resumes from its last checkpoint.
     """
     from relsearch.encoders.encoder import load_encoder
 
-    begin(output)
-    torch.manual_seed(seed)
-    lists = build_lists(examples, size=config.documents_per_query, epochs=config.epochs, seed=seed)[: config.max_steps]
+    config = job.config
+    begin(job.output)
+    torch.manual_seed(job.seed)
+    lists = build_lists(job.examples, size=config.documents_per_query, epochs=config.epochs, seed=job.seed)
+    lists = lists[: config.max_steps]
     steps = [
         Step(
-            texts.queries[part.query_id],
-            tuple(texts.documents[example.doc_id] for example in part.examples),
+            job.texts.queries[part.query_id],
+            tuple(job.texts.documents[example.doc_id] for example in part.examples),
             tuple(example.gain for example in part.examples),
             tuple(example.weight for example in part.examples),
         )
         for part in lists
     ]
-    model = load_late(encoder.model, encoder, max_length=config.max_length, dimension=config.dimension, learning=True)
+    model = load_late(
+        job.encoder.model, job.encoder, max_length=config.max_length, dimension=config.dimension, learning=True
+    )
     start_late(model, steps[:_START_STEPS], config)
     model.remember_start(config.keep_start)
-    untrained = load_encoder(encoder, keep=vectors)
+    untrained = load_encoder(job.encoder, keep=job.vectors)
     by_cosine = Prior(mean=0.0, deviation=1.0, link=Logistic())
-    dev = build_dev_set(dev_examples, texts, untrained, prior=by_cosine, scale=scale, depth=config.dev_depth)
-    keep = KeepBest(output, patience=config.patience, minutes=config.minutes)
+    dev = build_dev_set(job, untrained, prior=by_cosine)
+    keep = KeepBest(job.output, patience=config.patience, minutes=config.minutes)
     made = fit_late(
         model,
         steps,
         look=lambda: dev.ndcg10(_logits(model, dev) - dev.priors),
         keep=keep,
         config=config,
-        seed=seed,
-        output=output,
+        seed=job.seed,
+        output=job.output,
     )
-    best = load_trained(output / BEST, model)
+    best = load_trained(job.output / BEST, model)
     card = LateCard(
-        base=encoder.model,
-        template=texts.template,
+        base=job.encoder.model,
+        template=job.texts.template,
         max_length=config.max_length,
-        calibration=calibrate(_logits(best, dev), dev.relevant(scale)),
-        training_data=training_data,
-        seed=seed,
+        calibration=calibrate(_logits(best, dev), dev.relevant(job.scale)),
+        training_data=job.training_data,
+        seed=job.seed,
         best_step=keep.best.step,
         history=tuple(keep.history),
         dimension=config.dimension,
@@ -88,7 +77,7 @@ def train_late(
         documents=best.documents,
         head=best.trained_head(),
     )
-    finish(output, card)
+    finish(job.output, card)
     return TrainReport(card, made, sum(len(step.documents) for step in steps[:made]), keep.history[-1].seconds)
 
 

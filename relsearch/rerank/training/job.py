@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from relsearch.core.errors import DataError
+from relsearch.core.settings.config import EncoderConfig, TrainConfig
 from relsearch.core.types import Pair, Scale
 from relsearch.data.assumed import ASSUMED
 from relsearch.rerank.card import CARD, CardBase, write_card
@@ -36,6 +37,26 @@ class Texts:
     def pairs(self, ids: Iterable[tuple[str, str]]) -> list[Pair]:
         """Return the pairs with their texts; raise DataError naming the first id that has none."""
         return [Pair(q, d, _text(self.queries, q, "query"), _text(self.documents, d, "document")) for q, d in ids]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainJob:
+    """One training run: graded examples, how to train on them, and the folder that the model is written to.
+
+    `dev_examples` choose among the weights, and only human grades among them do. `vectors` is a folder where the
+    untrained encoder's vectors outlive the process, `training_data` what the model's card says it was trained on.
+    """
+
+    examples: pl.DataFrame
+    dev_examples: pl.DataFrame
+    texts: Texts
+    config: TrainConfig
+    encoder: EncoderConfig
+    scale: Scale
+    seed: int
+    output: Path
+    training_data: str = ""
+    vectors: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +87,15 @@ def begin(output: Path) -> None:
         _clear(output)
 
 
-def build_dev_set(
-    examples: pl.DataFrame, texts: Texts, encoder: Encoder, *, prior: Prior, scale: Scale, depth: int
-) -> DevSet:
+def build_dev_set(job: TrainJob, encoder: Encoder, *, prior: Prior) -> DevSet:
     """Return the human dev documents that the untrained cosine puts first; raise DataError where none is relevant."""
+    scale, examples = job.scale, job.dev_examples
     human = examples.filter(pl.col("source").is_in(["human", ASSUMED]), pl.col("grade").is_not_null())
     if not human["grade"].is_between(scale.relevant, scale.highest).any():
         raise DataError(f"{human.height} human dev labels: none is relevant; raise [pool] dev_share or label more")
-    pairs = texts.pairs(human.select("query_id", "doc_id").iter_rows())
-    return dev_set(pairs, prior.logits(encoder.cosines(pairs)), examples=human, scale=scale, depth=depth)
+    pairs = job.texts.pairs(human.select("query_id", "doc_id").iter_rows())
+    priors = prior.logits(encoder.cosines(pairs))
+    return dev_set(pairs, priors, examples=human, scale=scale, depth=job.config.dev_depth)
 
 
 def calibrate(logits: Floats, relevant: Floats) -> Logistic:
