@@ -43,8 +43,10 @@ def service_key() -> str:
 
 def service_base(url: str) -> str:
     """Return the service's URL without a path; raise ConfigError for anything but http://HOST or https://HOST."""
+    if "@" in url:  # not shown: it may hold a password
+        raise ConfigError(f"the service URL holds credentials; leave them out, keys come from {KEY_VARIABLE}")
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ConfigError(f"service URL {url!r}: write http://HOST:PORT; keys come from {KEY_VARIABLE}")
     return url.rstrip("/")
 

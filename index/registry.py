@@ -14,10 +14,12 @@ from relsearch.core.protocols import Searcher
 from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Document, StrPath
+from relsearch.index.engine import official
 from relsearch.index.engine.http import Server
 
 SERVERS = ("elasticsearch", "opensearch")
 _CLIENTS = {"elasticsearch": "elasticsearch", "opensearch": "opensearchpy"}
+_FORBIDDEN = 403
 PLUGINS: Group = "relsearch.searchers"
 NAMES = ("embedded", "dense", "lucene", "elasticsearch", "opensearch")
 
@@ -68,14 +70,8 @@ def build_searcher(
         from relsearch.index import lucene
 
         return lucene.build(documents, folder, index=index, template=template)
-    if name == "elasticsearch":
-        from relsearch.index.engine import elastic
-
-        return elastic.build(documents, index=index, template=template)
-    if name == "opensearch":
-        from relsearch.index.engine import opensearch
-
-        return opensearch.build(documents, index=index, template=template)
+    if name in SERVERS:
+        return official.build(_client(name), documents, index=index, template=template)
     options = {"index": index, "encoder": encoder, "template": template}
     return _plugged_in(name, _plugin(name).build, documents, folder, **options)
 
@@ -95,58 +91,43 @@ def open_searcher(name: str, directory: StrPath, *, index: IndexConfig, encoder:
         from relsearch.index import lucene
 
         return lucene.open_index(folder, index=index)
-    if name == "elasticsearch":
-        from relsearch.index.engine import elastic
-
-        return elastic.open_index(index=index)
-    if name == "opensearch":
-        from relsearch.index.engine import opensearch
-
-        return opensearch.open_index(index=index)
+    if name in SERVERS:
+        return official.open_index(_client(name), index=index)
     return _plugged_in(name, _plugin(name).open_index, folder, index=index, encoder=encoder)
 
 
-def open_server(name: str, url: str) -> Server:
-    """Return a running engine as requests and bulk loads."""
-    if name == "elasticsearch":
-        from relsearch.index.engine import elastic
-
-        return elastic.server(url)
-    if name == "opensearch":
-        from relsearch.index.engine import opensearch
-
-        return opensearch.server(url)
-    raise _no_server(name)
-
-
-def server_at(url: str) -> Server:
-    """Return a running engine of either kind, told apart by what it says of itself."""
-    # This client asks for no proof of what it talks to.
-    about = open_server("opensearch", url).ask("GET", "/")
-    version = about["version"]
-    kind = version.get("distribution", "elasticsearch") if isinstance(version, dict) else "elasticsearch"
-    return open_server(kind, url)
+def open_server(name: str | None, url: str) -> Server:
+    """Return a running engine as requests and bulk loads; where no name is given, by what it says of itself."""
+    return official.connect(_client(name or engine_at(url)), url)
 
 
 @contextmanager
-def connected(name: str, url: str) -> Iterator[Any]:
-    """Yield the official client of a running engine; its errors become one line."""
+def connected(name: str | None, url: str) -> Iterator[Any]:
+    """Yield the official client of a running engine, named as for open_server; its errors become one line."""
+    with official.connected(_client(name or engine_at(url)), url) as client:
+        yield client
+
+
+def engine_at(url: str) -> str:
+    """Return elasticsearch or opensearch, as a running engine says of itself."""
+    # This client asks for no proof of what it talks to.
+    server = official.connect(_client("opensearch"), url, name="search engine")
+    if server.send("GET", "/", None).status == _FORBIDDEN:
+        return "elasticsearch"  # which lets a key search that may not look; its client refuses any other engine
+    version = server.ask("GET", "/")["version"]
+    return str(version.get("distribution", "elasticsearch")) if isinstance(version, dict) else "elasticsearch"
+
+
+def _client(name: str) -> official.Client:
     if name == "elasticsearch":
         from relsearch.index.engine import elastic
 
-        with elastic.connect(url) as client, elastic.one_line_errors(url):
-            yield client
-    elif name == "opensearch":
+        return elastic
+    if name == "opensearch":
         from relsearch.index.engine import opensearch
 
-        with opensearch.connect(url) as client, opensearch.one_line_errors(url):
-            yield client
-    else:
-        raise _no_server(name)
-
-
-def _no_server(name: str) -> ConfigError:
-    return ConfigError(f"{name!r} is no search server; use one of: {', '.join(SERVERS)}")
+        return opensearch
+    raise ConfigError(f"{name!r} is no search server; use one of: {', '.join(SERVERS)}")
 
 
 def _plugin(name: str) -> Any:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from relsearch.core.scale import parse_scale
 from relsearch.core.settings.load import load_config
 from relsearch.core.template import render, template_fields
+from relsearch.index.engine.access import checked_hosts
 from relsearch.index.engine.fetching import body_from
-from relsearch.index.engine.rest import check_url
 from relsearch.judge.models.prompt import load_prompt
 from relsearch.live.gateway.config import load_gateway_config
 from relsearch.synthesis.writer.prompt import load_writer_prompt
@@ -79,7 +79,7 @@ def test_scales(text: str) -> None:
 @odd(odd_ids() | URLS | odd_ids().map(lambda text: f"http://{text}:9200"))
 def test_urls(url: str) -> None:
     """Of search servers."""
-    answers(lambda: check_url("opensearch", url))
+    answers(lambda: checked_hosts("opensearch at", url))
 
 
 @odd(odd_ids())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from relsearch.core.errors import SearchEngineError
+from relsearch.index.engine.access import permission_advice, without_secrets
 
 Json = Mapping[str, Any]
 # What an index that relsearch made searches; elsewhere there is no such field, and it matches nothing.
@@ -31,15 +32,9 @@ class Reply:
 
     @property
     def reason(self) -> str:
-        """What the server said went wrong and what caused it, on one line."""
-        error: Any = self.body.get("error", self.body)
-        if not isinstance(error, dict) or "reason" not in error:
-            return " ".join(json.dumps(error).split())[:_SHOWN]
-        reasons: list[str] = []
-        while isinstance(error, dict):
-            reasons.append(" ".join(str(error.get("reason")).split()))
-            error = error.get("caused_by")
-        return ": ".join(dict.fromkeys(reasons))[:_SHOWN]
+        """What the server said went wrong, what caused it, and which credentials to set, on one line."""
+        said = without_secrets(_said(self.body.get("error", self.body)))
+        return said + permission_advice(self.status, said)
 
 
 Send = Callable[[str, str, Json | None], Reply]
@@ -77,6 +72,16 @@ class _Answer(dict[str, Any]):
 def match_body(text: str, paths: Iterable[str]) -> dict[str, Any]:
     """Return the search of a text's words in the fields, and in what relsearch itself indexed."""
     return {"query": {"multi_match": {"query": text, "fields": [*paths, CONTENTS]}}}
+
+
+def _said(error: Any) -> str:
+    if not isinstance(error, dict) or "reason" not in error:
+        return " ".join(json.dumps(error).split())[:_SHOWN]
+    reasons: list[str] = []
+    while isinstance(error, dict):
+        reasons.append(" ".join(str(error.get("reason")).split()))
+        error = error.get("caused_by")
+    return ": ".join(dict.fromkeys(reasons))[:_SHOWN]
 
 
 def as_object(body: Any) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def _open_or_create(server: Server, path: str, index: IndexConfig, template: str
             return True
         server.ask("DELETE", path)
     elif found.status != _NOT_FOUND:
-        raise SearchEngineError(f"{server.name} at {server.url}: status {found.status}: {found.reason}; check --url")
+        raise SearchEngineError(f"{server.name} at {server.url}: status {found.status}: {found.reason}")
     server.ask("PUT", path, ingest_body(index, template))
     return False
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
 
 from relsearch.core.errors import ConfigError, SearchEngineError
-from relsearch.core.ids import shown
 from relsearch.core.settings.config import IndexConfig
 from relsearch.core.template import render
 from relsearch.core.types import Candidate, Document, Query
+from relsearch.index.engine.access import Access
 from relsearch.index.engine.http import CONTENTS, DOC_ID
 
 LANGUAGES = ("dutch", "english", "french", "german", "italian", "portuguese", "spanish", "standard")
@@ -37,9 +35,9 @@ MARK = {"made_by": "relsearch"}
 MultiSearch = Callable[[list[dict[str, Any]]], Mapping[str, Any]]
 
 
-def api_key() -> str | None:
-    """Return the API key from the environment, the only place it is read from."""
-    return os.environ.get("RELSEARCH_ES_API_KEY") or None
+def retries(access: Access) -> int:
+    """Return how often a request is sent again, so that each host is tried."""
+    return max(3, len(access.hosts))
 
 
 def index_body(index: IndexConfig) -> dict[str, Any]:
@@ -58,19 +56,6 @@ def index_body(index: IndexConfig) -> dict[str, Any]:
         },
     }
     return body
-
-
-def check_url(name: str, url: str) -> None:
-    """Raise ConfigError for what is no URL of a server."""
-    try:
-        parts = urlsplit(url)
-        known = (
-            parts.scheme in ("http", "https") and parts.hostname and parts.hostname.encode("idna") and parts.port != 0
-        )
-    except ValueError:  # no IPv6 address, no port number, no host name
-        known = False
-    if not known:
-        raise ConfigError(f"{name} at {shown(url)}: no URL of a server; write http://HOST:PORT")
 
 
 def check_replaceable(mapping: Mapping[str, Any], name: str) -> None:

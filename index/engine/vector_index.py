@@ -19,8 +19,9 @@ from pydantic import ValidationError
 from relsearch.core.errors import ArtifactError, ConfigError, SearchEngineError
 from relsearch.core.types import StrPath
 from relsearch.index.engine import rest
+from relsearch.index.engine.access import checked_hosts
 from relsearch.index.engine.http import Server
-from relsearch.index.registry import server_at
+from relsearch.index.registry import open_server
 from relsearch.rerank.cache import text_key
 from relsearch.rerank.late.folder import META, VectorFolder
 from relsearch.rerank.late.interaction import DocumentVectors
@@ -28,8 +29,7 @@ from relsearch.rerank.late.store import BATCH, OpenStore, Read, StoreFacts, Vect
 
 _FIELD = "vectors"
 _NOT_FOUND = 404
-# No user or query: a key comes from the environment, and errors show the address.
-_ADDRESS = re.compile(r"(?P<url>https?://[^@?#\s/]+)/(?P<index>[a-z0-9][a-z0-9._-]*)/?")
+_ADDRESS = re.compile(r"(?P<url>https?://[^?#\s/]+(?:,https?://[^?#\s/]+)*)/(?P<index>[a-z0-9][a-z0-9._-]*)/?")
 
 
 def open_vectors(address: StrPath | None, *, create: bool = False) -> OpenStore | None:
@@ -41,11 +41,12 @@ def open_vectors(address: StrPath | None, *, create: bool = False) -> OpenStore 
     if address is None:
         return None
     if isinstance(address, str) and re.match(r"https?://", address):
+        checked_hosts("--vectors", address)
         parts = _ADDRESS.fullmatch(address)
         if parts is None:
-            raise ConfigError(f"--vectors {address}: write http://HOST:PORT/INDEX; the key is RELSEARCH_ES_API_KEY")
+            raise ConfigError(f"--vectors {address}: write http://HOST:PORT/INDEX")
         url, index = parts["url"], parts["index"]
-        return lambda facts: VectorIndex(server_at(url), index, facts, create=create)
+        return lambda facts: VectorIndex(open_server(None, url), index, facts, create=create)
     folder = Path(address)
 
     def opened(facts: StoreFacts) -> VectorStore:

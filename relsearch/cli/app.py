@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from relsearch import __version__
+from relsearch.cli.connection import with_connection
 from relsearch.cli.help import Verb, Verbs
 from relsearch.core.errors import FieldsError, RelsearchError
 from relsearch.core.types import LARGEST_SEED, MOST_RESAMPLES
@@ -35,8 +36,6 @@ ResamplesOption = Annotated[int, typer.Option(min=100, max=MOST_RESAMPLES, help=
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace an output that is there already and that this verb did not write.")
 ]
-UrlOption = Annotated[str, typer.Option(help="The search server, e.g. http://127.0.0.1:9200.")]
-EngineOption = Annotated[str, typer.Option(help="What the server is: elasticsearch or opensearch.")]
 MixOption = Annotated[
     float | None,
     typer.Option(min=0, help="Weight of the first stage's scores (score interpolation); default: the bundle's."),
@@ -71,9 +70,15 @@ DEFAULT_CONFIG = Path("relsearch.toml")
 Function = Callable[..., Any]
 
 
-def verb(*examples: str, name: str | None = None, text: str | None = None) -> Callable[[Function], Function]:
-    """Return the decorator that makes a function a verb; `text` is its help in place of the docstring."""
-    return app.command(name, cls=Verb, help=text, epilog="\n".join(examples))
+def verb(
+    *examples: str, name: str | None = None, text: str | None = None, connects: bool = False
+) -> Callable[[Function], Function]:
+    """Return the decorator that makes a function a verb; `text` is its help in place of the docstring.
+
+    A verb that `connects` meets a search engine, and has the options by which it is reached.
+    """
+    add = app.command(name, cls=Verb, help=text, epilog="\n".join(examples))
+    return (lambda function: add(with_connection(function))) if connects else add
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relsearch.cli.app import JsonOption, UrlOption, verb
+from relsearch.cli.app import JsonOption, verb
+from relsearch.cli.connection import UrlOption
 
 if TYPE_CHECKING:
     from relsearch.exporters.attached import Attached, Request
@@ -20,6 +21,7 @@ _PLACEHOLDER = "<RELSEARCH_API_KEY>"  # printed bodies hold no secret
 @verb(
     "relsearch attach elasticsearch --url http://127.0.0.1:9200 --service-url http://127.0.0.1:8000 --field body",
     "relsearch attach opensearch --service-url http://127.0.0.1:8000 --field body --print",
+    connects=True,
 )
 def attach(
     engine: EngineArgument,
@@ -38,7 +40,7 @@ def attach(
     """Register a running service with a search engine, and probe it.
 
     Prints a query that uses the service. Says what the cluster lacks: a licence, a plugin, a setting. Run again, it
-    changes nothing. Keys come from RELSEARCH_ES_API_KEY (cluster) and RELSEARCH_API_KEY (service).
+    changes nothing. The service's own key comes from RELSEARCH_API_KEY.
     """
     fields = tuple(field or ())
     if engine == "elasticsearch" and len(fields) > 1:
@@ -58,6 +60,7 @@ def attach(
 
 @verb(
     "relsearch detach elasticsearch --url http://127.0.0.1:9200",
+    connects=True,
 )
 def detach(
     engine: EngineArgument,

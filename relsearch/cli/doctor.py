@@ -8,12 +8,20 @@ from typing import Annotated
 import typer
 
 from relsearch.cli.app import JsonOption, verb
+from relsearch.cli.connection import PANEL
 
 
-@verb("relsearch doctor", "relsearch doctor --url http://127.0.0.1:9200 --json")
+@verb(
+    "relsearch doctor",
+    "relsearch doctor --url http://127.0.0.1:9200 --json",
+    connects=True,
+)
 def doctor(
     url: Annotated[
-        str | None, typer.Option(envvar="RELSEARCH_URL", help="A search engine to look for: http(s)://HOST:PORT.")
+        str | None,
+        typer.Option(
+            envvar="RELSEARCH_URL", help="A search engine to look for: http(s)://HOST:PORT.", rich_help_panel=PANEL
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

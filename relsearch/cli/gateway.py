@@ -8,14 +8,18 @@ from typing import Annotated
 import typer
 
 from relsearch.cli.app import CascadeOption, CascadeWindowOption, VectorsOption, verb
+from relsearch.cli.connection import PANEL
 
 
 @verb(
     "relsearch gateway --upstream http://127.0.0.1:9200 --bundle ready",
     "relsearch gateway --upstream http://127.0.0.1:9200 --bundle ready -c gateway.toml",
+    connects=True,
 )
 def gateway(
-    upstream: Annotated[str, typer.Option(help="The engine: http(s)://HOST:PORT.")],
+    upstream: Annotated[
+        str, typer.Option(help="Its address, http(s)://HOST:PORT; several with commas between.", rich_help_panel=PANEL)
+    ],
     bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready, which ships with relsearch.")],
     vectors: VectorsOption = None,
     cascade: CascadeOption = None,
@@ -55,8 +59,8 @@ def gateway(
 
     The client's credentials pass on to the engine, which alone judges them, and the gateway speaks plain HTTP: so it
     binds 127.0.0.1. Another address needs RELSEARCH_GATEWAY_KEY in the environment, which every request must then
-    carry in the header X-Relsearch-Key (the engine never sees it), or --insecure. SSL_CERT_FILE names the authority
-    of an https engine.
+    carry in the header X-Relsearch-Key (the engine never sees it), or --insecure. The gateway's own credentials, from
+    the environment, serve --vectors alone.
     """
     from relsearch.core.errors import MissingExtraError
 

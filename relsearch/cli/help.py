@@ -7,6 +7,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from relsearch.cli.connection import CREDENTIALS, PANEL
+
 # The groups of `relsearch --help`, and the verbs of each in the order in which one comes to need them.
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Start": ("doctor", "config", "fetch", "sample", "queries"),
@@ -36,6 +38,20 @@ class Verb(TyperCommand):
     def examples(self) -> tuple[str, ...]:
         """Return the lines, each of which works where the files that it names are there."""
         return tuple((self.epilog or "").splitlines())
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, the verb's options, and those by which it reaches a search engine."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], PANEL: []}
+        for param in self.get_params(ctx):
+            own = "Arguments" if param.param_type_name == "argument" else "Options"
+            if record := param.get_help_record(ctx):
+                sections[getattr(param, "rich_help_panel", None) or own].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+                    if title == PANEL:
+                        formatter.write_text(CREDENTIALS)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the examples; a long line is broken as a shell reads it, not as prose is."""

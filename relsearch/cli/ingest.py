@@ -8,27 +8,20 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import (
-    EngineOption,
-    FieldOption,
-    ForceOption,
-    JsonOption,
-    SeedOption,
-    UrlOption,
-    parse_fields,
-    verb,
-)
+from relsearch.cli.app import FieldOption, ForceOption, JsonOption, SeedOption, parse_fields, verb
+from relsearch.cli.connection import EngineOption, UrlOption
 from relsearch.core.template import DEFAULT_TEMPLATE, template_fields
 
 
 @verb(
     "relsearch ingest my-collection --url http://127.0.0.1:9200 --index docs",
+    connects=True,
 )
 def ingest(
     source: Annotated[str, typer.Argument(help="The collection: a BEIR folder, demo, ir_datasets:ID.")],
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index to fill.")],
-    engine: EngineOption = "elasticsearch",
+    engine: EngineOption = None,
     language: Annotated[str, typer.Option(help="Whose analyzer: english, french, …, or standard.")] = "english",
     k1: Annotated[float, typer.Option(min=0, help="BM25's k1.")] = 0.9,
     b: Annotated[float, typer.Option(min=0, max=1, help="BM25's b.")] = 0.4,
@@ -40,8 +33,8 @@ def ingest(
     """Load a collection into a search engine.
 
     Reads the whole collection first, so that a broken one changes no index. The same command again goes on where it
-    stopped. Waits while the server refuses documents (429). The API key comes
-    from RELSEARCH_ES_API_KEY. What is indexed is found by relsearch search, the gateway and [index] searchers alike.
+    stopped. Waits while the server refuses documents (429). What is indexed is found by relsearch search, the gateway
+    and [index] searchers alike.
     """
     from relsearch.core.settings.config import IndexConfig
     from relsearch.data.collection import check_template, load_collection
@@ -67,6 +60,7 @@ def ingest(
 @verb(
     "relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --field title --field text",
     "relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --body search.json",
+    connects=True,
 )
 def fetch(
     folder: Annotated[Path, typer.Argument(help="A folder with queries.jsonl and, if there are labels, qrels.tsv.")],
@@ -78,7 +72,7 @@ def fetch(
         Path | None,
         typer.Option(help="Your own search: a JSON body with {{query}} in it; default: the fields, multi_match."),
     ] = None,
-    engine: EngineOption = "elasticsearch",
+    engine: EngineOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -105,6 +99,7 @@ def fetch(
 
 @verb(
     "relsearch sample --url http://127.0.0.1:9200 --index docs -n 1000 --field title --field text -o seeds",
+    connects=True,
 )
 def sample(
     url: UrlOption,
@@ -113,7 +108,7 @@ def sample(
     size: Annotated[int, typer.Option("--size", "-n", min=1, help="How many documents.")] = 1000,
     seed: SeedOption = 13,
     field: FieldOption = None,
-    engine: EngineOption = "elasticsearch",
+    engine: EngineOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:

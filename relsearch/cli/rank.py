@@ -24,6 +24,7 @@ from relsearch.cli.app import (
 @verb(
     "relsearch rerank bm25.trec --bundle ready --collection my-collection -o reranked.trec",
     "relsearch rerank bm25.trec --bundle ready --collection my-collection --cascade cross-encoder -o reranked.trec",
+    connects=True,
 )
 def rerank(
     run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run to rerank.")],
@@ -81,6 +82,7 @@ def rerank(
 @verb(
     "relsearch precompute my-collection --bundle ready --vectors vectors",
     "relsearch precompute my-collection --bundle ready --vectors http://127.0.0.1:9200/relsearch-vectors",
+    connects=True,
 )
 def precompute(
     collection: Annotated[str, typer.Argument(help="Whose documents are read: a BEIR folder, demo, ir_datasets:ID.")],

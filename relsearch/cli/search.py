@@ -12,16 +12,15 @@ import typer
 from relsearch.cli.app import (
     CascadeOption,
     CascadeWindowOption,
-    EngineOption,
     FieldOption,
     JsonOption,
     MixOption,
     PrfOption,
-    UrlOption,
     VectorsOption,
     parse_fields,
     verb,
 )
+from relsearch.cli.connection import EngineOption, UrlOption
 
 if TYPE_CHECKING:
     from relsearch.live.searching import Hit, SearchResult
@@ -31,6 +30,7 @@ _LONGEST_ID = 24  # keeps room for text within 80 columns
 
 @verb(
     "relsearch search 'green tea' --url http://127.0.0.1:9200 --index docs --bundle ready --field title --field text",
+    connects=True,
 )
 def search(
     words: Annotated[str, typer.Argument(metavar="WORDS", help="What to search for.")],
@@ -48,7 +48,7 @@ def search(
     prf: PrfOption = None,
     cascade: CascadeOption = None,
     cascade_window: CascadeWindowOption = 20,
-    engine: EngineOption = "elasticsearch",
+    engine: EngineOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Search a live index and show what reranking changes.

@@ -14,6 +14,7 @@ from relsearch.cli.app import PrfOption, VectorsOption, verb
 @verb(
     "relsearch serve --bundle ready",
     'curl http://127.0.0.1:8000/rerank --json \'{"query": "tides", "texts": ["the moon", "a cat"]}\'',
+    connects=True,
 )
 def serve(
     bundle: Annotated[

@@ -54,3 +54,15 @@ def test_every_verb_has_an_example_and_is_documented(name: str) -> None:
 def test_ready_is_named_where_it_can_be_used(name: str) -> None:
     """Whoever has no bundle and no judge reads what to write instead."""
     assert re.search(r"(--bundle|--judge) <\w+>((?! --).)*\bready\b", " ".join(_help(name).split()))
+
+
+@pytest.mark.parametrize("name", sorted(VERBS))
+def test_verbs_that_meet_an_engine_show_how_it_is_reached_together(name: str) -> None:
+    """The same certificates and variables for each, in a group of their own."""
+    shown = _help(name)
+    meets = bool({"--url", "--upstream", "--vectors"} & {*shown.split()}) and name != "tune"
+    group = shown.partition("Search engine:")[2].partition("Example")[0]
+    for told in ("--ca-cert", "--client-cert", "--client-key", "RELSEARCH_ES_API_KEY", "RELSEARCH_ES_PASSWORD"):
+        assert (told in group) == meets
+        assert (told in shown) == meets
+    assert "--url" not in shown.partition("Search engine:")[0].partition("Options:")[2]

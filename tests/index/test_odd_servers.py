@@ -18,7 +18,7 @@ from relsearch.index.engine.fetching import fetch
 from relsearch.index.engine.http import Server
 from relsearch.index.engine.ingest import ingest
 from relsearch.index.engine.sampling import sample
-from relsearch.index.registry import connected, open_server, server_at
+from relsearch.index.registry import connected, open_server
 from relsearch.live.searching import search
 from tests.command import relsearch
 from tests.http_server import running
@@ -88,7 +88,7 @@ CALLS: dict[str, Callable[[Server], object]] = {
     "sample": lambda server: list(sample(server, "d", size=3, seed=1)),
     "ingest": lambda server: ingest([], server, index=IndexConfig(url=server.url), template=DEFAULT_TEMPLATE),
     "search": _search,
-    "look": lambda server: server_at(server.url).ask("GET", "/")["version"],
+    "look": lambda server: open_server(None, server.url).ask("GET", "/")["version"],
 }
 
 

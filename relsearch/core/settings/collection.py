@@ -37,7 +37,7 @@ class IndexConfig(Section):
     b: float = Field(0.4, ge=0, le=1, description="BM25: how much long documents are held back")
     language: str = Field("english", description="language of stemming and stop words")
     url: str = Field(
-        "http://127.0.0.1:9200", description="address of Elasticsearch or OpenSearch; key in RELSEARCH_ES_API_KEY"
+        "http://127.0.0.1:9200", description="address of Elasticsearch or OpenSearch, or several with commas between"
     )
     name: str = Field("relsearch", description="name of the index on that server")
 

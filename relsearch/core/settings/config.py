@@ -1,7 +1,7 @@
 """relsearch.toml as frozen models: one section a stage, all of them importable from here.
 
-Secrets never stand in the file: the Elasticsearch API key comes from RELSEARCH_ES_API_KEY, a remote judge's from
-RELSEARCH_JUDGE_API_KEY.
+Secrets never stand in the file: an engine's come from RELSEARCH_ES_API_KEY, or RELSEARCH_ES_USER and
+RELSEARCH_ES_PASSWORD, a remote judge's from RELSEARCH_JUDGE_API_KEY.
 """
 
 from __future__ import annotations

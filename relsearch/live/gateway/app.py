@@ -8,8 +8,9 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from aiohttp import ClientConnectionResetError, ClientError, ServerTimeoutError, web
+from aiohttp import ClientConnectionResetError, ClientError, ClientSSLError, ServerTimeoutError, web
 
+from relsearch.index.engine.access import tls_advice
 from relsearch.live.gateway.answer.ranking import Ranking
 from relsearch.live.gateway.metrics import METRICS_PATH, Metrics
 from relsearch.live.gateway.msearch import answer_msearch
@@ -84,6 +85,8 @@ class Gateway:
 
     def _away(self, status: int, exc: ClientError) -> web.Response:
         _log.warning("upstream %s: %s", self.upstream.url, type(exc).__name__)
+        if isinstance(exc, ClientSSLError):
+            return error(status, f"upstream {self.upstream.url}: TLS failed: {exc}; {tls_advice(str(exc))}")
         return error(
             status, f"upstream {self.upstream.url} gave no whole answer ({type(exc).__name__}); is the engine running?"
         )

@@ -5,7 +5,7 @@ Headers that concern one connection only are left out, no redirect is followed, 
 
 from __future__ import annotations
 
-import re
+from collections import deque
 from collections.abc import AsyncIterable, Mapping
 
 from aiohttp import (
@@ -15,6 +15,7 @@ from aiohttp import (
     ClientResponse,
     ClientSession,
     ClientTimeout,
+    ConnectionTimeoutError,
     DummyCookieJar,
     ServerDisconnectedError,
     TCPConnector,
@@ -24,6 +25,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from relsearch.core.errors import ConfigError
+from relsearch.index.engine.access import checked_hosts, tls_context
 
 Body = bytes | AsyncIterable[bytes] | None
 KEY_HEADER = "X-Relsearch-Key"
@@ -52,20 +54,23 @@ _SENT: web.ResponseKey[frozenset[str]] = web.ResponseKey("relsearch_headers", fr
 
 
 class Upstream:
-    """The engine behind the gateway: one pool of connections, kept alive."""
+    """The engine behind the gateway, at one host or several: one pool of connections, kept alive."""
 
     def __init__(self, url: str, *, timeout_s: float | None = None) -> None:
-        # No user, query or fragment: errors show the address.
-        if not re.fullmatch(r"https?://[^@?#/\s]+(/[^@?#\s]*)?", url):
-            raise ConfigError(f"--upstream {url!r}: give http(s)://HOST:PORT, credentials come with each request")
-        self.url = url.rstrip("/")
+        if "@" in url:  # not shown: it may hold a password
+            raise ConfigError("--upstream: a URL with credentials; leave them out, they come with each request")
+        self._hosts = deque(checked_hosts("--upstream", url))
+        if any("?" in host or "#" in host for host in self._hosts):
+            raise ConfigError(f"--upstream {url}: write http(s)://HOST:PORT, without ? and #")
+        self.url = url
+        self._tls = tls_context()
         self._timeout = ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=timeout_s)
         self._session: ClientSession | None = None
 
     async def open(self) -> None:
         """Open the pool, inside the event loop that uses it."""
         self._session = ClientSession(
-            connector=TCPConnector(limit=0, keepalive_timeout=_KEEP_IDLE_S),
+            connector=TCPConnector(limit=0, keepalive_timeout=_KEEP_IDLE_S, ssl=self._tls or True),
             cookie_jar=DummyCookieJar(),
             auto_decompress=False,
             timeout=self._timeout,
@@ -80,10 +85,23 @@ class Upstream:
             await self._session.close()
 
     async def send(self, method: str, path: str, headers: Mapping[str, str], body: Body) -> ClientResponse:
-        """Send a request to a path, which begins with `/`, of the engine; the caller releases the response."""
+        """Send a request to a path, which begins with `/`, of the engine; the caller releases the response.
+
+        Where no connection can be made, nothing was sent, and the next host is asked: now, and first from now on.
+        """
+        for _ in range(len(self._hosts) - 1):
+            host = self._hosts[0]
+            try:
+                return await self._send(method, host + path, headers, body)
+            except (ClientConnectorError, ConnectionTimeoutError):
+                if self._hosts[0] == host:  # else another request found it dead
+                    self._hosts.rotate(-1)
+        return await self._send(method, self._hosts[0] + path, headers, body)
+
+    async def _send(self, method: str, address: str, headers: Mapping[str, str], body: Body) -> ClientResponse:
         if self._session is None:
             raise RuntimeError("open() comes before send()")
-        url = URL(self.url + path, encoded=True)
+        url = URL(address, encoded=True)
         try:
             return await self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
         except (ServerDisconnectedError, ClientOSError) as exc:

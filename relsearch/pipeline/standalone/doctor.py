@@ -19,7 +19,7 @@ from relsearch.data.collection import load_collection
 from relsearch.encoders.model_source import KNOWN_PACKAGES, PACKAGE_PREFIX, located
 from relsearch.exporters.bundle.cpu import cpu_flags, cpu_name
 from relsearch.index.java import find_java
-from relsearch.index.registry import server_at
+from relsearch.index.registry import open_server
 from relsearch.rerank.reranker import Reranker
 from relsearch.rerank.runtime.engine import available_cores
 
@@ -152,7 +152,7 @@ def _java() -> str:
 
 def _engine(url: str) -> str:
     try:
-        server = server_at(url)
+        server = open_server(None, url)
         version = server.ask("GET", "/")["version"]
     except RelsearchError as exc:
         return f"not reached: {exc}"

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,6 +16,8 @@ import pytest
 
 from relsearch.core.protocols import Scorer
 from relsearch.live.gateway.scoring.breaker import Breaker
+from tests.index.guarded import KEY, guarded
+from tests.index.secured import certificates
 from tests.live.gateway.canned import HITS, canned, hits, http_answer
 from tests.live.gateway.running import HangingScorer, LastWordScorer, RaisingScorer, gateway
 from tests.rerank.fake_scorer import OverlapScorer
@@ -346,3 +349,27 @@ def test_uploads_of_unknown_length_are_streamed() -> None:
         head, _ = engine.requests[0]
     assert response.status_code == 200
     assert "transfer-encoding: chunked" in head.lower()
+
+
+def test_a_dead_host_is_passed_over() -> None:
+    """Another host answers the searches, and stays the first one asked."""
+    with canned(SEARCH) as engine, gateway(f"http://127.0.0.1:9,{engine.url}/", OverlapScorer()) as url:
+        for _ in range(3):
+            assert httpx.post(f"{url}/sea/_search", json=BODY).status_code == 200
+    with gateway("http://127.0.0.1:9,http://127.0.0.1:10", OverlapScorer()) as url:
+        assert httpx.get(f"{url}/sea/_count").status_code == 502
+
+
+def test_an_engine_behind_tls_needs_its_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it the answer says that TLS failed and what to name; with it the client's credentials pass."""
+    made = certificates(tmp_path)
+    with guarded("elasticsearch", made, asks_for=made.authority) as engine:
+        with gateway(engine, OverlapScorer()) as url:
+            reason = httpx.get(url).json()["error"]["reason"]
+        monkeypatch.setenv("RELSEARCH_ES_CA_CERT", str(made.authority))
+        monkeypatch.setenv("RELSEARCH_ES_CLIENT_CERT", str(made.client))
+        with gateway(engine, OverlapScorer()) as url:
+            statuses = [httpx.get(url, headers={"Authorization": given}).status_code for given in ("", f"ApiKey {KEY}")]
+    assert "TLS failed" in reason
+    assert "RELSEARCH_ES_CA_CERT" in reason
+    assert statuses == [401, 200]

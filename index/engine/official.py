@@ -1,0 +1,117 @@
+"""A running engine through its official client, whichever it is: its errors become one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from relsearch.core.errors import ConfigError, SearchEngineError, reason
+from relsearch.core.settings.config import IndexConfig
+from relsearch.core.types import Document
+from relsearch.index.engine import rest
+from relsearch.index.engine.access import Access, access, unreachable
+from relsearch.index.engine.http import Json, Reply, Server
+
+
+class Client(Protocol):
+    """What each official client's module has."""
+
+    NAME: str
+
+    def connect(self, access: Access) -> Any:
+        """Return the client."""
+        ...
+
+    def send(self, client: Any, method: str, path: str, body: Json | None) -> Reply:
+        """Return the reply to one request, whatever its status."""
+        ...
+
+    def multi_search(self, client: Any, lines: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the answers to searches."""
+        ...
+
+    def bulk(self, client: Any, actions: Iterable[dict[str, Any]]) -> Iterator[tuple[bool, Any]]:
+        """Load documents, and yield for each whether it was accepted, and the answer."""
+        ...
+
+    def failures(self) -> tuple[type[Exception], ...]:
+        """Return the client's own exceptions."""
+        ...
+
+    def reply_of(self, exc: Exception) -> Reply | None:
+        """Return what the server answered, None where it did not answer."""
+        ...
+
+    def is_tls(self, exc: Exception) -> bool:
+        """Whether TLS failed."""
+        ...
+
+
+def build(kind: Client, documents: Iterable[Document], *, index: IndexConfig, template: str) -> rest.RestSearcher:
+    """Create the index, replacing one that relsearch made, fill it, and return its searcher."""
+    server = connect(kind, index.url)
+    body = rest.index_body(index)
+    found = server.send("GET", f"/{index.name}/_mapping", None)
+    if found.ok:
+        rest.check_replaceable(found.body, index.name)
+        server.ask("DELETE", f"/{index.name}")
+    server.ask("PUT", f"/{index.name}", body)
+    rest.count_progress(server.bulk(rest.bulk_actions(documents, index.name, template)), index.name)
+    server.ask("POST", f"/{index.name}/_refresh")
+    return open_index(kind, index=index)
+
+
+def open_index(kind: Client, *, index: IndexConfig) -> rest.RestSearcher:
+    """Return the searcher of an existing index."""
+    client = _open(kind, kind.NAME, index.url)
+
+    def multi_search(lines: list[dict[str, Any]]) -> dict[str, Any]:
+        with _one_line_errors(kind, kind.NAME, index.url):
+            return kind.multi_search(client, lines)
+
+    return rest.RestSearcher(kind.NAME, index.name, multi_search)
+
+
+def connect(kind: Client, url: str, *, name: str = "") -> Server:
+    """Return the engine at a URL as requests and bulk loads; errors call it by `name`, or by the client's."""
+    name = name or kind.NAME
+    client = _open(kind, name, url)
+
+    def send(method: str, path: str, body: Json | None) -> Reply:
+        with _one_line_errors(kind, name, url):
+            return kind.send(client, method, path, body)
+
+    def bulk(actions: Iterable[dict[str, Any]]) -> Iterator[tuple[bool, Any]]:
+        with _one_line_errors(kind, name, url):
+            yield from kind.bulk(client, actions)
+
+    return Server(name, url, send, bulk)
+
+
+@contextmanager
+def connected(kind: Client, url: str) -> Iterator[Any]:
+    """Yield the official client of a running engine."""
+    with _open(kind, kind.NAME, url) as client, _one_line_errors(kind, kind.NAME, url):
+        yield client
+
+
+def _open(kind: Client, name: str, url: str) -> Any:
+    reached = access(name, url)
+    try:
+        return kind.connect(reached)
+    except ValueError as exc:
+        raise ConfigError(f"{name} at {url}: {reason(exc)}; write http://HOST:PORT") from exc
+
+
+@contextmanager
+def _one_line_errors(kind: Client, name: str, url: str) -> Iterator[None]:
+    """Turn the client's errors into one SearchEngineError that names the server."""
+    failures: tuple[type[Exception], ...] = (*kind.failures(), RecursionError)
+    try:
+        yield
+    except failures as exc:
+        reply = kind.reply_of(exc)
+        if reply is None:
+            raise unreachable(name, url, reason(exc), tls=kind.is_tls(exc)) from exc
+        raise SearchEngineError(f"{name} at {url}: status {reply.status}: {reply.reason}") from exc
