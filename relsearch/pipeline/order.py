@@ -21,6 +21,7 @@ from relsearch.judge.registry import RERANKER, TUNED, judge_content
 from relsearch.pipeline import artifacts
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.contents import Contents, named_outside
+from relsearch.pipeline.kept_settings import write_settings
 from relsearch.pipeline.stages import gather, label, make, rank, refine
 from relsearch.pipeline.stages.check import check_labels, check_settings
 from relsearch.pipeline.stages.inputs import Artefacts, open_collected, open_pools
@@ -228,6 +229,7 @@ def _run(stage: Stage, config: Config, fingerprints: _Fingerprints) -> StageResu
     directory = config.output / stage.name
     expected = fingerprints.of(stage.name)
     fingerprints.contents.save()
+    write_settings(config)
     if artifacts.is_current(directory, expected):
         manifest = artifacts.read_manifest(directory)
         return StageResult(stage.name, "up to date", 0.0, manifest.figures)
