@@ -1,6 +1,20 @@
 """The command line: one thin command a verb, and the only place that prints."""
 
-from relsearch.cli import attach, config, doctor, export, gateway, ingest, label, measure, rank, search, serve, stages
+from relsearch.cli import (
+    attach,
+    config,
+    doctor,
+    export,
+    gateway,
+    ingest,
+    label,
+    measure,
+    rank,
+    report,
+    search,
+    serve,
+    stages,
+)
 from relsearch.cli.app import app, main
 
 __all__ = [
@@ -15,6 +29,7 @@ __all__ = [
     "main",
     "measure",
     "rank",
+    "report",
     "search",
     "serve",
     "stages",

@@ -44,10 +44,10 @@ def export(
 
     if model is None and judge is None:
         from relsearch.cli.stages import show_stages
-        from relsearch.pipeline.order import run_verb
+        from relsearch.pipeline.order import check_quality_gate, run_verb
 
         settings = load_config(config)
-        show_stages(run_verb("export", settings), settings, as_json=as_json)
+        check_quality_gate(show_stages(run_verb("export", settings), as_json=as_json), settings)
         return
     if output is None or (model is not None and judge is not None):
         raise typer.BadParameter("give --output, the folder to write, with either --model or --judge")

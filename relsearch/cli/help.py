@@ -27,7 +27,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     ),
     "Search": ("rerank", "search", "gateway", "serve", "attach", "detach", "ingest", "precompute"),
     "Label": ("grade", "review", "labels"),
-    "Measure": ("evaluate", "agree"),
+    "Measure": ("evaluate", "agree", "report"),
 }
 
 

@@ -13,6 +13,24 @@ import typer
 from relsearch.cli.app import ForceOption, JsonOption, ResamplesOption, SeedOption, print_result, verb
 
 _SCALES = "0-3, 1-4, binary or lowest-highest:relevant"
+MeasuresOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measures",
+        "--measure",
+        "-m",
+        help="As ir-measures writes them, with commas between or repeatable: nDCG@10,AP. Levels count from the "
+        "scale's lowest grade.",
+    ),
+]
+BaselineOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The run that the others are tested against; default: the first.")
+]
+ScaleOption = Annotated[
+    str | None,
+    typer.Option(help=f"{_SCALES}; default: from 0, relevant from 2, or from 1 where no grade is higher."),
+]
+JudgeLabelsOption = Annotated[bool, typer.Option("--judge-labels", help="Allow labels that a judge gave.")]
 
 
 @verb(
@@ -23,27 +41,13 @@ _SCALES = "0-3, 1-4, binary or lowest-highest:relevant"
 def evaluate(
     qrels: Annotated[Path, typer.Argument(help="Qrels: TREC, BEIR, JSON lines, or a judgments table (.parquet).")],
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="TREC runs; plain, .gz or .zst.")],
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--measures",
-            "--measure",
-            "-m",
-            help="As ir-measures writes them, with commas between or repeatable: nDCG@10,AP. Levels count from the "
-            "scale's lowest grade.",
-        ),
-    ] = None,
-    baseline: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The run that the others are tested against; default: the first.")
-    ] = None,
+    measure: MeasuresOption = None,
+    baseline: BaselineOption = None,
     per_query: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write each query's values: .csv or .jsonl.")
     ] = None,
-    scale: Annotated[
-        str | None,
-        typer.Option(help=f"{_SCALES}; default: from 0, relevant from 2, or from 1 where no grade is higher."),
-    ] = None,
-    judge_labels: Annotated[bool, typer.Option("--judge-labels", help="Allow labels that a judge gave.")] = False,
+    scale: ScaleOption = None,
+    judge_labels: JudgeLabelsOption = False,
     resamples: ResamplesOption = 2000,
     seed: SeedOption = 13,
     force: ForceOption = False,
@@ -62,7 +66,7 @@ def evaluate(
     from relsearch.measure.query_values import inferred_level
     from relsearch.measure.values_file import check_values_file, write_values
 
-    names = [name for given in measure or () for name in re.split(r",(?![^(]*\))", given)]
+    names = measure_names(measure)
     parse_measures(names)
     if per_query is not None:
         check_values_file(per_query, inputs=[qrels, *runs], force=force)
@@ -72,7 +76,7 @@ def evaluate(
     level = parsed.level if parsed else inferred_level(labels)
     result = evaluate_runs(
         labels,
-        Runs(_named(runs)),
+        Runs(named_runs(runs)),
         measures=names or default_measures(level),
         resamples=resamples,
         seed=seed,
@@ -134,8 +138,13 @@ def agree(
     typer.echo(json.dumps(both, indent=1) if as_json else f"{found.to_table()}\n\n{bins.to_table()}")
 
 
-def _named(paths: list[Path]) -> dict[str, Path]:
-    """The runs by name: the file's without its endings, with as many folders before it as tell it from the others."""
+def measure_names(given: list[str] | None) -> list[str]:
+    """Return the measures that an option names; commas stand between them, but for those in parentheses."""
+    return [name for each in given or () for name in re.split(r",(?![^(]*\))", each)]
+
+
+def named_runs(paths: list[Path]) -> dict[str, Path]:
+    """Return the runs by name: the file's without its endings, after as many folders as tell it from the others."""
     if len(set(paths)) < len(paths):
         raise typer.BadParameter(f"run {next(path for path in paths if paths.count(path) > 1)} is given twice")
     parts = {path: [*path.absolute().parts[1:-1], _stem(path)] for path in paths}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, verb
+from relsearch.cli.report import PAGE
 
 if TYPE_CHECKING:
-    from relsearch.core.settings.config import Config
     from relsearch.pipeline.order import StageResult
 
 _BRIEF_WIDTH = 44  # keeps the table of stages within 80 columns
@@ -35,12 +35,18 @@ class Stage(Enum):
 
 @verb("relsearch run -c relsearch.toml")
 def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Run every stage that is not up to date and print one table."""
+    """Run every stage that is not up to date and write a report."""
     from relsearch.core.settings.load import load_config
-    from relsearch.pipeline.order import run_all
+    from relsearch.pipeline.order import check_quality_gate, run_all
+    from relsearch.report import from_run_folder, write_page
+    from relsearch.report.page import check_page
 
     settings = load_config(config)
-    show_stages(run_all(settings), settings, as_json=as_json)
+    page = settings.output / PAGE
+    check_page(page)
+    results = show_stages(run_all(settings), as_json=as_json)
+    typer.echo(f"report: {write_page(from_run_folder(settings.output), page)}", err=True)
+    check_quality_gate(results, settings)
 
 
 def _add_stage_command(stage: Stage) -> None:
@@ -51,20 +57,18 @@ def _add_stage_command(stage: Stage) -> None:
     )
     def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
         from relsearch.core.settings.load import load_config
-        from relsearch.pipeline.order import run_verb
+        from relsearch.pipeline.order import check_quality_gate, run_verb
 
         settings = load_config(config)
-        show_stages(run_verb(stage.name, settings), settings, as_json=as_json)
+        check_quality_gate(show_stages(run_verb(stage.name, settings), as_json=as_json), settings)
 
 
 for _stage in Stage:
     _add_stage_command(_stage)
 
 
-def show_stages(results: Iterable[StageResult], config: Config, *, as_json: bool) -> None:
-    """Print a line as each stage ends, and the table of all, or their JSON; raise GateError if the gate failed."""
-    from relsearch.pipeline.order import check_quality_gate
-
+def show_stages(results: Iterable[StageResult], *, as_json: bool) -> list[StageResult]:
+    """Print a line as each stage ends, and the table of all, or their JSON; return what became of each."""
     collected = []
     for result in results:
         collected.append(result)
@@ -73,7 +77,7 @@ def show_stages(results: Iterable[StageResult], config: Config, *, as_json: bool
         typer.echo(json.dumps([vars(result) for result in collected], indent=1))
     else:
         _show_tables(collected)
-    check_quality_gate(collected, config)
+    return collected
 
 
 def _show_tables(collected: Sequence[StageResult]) -> None:

@@ -1,0 +1,83 @@
+"""The verb that shows a comparison as a page: `report`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relsearch.cli.app import ResamplesOption, SeedOption, verb
+from relsearch.cli.measure import (
+    BaselineOption,
+    JudgeLabelsOption,
+    MeasuresOption,
+    ScaleOption,
+    measure_names,
+    named_runs,
+)
+
+PAGE = "report.html"
+
+
+@verb(
+    "relsearch report qrels.tsv bm25.trec reranked.trec --collection my-collection -o report.html",
+    "relsearch report runs/relsearch",
+)
+def report(
+    source: Annotated[Path, typer.Argument(help="A folder that run wrote, or qrels as evaluate takes them.")],
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="With qrels: the TREC runs.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help=f"The page to write; default: {PAGE}, in the run folder if there is one."),
+    ] = None,
+    collection: Annotated[
+        str | None, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")
+    ] = None,
+    judgments: Annotated[
+        Path | None, typer.Option(help="A judge's labels, to compare with the qrels: qrels or a judgments table.")
+    ] = None,
+    measure: MeasuresOption = None,
+    baseline: BaselineOption = None,
+    scale: ScaleOption = None,
+    judge_labels: JudgeLabelsOption = False,
+    resamples: ResamplesOption = 2000,
+    seed: SeedOption = 13,
+) -> None:
+    """Write a comparison as one HTML page.
+
+    It needs no network: the gain and its cost, each query's result lists side by side, the judge beside people, how all
+    was made. Options but --output are for qrels and runs; a run folder has its own settings. The first screen tells of
+    the reranker that ships, or of the last run that is named.
+    """
+    from relsearch.core.measures import parse_measures
+    from relsearch.report import from_files, from_run_folder, write_page
+    from relsearch.report.page import check_page
+
+    given = runs or []
+    folder = source.is_dir()
+    if folder == bool(given):
+        raise typer.BadParameter("give a run folder alone, or qrels and the runs to compare")
+    path = output or (source / PAGE if folder else Path(PAGE))
+    check_page(path, inputs=[] if folder else [source, *given, *([judgments] if judgments else [])])
+    names = measure_names(measure)
+    parse_measures(names)
+    if folder:
+        data = from_run_folder(source)
+    else:
+        data = from_files(
+            source,
+            named_runs(given),
+            collection=collection,
+            judgments=judgments,
+            measures=names,
+            baseline=baseline,
+            scale=scale,
+            judge_labels=judge_labels,
+            resamples=resamples,
+            seed=seed,
+            command=shlex.join(["relsearch", *sys.argv[1:]]),
+        )
+    typer.echo(write_page(data, path))
