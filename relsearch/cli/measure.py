@@ -82,6 +82,7 @@ def evaluate(
         seed=seed,
         lowest=parsed.lowest if parsed else 0,
         baseline=baseline,
+        strict=bool(names),  # asked for by name, a dash is no answer
     )
     if per_query is not None:
         write_values(result.rows(), per_query)
@@ -117,7 +118,7 @@ def agree(
     from relsearch.core.files.outputs import check_output
     from relsearch.core.scale import parse_scale
     from relsearch.data.trec import read_labels
-    from relsearch.measure.agreement import agreement
+    from relsearch.measure.agreement import agreement, left_out
     from relsearch.measure.plot import is_diagram
     from relsearch.measure.reliability import has_probabilities, reliability
 
@@ -126,7 +127,7 @@ def agree(
     parsed = parse_scale(scale)
     human, labels = read_labels(qrels, parsed), read_labels(judged, parsed)
     found = agreement(human, labels, parsed, resamples=resamples, seed=seed)
-    for note in found.notes:
+    for note in (*found.notes, *left_out(human, labels)):
         typer.echo(note, err=True)
     if plot is None and not has_probabilities(labels):
         print_result(found, as_json=as_json)

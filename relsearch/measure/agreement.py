@@ -137,6 +137,20 @@ def common_pairs(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale) -> pl.
     return both.with_columns(query=pl.col("query_id").rank("dense").cast(pl.Int64) - 1)
 
 
+def left_out(human: pl.DataFrame, judged: pl.DataFrame) -> list[str]:
+    """Return a line for each side that has labels of pairs which the other has none of: no figure counts them."""
+    lines = []
+    sides = {"human": human.drop_nulls("grade"), "judged": judged.drop_nulls("grade")}
+    for name, other in (("human", "judged"), ("judged", "human")):
+        labels = sides[name]
+        alone = labels.join(sides[other], on=_PAIR, how="anti")
+        queries = len(set(labels["query_id"]) - set(sides[other]["query_id"]))
+        if not alone.is_empty():
+            more = f", those of {queries} whole queries among them" if queries else ""
+            lines.append(f"{alone.height} of {labels.height} {name} labels have no {other} one and are left out{more}")
+    return lines
+
+
 def kappa(matrices: Matrix, disagreement: Matrix) -> Floats:
     """Return Cohen's (weighted) kappa of each confusion matrix, shape [n]; nan where its rows have one grade alone."""
     rows, columns, total = matrices.sum(2), matrices.sum(1), matrices.sum((1, 2))

@@ -121,11 +121,12 @@ def evaluate(
     seed: int,
     lowest: int = 0,
     baseline: str | None = None,
+    strict: bool = False,
 ) -> Evaluation:
     """Measure each run on every query of the qrels that has a label and compare it with `baseline`, or the first run.
 
     Grades count from `lowest`, the scale's. Raise DataError where nothing can be measured: no measure credits any of
-    the labels, or a run answers none of the queries.
+    the labels, or with `strict` one of them does not; or a run answers none of the queries.
     """
     labels = from_zero(qrels, lowest)
     if labels.is_empty() or not runs:
@@ -134,7 +135,7 @@ def evaluate(
     if first not in runs:
         raise ConfigError(f"baseline {first!r} is none of the runs: {', '.join(runs)}")
     undefined = uncredited(labels, measures)
-    if len(undefined) == len(set(measures)):
+    if len(undefined) == len(set(measures)) or (strict and undefined):
         raise DataError("; ".join(undefined.values()))
     notes = list(undefined.values())
     per_query = {}

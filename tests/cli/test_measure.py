@@ -57,6 +57,14 @@ def test_default_measures_follow_the_labels_or_the_scale(folder: Path) -> None:
     ]
 
 
+def test_a_measure_asked_for_by_name_is_there_or_an_error(folder: Path) -> None:
+    """Not a dash, and never 0.000; nothing is printed of the others."""
+    done = relsearch("evaluate", "qrels", "run", "-m", "RR@10,RR(rel=2)@10", cwd=folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("relsearch: RR(rel=2)@10 is not defined: no label reaches a grade that it credits")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_grades_from_1_need_a_scale_and_follow_it(folder: Path) -> None:
     """Whether grade 1 is a gain is not guessed."""
     (folder / "qrels").write_text("1 0 a 1\n1 0 b 4\n2 0 c 3\n2 0 x 2\n", encoding="utf-8")
@@ -120,6 +128,19 @@ def test_a_measure_that_cannot_be_computed_is_one_line(folder: Path, measure: st
     done = relsearch("evaluate", "absent", "run", "-m", measure, cwd=folder)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert done.stderr.startswith(f"relsearch: measure {measure!r}")
+
+
+def test_agree_counts_what_only_one_side_has(folder: Path) -> None:
+    """Pairs and whole queries, since no figure counts them."""
+    (folder / "judged").write_text("1 0 a 1\n9 0 a 1\n9 0 b 0\n", encoding="utf-8")
+    done = relsearch("agree", "qrels", "judged", "--scale", "binary", cwd=folder)
+    pairs = sum(bool(line) for line in (folder / "qrels").read_text(encoding="utf-8").splitlines())
+    said = done.stderr.splitlines()
+    assert (
+        f"{pairs - 1} of {pairs} human labels have no judged one and are left out, those of 1 whole queries "
+        "among them" in said
+    )
+    assert "2 of 3 judged labels have no human one and are left out, those of 1 whole queries among them" in said
 
 
 def test_agree_leaves_out_what_labels_do_not_tell(folder: Path) -> None:

@@ -117,7 +117,11 @@ def test_a_single_query_has_means_alone() -> None:
 
 
 def test_a_level_that_no_label_reaches_is_a_dash() -> None:
-    """The other measures stand; the note says why this one does not."""
+    """The other measures stand; the note says why this one does not. Where all are meant, it is an error."""
+    with pytest.raises(DataError, match=r"RR\(rel=2\)@10 is not defined"):
+        evaluate(
+            QRELS, {"first": _run(good_at=2)}, measures=["RR(rel=2)@10", "RR@10"], resamples=9, seed=1, strict=True
+        )
     runs = {"first": _run(good_at=2), "better": _run(good_at=1)}
     found = evaluate(QRELS, runs, measures=["RR(rel=2)@10", "RR@10"], resamples=500, seed=1)
     as_json = found.to_json()
