@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ NEEDED_FOR: Mapping[str, str] = {
 }
 _DOCUMENTS, _QUERY = 100, "how do I remove duplicates from a list and keep its order"
 _BATCH, _MEASURING_S = 10, 3.0  # documents that are read at once, for so many seconds at most
+_WIDTH = 100
+_WHOLE: Mapping[str, Any] = {"break_long_words": False, "break_on_hyphens": False}  # paths and options can be pasted
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[([\w,-]+)\])?[^;]*(?:;.*extra == [\"']([\w-]+)[\"'].*)?")
 
 
@@ -83,7 +86,9 @@ class Examination:
         for extra, names in self.absent.items():
             lacks = f"absent ({', '.join(names)}), needed for {NEEDED_FOR[extra]}: pip install 'relsearch[{extra}]'"
             lines.append((f"extra {extra}", lacks if names else "installed"))
-        return "\n".join(f"{name}: {text}" for name, text in lines)
+        return "\n".join(
+            textwrap.fill(f"{name}: {text}", _WIDTH, subsequent_indent="  ", **_WHOLE) for name, text in lines
+        )
 
     def _busy(self) -> str:
         over = self.load is not None and self.load > self.cores
