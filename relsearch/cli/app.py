@@ -40,6 +40,10 @@ MixOption = Annotated[
     float | None,
     typer.Option(min=0, help="Weight of the first stage's scores (score interpolation); default: the bundle's."),
 ]
+MinScoreOption = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Leave out what has a lower P(relevant), and what was not reranked."),
+]
 PrfOption = Annotated[
     float | None,
     typer.Option(

@@ -14,6 +14,7 @@ from relsearch.cli.app import (
     CascadeWindowOption,
     ForceOption,
     JsonOption,
+    MinScoreOption,
     MixOption,
     PrfOption,
     VectorsOption,
@@ -37,6 +38,7 @@ def rerank(
         float | None,
         typer.Option(min=0, help="Milliseconds a query; what is not reached follows in cosine's or the run's order."),
     ] = None,
+    min_score: MinScoreOption = None,
     mix: MixOption = None,
     prf: PrfOption = None,
     cascade: CascadeOption = None,
@@ -46,8 +48,12 @@ def rerank(
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch.
 
-    With --cascade, a second bundle reranks what the first one puts at the head; its mix weighs the first one's scores.
+    Scores are P(relevant), which docs/rerankers.md explains. With --cascade, a second bundle reranks what the first one
+    puts at the head; its mix weighs the first one's scores.
     """
+    import polars as pl
+
+    from relsearch.core.errors import DataError
     from relsearch.core.files.outputs import check_output
     from relsearch.data.collection import load_collection, texts_of
     from relsearch.data.trec import read_run
@@ -73,6 +79,10 @@ def rerank(
         reranker.prepare(list(texts.values()))  # as an index would hold them
         run, reached = rerank_run_within(first, queries, texts, reranker, depth=depth, budget_ms=budget_ms)
         typer.echo(f"reached within {budget_ms:g} ms: {reached:.1f} candidates a query", err=True)
+    if min_score is not None:
+        run = run.filter(pl.col("score") >= min_score, pl.col("rank") <= depth)
+        if run.is_empty():
+            raise DataError(f"no candidate of any query has P(relevant) {min_score:g} or more; nothing was written")
     if output:
         write_run(run, output, tag=tag)
     else:

@@ -14,6 +14,7 @@ from relsearch.cli.app import (
     CascadeWindowOption,
     FieldOption,
     JsonOption,
+    MinScoreOption,
     MixOption,
     PrfOption,
     VectorsOption,
@@ -44,6 +45,7 @@ def search(
     budget_ms: Annotated[
         float | None, typer.Option(min=0, help="When reranking takes longer, show the engine's order.")
     ] = None,
+    min_score: MinScoreOption = None,
     mix: MixOption = None,
     prf: PrfOption = None,
     cascade: CascadeOption = None,
@@ -53,8 +55,9 @@ def search(
 ) -> None:
     """Search a live index and show what reranking changes.
 
-    The table has the new rank beside BM25's. --field names what the bundle's template reads, and its path in the index.
-    Where the reranker fails, the engine's order is shown and stderr says why.
+    The table has the new rank beside BM25's, and P(rel), how probably a hit is relevant (docs/rerankers.md). --field
+    names what the bundle's template reads, and its path in the index. Where the reranker fails, the engine's order is
+    shown and stderr says why.
     """
     from relsearch.index.engine.field_check import check_fields
     from relsearch.index.registry import connected, open_server
@@ -74,6 +77,7 @@ def search(
             size=size,
             window=window,
             budget_ms=budget_ms,
+            min_score=min_score,
             mix=mix,
             prf=prf,
             cascade=cascade,
@@ -81,6 +85,8 @@ def search(
         )
     if found.reason:
         typer.echo(f"not reranked: {found.reason}", err=True)
+    elif min_score is not None and not found.hits:
+        typer.echo(f"no hit has P(relevant) {min_score:g} or more", err=True)
     typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False) if as_json else found_table(found))
 
 

@@ -85,6 +85,7 @@ def search(
     size: int = 10,
     window: int = 100,
     budget_ms: float | None = None,
+    min_score: float | None = None,
     engine_query: Mapping[str, Any] | None = None,
     **policy: Unpack[Policy],
 ) -> SearchResult:
@@ -92,8 +93,8 @@ def search(
 
     `bundle` is a folder, `ready`, or a Reranker that is open. `fields` are those of the bundle's template; a mapping
     gives their paths in the index, e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match.
-    After `budget_ms`, or where the reranker fails, the result has the engine's order and the reason. `policy` is
-    described at Policy.
+    `min_score` leaves out hits with a lower P(relevant), and those beyond the window. After `budget_ms`, or where the
+    reranker fails, the result has the engine's order and the reason. `policy` is described at Policy.
 
     The client's own errors pass through. Raise ArtifactError for a broken bundle; FieldsError where the template has
     none of the fields, or nothing is found and none of them is a text field of the index; ConfigError where the two
@@ -101,7 +102,7 @@ def search(
     TypeError for an unknown keyword.
     """
     reranker = _opened(bundle, policy)
-    plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
+    plan = _plan(query, reranker, fields, size=size, window=window, min_score=min_score, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(client.search(index=index, body=plan.body))
     if not hits and not engine_query:
@@ -128,13 +129,14 @@ async def search_async(
     size: int = 10,
     window: int = 100,
     budget_ms: float | None = None,
+    min_score: float | None = None,
     engine_query: Mapping[str, Any] | None = None,
     **policy: Unpack[Policy],
 ) -> SearchResult:
     """Do as `search` by an asynchronous client; scoring runs in a thread and leaves the event loop free."""
     loop = asyncio.get_running_loop()
     reranker = await loop.run_in_executor(_pool(), _opened, bundle, policy)
-    plan = _plan(query, reranker, fields, size=size, window=window, engine_query=engine_query)
+    plan = _plan(query, reranker, fields, size=size, window=window, min_score=min_score, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(await client.search(index=index, body=plan.body))
     if not hits and not engine_query:
@@ -160,6 +162,7 @@ class _Plan:
     names: Mapping[str, str]
     size: int
     window: int
+    min_score: float | None
     body: Mapping[str, Any]
 
     def scores(self, hits: Sequence[Mapping[str, Any]], stop: Event) -> list[float]:
@@ -182,13 +185,18 @@ class _Plan:
         started_s: float,
         searched_s: float,
     ) -> SearchResult:
-        """Return the first `size` hits: the window by score, ties by the engine's rank, then what lies below it."""
+        """Return the first `size` hits: the window by score, ties by the engine's rank, then what lies below it.
+
+        Where the window was reranked and there is a lowest score, only hits that have it are left.
+        """
         known: list[float | None] = [*(scores or [])]
         known += [None] * (len(hits) - len(known))
         ranked = [
             Hit(hit["_id"], hit["_index"], score, rank, engine_score, hit.get("_source") or {})
             for rank, (hit, score, engine_score) in enumerate(zip(hits, known, engine_scores(hits), strict=True), 1)
         ]
+        if scores is not None and self.min_score is not None:
+            ranked = [hit for hit in ranked if hit.score is not None and hit.score >= self.min_score]
         ranked.sort(key=lambda hit: (hit.score is None, -(hit.score or 0.0), hit.engine_rank))
         engine_ms, rerank_ms = 1000 * (searched_s - started_s), 1000 * (time.monotonic() - searched_s)
         return SearchResult(tuple(ranked[: self.size]), scores is not None, reason, engine_ms, rerank_ms)
@@ -201,12 +209,13 @@ def _plan(
     *,
     size: int,
     window: int,
+    min_score: float | None,
     engine_query: Mapping[str, Any] | None,
 ) -> _Plan:
     names = _names(fields, template_fields(reranker.template))
     searched = {"query": engine_query} if engine_query else match_body(query, names.values())
     body = {**searched, "size": max(size, window)}
-    return _Plan(query, reranker, names, size, window, body)
+    return _Plan(query, reranker, names, size, window, min_score, body)
 
 
 def _names(fields: Fields, wanted: tuple[str, ...]) -> Mapping[str, str]:

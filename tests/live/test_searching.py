@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import relsearch
-from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.errors import ArtifactError, ConfigError, FieldsError
 from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.index.engine.vector_index import open_vectors
 from relsearch.live import searching
@@ -257,6 +257,21 @@ def test_hits_without_any_text_are_not_reranked(search: Callable[..., SearchResu
     found = search(TEXTS, reranker(), fields={"text": "body"})
     assert not found.reranked
     assert "the hits have no text in body" in str(found.reason)
+
+
+def test_hits_below_the_lowest_score_are_left_out(search: Callable[..., SearchResult]) -> None:
+    """And those beyond the window, which have none; where reranking failed, all stay."""
+    assert _ids(search(TEXTS, reranker(), min_score=0.9)) == ["d2", "d1", "d3"]
+    assert _ids(search(TEXTS, reranker(), min_score=0.1, window=2)) == ["d1", "d0"]
+    assert search(TEXTS, reranker(), min_score=0.99).hits == ()
+    assert len(search(TEXTS, reranker(scores=_broken), min_score=0.9).hits) == 4
+
+
+def test_nothing_found_in_fields_that_hold_no_words_is_an_error(search: Callable[..., SearchResult]) -> None:
+    """The index has text fields, and the search named others; a search of one's own is one's own affair."""
+    with pytest.raises(FieldsError, match=r"has no field body; text fields there are: text; .*fields="):
+        search([], reranker(), fields={"text": "body"})
+    assert search([], reranker(), fields={"text": "body"}, engine_query={"match_all": {}}).hits == ()
 
 
 def test_nothing_found_is_no_failure(search: Callable[..., SearchResult]) -> None:

@@ -81,7 +81,7 @@ async def _page(ranking: Ranking, plan: Plan) -> tuple[dict[str, Any], str]:
     return json.loads(await ranking.written(page, edits, compress=False)), mark
 
 
-def _reranked(bundle: str, folder: Path) -> Scores:
+def _reranked(bundle: str, folder: Path, *options: str) -> Scores:
     rows = "".join(json.dumps({"_id": name, "text": text}) + "\n" for name, text in TEXTS.items())
     (folder / "corpus.jsonl").write_text(rows, encoding="utf-8")
     (folder / "queries.jsonl").write_text(json.dumps({"_id": "q", "text": QUERY}) + "\n", encoding="utf-8")
@@ -89,7 +89,7 @@ def _reranked(bundle: str, folder: Path) -> Scores:
     (folder / "run.trec").write_text("".join(lines), encoding="utf-8")
     output = folder / "reranked.trec"
     command = ["rerank", str(folder / "run.trec"), "--bundle", bundle, "--collection", str(folder), "-o", str(output)]
-    result = CliRunner().invoke(app, command)
+    result = CliRunner().invoke(app, [*command, *options])
     assert result.exit_code == 0, result.exception
     return dict(read_run(output).select("doc_id", "score").iter_rows())
 
@@ -103,6 +103,18 @@ async def _served(texts: Sequence[str]) -> list[float]:
         answer = await client.post("/rerank", json={"query": QUERY, "texts": list(texts)})
     found = {row["index"]: row["score"] for row in answer.json()}
     return [found[place] for place in range(len(texts))]
+
+
+def test_candidates_below_the_lowest_score_are_left_out(tmp_path: Path) -> None:
+    """The others keep their scores; where none is left, nothing is written."""
+    scores = _reranked("ready", tmp_path)
+    lowest = sorted(scores.values())[2]
+    kept = {name: score for name, score in scores.items() if score >= lowest}
+    assert len(kept) == 2
+    assert _reranked("ready", tmp_path, "--min-score", repr(lowest)) == kept
+    with pytest.raises(AssertionError, match="no candidate of any query has"):
+        _reranked("ready", tmp_path, "--min-score", "1")
+    assert dict(read_run(tmp_path / "reranked.trec").select("doc_id", "score").iter_rows()) == kept
 
 
 @pytest.mark.parametrize("kind", ["ready", "late", "cross"])
