@@ -1,4 +1,4 @@
-"""The service's FastAPI application: four dialects on one port, health, info, metrics, OpenAPI."""
+"""The service's FastAPI application: six dialects on one port, health, info, metrics, OpenAPI."""
 
 from __future__ import annotations
 
@@ -21,10 +21,19 @@ from relsearch import __version__
 from relsearch.live.service.access_log import AccessLog
 from relsearch.live.service.batching import Batcher, Scored
 from relsearch.live.service.body import read_request
+from relsearch.live.service.dialects import RerankRequest
 from relsearch.live.service.metrics import Metrics
 from relsearch.live.service.openapi import ERRORS, operation
 from relsearch.live.service.refusals import ErrorType, InvalidError, RefusedError, UnauthorizedError
-from relsearch.live.service.schema import CohereResponse, ErrorResponse, JinaResponse, Ranked, RerankRequest, TeiResult
+from relsearch.live.service.schema import (
+    CohereResponse,
+    ErrorResponse,
+    InfinityResponse,
+    JinaResponse,
+    Ranked,
+    TeiResult,
+    VoyageResponse,
+)
 from relsearch.live.service.settings import Settings
 from relsearch.live.service.tokens import TokenLengths
 from relsearch.rerank.reranker import Reranker
@@ -93,6 +102,7 @@ class Service:
             timeout_s=_timeout_s(request),
             priority=asked.urgency,
             whole_texts_only=asked.whole_texts_only,
+            ends=asked.ends,
         )
 
     def _count(self, request: Request, scored: Scored) -> None:
@@ -128,7 +138,8 @@ class RequireKey:
 
 
 def _add_ranking(app: FastAPI, service: Service) -> None:
-    for path, answer in {"/rerank": JinaResponse | list[TeiResult], "/v1/rerank": JinaResponse}.items():
+    with_documents = JinaResponse | VoyageResponse | InfinityResponse
+    for path, answer in {"/rerank": with_documents | list[TeiResult], "/v1/rerank": with_documents}.items():
         app.add_api_route(path, service.answer, methods=["POST"], response_model=answer, **operation(path))
     app.add_api_route(
         "/v2/rerank", service.answer, methods=["POST"], response_model=CohereResponse, **operation("/v2/rerank")

@@ -17,6 +17,7 @@ from relsearch.live.service.metrics import Metrics
 from relsearch.live.service.queue import Job, Part, Queue
 from relsearch.live.service.refusals import (
     BackendError,
+    InvalidError,
     OverloadedError,
     RefusedError,
     UnhealthyError,
@@ -97,8 +98,9 @@ class Batcher:
         timeout_s: float | None = None,
         priority: int = 0,
         whole_texts_only: bool = False,
+        ends: bool = False,
     ) -> Scored:
-        """Return one score a text; equal texts are scored once.
+        """Return one score a text; equal texts are scored once. With `ends`, a text too long is read at its end.
 
         Raises OverloadedError where the queue is full or the time ran out in it, BackendError where scoring
         failed or ran out of time, WouldTruncateError where a text must be cut and may not be. A cancelled call
@@ -114,14 +116,17 @@ class Batcher:
                     usage = self._usage(lengths)
                     if whole_texts_only and usage.truncated:
                         raise WouldTruncateError(f"{usage.truncated} texts are longer than the model; send truncate")
-                    job = self._enqueue(query, distinct, lengths, priority=priority)
+                    read = await self._ends(query, distinct) if ends else distinct
+                    costs = dict(zip(read, lengths, strict=True))
+                    job = self._enqueue(query, list(costs), list(costs.values()), priority=priority)
                     found = await job.done
                     found = await self._in_thread(self._combined, query, found)
             except TimeoutError:
                 raise self._too_late(job, limit_s) from None
             finally:
                 self._leave(job)
-        return Scored([found[text] for text in texts], usage)
+        of_text = dict(zip(distinct, read, strict=True))
+        return Scored([found[of_text[text]] for text in texts], usage)
 
     def _combined(self, query: str, found: Mapping[str, float]) -> dict[str, float]:
         """The scores of one request's texts beside each other; their vectors were kept when they were scored."""
@@ -150,6 +155,11 @@ class Batcher:
         if self._tokens is None:
             return estimated_lengths(query, texts)
         return await self._in_thread(self._tokens.lengths, query, texts)
+
+    async def _ends(self, query: str, texts: list[str]) -> list[str]:
+        if self._tokens is None:
+            raise InvalidError("truncation_direction Left: this model's tokenizer is unknown; send Right")
+        return await self._in_thread(self._tokens.ends, query, texts)
 
     def _usage(self, lengths: list[int]) -> Usage:
         if self._tokens is None:

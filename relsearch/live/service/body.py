@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 from starlette.requests import Request
 
+from relsearch.live.service.dialects import (
+    CohereRequest,
+    InfinityRequest,
+    JinaRequest,
+    RerankRequest,
+    TeiRequest,
+    VoyageRequest,
+)
 from relsearch.live.service.refusals import EmptyError, InvalidError, MalformedError, TooLargeError
-from relsearch.live.service.schema import CohereRequest, JinaRequest, RerankRequest, TeiRequest
 from relsearch.live.service.settings import Settings
 
 DIALECTS: dict[str, tuple[type[RerankRequest], ...]] = {
-    "/rerank": (TeiRequest, JinaRequest),
-    "/v1/rerank": (JinaRequest,),
+    "/rerank": (TeiRequest, VoyageRequest, InfinityRequest, JinaRequest),
+    "/v1/rerank": (VoyageRequest, InfinityRequest, JinaRequest),
     "/v2/rerank": (CohereRequest,),
 }
 
@@ -53,12 +61,15 @@ def parse(body: bytes) -> Any:
 
 
 def check(content: dict[str, Any], dialects: tuple[type[RerankRequest], ...]) -> RerankRequest:
-    """Return the request in the dialect whose list of texts it has."""
-    lists = {"texts" if issubclass(dialect, TeiRequest) else "documents": dialect for dialect in dialects}
-    given = [name for name in lists if content.get(name) is not None]
+    """Return the request in the dialect whose list of texts it has, and whose own keys where two share that list."""
+    keys = dict.fromkeys(dialect.texts_key for dialect in dialects)
+    given = [key for key in keys if content.get(key) is not None]
     if len(given) != 1:
-        raise InvalidError(f"send either {' or '.join(lists)}" if len(lists) > 1 else f"send {', '.join(lists)}")
-    return _validated(lists[given[0]], content)
+        raise InvalidError(f"send either {' or '.join(keys)}" if len(keys) > 1 else f"send {', '.join(keys)}")
+    fitting = [
+        each for each in dialects if each.texts_key == given[0] and (not each.marks or each.marks & set(content))
+    ]
+    return _validated(fitting[0], content)
 
 
 def _validated(dialect: type[_Request], content: dict[str, Any]) -> _Request:
@@ -75,11 +86,21 @@ async def _read(request: Request, limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise TooLargeError(message)
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "gzip"):
+        raise MalformedError("the body is compressed with something other than gzip")
+    unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise TooLargeError(message)
+    try:
+        async for chunk in request.stream():
+            # One byte more than the limit tells that there are more, whatever a small body unpacks to.
+            body += unpack.decompress(chunk, limit + 1 - len(body)) if unpack else chunk
+            if len(body) > limit:
+                raise TooLargeError(message)
+    except zlib.error as exc:
+        raise MalformedError("the body is not gzip, as its Content-Encoding says") from exc
+    if unpack and not unpack.eof:
+        raise MalformedError("the gzip body is cut short")
     return bytes(body)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from tokenizers import Tokenizer
+
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.rerank.bundle import TOKENIZER, Bundle, LateManifest, Manifest, ManifestBase
 from relsearch.rerank.runtime.tokenising import load_tokenizer
@@ -23,6 +25,10 @@ class TokenLengths(Protocol):
 
     def lengths(self, query: str, texts: Sequence[str]) -> list[int]:
         """Return the tokens of each text as it is read for the query, before it is cut."""
+        ...
+
+    def ends(self, query: str, texts: Sequence[str]) -> list[str]:
+        """Return of each text the last part that the model reads whole, to within a token."""
         ...
 
 
@@ -50,6 +56,10 @@ class PairTokens:
         found = [len(encoding) for encoding in self._tokenizer.encode_batch_fast(pairs)]
         return _with_far_too_long(found, texts, max_length=self.max_length)
 
+    def ends(self, query: str, texts: Sequence[str]) -> list[str]:
+        """Return of each text the last part that the model reads whole, to within a token."""
+        return _ends(self._tokenizer, texts, room=self.max_length - self.lengths(query, [""])[0])
+
 
 class DocumentTokens:
     """Counts as late interaction reads: the document behind its prefix; the query is read once, by itself."""
@@ -65,10 +75,24 @@ class DocumentTokens:
         encodings = self._tokenizer.encode_batch_fast([self._prefix + text[:characters] for text in texts])
         return _with_far_too_long([len(encoding) for encoding in encodings], texts, max_length=self.max_length)
 
+    def ends(self, query: str, texts: Sequence[str]) -> list[str]:
+        """Return of each text the last part that the model reads whole, to within a token."""
+        return _ends(self._tokenizer, texts, room=self.max_length - self.lengths(query, [""])[0])
+
 
 def estimated_lengths(query: str, texts: Sequence[str]) -> list[int]:
     """Return about how many tokens each pair has, for scorers whose tokenizer is unknown."""
     return [(len(query) + len(text)) // _CHARACTERS_PER_TOKEN + 1 for text in texts]
+
+
+def _ends(tokenizer: Tokenizer, texts: Sequence[str], *, room: int) -> list[str]:
+    characters = MAX_CHARACTERS_PER_TOKEN * max(room, 1)
+    last = [text[-characters:] for text in texts]
+    encodings = tokenizer.encode_batch(last, add_special_tokens=False)
+    return [
+        text if len(encoding) <= room else text[encoding.offsets[-room][0] if room > 0 else len(text) :]
+        for text, encoding in zip(last, encodings, strict=True)
+    ]
 
 
 def _with_far_too_long(lengths: Sequence[int], texts: Sequence[str], *, max_length: int) -> list[int]:

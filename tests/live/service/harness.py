@@ -57,6 +57,11 @@ class WordLengths:
         """Return the words of query and text."""
         return [len(query.split()) + len(text.split()) for text in texts]
 
+    def ends(self, query: str, texts: Sequence[str]) -> list[str]:
+        """Return the last words that fit beside the query."""
+        room = self.max_length - len(query.split())
+        return [" ".join(text.split()[-room:]) for text in texts]
+
 
 @asynccontextmanager
 async def serving(

@@ -17,49 +17,6 @@ pytestmark = pytest.mark.anyio
 TEXTS = ["c", "a b", "a"]
 
 
-async def test_tei_is_a_bare_array() -> None:
-    """`texts` gives index and score, best first, and the text only where asked for."""
-    async with serving(OverlapScorer()) as client:
-        plain = await client.post("/rerank", json={"query": "a b", "texts": TEXTS, "model": "m", "top_n": 1})
-        full = await client.post("/rerank", json={"query": "a b", "texts": TEXTS, "return_text": True})
-    assert plain.json() == [{"index": 1, "score": 0.75}, {"index": 2, "score": 0.5}, {"index": 0, "score": 0.25}]
-    assert [row["text"] for row in full.json()] == ["a b", "a", "c"]
-
-
-async def test_tei_gives_raw_scores() -> None:
-    """Raw scores are log-odds, in the same order."""
-    async with serving(OverlapScorer()) as client:
-        response = await client.post("/rerank", json={"query": "a b", "texts": TEXTS, "raw_scores": True})
-    assert [row["score"] for row in response.json()] == pytest.approx([1.0986, 0, -1.0986], abs=1e-4)
-
-
-@pytest.mark.parametrize("path", ["/rerank", "/v1/rerank"])
-async def test_jina_and_cohere_v1(path: str) -> None:
-    """`documents` may be strings or objects; top_n and return_documents are honoured."""
-    documents = ["c", {"text": "a b", "id": 7}, "a"]
-    body = {"model": "mine", "query": "a b", "documents": documents, "top_n": 2, "return_documents": True}
-    async with serving(OverlapScorer(), tokens=WordLengths(10)) as client:
-        response = await client.post(path, json=body)
-    assert response.json() == {
-        "model": "mine",
-        "usage": {"total_tokens": 10},
-        "results": [
-            {"index": 1, "relevance_score": 0.75, "document": {"text": "a b"}},
-            {"index": 2, "relevance_score": 0.5, "document": {"text": "a"}},
-        ],
-    }
-
-
-async def test_cohere_v2_repeats_no_document() -> None:
-    """An id of its own, results, meta; never a document."""
-    body = {"model": "m", "query": "a b", "documents": TEXTS, "max_tokens_per_doc": 9, "priority": 3}
-    async with serving(OverlapScorer()) as client:
-        first, second = [(await client.post("/v2/rerank", json=body)).json() for _ in range(2)]
-    assert list(first) == ["id", "results", "meta"]
-    assert first["id"] != second["id"]
-    assert [set(row) for row in first["results"]] == [{"index", "relevance_score"}] * 3
-
-
 async def test_results_in_input_order() -> None:
     """sort=false keeps the documents' order, of the best top_n where that is given."""
     async with serving(OverlapScorer()) as client:
@@ -113,6 +70,10 @@ async def test_unknown_tokenizers_report_nothing() -> None:
         ("/rerank", b'{"query": "a", "texts": ["a"], "documents": ["a"]}', 422, "Validation"),
         ("/rerank", b'{"query": "a", "texts": "a"}', 422, "Validation"),
         ("/rerank", b'{"query": "a", "texts": ["a"], "truncation_direction": "Left"}', 422, "Validation"),
+        ("/rerank", b'{"query": "a", "texts": ["a"], "truncation_direction": "Up"}', 422, "Validation"),
+        ("/rerank", b'{"query": "a", "texts": [["a"]]}', 422, "Validation"),
+        ("/v1/rerank", b'{"query": "a", "documents": [{"text": "a"}], "rank_fields": ["b"]}', 422, "Validation"),
+        ("/v1/rerank", b'{"query": "a", "documents": ["a"], "top_k": 0}', 422, "Validation"),
         ("/v1/rerank", b'{"query": "a", "documents": [{"body": "a"}]}', 422, "Validation"),
         ("/v1/rerank", b'{"query": "a", "documents": ["a"], "top_n": 0}', 422, "Validation"),
         ("/v2/rerank", b'{"query": "a", "documents": ["a"]}', 422, "Validation"),
