@@ -1,6 +1,6 @@
 """Whether the ready reranker's P(relevant) is a probability: calibrated on some collections, measured on others.
 
-`python -m benchmarks.rerankers.calibration [--queries 30] [--scores runs/calibration] [--write]` reranks BM25's top 100
+`python -m benchmarks.rerankers.calibration [--scores runs/calibration] [--write]` reranks BM25's top 100
 as `transfer` does, and keeps the scores, so that a cut run goes on. Three maps from score to P are compared: that of
 the bundle's training, the same refitted, and one of a score's place in its pool (relsearch.rerank.pool_calibration).
 The last two are fitted on FITTED, and all measured on HELD_OUT. `--write` puts the last one into the ready bundle. On
@@ -37,26 +37,30 @@ FITTED, HELD_OUT = ("trec-dl-2021", "cranfield"), ("trec-dl-2019", "vaswani", "s
 WEIGHT = 4.0  # candidates that a typical pool counts for
 _BINS = 10
 _SCHEMA = {"query_id": pl.String, "doc_id": pl.String, "logit": pl.Float64, "relevant": pl.Boolean}
-_QUERIES_AT_ONCE = 5
+_QUERIES_AT_ONCE = 2
 _PAIR = ("query_id", "doc_id", "grade")
 _SHOWN = ("log_loss", "error", "mean_p", "share", "best_p", "best_share")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A collection's qrels, the grade from which documents are relevant, and whether all documents are judged."""
+    """A collection's qrels, the grade from which documents are relevant, whether all are judged, and the queries drawn.
+
+    All queries of the TREC collections are taken; of the others as many as a core scores in some minutes.
+    """
 
     qrels: str
     level: int
     complete: bool
+    queries: int
 
 
 SOURCES: Mapping[str, Source] = {
-    "trec-dl-2021": Source("qrels.tsv", 2, complete=False),
-    "trec-dl-2019": Source("qrels.tsv", 2, complete=False),
-    "cranfield": Source("qrels.tsv", 2, complete=True),  # 1 is of minimum interest
-    "vaswani": Source("qrels.tsv", 1, complete=True),
-    "scifact": Source("qrels_validation.tsv", 1, complete=True),
+    "trec-dl-2021": Source("qrels.tsv", 2, complete=False, queries=53),
+    "trec-dl-2019": Source("qrels.tsv", 2, complete=False, queries=43),
+    "vaswani": Source("qrels.tsv", 1, complete=True, queries=12),
+    "scifact": Source("qrels_validation.tsv", 1, complete=True, queries=12),
+    "cranfield": Source("qrels.tsv", 2, complete=True, queries=12),  # 1 is of minimum interest
 }
 Map = Callable[[Floats], Floats]  # from a pool's logits to P(relevant)
 
@@ -64,11 +68,10 @@ Map = Callable[[Floats], Floats]  # from a pool's logits to P(relevant)
 def main() -> None:
     """Score what has no scores yet, fit, measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--queries", type=int, default=30, help="of each collection, drawn by a seed")
     parser.add_argument("--scores", type=Path, default=Path("runs/calibration"))
     parser.add_argument("--write", action="store_true", help="put the calibration into the ready bundle")
     arguments = parser.parse_args()
-    pools = {name: scored(name, arguments.scores / f"{name}.parquet", arguments.queries) for name in SOURCES}
+    pools = {name: scored(name, arguments.scores / f"{name}.parquet") for name in SOURCES}
     calibration, refitted = fit([pools[name] for name in FITTED])
     maps: dict[str, Map] = {
         "as trained": lambda logits: Logistic().probabilities(logits),
@@ -89,14 +92,14 @@ def main() -> None:
         seal(SHIPPED, open_bundle(SHIPPED).manifest.model_copy(update={"pool_calibration": calibration}))
 
 
-def scored(name: str, path: Path, count: int) -> pl.DataFrame:
-    """Return the interpolated logits of `count` queries' pools, and what people said of them, null for nothing."""
+def scored(name: str, path: Path) -> pl.DataFrame:
+    """Return the interpolated logits of a collection's pools, and what people said of them, null for nothing."""
     source, collection = SOURCES[name], FolderCollection(COLLECTIONS / name, trec=False)
     qrels = read_qrels(COLLECTIONS / name / source.qrels, None)
     wanted = sorted(set(qrels["query_id"]))
     random.Random(SEED).shuffle(wanted)  # noqa: S311 - not for secrets
     known = pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=_SCHEMA)
-    left = [query for query in wanted[:count] if query not in set(known["query_id"])]
+    left = [query for query in wanted[: source.queries] if query not in set(known["query_id"])]
     if left:
         run = first_stage(name, collection, set(left))
         reranker = replace(Reranker.open("ready", cached_documents=run["doc_id"].n_unique()), calibration=None)
@@ -113,7 +116,7 @@ def scored(name: str, path: Path, count: int) -> pl.DataFrame:
             known = pl.concat([known, pl.DataFrame(new, schema=_SCHEMA)])
             if place % _QUERIES_AT_ONCE == 0 or place == len(left):
                 known.write_parquet(path)
-    return known.filter(pl.col("query_id").is_in(wanted[:count]))
+    return known.filter(pl.col("query_id").is_in(wanted[: source.queries]))
 
 
 def fit(pools: list[pl.DataFrame]) -> tuple[PoolCalibration, Logistic]:

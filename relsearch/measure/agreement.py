@@ -178,6 +178,19 @@ def alpha_ordinal(matrices: Matrix) -> Floats:
     return np.asarray(np.where(defined, 1 - observed / np.where(defined, expected, 1), np.nan), dtype=np.float64)
 
 
+def auc(scores: Floats, relevant: NDArray[np.bool_], weights: Floats | None = None) -> float:
+    """Return the area under the ROC curve, nan where all pairs of a weight are relevant, or none is.
+
+    It is the weighted share of pairs of a relevant and an irrelevant document, equal scores counting half, that the
+    scores order rightly (Mann-Whitney). scikit-learn's is not on the base install, on which agree works.
+    """
+    given = np.ones(len(scores)) if weights is None else weights
+    _, place = np.unique(scores, return_inverse=True)
+    above, below = np.bincount(place, given * relevant), np.bincount(place, given * ~relevant)
+    possible = above.sum() * below.sum()
+    return float(above @ (below.cumsum() - below / 2) / possible) if possible > 0 else float("nan")
+
+
 def _disagreement(matrices: Matrix, *, power: int) -> Matrix:
     size = np.arange(matrices.shape[1])
     gap = np.abs(size[:, None] - size[None, :])
@@ -222,29 +235,18 @@ def _check_scale(both: pl.DataFrame, scale: Scale) -> None:
             raise DataError(f"grade {grade} is outside scale {scale.lowest}-{scale.highest}; pass --scale")
 
 
-def _auc(scores: Floats, relevant: NDArray[np.bool_], weights: Floats | None = None) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    kept = relevant if weights is None else relevant[weights > 0]
-    if kept.all() or not kept.any():
-        return float("nan")
-    return float(roc_auc_score(relevant, scores, sample_weight=weights))
-
-
 def _auc_figure(
     scores: Floats, relevant: NDArray[np.bool_], query_of: NDArray[np.int64], draws: NDArray[np.int64]
 ) -> Figure | None:
     # 200 resamples: one AUC is a sort of all pairs, and the interval's ends move by under 0.005 between 200 and 2,000.
-    values = [_auc(scores, relevant, draw[query_of].astype(np.float64)) for draw in draws[:200]]
-    return Figure.from_resamples_or_none(
-        _auc(scores, relevant), values
-    )  # None where all pairs are relevant, or none is
+    values = [auc(scores, relevant, draw[query_of].astype(np.float64)) for draw in draws[:200]]
+    return Figure.from_resamples_or_none(auc(scores, relevant), values)  # None where all pairs are relevant, or none is
 
 
 def _within_figure(
     scores: Floats, relevant: NDArray[np.bool_], query_of: NDArray[np.int64], draws: NDArray[np.int64]
 ) -> Figure | None:
-    each = np.array([_auc(scores[query_of == q], relevant[query_of == q]) for q in range(draws.shape[1])])
+    each = np.array([auc(scores[query_of == q], relevant[query_of == q]) for q in range(draws.shape[1])])
     usable = ~np.isnan(each)
     if not usable.any():
         return None

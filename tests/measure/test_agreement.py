@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import cohen_kappa_score
+from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from relsearch.core.errors import DataError
 from relsearch.core.tables import judgments_table
 from relsearch.core.types import SCALES, Judgment
 from relsearch.data.trec import read_qrels
-from relsearch.measure.agreement import Agreement, agreement
+from relsearch.measure.agreement import Agreement, agreement, auc
 from relsearch.stats.bootstrap import Figure
 
 SCALE = SCALES["0-3"]
@@ -49,6 +49,18 @@ def test_figures_equal_the_reference_implementations(grades: list[tuple[int, int
         alpha = krippendorff.alpha(np.stack([human, judged]), level_of_measurement="ordinal")
         assert found.alpha_ordinal.value == pytest.approx(alpha, abs=1e-9)
     assert found.mae.value == pytest.approx(np.abs(human - judged).mean())
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=40))
+def test_auc_equals_scikit_learns(rows: list[tuple[int, bool, int]]) -> None:
+    """With weights and ties; it is nan where scikit-learn has none."""
+    scores, relevant, weights = (np.array(column) for column in zip(*rows, strict=True))
+    found = auc(scores.astype(float), relevant, weights.astype(float))
+    if len(set(relevant[weights > 0])) < 2:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(roc_auc_score(relevant, scores, sample_weight=weights))
 
 
 def test_missing_labels_are_not_compared() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from relsearch.core.errors import ConfigError, DataError
-from relsearch.core.extras import check_packages
+from relsearch.core.extras import TORCH, check_packages
 from relsearch.core.settings.config import Config
 from relsearch.core.template import template_fields
 from relsearch.data.collection import load_collection
@@ -86,6 +86,8 @@ def _check_packages(config: Config, stages: Collection[str]) -> None:
     needed = [(stage, *_PACKAGES[stage]) for stage in stages if stage in _PACKAGES]
     if config.label.judge == REMOTE and "judge" in stages:
         needed.append(("judge", "remote", {"httpx", "stamina"}))
+    if config.label.judge == RERANKER and "judge" in stages:
+        needed.append(("judge", "train", set(TORCH)))
     if config.export.runtime == "openvino" and "export" in stages:
         needed.append(("export", "export-openvino", {"openvino", "nncf"}))
     for stage, extra, packages in needed:
