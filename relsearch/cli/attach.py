@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -34,6 +35,9 @@ def attach(
     field: Annotated[
         list[str] | None, typer.Option(help="The index field that is reranked by; opensearch: repeatable.")
     ] = None,
+    index: Annotated[
+        str, typer.Option(help="The index that will be searched: --field is looked for in it, and the query names it.")
+    ] = "",
     show: Annotated[bool, typer.Option("--print", help="Print the requests without keys, and do nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,13 +53,14 @@ def attach(
         requests = _requests(engine, name, service, service_url, fields)
         typer.echo("\n\n".join(f"{each.method} {each.path}\n{json.dumps(each.body, indent=1)}" for each in requests))
         return
-    done = _attach(engine, url, name, service, service_url, fields)
-    query = {"method": done.example.method, "path": done.example.path, "body": done.example.body}
+    done = _attach(engine, url, name, service, service_url, fields, index)
+    path = done.example.path.replace("YOUR-INDEX", quote(index, safe=",*")) if index else done.example.path
+    query = {"method": done.example.method, "path": path, "body": done.example.body}
     if as_json:
         typer.echo(json.dumps({"name": done.name, "created": done.created, "example": query}, indent=1))
         return
     typer.echo(f"{done.name}: {'attached' if done.created else 'was attached already'}, the probe was answered")
-    typer.echo(f"{done.example.method} {done.example.path}\n{json.dumps(done.example.body, indent=1)}")
+    typer.echo(f"{done.example.method} {path}\n{json.dumps(done.example.body, indent=1)}")
 
 
 @verb(
@@ -87,12 +92,17 @@ def _first(fields: tuple[str, ...]) -> str:
     return fields[0] if fields else "YOUR-FIELD"
 
 
-def _attach(engine: str, url: str, name: str, service: str, service_url: str, fields: tuple[str, ...]) -> Attached:
+def _attach(
+    engine: str, url: str, name: str, service: str, service_url: str, fields: tuple[str, ...], index: str
+) -> Attached:
     from relsearch.exporters import elastic, opensearch
     from relsearch.exporters.attached import service_key
+    from relsearch.index.engine.field_check import check_fields
     from relsearch.index.registry import open_server
 
     server = open_server(engine, url)
+    if index and fields:
+        check_fields(server, index, fields)
     if engine == "elasticsearch":
         return elastic.attach(
             server, name, service=service, service_url=service_url, key=service_key(), field=_first(fields)

@@ -107,6 +107,7 @@ def test_a_field_of_two_types_is_text_where_one_of_them_is() -> None:
         ("fetch FOLDER --field text=year", "no field year; "),
         ("fetch FOLDER --field text=headline", "no query finds a document, so nothing was written"),
         ("sample -o FOLDER --field text=headlin", "no field headlin; nearest: headline"),
+        ("attach ENGINE --service-url http://127.0.0.1:9 --field headlin", "no field headlin; nearest: headline"),
     ],
 )
 def test_a_verb_says_so_and_leaves_the_files_of_yesterday(
@@ -115,8 +116,9 @@ def test_a_verb_says_so_and_leaves_the_files_of_yesterday(
     """Neither `nothing found` with exit status 0, nor half a collection."""
     row = {"_id": "q", "text": "tea" if "headline" not in command.split("=") else "zzz"}
     (tmp_path / "queries.jsonl").write_text(json.dumps(row), encoding="utf-8")
-    words = [str(tmp_path) if word == "FOLDER" else word for word in command.split()]
-    result = CliRunner().invoke(app, [*words, "--engine", shop.name, "--url", shop.url, "--index", NAME])
+    words = command.replace("FOLDER", str(tmp_path)).replace("ENGINE", shop.name).split()
+    engine = [] if words[0] == "attach" else ["--engine", shop.name]
+    result = CliRunner().invoke(app, [*words, *engine, "--url", shop.url, "--index", NAME])
     assert isinstance(result.exception, RelsearchError)
     assert said in str(result.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["queries.jsonl"]
