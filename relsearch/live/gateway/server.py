@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from relsearch.core.errors import ConfigError
+from relsearch.live.address import is_loopback
 from relsearch.live.gateway.answer.ranking import Scorers
 from relsearch.live.gateway.app import Gateway, runner
 from relsearch.live.gateway.config import GatewayConfig, Rules
@@ -30,11 +30,7 @@ def gateway_key() -> str | None:
 
 def check_address(host: str, *, key: str | None, insecure: bool) -> None:
     """Raise ConfigError for an address that others reach, unless there is a key or it is meant."""
-    try:
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = False
-    if not (local or key or insecure):
+    if not (is_loopback(host) or key or insecure):
         raise ConfigError(f"--host {host}: others reach it; set {KEY_VARIABLE}, or pass --insecure if that is meant")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from relsearch.core.errors import ConfigError
+from relsearch.live.address import is_loopback
 
 PREFIX = "RELSEARCH_"
 
@@ -45,7 +45,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _guarded(self) -> Settings:
-        if not (self.api_key or self.insecure or _is_loopback(self.host)):
+        if not (self.api_key or self.insecure or is_loopback(self.host)):
             raise ValueError(
                 f"host {self.host} is open to others; set {PREFIX}API_KEY, or pass --insecure to serve without a key"
             )
@@ -69,12 +69,3 @@ def read_settings(**options: object) -> Settings:
         where = ".".join(str(part) for part in error["loc"])
         message = error["msg"].removeprefix("Value error, ")
         raise ConfigError(f"serve: {where}: {message}" if where else f"serve: {message}") from exc
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
