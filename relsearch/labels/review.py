@@ -71,6 +71,17 @@ def merge(labels: pl.DataFrame, qrels: StrPath, scale: Scale, *, source: StrPath
     return Merge(text, len(added), len(changed), len(new) - len(added) - len(changed))
 
 
+def with_grade(qrels: StrPath, query_id: str, doc_id: str, grade: int | None) -> str:
+    """Return the text of qrels with one pair's grade, or without the pair where it is None; the file is not written.
+
+    Other lines stay as they are; raise DataError where one of them is no line of TREC qrels.
+    """
+    kept = list(_kept(Path(qrels), {(query_id, doc_id): grade}))
+    there = any(columns(line)[::2] == [query_id, doc_id] for line in kept)
+    added = [] if there or grade is None else [f"{query_id} 0 {doc_id} {grade}"]
+    return "".join(f"{line}\n" for line in [*kept, *added])
+
+
 def _known(qrels: Path, scale: Scale) -> dict[_Pair, int]:
     if not qrels.exists():
         return {}
@@ -78,10 +89,17 @@ def _known(qrels: Path, scale: Scale) -> dict[_Pair, int]:
     return {(query, doc): grade for query, doc, grade in rows}
 
 
-def _kept(qrels: Path, changed: Mapping[_Pair, int]) -> Iterator[str]:
-    for _, line in lines(qrels) if qrels.exists() else ():
-        query, iteration, doc, _ = columns(line)
-        yield f"{query} {iteration} {doc} {changed[query, doc]}" if (query, doc) in changed else line
+def _kept(qrels: Path, changed: Mapping[_Pair, int | None]) -> Iterator[str]:
+    """The lines of qrels with the changed grades; a pair whose grade is None goes."""
+    for number, line in lines(qrels) if qrels.exists() else ():
+        parts = columns(line)
+        if len(parts) != 4:
+            fail(qrels, number, f"{len(parts)} columns; a line of qrels to add to is: query 0 document grade")
+        query, iteration, doc, _ = parts
+        if (query, doc) not in changed:
+            yield line
+        elif (grade := changed[query, doc]) is not None:
+            yield f"{query} {iteration} {doc} {grade}"
 
 
 def _uncertainty(asked: pl.DataFrame) -> NDArray[np.float64]:
