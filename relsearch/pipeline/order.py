@@ -22,6 +22,7 @@ from relsearch.pipeline import artifacts
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.contents import Contents, named_outside
 from relsearch.pipeline.kept_settings import write_settings
+from relsearch.pipeline.progress import noted
 from relsearch.pipeline.stages import gather, label, make, rank, refine
 from relsearch.pipeline.stages.check import check_labels, check_settings
 from relsearch.pipeline.stages.inputs import Artefacts, open_collected, open_pools
@@ -173,7 +174,7 @@ def run_all(config: Config) -> Iterator[StageResult]:
     stages = stages_of(config)
     check_settings(config, [stage.name for stage in stages])
     for stage in stages:
-        yield _run(stage, config, _Fingerprints(config))
+        yield _run(stage, config, _Fingerprints(config), [each.name for each in stages])
         if stage.name == "collect":
             _say_limits(config, stages)
 
@@ -194,7 +195,7 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
                 raise ArtifactError(f"{config.output / before}: absent or outdated; run: relsearch {_verb_of(before)}")
         if stage.name != "collect":
             _say_limits(config, [stage])
-        yield _run(stage, config, fingerprints)
+        yield _run(stage, config, fingerprints, [each.name for each in wanted])
 
 
 def _verb_of(stage: str) -> str:
@@ -225,7 +226,7 @@ def _all_before(stage: Stage, stages: Sequence[Stage]) -> Iterable[str]:
     return [earlier.name for earlier in stages if earlier.name in needed]
 
 
-def _run(stage: Stage, config: Config, fingerprints: _Fingerprints) -> StageResult:
+def _run(stage: Stage, config: Config, fingerprints: _Fingerprints, stages: Sequence[str]) -> StageResult:
     directory = config.output / stage.name
     expected = fingerprints.of(stage.name)
     fingerprints.contents.save()
@@ -234,6 +235,10 @@ def _run(stage: Stage, config: Config, fingerprints: _Fingerprints) -> StageResu
         manifest = artifacts.read_manifest(directory)
         return StageResult(stage.name, "up to date", 0.0, manifest.figures)
     started = time.monotonic()
-    with alone(config.output), artifacts.building(directory, stage.name, expected=expected) as work:
+    with (
+        alone(config.output),
+        noted(config.output, stage.name, stages),
+        artifacts.building(directory, stage.name, expected=expected) as work,
+    ):
         stage.run(config, work)
     return StageResult(stage.name, "done", time.monotonic() - started, work.figures)

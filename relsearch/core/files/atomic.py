@@ -151,10 +151,10 @@ def _aside(path: Path, ending: str) -> Path:
 
 def _left(target: Path, ending: str) -> list[Path]:
     found = target.parent.glob(f".{escape(target.name[:100])}.*.*{ending}")
-    return sorted(path for path in found if not _runs(path.name.removesuffix(ending).split(".")[-2]))
+    return sorted(path for path in found if not process_runs(path.name.removesuffix(ending).split(".")[-2]))
 
 
-def _runs(process: str) -> bool:
+def process_runs(process: str) -> bool:
     """Whether a process of this machine has the number; so has what is no number, which is then left alone."""
     if not process.isdecimal() or os.name != "posix":  # elsewhere os.kill would end it
         return True
