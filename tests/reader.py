@@ -20,9 +20,9 @@ from relsearch.data.collection import load_collection
 from relsearch.index.registry import build_searcher
 from tests.conftest import REPOSITORY
 
-ENGINE, SERVICE, GATEWAY = "127.0.0.1:9200", "127.0.0.1:8000", "127.0.0.1:9280"
+ENGINE, SERVICE, GATEWAY, UI = "127.0.0.1:9200", "127.0.0.1:8000", "127.0.0.1:9280", "127.0.0.1:8400"
 _LABELLED, _UNLABELLED, _DEPTH, _OTHERS = 8, 2, 4, 100
-_SERVERS = {"serve": SERVICE, "gateway": GATEWAY}
+_SERVERS = {"serve": SERVICE, "gateway": GATEWAY, "ui": UI}
 _WAIT_S = 300
 
 

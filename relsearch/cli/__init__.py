@@ -14,6 +14,7 @@ from relsearch.cli import (
     search,
     serve,
     stages,
+    ui,
 )
 from relsearch.cli.app import app, main
 
@@ -33,4 +34,5 @@ __all__ = [
     "search",
     "serve",
     "stages",
+    "ui",
 ]

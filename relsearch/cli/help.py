@@ -25,7 +25,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
         "optimize",
         "export",
     ),
-    "Search": ("rerank", "search", "gateway", "serve", "attach", "detach", "ingest", "precompute"),
+    "Search": ("rerank", "search", "ui", "gateway", "serve", "attach", "detach", "ingest", "precompute"),
     "Label": ("grade", "review", "labels"),
     "Measure": ("evaluate", "agree", "report"),
 }

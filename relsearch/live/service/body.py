@@ -34,7 +34,7 @@ async def read_request(request: Request, settings: Settings) -> RerankRequest:
     """Return what the client asks, in the dialect of its path; raise a RefusedError that says what is wrong."""
     try:
         async with asyncio.timeout(settings.timeout_s):
-            body = await _read(request, settings.max_body_bytes)
+            body = await read_body(request, settings.max_body_bytes)
     except TimeoutError:
         raise MalformedError(f"the body did not arrive within {settings.timeout_s:g} s") from None
     content = parse(body)
@@ -47,6 +47,30 @@ async def read_request(request: Request, settings: Settings) -> RerankRequest:
     if count > settings.max_documents:
         raise TooLargeError(f"{count} documents are more than {settings.max_documents}, the most in one request")
     return asked
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the whole body, unpacked, read no further than the limit; raise TooLargeError beyond it."""
+    message = f"the body is larger than {limit} bytes, the most in one request"
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise TooLargeError(message)
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "gzip"):
+        raise MalformedError("the body is compressed with something other than gzip")
+    unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            # One byte more than the limit tells that there are more, whatever a small body unpacks to.
+            body += unpack.decompress(chunk, limit + 1 - len(body)) if unpack else chunk
+            if len(body) > limit:
+                raise TooLargeError(message)
+    except zlib.error as exc:
+        raise MalformedError("the body is not gzip, as its Content-Encoding says") from exc
+    if unpack and not unpack.eof:
+        raise MalformedError("the gzip body is cut short")
+    return bytes(body)
 
 
 def parse(body: bytes) -> Any:
@@ -79,29 +103,6 @@ def _validated(dialect: type[_Request], content: dict[str, Any]) -> _Request:
         error = exc.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in error["loc"])
         raise InvalidError(f"{where}: {error['msg']}") from exc
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    message = f"the body is larger than {limit} bytes, the most in one request"
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise TooLargeError(message)
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding not in ("identity", "gzip"):
-        raise MalformedError("the body is compressed with something other than gzip")
-    unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            # One byte more than the limit tells that there are more, whatever a small body unpacks to.
-            body += unpack.decompress(chunk, limit + 1 - len(body)) if unpack else chunk
-            if len(body) > limit:
-                raise TooLargeError(message)
-    except zlib.error as exc:
-        raise MalformedError("the body is not gzip, as its Content-Encoding says") from exc
-    if unpack and not unpack.eof:
-        raise MalformedError("the gzip body is cut short")
-    return bytes(body)
 
 
 def _refuse_constant(name: str) -> NoReturn:
