@@ -1,0 +1,152 @@
+"""The pages: what they show, whom they answer, and that no text becomes markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.live.ui.app import create_app
+from relsearch.live.ui.guard import KEY_VARIABLE, ui_key
+from relsearch.live.ui.workspace import Workspace
+from relsearch.pipeline.progress import noted
+from tests.live.ui.conftest import ODD, options
+
+QUERY = "/?q=why+does+a+cat+purr"
+
+
+def test_compare_shows_both_orders_and_who_moved(client: TestClient) -> None:
+    """Left the run's order, right the bundle's; each document's move is its rank on the other side less its own."""
+    page = client.get(QUERY).text
+    left, right = page.split('<section class="side right"')
+    orders = [re.findall(r'data-doc="([^"]+)" data-move="(-?\d+)"', part) for part in (left, right)]
+    assert [doc for doc, _ in orders[0]] == [*reversed(ODD), "sky-2", "sky-1", "sea-3", "sea-2", "sea-1"]
+    assert "cat-1" in [doc for doc, _ in orders[1]][:5]
+    ranks = {doc: rank for rank, (doc, _) in enumerate(orders[0], 1)}
+    for rank, (doc, move) in enumerate(orders[1], 1):
+        assert doc not in ranks or int(move) == ranks[doc] - rank
+
+
+def test_texts_are_shown_as_they_are(client: TestClient) -> None:
+    """Tags of a document are text; a long one is cut, and says so."""
+    page = client.get(QUERY).text
+    assert "&lt;script&gt;document.title=&#39;owned&#39;&lt;/script&gt;" in page
+    assert not re.search(r"<(script|img|svg)(?! (class=\"lines\"|src=\"/static/ui.js\"))", page)
+    assert "characters more" in page
+    assert len(page) < 100_000
+    assert "{{7*7}}" in page
+
+
+def test_a_query_is_text_too(client: TestClient) -> None:
+    """In the page that says that the run does not have it."""
+    page = client.get("/", params={"q": '"><script>alert(1)</script>'}).text
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+    assert "has no query with this text" in page
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:80", ""])
+def test_other_hosts_are_refused(client: TestClient, host: str) -> None:
+    """A name that was rebound to this machine still says its own name."""
+    assert client.get("/", headers={"Host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:99", "https://127.0.0.1"])
+def test_forms_of_other_sites_are_refused(client: TestClient, tmp_path: Path, origin: str) -> None:
+    """Whatever they hold."""
+    fields = {"query": "q1", "doc": "cat-1", "grade": "1"}
+    assert client.post("/grade", data=fields, headers={"Origin": origin}).status_code == 403
+    del client.headers["Origin"]
+    assert client.post("/grade", data=fields).status_code == 403
+    assert not (tmp_path / "human.qrels").exists()
+
+
+def test_every_answer_forbids_foreign_script(client: TestClient) -> None:
+    """Pages, errors, refusals and the app's own files."""
+    for path in ("/", "/absent", "/static/ui.js", "/runs/absent"):
+        policy = client.get(path).headers["content-security-policy"]
+        assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+        assert "unsafe" not in policy
+
+
+def test_a_large_body_is_not_read(client: TestClient) -> None:
+    """More than a comment can hold."""
+    assert client.post("/grade", data={"comment": "x" * 70_000}).status_code == 413
+    assert client.post("/grade", content="&".join("a=1" for _ in range(99))).status_code == 422
+
+
+def test_with_a_key_a_browser_logs_in_first(folder: Path, tmp_path: Path) -> None:
+    """A wrong key leads nowhere; the cookie does not hold the key."""
+    workspace = Workspace(options(folder, tmp_path / "human.qrels"))
+    outside = "http://search.example"
+    browser = TestClient(create_app(workspace, key="s3cret"), base_url=outside, headers={"Origin": outside})
+    assert browser.get("/grade").url.path == "/login"
+    assert browser.post("/login", data={"key": "wrong"}).status_code == 403
+    assert browser.get("/").url.path == "/login"
+    assert browser.post("/login", data={"key": "s3cret"}).url.path == "/"
+    assert "s3cret" not in str(dict(browser.cookies))
+    workspace.close()
+
+
+def test_other_machines_need_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the environment."""
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    assert ui_key("127.0.0.1") is None
+    with pytest.raises(ConfigError, match="RELSEARCH_UI_KEY"):
+        ui_key("0.0.0.0")  # noqa: S104
+    monkeypatch.setenv(KEY_VARIABLE, "s3cret")
+    assert ui_key("0.0.0.0") == "s3cret"  # noqa: S104
+
+
+def test_one_process_has_the_qrels(client: TestClient, folder: Path, tmp_path: Path) -> None:
+    """A second one would not know the first one's grades."""
+    assert client.get("/").status_code == 200
+    with pytest.raises(ArtifactError, match="another process"):
+        Workspace(options(folder, tmp_path / "human.qrels"))
+
+
+def test_votes_are_blind_and_counted_once(client: TestClient, tmp_path: Path) -> None:
+    """No name, score or move is on the page; a vote names the systems; a second one of a page is refused."""
+    for _ in range(20):
+        page = client.get("/blind?q=why+does+a+cat+purr").text
+        assert "data-move" not in page
+        assert 'class="score"' not in page
+        token = re.findall(r'name="token" value="([^"]+)"', page)[0]
+        fields = {"token": token, "answer": "left", "left": "engine", "right": "ready"}
+        assert client.post("/blind", data=fields).status_code == 200
+        assert client.post("/blind", data=fields).status_code == 422
+    votes = [json.loads(line) for line in (tmp_path / "human.qrels.ui" / "preferences.jsonl").read_text().splitlines()]
+    assert len(votes) == 20
+    shuffled = {vote["preferred"] for vote in votes}
+    assert shuffled == {"engine", "ready"}
+    assert all(vote["preferred"] == vote["left"] for vote in votes)
+
+
+def test_runs_show_stages_as_they_run_and_fail(client: TestClient, tmp_path: Path) -> None:
+    """The message of a failed stage is that of its error."""
+    folder = tmp_path / "runs" / "mine"
+
+    def fail() -> None:
+        with noted(folder, "pool", ["collect", "pool"]):
+            assert "running pool" in client.get("/runs").text
+            raise ConfigError("no <engine> there")
+
+    with pytest.raises(ConfigError):
+        fail()
+    assert "failed" in client.get("/runs").text
+    assert "pool: no &lt;engine&gt; there" in client.get("/runs/mine").text
+    assert client.get("/runs/../mine").status_code == 404
+    assert client.get("/runs/mine/report").status_code == 404
+
+
+def test_a_killed_run_is_known_for_one(client: TestClient, tmp_path: Path) -> None:
+    """It left no message."""
+    folder = tmp_path / "runs" / "mine"
+    with noted(folder, "pool", ["pool"]):
+        text = (folder / "progress.json").read_text()
+    (folder / "progress.json").write_text(re.sub(r'"process":\d+', '"process":4194305', text))
+    assert "its process is gone" in client.get("/runs/mine").text
