@@ -18,7 +18,7 @@ from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig
 from relsearch.core.tables import judgments_table
 from relsearch.core.types import Query, StrPath
 from relsearch.data.collection import Collection, load_collection
-from relsearch.index.registry import server_at
+from relsearch.index.registry import open_server
 from relsearch.judge.registry import check_judge, open_judge
 from relsearch.live.ui.grading import Grading
 from relsearch.live.ui.judged import Judged, JudgedTable, JudgingNow
@@ -108,7 +108,7 @@ class Workspace:
         if options.url:
             if not options.index:
                 raise ConfigError("ui: --url names a server; name its index with --index")
-            return EngineSource(server_at(options.url), options.index, options.fields)
+            return EngineSource(open_server(None, options.url), options.index, options.fields)
         if collection is None:
             raise ConfigError("ui: nothing to search; pass --demo, --collection, or --url with --index")
         if options.run:
