@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice, tee
 
 import numpy as np
@@ -118,6 +119,26 @@ def judged(judge: Judge, pools: Iterable[QueryPool]) -> Iterator[tuple[QueryPool
         yield pool, judgments
     if next(answers, None) is not None:
         raise _mismatch(judge)
+
+
+def mean_judgment(judgments: Sequence[Judgment], scale: Scale) -> Judgment:
+    """Return the first judgment with the mean of all distributions and the rounded mean grade.
+
+    Raise DataError where one of them has no distribution.
+    """
+    rows = [one.probabilities for one in judgments if one.probabilities is not None]
+    if len(rows) != len(judgments):
+        lacking = next(one.judge for one in judgments if one.probabilities is None)
+        raise DataError(
+            f"judge {lacking}: gives no distributions to average; name another judge, or combine windows by max"
+        )
+    mean = np.asarray(rows, dtype=np.float64).mean(axis=0)
+    expected = float(mean @ np.asarray(scale.grades, dtype=np.float64))
+    # Rounded before the half is added, so that a mean of 1.5 is one whatever its last bit.
+    grade = min(max(int(np.floor(round(expected, 9) + 0.5)), scale.lowest), scale.highest)
+    shares = tuple(float(share) for share in mean)
+    confidence = shares[grade - scale.lowest]
+    return replace(judgments[0], grade=grade, probabilities=shares, expected=expected, confidence=confidence)
 
 
 def _mismatch(judge: Judge) -> DataError:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 from relsearch.core.errors import ConfigError
 from relsearch.core.extras import TORCH, check_packages
+from relsearch.core.files.atomic import checksum
 from relsearch.core.plugins import Group, has_plugin, load_plugin, open_plugin, plugin_names
 from relsearch.core.protocols import Judge
 from relsearch.core.settings.config import Config
 from relsearch.core.types import Scale, StrPath
+from relsearch.data.trec import read_labels
 from relsearch.encoders.model_source import check_model, model_folder
+from relsearch.judge.average import mean_of
 from relsearch.judge.binary import BinaryJudge
 from relsearch.judge.judge_card import SHIPPED, content, read_card
 from relsearch.judge.models.prompt import load_prompt
@@ -24,12 +27,14 @@ _BUILT_IN = (TUNED, ZERO_SHOT, REMOTE, RERANKER)
 
 
 def open_judge(config: Config, *, tuned: StrPath | None = None, keep: StrPath | None = None) -> Judge:
-    """Return the judge that `[label] judge` names, over windows where `[label]` asks for them.
+    """Return the judge that `[label] judge` names, or the mean of those, over windows where `[label]` asks for them.
 
     `tuned` is where this pipeline's own judge stands, `keep` a folder where vectors outlive the process. Raise
     ConfigError where the name leads nowhere or the judge grades on another scale than the collection's, but for a
     collection of two grades: relevant is then what the judge's own scale calls so.
     """
+    if len(config.label.judges) > 1:
+        return mean_of([open_judge(each, tuned=tuned, keep=keep) for each in by_judge(config)])
     judge = _open(config, tuned, keep)
     if not _on_scale(judge.scale, config):
         judge = BinaryJudge(judge, config.scale)
@@ -47,11 +52,21 @@ def open_judge(config: Config, *, tuned: StrPath | None = None, keep: StrPath | 
     )
 
 
+def by_judge(config: Config) -> list[Config]:
+    """Return the config once for each judge that `[label] judge` names, with that judge alone."""
+    one = [config.label.model_copy(update={"judge": name}) for name in config.label.judges]
+    return [config.model_copy(update={"label": label}) for label in one]
+
+
 def check_judge(config: Config) -> None:
     """Raise what open_judge would, as far as it shows without loading a model or asking an endpoint.
 
     That includes MissingExtraError where the judge needs packages that are not installed.
     """
+    if len(config.label.judges) > 1:
+        for each in by_judge(config):
+            check_judge(each)
+        return
     name = config.label.judge
     if name == ZERO_SHOT:
         check_packages("an untuned judge", "train", TORCH)
@@ -64,6 +79,8 @@ def check_judge(config: Config) -> None:
         check_remote(config.remote)
     elif _plugged_in(name):
         load_plugin(PLUGINS, name)
+    elif _is_file(name):
+        read_labels(name, config.scale)
     else:
         folder = _existing(judge_folder(name), name)
         _on_scale(read_card(folder).scale, config)
@@ -77,7 +94,9 @@ def judge_folder(name: StrPath) -> Path:
 
 
 def judge_content(name: str) -> str | None:
-    """Return a hash of what a judge's folder holds, None for a name that leads to no folder; raise as open_judge."""
+    """Return a hash of a judge's file or folder, None for a name that leads to neither; raise as open_judge."""
+    if _is_file(name):
+        return checksum(Path(name))
     if name in _BUILT_IN or _plugged_in(name):
         return None
     return content(_existing(judge_folder(name), name))
@@ -96,11 +115,20 @@ def _open(config: Config, tuned: StrPath | None, keep: StrPath | None) -> Judge:
     if _plugged_in(name):
         judge: Judge = open_plugin(PLUGINS, name, config, needs=_NEEDS)
         return judge
+    if _is_file(name):
+        from relsearch.judge.label_file import LabelFileJudge
+
+        return LabelFileJudge(name, config.scale)
     own = Path(tuned) if tuned else None
     folder = _existing(own if name == TUNED else judge_folder(name), name)
     from relsearch.judge.tuned import load_judge
 
     return load_judge(folder, keep=keep)
+
+
+def _is_file(name: str) -> bool:
+    """Whether a name is that of a file of labels."""
+    return name not in _BUILT_IN and Path(name).is_file()
 
 
 def _plugged_in(name: str) -> bool:
@@ -123,7 +151,9 @@ def _on_scale(scale: Scale, config: Config) -> bool:
 def _existing(folder: Path | None, name: str) -> Path:
     if folder is None or not folder.is_dir():
         others = "".join(f", {each}" for each in plugin_names(PLUGINS))
-        raise ConfigError(f"judge {name!r}: no such judge; name ready, zero-shot, remote{others} or a judge folder")
+        raise ConfigError(
+            f"judge {name!r}: no such judge; name ready, zero-shot, remote{others}, a judge folder or a file of labels"
+        )
     return folder
 
 

@@ -13,14 +13,12 @@ from dataclasses import replace
 from itertools import chain, islice, tee
 from typing import Literal
 
-import numpy as np
-
-from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.errors import ConfigError
 from relsearch.core.protocols import Judge
 from relsearch.core.query_pool import QueryPool
-from relsearch.core.types import Judgment, Scale
+from relsearch.core.types import Judgment
 from relsearch.judge.fingerprint import fingerprint_of
-from relsearch.judge.judge_base import WrappedJudge, judged
+from relsearch.judge.judge_base import WrappedJudge, judged, mean_judgment
 
 Combine = Literal["max", "mean"]
 _LOG = logging.getLogger(__name__)
@@ -84,7 +82,7 @@ class WindowedJudge(WrappedJudge):
         missing = [one for one in windows if one.grade is None]
         if missing or len(windows) == 1:
             return (missing or windows)[0]
-        return max(windows, key=_height) if self._combine == "max" else _mean(windows, self.scale)
+        return max(windows, key=_height) if self._combine == "max" else mean_judgment(windows, self.scale)
 
     def _count_truncated(self, truncated: bool) -> None:
         if truncated and not self._truncated:
@@ -136,16 +134,3 @@ def _start(text: str, earliest: int, end: int) -> int:
 
 def _height(judgment: Judgment) -> float:
     return float(judgment.grade or 0) if judgment.expected is None else judgment.expected
-
-
-def _mean(windows: Sequence[Judgment], scale: Scale) -> Judgment:
-    rows = [one.probabilities for one in windows if one.probabilities is not None]
-    if len(rows) != len(windows):
-        raise DataError(f"judge {windows[0].judge}: gives no distributions to average; combine windows by max")
-    mean = np.asarray(rows, dtype=np.float64).mean(axis=0)
-    expected = float(mean @ np.asarray(scale.grades, dtype=np.float64))
-    # Rounded before the half is added, so that a mean of 1.5 is one whatever its last bit.
-    grade = min(max(int(np.floor(round(expected, 9) + 0.5)), scale.lowest), scale.highest)
-    shares = tuple(float(share) for share in mean)
-    confidence = shares[grade - scale.lowest]
-    return replace(windows[0], grade=grade, probabilities=shares, expected=expected, confidence=confidence)

@@ -98,13 +98,13 @@ def stages_of(config: Config) -> tuple[Stage, ...]:
 
 def _unread(stage: Stage, config: Config) -> tuple[str, ...]:
     """What the stage stands after and does not read: a judge other than the reranker does not wait for it."""
-    return ("train-human",) if stage.name in _JUDGING and config.label.judge != RERANKER else ()
+    return ("train-human",) if stage.name in _JUDGING and RERANKER not in config.label.judges else ()
 
 
 def _unneeded(config: Config) -> dict[str, str]:
     """The stages that have nothing to do under this config, and why."""
     unneeded = {}
-    if config.label.judge != TUNED:
+    if TUNED not in config.label.judges:
         unneeded["tune"] = f"[label] judge is {config.label.judge!r}"
     if "synthetic" not in config.augment.chosen:
         unneeded["synthesize"] = "[augment] policies does not name 'synthetic'"
@@ -152,10 +152,11 @@ class _Fingerprints:
             settings["collected"] = [
                 self._content(each) for each in load_collection(config.collection.source).sources()
             ]
-        judge = config.label.judge
-        if named := {"tune": config.tune.start, "judge": judge, "synthesize": judge}.get(stage.name):
-            settings["content"] = judge_content(named)
-            if named == RERANKER:
+        if stage.name == "tune" and config.tune.start:
+            settings["content"] = judge_content(config.tune.start)
+        if stage.name in _JUDGING:
+            settings["content"] = [judge_content(judge) for judge in config.label.judges]
+            if RERANKER in config.label.judges:
                 settings["read"] = [config.export.first_stage_weight, config.export.prf_weight, config.tune.aim]
         inputs = [(self.of(before), artifacts.content(config.output / before)) for before in stage.after]
         return artifacts.fingerprint(stage.name, settings, inputs)

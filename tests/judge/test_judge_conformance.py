@@ -13,7 +13,9 @@ from relsearch.core.query_pool import QueryPool, pools_of
 from relsearch.core.settings.config import Config, LabelConfig
 from relsearch.core.tables import CANDIDATES
 from relsearch.core.types import SCALES, Judgment, Pair
+from relsearch.judge.average import AverageJudge
 from relsearch.judge.binary import BinaryJudge
+from relsearch.judge.label_file import LabelFileJudge
 from relsearch.judge.registry import READY, open_judge
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
 from relsearch.judge.tuned import TunedJudge, load_judge
@@ -31,6 +33,8 @@ JUDGES = [
     "windows over tuned",
     "binary",
     "binary over tuned",
+    "label file",
+    "average",
     "fake",
     pytest.param("ready", marks=pytest.mark.slow),
 ]
@@ -47,6 +51,10 @@ def judge(request: pytest.FixtureRequest) -> Judge:
         return _self_training(request.getfixturevalue("pairs"), request.getfixturevalue("grades"))
     if name == "ready":
         return _ready(request.getfixturevalue("models"))
+    if name == "label file":
+        return _label_file(request)
+    if name == "average":
+        return AverageJudge([WordOverlapJudge(), WindowedJudge(WordOverlapJudge(), characters=24, overlap=8)])
     inner = WordOverlapJudge() if "tuned" not in name else _tuned(request, "llm" if "llm" in name else "encoder")
     if name.startswith("windows"):
         return WindowedJudge(inner, characters=24, overlap=8, combine="mean")
@@ -58,6 +66,15 @@ def _tuned(request: pytest.FixtureRequest, family: str) -> TunedJudge:
     folder: Path = request.getfixturevalue("tmp_path_factory").mktemp("judge")
     tune_half(request.getfixturevalue("judge_config" if family == "llm" else "encoder_config"), folder)
     return load_judge(folder)
+
+
+def _label_file(request: pytest.FixtureRequest) -> LabelFileJudge:
+    """Qrels of every pair that the suite asks for."""
+    path: Path = request.getfixturevalue("tmp_path_factory").mktemp("labels") / "llm.qrels"
+    pairs = [(pair.query_id, pair.doc_id) for pair in request.getfixturevalue("pairs")]
+    asked = dict.fromkeys([*pairs, ("q", "d"), ("q", "a"), ("q", "b"), ("q1", "d"), ("q2", "d")])
+    path.write_text("".join(f"{q} 0 {d} {number % 4}\n" for number, (q, d) in enumerate(asked)))
+    return LabelFileJudge(path, SCALES["0-3"])
 
 
 def _self_training(pairs: list[Pair], grades: list[int]) -> RerankerJudge:
@@ -146,8 +163,8 @@ def test_documents_as_they_are(judge: Judge, text: str) -> None:
 
 
 def test_documents_that_are_not_read_to_the_end_are_counted(judge: Judge, request: pytest.FixtureRequest) -> None:
-    """The long one of two counts once; the fake reads all."""
-    reads_all = request.node.callspec.params["judge"] in ("fake", "binary")
+    """The long one of two counts once; the fake reads all, a file of labels none."""
+    reads_all = request.node.callspec.params["judge"] in ("fake", "binary", "label file")
     before = judge.truncated
     list(judge.judge([QueryPool("q", "why is the sky blue", ("a", "b"), ("sky", "w " * 30_000))]))
     assert judge.truncated - before == int(not reads_all)

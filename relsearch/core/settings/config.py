@@ -58,7 +58,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _the_reranker_reads_no_windows(self) -> Self:
-        if self.label.judge == "reranker" and self.label.window_characters is not None:
+        if "reranker" in self.label.judges and self.label.window_characters is not None:
             raise ValueError(
                 "[label] window_characters: the reranker reads [train] max_length tokens; drop it or change the judge"
             )

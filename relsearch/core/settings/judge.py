@@ -64,7 +64,8 @@ class LabelConfig(Section):
     judge: str = Field(
         "reranker",
         description="reranker (the one trained on human labels alone), tuned (a model tuned by this pipeline), ready, "
-        "zero-shot, remote, or the folder of a judge",
+        "zero-shot, remote, the folder of a judge, or a file of labels that were made elsewhere; several joined by "
+        "' + ' for their average",
     )
     depth: int = Field(20, ge=1, description="candidates per training query that are judged")
     held_out_per_query: int = Field(
@@ -84,6 +85,11 @@ class LabelConfig(Section):
     )
     max_windows: int = Field(8, ge=1, description="windows per document; the text after them is not read")
     window_combine: Literal["max", "mean"] = Field("max", description="how the windows' grades become the document's")
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """The names of the judges whose labels are averaged; a single one labels alone."""
+        return tuple(name.strip() for name in self.judge.split(" + "))
 
 
 class TuneConfig(Section):

@@ -11,7 +11,7 @@ from relsearch.core.template import template_fields
 from relsearch.data.collection import load_collection
 from relsearch.encoders.model_source import check_model
 from relsearch.index.registry import check_searcher
-from relsearch.judge.registry import REMOTE, RERANKER, TUNED, check_judge, judge_content
+from relsearch.judge.registry import REMOTE, RERANKER, TUNED, by_judge, check_judge, judge_content
 from relsearch.measure.quality_gate import queries_needed
 from relsearch.pipeline import artifacts
 from relsearch.pipeline.stages.folds import answerable, folds_need
@@ -84,7 +84,7 @@ def check_labels(config: Config, stages: Collection[str], *, collected: Collecte
 
 def _check_packages(config: Config, stages: Collection[str]) -> None:
     needed = [(stage, *_PACKAGES[stage]) for stage in stages if stage in _PACKAGES]
-    if config.label.judge == REMOTE and "judge" in stages:
+    if REMOTE in config.label.judges and "judge" in stages:
         needed.append(("judge", "remote", {"httpx", "stamina"}))
     if config.label.judge == RERANKER and "judge" in stages:
         needed.append(("judge", "train", set(TORCH)))
@@ -111,8 +111,9 @@ def _check_labelling(config: Config, stages: Collection[str]) -> None:
         judge_content(config.tune.start)
     if "tune" in stages:
         check_model(config.judge.base)
-    if "judge" in stages and config.label.judge not in (TUNED, RERANKER):
-        check_judge(config)
+    for each in by_judge(config) if "judge" in stages else ():
+        if each.label.judge not in (TUNED, RERANKER):
+            check_judge(each)
     if "tune" in stages or "judge" in stages:
         for encoder in config.judge_encoders:
             check_model(encoder.model)

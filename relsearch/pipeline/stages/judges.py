@@ -11,8 +11,9 @@ from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
 from relsearch.data.pool import whole_pools
 from relsearch.encoders.model_source import checksum, fast_dtype
+from relsearch.judge.average import mean_of
 from relsearch.judge.fingerprint import fingerprint_of
-from relsearch.judge.registry import RERANKER, open_judge
+from relsearch.judge.registry import RERANKER, by_judge, open_judge
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
 from relsearch.pipeline.stages.inputs import Artefacts, Pools
 from relsearch.pipeline.stages.runs import exported_mix
@@ -22,7 +23,11 @@ _PAIR = ["query_id", "doc_id"]
 
 
 def judge_of(config: Config, *, pools: Pools, artefacts: Artefacts) -> Judge:
-    """Open the judge that `[label] judge` names; raise as open_judge does."""
+    """Open the judge that `[label] judge` names, or the average of those; raise as open_judge does."""
+    return mean_of([_judge(each, pools, artefacts) for each in by_judge(config)])
+
+
+def _judge(config: Config, pools: Pools, artefacts: Artefacts) -> Judge:
     if config.label.judge != RERANKER:
         return open_judge(config, tuned=artefacts.path("tune"), keep=artefacts.vectors)
     return reranker_judge(config, artefacts.path("train-human"), pools.labels_in("dev"), pools=pools)
