@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _interleaved(
-    bm25: pl.DataFrame, queries: dict[str, str], texts: dict[str, str], ways: dict[str, Way]
+    bm25: pl.DataFrame, queries: dict[str, str], texts: Mapping[str, str], ways: dict[str, Way]
 ) -> tuple[dict[str, pl.DataFrame], dict[str, float]]:
     """Return each way's run and its median seconds a query; all ways take their turn at each query."""
     rows: dict[str, list[tuple[Any, ...]]] = {way: [] for way in ways}

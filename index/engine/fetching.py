@@ -9,10 +9,9 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from tqdm import tqdm
-
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.files.text_files import parse_json, read_text
+from relsearch.core.progress import progress
 from relsearch.core.types import Candidate, Document, Query, StrPath
 from relsearch.index.engine.hits import engine_scores, hit_documents, no_text_error, source_paths
 from relsearch.index.engine.http import Server
@@ -52,7 +51,7 @@ def fetch(
     path = f"/{quote(index, safe=',*')}/_search"
     documents: dict[str, Document] = {}
     candidates: list[Candidate] = []
-    for query in tqdm(queries, desc="search", unit="query", delay=2.0, disable=None):
+    for query in progress(queries, desc="search", unit="query", total=len(queries)):
         hits = server.ask("POST", path, body(query.text) | wanted | {"size": depth})["hits"]["hits"]
         unique: dict[str, Mapping[str, Any]] = {}
         for hit in hits:

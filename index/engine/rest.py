@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from relsearch.core.errors import ConfigError, SearchEngineError
+from relsearch.core.progress import progress
 from relsearch.core.settings.config import IndexConfig
 from relsearch.core.template import render
 from relsearch.core.types import Candidate, Document, Query
@@ -82,10 +83,8 @@ def count_progress(results: Iterable[tuple[bool, Any]], name: str) -> int:
 
     A document that `create` found there already is no refusal; any other is, and raises SearchEngineError.
     """
-    from tqdm import tqdm
-
     written = 0
-    for accepted, item in tqdm(results, desc=f"index into {name}", unit="doc", delay=2, disable=None):
+    for accepted, item in progress(results, desc=f"index into {name}", unit="doc"):
         written += accepted
         if not accepted and next(iter(item.values())).get("status") != _CONFLICT:
             raise SearchEngineError(f"index {name!r}: a document was refused: {json.dumps(item)[:300]}")

@@ -1,6 +1,6 @@
 """The application that every verb joins, the options they share, and how results and errors are printed.
 
-Exit status: 0 done, 1 a gate or the data failed, 2 wrong usage.
+Exit status: 0 done, 1 a gate or the data failed, 2 wrong usage, 130 interrupted (Ctrl-C).
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,18 +72,38 @@ FieldOption = Annotated[
     typer.Option(metavar="NAME[=PATH]", help="A field, and its path in the index if other: text=body; repeatable."),
 ]
 DEFAULT_CONFIG = Path("relsearch.toml")
+_INTERRUPTED = 128 + 2  # as shells report SIGINT
 Function = Callable[..., Any]
 
 
 def verb(
-    *examples: str, name: str | None = None, text: str | None = None, connects: bool = False
+    *examples: str,
+    name: str | None = None,
+    text: str | None = None,
+    connects: bool = False,
+    resumes: bool = False,
 ) -> Callable[[Function], Function]:
     """Return the decorator that makes a function a verb; `text` is its help in place of the docstring.
 
-    A verb that `connects` meets a search engine, and has the options by which it is reached.
+    A verb that `connects` meets a search engine, and has the options by which it is reached. One that `resumes` goes on
+    where it was interrupted, which Ctrl-C then says.
     """
-    add = app.command(name, cls=Verb, help=text, epilog="\n".join(examples))
-    return (lambda function: add(with_connection(function))) if connects else add
+    command = app.command(name, cls=Verb, help=text, epilog="\n".join(examples))
+    said = "the same command goes on where it stopped" if resumes else "nothing is half written; run it again"
+
+    def decorated(function: Function) -> Function:
+        @wraps(function)
+        def interruptible(*args: Any, **options: Any) -> Any:
+            try:
+                return function(*args, **options)
+            except KeyboardInterrupt:
+                typer.echo(f"\nrelsearch: interrupted; {said}", err=True)
+                raise SystemExit(_INTERRUPTED) from None
+
+        command(with_connection(interruptible) if connects else interruptible)
+        return function
+
+    return decorated
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from relsearch.core.template import DEFAULT_TEMPLATE, template_fields
 @verb(
     "relsearch ingest my-collection --url http://127.0.0.1:9200 --index docs",
     connects=True,
+    resumes=True,
 )
 def ingest(
     source: Annotated[str, typer.Argument(help="The collection: a BEIR folder, demo, ir_datasets:ID.")],
@@ -61,6 +62,7 @@ def ingest(
     "relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --field title --field text",
     "relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --body search.json",
     connects=True,
+    resumes=True,
 )
 def fetch(
     folder: Annotated[Path, typer.Argument(help="A folder with queries.jsonl and, if there are labels, qrels.tsv.")],

@@ -21,6 +21,7 @@ LabelFormat = Literal["trec", "beir", "quepid", "opensearch", "rank-eval"]
 @verb(
     "relsearch grade bm25.trec --collection my-collection -o judgments.parquet",
     "relsearch grade bm25.trec --collection my-collection --judge ready --qrels human.qrels -o judgments.parquet",
+    resumes=True,
 )
 def grade(
     run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run whose pairs are graded.")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,7 @@ from relsearch.cli.app import (
     "relsearch rerank bm25.trec --bundle ready --collection my-collection -o reranked.trec",
     "relsearch rerank bm25.trec --bundle ready --collection my-collection --cascade cross-encoder -o reranked.trec",
     connects=True,
+    resumes=True,
 )
 def rerank(
     run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run to rerank.")],
@@ -46,7 +48,7 @@ def rerank(
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
     force: ForceOption = False,
 ) -> None:
-    """Rerank a TREC run with a bundle; needs no torch.
+    """Rerank a TREC run with a bundle; needs no torch. With -o an interrupted run goes on where it stopped.
 
     Scores are P(relevant), which docs/rerankers.md explains. With --cascade, a second bundle reranks what the first one
     puts at the head; its mix weighs the first one's scores.
@@ -54,6 +56,7 @@ def rerank(
     import polars as pl
 
     from relsearch.core.errors import DataError
+    from relsearch.core.files.journal import unfinished
     from relsearch.core.files.outputs import check_output
     from relsearch.data.collection import load_collection, texts_of
     from relsearch.data.trec import read_run
@@ -67,32 +70,43 @@ def rerank(
         check_output(output, inputs=[run_file], ours=partial(is_run_of, tag=tag), force=force)
     source = load_collection(collection)
     first = read_run(run_file)
-    kept = max(20_000, first["doc_id"].n_unique())
+    kept = min(max(20_000, first["doc_id"].n_unique()), 50_000)  # at 12,800 bytes a document, 640 MB
     reranker = Reranker.open(bundle, vectors=open_vectors(vectors), cached_documents=kept)
     reranker = reranker.with_weights(mix=mix, prf=prf)
     if cascade:
         reranker = reranker.with_cascade(Reranker.open(cascade), cascade_window)
     queries, texts = texts_of(first, source, reranker.template)
-    if budget_ms is None:
-        run = rerank_run(first, queries, texts, reranker, depth=depth)
-    else:
-        reranker.prepare(list(texts.values()))  # as an index would hold them
-        run, reached = rerank_run_within(first, queries, texts, reranker, depth=depth, budget_ms=budget_ms)
-        typer.echo(f"reached within {budget_ms:g} ms: {reached:.1f} candidates a query", err=True)
-    if min_score is not None:
-        run = run.filter(pl.col("score") >= min_score, pl.col("rank") <= depth)
-        if run.is_empty():
-            raise DataError(f"no candidate of any query has P(relevant) {min_score:g} or more; nothing was written")
-    if output:
-        write_run(run, output, tag=tag)
-    else:
-        typer.echo(run_text(run, tag=tag), nl=False)
+    about = f"{_about(bundle)} {_about(cascade) if cascade else None} {cascade_window} {reranker.interpolation}"
+    with unfinished(output) if output and budget_ms is None else nullcontext() as journal:
+        if budget_ms is None:
+            run = rerank_run(first, queries, texts, reranker, depth=depth, journal=journal, about=about)
+        else:
+            reranker.prepare(list(texts.values()))  # as an index would hold them
+            run, reached = rerank_run_within(first, queries, texts, reranker, depth=depth, budget_ms=budget_ms)
+            typer.echo(f"reached within {budget_ms:g} ms: {reached:.1f} candidates a query", err=True)
+        if min_score is not None:
+            run = run.filter(pl.col("score") >= min_score, pl.col("rank") <= depth)
+            if run.is_empty():
+                raise DataError(f"no candidate of any query has P(relevant) {min_score:g} or more; nothing was written")
+        if output:
+            write_run(run, output, tag=tag)
+        else:
+            typer.echo(run_text(run, tag=tag), nl=False)
+
+
+def _about(bundle: Path) -> str:
+    """What a reranker's scores are of: the bundle's manifest, which holds its files' checksums; a plug-in's name."""
+    from relsearch.rerank.bundle import open_bundle
+    from relsearch.rerank.reranker import is_plugin
+
+    return str(bundle) if is_plugin(bundle) else open_bundle(bundle).manifest.model_dump_json()
 
 
 @verb(
     "relsearch precompute my-collection --bundle ready --vectors vectors",
     "relsearch precompute my-collection --bundle ready --vectors http://127.0.0.1:9200/relsearch-vectors",
     connects=True,
+    resumes=True,
 )
 def precompute(
     collection: Annotated[str, typer.Argument(help="Whose documents are read: a BEIR folder, demo, ir_datasets:ID.")],

@@ -33,7 +33,7 @@ class Stage(Enum):
     optimize = "Repeat rank, judge and train while dev queries gain."
 
 
-@verb("relsearch run -c relsearch.toml")
+@verb("relsearch run -c relsearch.toml", resumes=True)
 def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Run every stage that is not up to date and write a report."""
     from relsearch.core.settings.load import load_config
@@ -54,6 +54,7 @@ def _add_stage_command(stage: Stage) -> None:
         f"relsearch {stage.name} -c relsearch.toml",
         name=stage.name,
         text=f"{stage.value} Needs the stages before it to be up to date.",
+        resumes=True,
     )
     def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
         from relsearch.core.settings.load import load_config

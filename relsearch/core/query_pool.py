@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import polars as pl
 
 from relsearch.core.types import Pair
 
@@ -35,6 +37,13 @@ class QueryPool:
 def pools_of(pairs: Sequence[Pair]) -> list[QueryPool]:
     """Return the pairs grouped by query: queries in the order of their first pair, documents in the pairs' order."""
     return [_pool([pairs[row] for row in rows]) for rows in rows_by_query(pairs)]
+
+
+def pools_of_run(run: pl.DataFrame, queries: Mapping[str, str], documents: Mapping[str, str]) -> Iterator[QueryPool]:
+    """Yield the pool of each query of a run that is sorted by query; texts are looked up pool by pool."""
+    for (query_id,), rows in run.group_by("query_id", maintain_order=True):
+        doc_ids = tuple(rows["doc_id"])
+        yield QueryPool(str(query_id), queries[str(query_id)], doc_ids, tuple(documents[each] for each in doc_ids))
 
 
 def pairs_of(pools: Iterable[QueryPool]) -> list[Pair]:

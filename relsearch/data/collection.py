@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from importlib.resources import as_file, files
 from itertools import chain
 from pathlib import Path
@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Protocol
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.field_names import field_fault
 from relsearch.core.field_texts import field_texts
+from relsearch.core.files.disk_texts import DiskTexts
 from relsearch.core.files.text_files import fail, json_lines
 from relsearch.core.ids import id_fault, shown
+from relsearch.core.progress import progress
 from relsearch.core.template import render, template_fields
 from relsearch.core.types import Document, Judgment, Query, StrPath
 from relsearch.data.data_sets import IrDatasetsCollection
@@ -76,19 +78,22 @@ def load_collection(source: StrPath) -> Collection:
     return FolderCollection(Path(rest if kind == "beir" and colon else source), trec=False)
 
 
-def texts_of(run: pl.DataFrame, collection: Collection, template: str) -> tuple[dict[str, str], dict[str, str]]:
+def texts_of(run: pl.DataFrame, collection: Collection, template: str) -> tuple[dict[str, str], Mapping[str, str]]:
     """Return the texts of the collection's queries, and of those documents that the run names, by id.
 
-    What the collection lacks is absent; documents are read as a stream, so only the run's are held in memory. Raise
-    ConfigError where no document has a field that the template reads.
+    What the collection lacks is absent. Documents are read as a stream, and the run's are kept in a temporary file.
+    Raise ConfigError where no document has a field that the template reads.
     """
-    wanted = set(run["doc_id"])
-    documents: dict[str, str] = {}
+    wanted = set(run["doc_id"].unique())
     present: set[str] = set()
-    for doc in collection.documents(template_fields(template)):
-        present |= doc.fields.keys()
-        if doc.doc_id in wanted:
-            documents[doc.doc_id] = render(doc.fields, template)
+
+    def found() -> Iterator[tuple[str, str]]:
+        for doc in progress(collection.documents(template_fields(template)), desc="read documents", unit="doc"):
+            present.update(doc.fields)
+            if doc.doc_id in wanted:
+                yield doc.doc_id, render(doc.fields, template)
+
+    documents = DiskTexts(found())
     _check_present(present, template, every=False)
     return {query.query_id: query.text for query in collection.queries()}, documents
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
 from relsearch.core.errors import DataError
-from relsearch.core.files.text_files import fail, lines, parse_json
+from relsearch.core.files.text_files import checked_lines, fail, line_blocks, lines, parse_json
 from relsearch.core.ids import id_fault, shown
 from relsearch.core.tables import CANDIDATES, JUDGMENTS, judgments_table, read
 from relsearch.core.types import Judgment, Query, Scale, StrPath
+from relsearch.data.plain_run import ROWS, Numbers, plain_rows
 
 # trec_eval's white space; str.split() splits at more signs, which make no columns elsewhere.
 _COLUMN = re.compile(r"[^ \t\f\v]+")
@@ -25,17 +27,7 @@ _LARGEST_GRADE = 2**31 - 1  # tables hold grades in 32 bits
 _QUERY_KEYS = ("query_id", "query-id", "qid", "query")
 _DOC_KEYS = ("doc_id", "corpus-id", "corpus_id", "docid", "document")
 _GRADE_KEYS = ("relevance", "grade", "score", "label")
-# Lines that are Python objects at once, and queries that are sorted at once: of a whole run each takes hundreds of MB.
-_BLOCK, _QUERIES = 20_000, 500
-# Query and tag are by their number: as text they take as much as the rest.
-_RUN = {
-    "line": pl.UInt32,
-    "query": pl.UInt32,
-    "tag": pl.UInt32,
-    "doc_id": pl.String,
-    "rank": pl.Float64,
-    "score": pl.Float64,
-}
+_QUERIES = 500  # that are sorted at once: of a whole run it takes hundreds of MB
 
 
 class Label(NamedTuple):
@@ -50,26 +42,35 @@ class Label(NamedTuple):
 
 def read_run(path: StrPath) -> pl.DataFrame:
     """Return a run as a candidates table: score descending, then the file's rank, then doc_id; ranks anew from 1."""
-    queries: dict[str, int] = {}
-    tags: dict[str, int] = {}
-    blocks, rows = [], []
-    for number, line in lines(path):
-        parts = columns(line)
+    queries, tags = Numbers(), Numbers()
+    blocks = [pl.DataFrame(schema=ROWS)]
+    for first, block in line_blocks(path):
+        plain = plain_rows(block, first, queries, tags)
+        blocks.append(_checked_rows(path, first, block, queries, tags) if plain is None else plain)
+    table = pl.concat(blocks)
+    blocks.clear()
+    if not table["query"].is_sorted():
+        table = table.sort("query", maintain_order=True)
+    starts = table["query"].search_sorted(pl.Series(range(0, len(queries), _QUERIES), dtype=pl.UInt32)).to_list()
+    names = queries.texts(), tags.texts()
+    parts = (table[start:end] for start, end in pairwise([*starts, table.height]))
+    return pl.concat([_in_order(path, part, *names) for part in parts] or [_in_order(path, table, *names)])
+
+
+def _checked_rows(path: StrPath, first: int, block: str, queries: Numbers, tags: Numbers) -> pl.DataFrame:
+    """The rows of whole lines; raise DataError for the first that is no line of a run."""
+    rows = []
+    for number, line in checked_lines(path, first, io.StringIO(block)):
+        if not line.strip():
+            continue
+        parts = columns(line.rstrip("\n"))
         if len(parts) != 6:
             fail(path, number, f"{len(parts)} columns; a run line is: query Q0 document rank score tag")
         query_id, _, doc_id, rank, score, tag = parts
         _check_ids(path, number, query_id, doc_id)
         numbers = _number(path, number, "rank", rank), _number(path, number, "score", score)
-        places = queries.setdefault(query_id, len(queries)), tags.setdefault(tag, len(tags))
-        rows.append((number, *places, doc_id, *numbers))
-        if len(rows) == _BLOCK:
-            blocks.append(pl.DataFrame(rows, schema=_RUN, orient="row"))
-            rows = []
-    table = pl.concat([*blocks, pl.DataFrame(rows, schema=_RUN, orient="row")])
-    names = pl.Series(list(queries), dtype=pl.String), pl.Series(list(tags), dtype=pl.String)
-    query, starts = pl.col("query"), range(0, max(len(queries), 1), _QUERIES)
-    parts_of = (table.filter((query >= start) & (query < start + _QUERIES)) for start in starts)
-    return pl.concat([_in_order(path, part, *names) for part in parts_of])
+        rows.append((number, queries[query_id], tags[tag], doc_id, *numbers))
+    return pl.DataFrame(rows, schema=ROWS, orient="row")
 
 
 def _in_order(path: StrPath, part: pl.DataFrame, queries: pl.Series, tags: pl.Series) -> pl.DataFrame:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.core.errors import MissingExtraError, ModelError
+from relsearch.core.progress import progress
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Pair, StrPath
 from relsearch.encoders.loading import UNUSED, Source
@@ -24,7 +25,6 @@ Vectors = NDArray[np.float32]
 
 # About 12 characters a token is beyond any real text; cutting first keeps a 60,000-character word cheap to tokenise.
 MAX_CHARACTERS_PER_TOKEN = 12
-_BAR_DELAY_S = 2.0
 _PROBE = "what is it"  # encoded at once, so that a model that cannot is known before hours of work
 
 
@@ -88,7 +88,6 @@ class Encoder:
 
     def _compute(self, inputs: Sequence[str], description: str) -> Vectors:
         import torch
-        from tqdm import tqdm
 
         # Longest first, as the library sorts within a call only: each batch holds texts of like length.
         order = sorted(range(len(inputs)), key=lambda row: (-len(inputs[row]), row))
@@ -97,7 +96,7 @@ class Encoder:
         dtype = torch.float32 if self._exact else fast_dtype()
         with (
             torch.autocast(self._model.device.type, dtype, enabled=dtype is torch.bfloat16),
-            tqdm(total=len(inputs), desc=description, unit="text", delay=_BAR_DELAY_S, disable=None) as bar,
+            progress(total=len(inputs), desc=description, unit="text") as bar,
         ):
             for start in range(0, len(order), 512):
                 rows = order[start : start + 512]

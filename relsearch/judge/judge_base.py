@@ -104,8 +104,8 @@ class WrappedJudge(JudgeBase):
 
 
 def progress_bar() -> tqdm:
-    """Return a progress bar over documents that shows itself on a terminal, after two seconds."""
-    return tqdm(desc="judge", unit="doc", delay=_BAR_DELAY_S, disable=None)
+    """Return a progress bar over the documents of one call, which goes at its end; the store has one over all."""
+    return tqdm(desc="these pools", unit="doc", delay=_BAR_DELAY_S, disable=None, leave=False)
 
 
 def judged(judge: Judge, pools: Iterable[QueryPool]) -> Iterator[tuple[QueryPool, list[Judgment]]]:

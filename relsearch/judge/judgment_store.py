@@ -1,7 +1,7 @@
 """Judgments as a cache keyed by content: a pair is never judged twice, and an interrupted run goes on.
 
-Each finished batch is one small Parquet part, written aside, synced and renamed; `kill -9` or a power cut loses at
-most the batch in hand. The key is the judge's fingerprint, the query's text and the document's text, so ids may
+Each finished batch is one small Parquet part (`relsearch.judge.judgment_parts`); `kill -9` or a power cut loses at most
+the batch in hand. The key is the judge's fingerprint, the query's text and the document's text, so ids may
 change and labels stay; where a label depends on other documents of the pool, their texts are in the key too. A lock,
 which the system drops with the process that holds it, keeps a store to one process.
 """
@@ -10,24 +10,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import replace
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from relsearch.core.errors import ArtifactError
-from relsearch.core.files.atomic import alone, replacing
+from relsearch.core.files.atomic import alone
+from relsearch.core.files.key_index import KeyIndex
+from relsearch.core.progress import progress
 from relsearch.core.protocols import Judge
-from relsearch.core.query_pool import QueryPool, pairs_of
-from relsearch.core.tables import JUDGMENTS, judgments_table
+from relsearch.core.query_pool import QueryPool
 from relsearch.core.types import Judgment, Pair, StrPath
 from relsearch.judge.judge_base import judged
+from relsearch.judge.judgment_parts import KEY, KEY_BYTES, Parts
 
 PART_PAIRS = 256
-_KEY = "key"
-_PART = "part-{:05d}.parquet"
+_BLOCK = 100_000  # documents whose ids and keys are Python objects at once
+_ASKED = {"query_id": pl.String, "doc_id": pl.String, KEY: pl.Binary}
 
 
 def judge_all(
@@ -37,28 +35,59 @@ def judge_all(
     *,
     wanted: Set[tuple[str, str]] | None = None,
     part_pairs: int = PART_PAIRS,
+    total: int | None = None,
 ) -> pl.DataFrame:
     """Return a judgments table of the pools, a row per document, pool by pool; judge only what the store lacks.
 
     `wanted` names the pairs of query_id and doc_id whose labels are asked for, by default all; of a judge that compares
     the documents of a pool the table has the rest of these pools too. A missing label stands in the table without a
     grade and not in the store: the next run asks for it again. Batches are made of all pairs, known ones included, so
-    that an unbroken and an interrupted run batch alike. Raise ArtifactError where another process has the store or a
-    part is damaged, DataError where the judge does not give one judgment per document.
+    that an unbroken and an interrupted run batch alike. `total`, the number of pairs, lets the progress bar tell the
+    time left. Pools are taken one by one, so their texts need not fit into memory. Raise ArtifactError where another
+    process has the store or a part is damaged, DataError where the judge does not give one judgment per document.
     """
     directory = Path(directory)
-    asked = [pool.part(_needed(judge, pool, _wanted(pool, wanted))) for pool in pools]
-    keys = [label_keys(judge, pool) for pool in asked]
-    with alone(directory):
-        known = _read(directory)
-        for batch in _batches(judge, asked, keys, part_pairs):
-            missing = _judged(judge, batch, known.keys())
-            _write(directory, missing)
-            known |= missing
-    return judgments_table(
-        replace(known[key], query_id=pair.query_id, doc_id=pair.doc_id)
-        for key, pair in zip(chain.from_iterable(keys), pairs_of(asked), strict=True)
-    )
+    asked = _Asked(judge, wanted)
+    with alone(directory), progress(desc="judge", unit="pair", total=total) as bar:
+        parts = Parts(directory)
+        without_grade: dict[str, Judgment] = {}
+        for batch in _batches(judge, map(asked.take, pools), part_pairs):
+            missing = _judged(judge, batch, parts.known)
+            parts.write(missing)
+            without_grade |= {key: judgment for key, judgment in missing.items() if judgment.grade is None}
+            bar.update(sum(len(keys) for _, keys in batch))
+        return parts.labels(asked.table(), without_grade)
+
+
+class _Asked:
+    """What is asked of a judge: each pool as it passes, and in the end the ids and keys of all their documents."""
+
+    def __init__(self, judge: Judge, wanted: Set[tuple[str, str]] | None) -> None:
+        self._judge = judge
+        self._wanted = wanted
+        self._blocks: list[pl.DataFrame] = []
+        self._columns: tuple[list[str], list[str], list[bytes]] = ([], [], [])
+
+    def take(self, pool: QueryPool) -> tuple[QueryPool, list[str]]:
+        """Return the part of a pool that has to be judged, and its keys."""
+        part = pool.part(_needed(self._judge, pool, _wanted_rows(pool, self._wanted)))
+        keys = label_keys(self._judge, part)
+        query_ids, doc_ids, found = self._columns
+        query_ids += [part.query_id] * len(part)
+        doc_ids += part.doc_ids
+        found += map(bytes.fromhex, keys)
+        if len(found) >= _BLOCK:
+            self._close()
+        return part, keys
+
+    def table(self) -> pl.DataFrame:
+        """Return query_id, doc_id and key, a row per document."""
+        self._close()
+        return pl.concat(self._blocks)
+
+    def _close(self) -> None:
+        self._blocks.append(pl.DataFrame(dict(zip(_ASKED, self._columns, strict=True)), schema=_ASKED))
+        self._columns = ([], [], [])
 
 
 def content_key(fingerprint: str, pair: Pair) -> str:
@@ -77,7 +106,7 @@ def label_keys(judge: Judge, pool: QueryPool) -> list[str]:
     return [hashlib.sha256(f"{key} {digest}".encode()).hexdigest() for key in alone]
 
 
-def _wanted(pool: QueryPool, wanted: Set[tuple[str, str]] | None) -> list[int]:
+def _wanted_rows(pool: QueryPool, wanted: Set[tuple[str, str]] | None) -> list[int]:
     return [row for row, doc_id in enumerate(pool.doc_ids) if wanted is None or (pool.query_id, doc_id) in wanted]
 
 
@@ -87,12 +116,12 @@ def _needed(judge: Judge, pool: QueryPool, rows: Sequence[int]) -> list[int]:
 
 
 def _batches(
-    judge: Judge, pools: Sequence[QueryPool], keys: Sequence[list[str]], size: int
+    judge: Judge, pools: Iterable[tuple[QueryPool, list[str]]], size: int
 ) -> Iterator[list[tuple[QueryPool, list[str]]]]:
     """Distinct documents with their keys in batches of `size`; a pool whose labels depend on it is never split."""
     batch: list[tuple[QueryPool, list[str]]] = []
     room = size
-    for pool, pool_keys in _distinct(pools, keys):
+    for pool, pool_keys in _distinct(pools):
         start = 0
         while start < len(pool):
             end = len(pool) if judge.context(pool) else min(start + room, len(pool))
@@ -106,64 +135,27 @@ def _batches(
         yield batch
 
 
-def _distinct(pools: Sequence[QueryPool], keys: Sequence[list[str]]) -> Iterator[tuple[QueryPool, list[str]]]:
+def _distinct(pools: Iterable[tuple[QueryPool, list[str]]]) -> Iterator[tuple[QueryPool, list[str]]]:
     """The pools without documents whose key came before."""
-    seen: set[str] = set()
-    for pool, pool_keys in zip(pools, keys, strict=True):
-        rows: list[int] = []
-        for row, key in enumerate(pool_keys):
-            if key not in seen:
-                seen.add(key)
-                rows.append(row)
+    seen = KeyIndex(KEY_BYTES)
+    for pool, pool_keys in pools:
+        rows = [row for row, key in enumerate(pool_keys) if seen.add(bytes.fromhex(key))]
         yield pool.part(rows), [pool_keys[row] for row in rows]
 
 
-def _judged(judge: Judge, batch: Sequence[tuple[QueryPool, list[str]]], known: Set[str]) -> dict[str, Judgment]:
+def _judged(judge: Judge, batch: Sequence[tuple[QueryPool, list[str]]], known: KeyIndex) -> dict[str, Judgment]:
     """The judgments of a batch that are not known, by their keys."""
     asked: list[tuple[QueryPool, list[str]]] = []
+    absent: set[str] = set()
     for pool, keys in batch:
-        rows = _needed(judge, pool, [row for row, key in enumerate(keys) if key not in known])
-        if rows:
+        unknown = [row for row, key in enumerate(keys) if bytes.fromhex(key) not in known]
+        absent |= {keys[row] for row in unknown}
+        if rows := _needed(judge, pool, unknown):
             asked.append((pool.part(rows), [keys[row] for row in rows]))
     answers = judged(judge, [pool for pool, _ in asked]) if asked else ()
     return {
         key: judgment
         for (_, keys), (_, judgments) in zip(asked, answers, strict=True)
         for key, judgment in zip(keys, judgments, strict=True)
-        if key not in known
+        if key in absent
     }
-
-
-def _read(directory: Path) -> dict[str, Judgment]:
-    known: dict[str, Judgment] = {}
-    for path in _parts(directory):
-        for row in _rows(path):
-            key = row.pop(_KEY)
-            known[key] = Judgment(**{**row, "probabilities": row["probabilities"] and tuple(row["probabilities"])})
-    return known
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        table = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as exc:
-        raise ArtifactError(f"{path}: damaged; delete it, and its pairs are judged again") from exc
-    return table.iter_rows(named=True)
-
-
-def _parts(directory: Path) -> list[Path]:
-    return sorted(directory.glob(_PART.replace("{:05d}", "*")), key=_number)
-
-
-def _number(part: Path) -> int:
-    return int(part.stem.rpartition("-")[2])
-
-
-def _write(directory: Path, judged: dict[str, Judgment]) -> None:
-    graded = {key: judgment for key, judgment in judged.items() if judgment.grade is not None}
-    if not graded:
-        return
-    path = directory / _PART.format(max(map(_number, _parts(directory)), default=0) + 1)
-    table = judgments_table(graded.values()).with_columns(pl.Series(_KEY, list(graded)))
-    with replacing(path) as partial:
-        table.select(_KEY, *JUDGMENTS).write_parquet(partial, compression="zstd")

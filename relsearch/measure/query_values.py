@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Nested = dict[str, dict[str, float]]  # by query and document
 _QUERIES = 500  # whose documents are Python objects at once
+# Measures whose @k looks at the first k documents alone; others may take the length of the run for a number.
+_LOOK_NO_FURTHER = ("nDCG", "P", "R", "RR", "AP", "Success", "ERR", "Judged")
 _PAIR = ["query_id", "doc_id"]
 
 
@@ -40,10 +42,15 @@ def query_values(
     distinct = {measure: np.zeros(len(query_ids)) for measure in parsed.values() if credits_any(measure, grades)}
     for measure in distinct:
         _check_grades(measure, max(grades))
-    for part in _parts(labels, run, query_ids):
-        for measure, values in distinct.items():
-            for place, value in _computed(measure, *part):
-                values[place] = value
+    turns = pl.DataFrame({"query_id": query_ids}).with_row_index("place")
+    graded = labels.join(turns, on="query_id").sort("place")
+    ranked = _Ranked(run.join(turns, on="query_id"))
+    for depth in dict.fromkeys(map(_depth, distinct)):
+        measured = [measure for measure in distinct if _depth(measure) == depth]
+        for part in _parts(graded, ranked.first(depth), len(query_ids)):
+            for measure in measured:
+                for place, value in _computed(measure, *part):
+                    distinct[measure][place] = value
     undefined = np.full(len(query_ids), np.nan)
     return {name: distinct.get(measure, undefined).copy() for name, measure in parsed.items()}
 
@@ -77,27 +84,45 @@ def from_zero(qrels: pl.DataFrame, lowest: int) -> pl.DataFrame:
     return qrels.drop_nulls("grade").select(*_PAIR, (pl.col("grade") - lowest).clip(lower_bound=0))
 
 
-def _parts(labels: pl.DataFrame, run: pl.DataFrame, query_ids: Sequence[str]) -> Iterator[tuple[Nested, Nested]]:
+class _Ranked:
+    """A run whose queries are told by their place; raise DataError on a score that is not finite."""
+
+    def __init__(self, run: pl.DataFrame) -> None:
+        unusable = run.filter(~pl.col("score").is_finite().fill_null(value=False))
+        if not unusable.is_empty():
+            query_id, doc_id, score = unusable.select(*_PAIR, "score").row(0)
+            raise DataError(f"query {query_id!r}: document {doc_id!r} has the score {score}; give a finite one")
+        rows = run.select("place", "doc_id", single=pl.col("score").cast(pl.Float32))
+        self._rows = rows if rows["place"].is_sorted() else rows.sort("place", maintain_order=True)
+
+    def first(self, depth: int | None) -> pl.DataFrame:
+        """Return each query's first documents in trec_eval's order with scores n, n - 1, …, 1, sorted by place.
+
+        There may be more than `depth`; None is for all.
+        """
+        rows = self._rows
+        if depth is not None:
+            lowest = rows.group_by("place").agg(pl.col("single").top_k(depth).min().alias("lowest"))
+            rows = rows.join(lowest, on="place", maintain_order="left").filter(pl.col("single") >= pl.col("lowest"))
+        return rows.sort("place", "single", "doc_id", descending=[False, True, True]).with_columns(
+            score=(pl.len() - pl.int_range(pl.len())).over("place").cast(pl.Float64)
+        )
+
+
+def _depth(measure: Measure) -> int | None:
+    """How many of a query's documents a measure looks at, None for all."""
+    cutoff = measure.params.get("cutoff")
+    return cutoff if isinstance(cutoff, int) and measure.NAME in _LOOK_NO_FURTHER else None
+
+
+def _parts(labels: pl.DataFrame, ranked: pl.DataFrame, queries: int) -> Iterator[tuple[Nested, Nested]]:
     """Labels and the run of some queries at a time; a query is named by its place, since gdeval reads numbers only."""
-    for start in range(0, len(query_ids), _QUERIES):
-        turns = pl.DataFrame({"query_id": query_ids[start : start + _QUERIES]}).with_row_index("place", start)
-        mine = pl.col("query_id").is_in(turns["query_id"].implode())
-        ranked = _ranked(run.filter(mine).join(turns, on="query_id"))
-        if not ranked.is_empty():
-            yield _nested(labels.filter(mine).join(turns, on="query_id"), "grade"), _nested(ranked, "score")
-
-
-def _ranked(run: pl.DataFrame) -> pl.DataFrame:
-    """The run with scores n, n - 1, …, 1 in trec_eval's order."""
-    unusable = run.filter(~pl.col("score").is_finite().fill_null(value=False))
-    if not unusable.is_empty():
-        query_id, doc_id, score = unusable.select(*_PAIR, "score").row(0)
-        raise DataError(f"query {query_id!r}: document {doc_id!r} has the score {score}; give a finite one")
-    return (
-        run.with_columns(single=pl.col("score").cast(pl.Float32))
-        .sort("single", "doc_id", descending=True)
-        .with_columns(score=(pl.len() - pl.int_range(pl.len())).over("place").cast(pl.Float64))
-    )
+    starts = pl.Series(range(0, queries, _QUERIES), dtype=pl.UInt32)
+    tables = [(table, [*table["place"].search_sorted(starts), table.height]) for table in (labels, ranked)]
+    for number in range(len(starts)):
+        graded, found = (table[ends[number] : ends[number + 1]] for table, ends in tables)
+        if not found.is_empty():
+            yield _nested(graded, "grade"), _nested(found, "score")
 
 
 def _nested(table: pl.DataFrame, column: str) -> Nested:

@@ -117,7 +117,7 @@ def _on(qrels: Path) -> str:
 
 def _texts(
     collection: str | None, runs: Mapping[str, pl.DataFrame], judge: JudgeCheck | None
-) -> tuple[dict[str, str], dict[str, str]]:
+) -> tuple[dict[str, str], Mapping[str, str]]:
     """The texts of queries, and of the documents that the page shows."""
     if collection is None:
         return {}, {}

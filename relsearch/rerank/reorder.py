@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -9,11 +10,15 @@ import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.files.journal import Journal
+from relsearch.core.files.key_index import digest
+from relsearch.core.progress import progress
 from relsearch.core.protocols import Scorer
 from relsearch.rerank.cross.deadline import Reranked, scores_below
 from relsearch.rerank.reranker import Reranker
 
 _Row = tuple[str, str, int, float, str]
+_BLOCK = 20_000  # rows that are Python objects at once
 # From a query, its texts and their first-stage scores: the texts' places, best first, and scores in that order.
 _Order = Callable[[str, list[str], list[float]], tuple[Sequence[int], Sequence[float]]]
 
@@ -34,18 +39,23 @@ def rerank_run(
     reranker: Reranker,
     *,
     depth: int,
+    journal: Journal | None = None,
+    about: str = "",
 ) -> pl.DataFrame:
     """Return the run with the first `depth` documents of each query in the reranker's order.
 
     Ties keep the first stage's rank, then doc_id. Documents below the depth follow in their order, with
-    scores that go on falling below the lowest reranked one. Raise DataError where a text is missing, ModelError where
-    a score is NaN.
+    scores that go on falling below the lowest reranked one. Texts are looked up query by query. A `journal` gets each
+    query's order, and what it has already, of the same reranker (`about`), candidates and texts, is not scored again.
+    Raise DataError where a text is missing, ModelError where a score is NaN.
     """
 
     def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
         return _best_first(range(len(texts)), reranker.score_pool(query, texts, first_stage))
 
-    return _table(run, queries, documents, order, depth=depth)
+    if journal is None:
+        return _table(run, queries, documents, order, depth=depth)
+    return _table(run, queries, documents, _remembering(order, journal, about), depth=depth)
 
 
 def rerank_run_within(
@@ -83,15 +93,37 @@ def _best_first(places: Sequence[int], scores: Sequence[float]) -> tuple[list[in
     return [place for place, _ in ordered], [score for _, score in ordered]
 
 
+def _remembering(order: _Order, journal: Journal, about: str) -> _Order:
+    """The same order, which is looked up in the journal and written there."""
+    known = {row["key"]: (row["places"], row["scores"]) for row in journal.rows()}
+
+    def remembered(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
+        key = digest(json.dumps([about, query, texts, first_stage])).hex()
+        if (found := known.get(key)) is None:
+            places, scores = order(query, texts, first_stage)
+            found = list(places), list(scores)
+            journal.append({"key": key, "places": found[0], "scores": found[1]})
+        return found
+
+    return remembered
+
+
 def _table(
     run: pl.DataFrame, queries: Mapping[str, str], documents: Mapping[str, str], order: _Order, *, depth: int
 ) -> pl.DataFrame:
     ordered = run.sort("query_id", "rank", "doc_id")
-    rows = [
-        row
-        for (query_id,), candidates in ordered.group_by("query_id", maintain_order=True)
-        for row in _rerank(str(query_id), candidates, queries, documents, order, depth=depth)
-    ]
+    blocks: list[pl.DataFrame] = []
+    rows: list[_Row] = []
+    groups = ordered.group_by("query_id", maintain_order=True)
+    for (query_id,), candidates in progress(groups, desc="rerank", unit="query", total=run["query_id"].n_unique()):
+        rows += _rerank(str(query_id), candidates, queries, documents, order, depth=depth)
+        if len(rows) >= _BLOCK:
+            blocks.append(_block(rows))
+            rows = []
+    return pl.concat([*blocks, _block(rows)])
+
+
+def _block(rows: list[_Row]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(tables.CANDIDATES), orient="row")
 
 

@@ -184,3 +184,37 @@ def test_a_line_of_another_form_is_named(tmp_path: Path, text: str, reason: str)
     """The first line decides; what follows keeps to it."""
     with pytest.raises(DataError, match=reason):
         read_qrels(_write(tmp_path, text), None)
+
+
+_SIGN = st.sampled_from([" ", " ", " ", "\t", "  ", " \t", "\v", "\u00a0", ""])
+_WORD = st.sampled_from(["q1", "q2", "d1", "d2", "é", "0", "1", "1.5", "-2e3", "nan", "1_0", "٣", '"', "#", "x\x85"])
+_LINE = st.one_of(
+    st.tuples(
+        st.sampled_from(["q1", "q2", "q3"]),
+        st.just("Q0"),
+        st.sampled_from(["d1", "d2", "d3", "d4", '"d', "d,5"]),
+        st.sampled_from(["1", "2", "3", "1.5"]),
+        st.sampled_from(["1", "-2.25", "3e-2", "0.1000000000000000055511151231257827", "7"]),
+        st.sampled_from(["t", "u"]),
+    ).map(" ".join),
+    st.lists(st.tuples(_WORD, _SIGN).map("".join), max_size=8).map("".join),
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(_LINE, max_size=6), st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_a_run_is_read_in_blocks_as_it_is_line_by_line(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, closed: bool
+) -> None:
+    """A line with two spaces in a row, which has a block read line by line, changes nothing but for its own row."""
+    folder = tmp_path_factory.mktemp("run")
+    blocks = _read(_write(folder, end.join(lines) + end * closed, "blocks"))
+    by_line = _read(_write(folder, end.join([*lines, "other  Q0 d 1 1 t"]), "lines"))
+    assert blocks == by_line[:-1] if isinstance(by_line, list) else blocks == by_line.replace("lines:", "blocks:")
+
+
+def _read(path: Path) -> str | list[tuple[object, ...]]:
+    try:
+        return read_run(path).rows()
+    except DataError as exc:
+        return str(exc)

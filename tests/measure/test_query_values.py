@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import ir_measures
 import numpy as np
 import polars as pl
 import pytest
@@ -52,6 +53,31 @@ def test_values_are_those_of_pytrec_eval(
     for name, key in TREC.items():
         values = [expected[query][key] if query in expected else 0.0 for query in sorted(labels)]
         assert found[name].tolist() == values, name
+
+
+@settings(deadline=None, max_examples=40)
+@given(QRELS, RUNS)
+def test_what_stands_below_the_cut_off_changes_no_value(
+    graded: list[dict[str, int]], scored: list[dict[str, tuple[float, int]]]
+) -> None:
+    """Only the head of a run is handed to what computes such a measure; ir-measures says the same of the whole run."""
+    labels = {str(number): docs for number, docs in enumerate(graded)}
+    run = {str(number): docs for number, docs in enumerate(scored)}
+    if not any(grade for docs in graded for grade in docs.values()):
+        return
+    kinds = ("nDCG", "P", "R", "RR", "AP", "Success", "ERR", "Judged")
+    names = [f"{kind}@{cut}" for kind in kinds for cut in (1, 2, 4)]
+    found = query_values(_qrels(labels), _run(run), names)
+    with np.errstate(over="ignore"):
+        ranked = {query: _in_trec_order(docs) for query, docs in run.items()}
+    for name in names:
+        values = {each.query_id: each.value for each in ir_measures.parse_measure(name).iter_calc(labels, ranked)}
+        assert found[name].tolist() == [values.get(query, 0.0) for query in sorted(labels)], name
+
+
+def _in_trec_order(docs: dict[str, tuple[float, int]]) -> dict[str, float]:
+    order = sorted(docs, key=lambda doc: (np.float32(docs[doc][0]), doc))
+    return {doc: float(place) for place, doc in enumerate(order)}
 
 
 def test_a_cut_off_reciprocal_rank_breaks_ties_as_the_others_do() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from relsearch.core import tables
 from relsearch.core.errors import DataError, ModelError
+from relsearch.core.files.journal import unfinished
 from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
@@ -123,3 +126,36 @@ def test_queries_do_not_mix() -> None:
         ("q1", ["b", "a"]),
         ("q2", ["b", "a"]),
     ]
+
+
+def test_an_interrupted_rerank_scores_only_what_it_lacks(tmp_path: Path) -> None:
+    """Each query's order is kept as it is found; another reranker, text or first stage finds nothing kept."""
+    run = pl.concat([run_of("a", "b", "c", query_id=f"q{number}") for number in range(5)])
+    queries, texts = {f"q{number}": f"x{number}" for number in range(5)}, {"a": "s", "b": "longer", "c": "mid"}
+    scorer = _Failing(after=3)
+    with pytest.raises(RuntimeError, match="killed"), unfinished(tmp_path / "run") as journal:
+        rerank_run(run, queries, texts, Reranker(scorer), depth=2, journal=journal, about="one")
+    assert (tmp_path / "run.unfinished").is_dir()
+    for about, asked in (("one", 2), ("one", 0), ("two", 5)):
+        again = _Failing(after=99)
+        with suppress(RuntimeError), unfinished(tmp_path / "run") as journal:
+            found = rerank_run(run, queries, texts, Reranker(again), depth=2, journal=journal, about=about)
+            assert found.equals(rerank_run(run, queries, texts, Reranker(LengthScorer()), depth=2))
+            raise RuntimeError("keep the journal")
+        assert again.asked == asked
+    with unfinished(tmp_path / "run"):
+        pass
+    assert not (tmp_path / "run.unfinished").exists()
+
+
+class _Failing(LengthScorer):
+    def __init__(self, *, after: int) -> None:
+        self.asked = 0
+        self._after = after
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Score until so many queries were asked."""
+        if self.asked == self._after:
+            raise RuntimeError("killed")
+        self.asked += 1
+        return super().score(query, texts)

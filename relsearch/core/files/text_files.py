@@ -13,7 +13,7 @@ import re
 import sys
 import tomllib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file
 from importlib.resources.abc import Traversable
@@ -37,6 +37,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
 _CHECK_PATH = "check the path"
 _LONGEST_CELL = 2**31 - 1  # characters
+_BLOCK_CHARACTERS = 2**24
 
 
 def fail(path: StrPath, number: int, fault: str) -> NoReturn:
@@ -148,16 +149,38 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def line_blocks(path: StrPath) -> Iterator[tuple[int, str]]:
+    """Yield blocks of whole lines, some MB each, with the number of their first line; `checked_lines` reads one.
+
+    Line ends are newlines. Raise DataError where the file cannot be read; what is no text is left to `checked_lines`.
+    """
+    number = 1
+    with _text(path, newline=None, advice=_CHECK_PATH) as text:
+        while block := text.read(_BLOCK_CHARACTERS) + text.readline():
+            yield number, block
+            number += block.count("\n")
+
+
+def checked_lines(path: StrPath, first: int, text: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield lines with their numbers, from `first` on; raise DataError for one that no UTF-8 text has."""
+    for number, line in enumerate(text, first):
+        if "\0" in line:
+            fail(path, number, "a NUL character, as UTF-16 and binary files have; give a UTF-8 text file")
+        if not line.isascii() and _NOT_UTF8.search(line):
+            fail(path, number, "not UTF-8; save it as UTF-8 (spreadsheets: as CSV UTF-8), or convert it with iconv")
+        yield number, line
+
+
 def _numbered(path: StrPath, *, newline: str | None, advice: str = _CHECK_PATH) -> Iterator[tuple[int, str]]:
     """Yield the numbered lines with their ends, as they stand there if `newline` is empty."""
+    with _text(path, newline=newline, advice=advice) as text:
+        yield from checked_lines(path, 1, text)
+
+
+@contextmanager
+def _text(path: StrPath, *, newline: str | None, advice: str) -> Iterator[io.TextIOWrapper]:
     with _readable(path, advice) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
-        for number, line in enumerate(text, 1):
-            if "\0" in line:
-                fail(path, number, "a NUL character, as UTF-16 and binary files have; give a UTF-8 text file")
-            if not line.isascii() and _NOT_UTF8.search(line):
-                fail(path, number, "not UTF-8; save it as UTF-8 (spreadsheets: as CSV UTF-8), or convert it with iconv")
-            yield number, line
+        yield io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
 
 
 @contextmanager

@@ -10,12 +10,11 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from relsearch.core.files.atomic import replace_text
+from relsearch.core.progress import progress
 
 _DONE = "groups-done"
-_BAR_DELAY_S = 2.0
 Row = TypeVar("Row")
 
 
@@ -48,7 +47,7 @@ class KeptStates:
         """Call `compute`, which writes states, for each group that an earlier, interrupted call did not finish."""
         done = int(self._mark.read_text("ascii")) if self._mark.is_file() else 0
         total = sum(map(len, groups))
-        with tqdm(total=total, desc="frozen layers", unit="pair", delay=_BAR_DELAY_S, disable=None) as bar:
+        with progress(total=total, desc="frozen layers", unit="pair") as bar:
             for number, group in enumerate(groups, 1):
                 if number > done:
                     compute(group)

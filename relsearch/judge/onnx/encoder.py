@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from relsearch.core.files.text_files import encodable
+from relsearch.core.progress import progress
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Pair
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
@@ -20,7 +20,6 @@ from relsearch.rerank.runtime.engine import Engine
 from relsearch.rerank.runtime.tokenising import TextTokenizer
 
 Vectors = NDArray[np.float32]
-_BAR_DELAY_S = 2.0
 _SMALLEST = 1e-12  # no vector is divided by 0
 
 
@@ -46,7 +45,7 @@ class OnnxEncoder:
         return vectors[[places[text] for text in texts]]
 
     def _encode(self, inputs: Sequence[str]) -> Vectors:
-        with tqdm(total=len(inputs), desc="encode", unit="text", delay=_BAR_DELAY_S, disable=None) as bar:
+        with progress(total=len(inputs), desc="encode", unit="text") as bar:
             vectors = run_in_parts(
                 inputs, lambda part: self._engine.run(self._texts.rows(part)), length=len, advance=bar.update
             )

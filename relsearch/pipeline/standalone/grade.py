@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from relsearch.core import tables
 from relsearch.core.errors import DataError
 from relsearch.core.extras import TORCH, check_packages
 from relsearch.core.files.outputs import check_output
-from relsearch.core.query_pool import pools_of
+from relsearch.core.query_pool import pools_of_run
 from relsearch.core.settings.config import Config
-from relsearch.core.types import Pair, StrPath
+from relsearch.core.types import StrPath
 from relsearch.data.collection import load_collection, texts_of
 from relsearch.data.trec import read_qrels, read_run
 from relsearch.encoders.encoder import vectors_by_id
@@ -40,10 +41,11 @@ def grade_run(
     check_output(output, inputs=[run, *([qrels] if qrels else [])], ours=partial(_graded, store=store), force=force)
     human = tables.judgments_table([]) if qrels is None else read_qrels(qrels, config.scale)
     first = read_run(run).filter(pl.col("rank") <= config.label.depth).sort("query_id", "rank")
-    judge, pairs = open_judge(config, keep=store / "vectors"), _pairs(first, config)
-    texts = {pair.doc_id: pair.text for pair in pairs}
+    queries, texts = _texts(first, config)
     vectors = vectors_by_id(config.judge_encoder, texts, keep=store / "vectors")
-    found = calibrate(judge_all(judge, pools_of(pairs), store), human, config.scale, vectors)
+    judge = open_judge(config, keep=store / "vectors")
+    judged = judge_all(judge, pools_of_run(first, queries, texts), store, total=first.height)
+    found = calibrate(judged, human, config.scale, vectors)
     if output.suffix == ".parquet":
         tables.write(found.labels, output, tables.JUDGMENTS)
     else:
@@ -61,11 +63,10 @@ def _graded(output: Path, *, store: Path) -> bool:
         return False
 
 
-def _pairs(first: pl.DataFrame, config: Config) -> list[Pair]:
+def _texts(first: pl.DataFrame, config: Config) -> tuple[Mapping[str, str], Mapping[str, str]]:
     source = load_collection(config.collection.source)
     queries, texts = texts_of(first, source, config.collection.template)
     for name, known, asked in (("query", queries, first["query_id"]), ("document", texts, first["doc_id"])):
-        if absent := set(asked) - known.keys():
+        if absent := [each for each in asked.unique() if each not in known]:
             raise DataError(f"{name} {min(absent)!r} is in the run but not in {config.collection.source}")
-    rows = first.select("query_id", "doc_id").iter_rows()
-    return [Pair(query, doc, queries[query], texts[doc]) for query, doc in rows]
+    return queries, texts

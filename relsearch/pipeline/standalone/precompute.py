@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tqdm import tqdm
-
 from relsearch.core.errors import ConfigError
+from relsearch.core.progress import progress
 from relsearch.core.template import template_fields
 from relsearch.core.types import StrPath
 from relsearch.data.collection import Collection, check_template, load_collection
@@ -36,7 +35,5 @@ def precompute(collection: StrPath, bundle: StrPath, vectors: StrPath) -> dict[s
 
 
 def _texts(source: Collection, scorer: LateOnnxScorer) -> Iterator[str]:
-    for document in tqdm(
-        source.documents(template_fields(scorer.template)), desc="read documents", unit="doc", delay=2.0, disable=None
-    ):
+    for document in progress(source.documents(template_fields(scorer.template)), desc="read documents", unit="doc"):
         yield from scorer.readable([scorer.render(document.fields)])

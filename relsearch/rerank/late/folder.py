@@ -14,12 +14,14 @@ from pydantic import ValidationError
 
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.atomic import check_replaceable, replace_text
+from relsearch.core.files.key_index import KeyIndex
 from relsearch.rerank.cache import text_key
 from relsearch.rerank.late.interaction import DocumentVectors
 from relsearch.rerank.late.store import BATCH, Read, StoreFacts
 
 META = "vectors.json"
 _LOCK = "lock"
+_KEY_BYTES = 16
 _KEYS, _ENDS, _POOLED, _TOKENS = "keys.u64", "ends.i64", "pooled.f16", "tokens.i8"
 
 
@@ -45,11 +47,11 @@ class VectorFolder:
         self.facts = facts
         self._agree()
         self._adding = Lock()
-        self._place: dict[bytes, int] = {}
+        self._places = KeyIndex(_KEY_BYTES)
         self._load()
 
     def __len__(self) -> int:
-        return len(self._place)
+        return len(self._places)
 
     @property
     def nbytes(self) -> int:
@@ -58,7 +60,7 @@ class VectorFolder:
 
     def lookup(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
         """Return the vectors of those texts that are stored."""
-        places = [(text, self._place.get(text_key(text))) for text in texts]
+        places = [(text, self._places.place(text_key(text))) for text in texts]
         arrays = self._arrays  # taken after the places: an append publishes the arrays first
         return {text: _vectors(arrays, place) for text, place in places if place is not None}
 
@@ -67,7 +69,7 @@ class VectorFolder:
         added, batch = 0, dict[bytes, str]()
         for text in texts:
             key = text_key(text)
-            if key in self._place or key in batch:
+            if key in self._places or key in batch:
                 continue
             batch[key] = text
             if len(batch) == BATCH:
@@ -79,7 +81,7 @@ class VectorFolder:
         found = dict(zip(batch, read(list(batch.values())), strict=True))
         with self._adding, FileLock(self.folder / _LOCK):
             self._load()  # what another process added meanwhile
-            absent = {key: each for key, each in found.items() if key not in self._place}
+            absent = {key: each for key, each in found.items() if key not in self._places}
             if absent:
                 self._write(absent)
         return len(absent)
@@ -116,19 +118,24 @@ class VectorFolder:
         for path in (self.folder / name for name in (_KEYS, _ENDS, _POOLED, _TOKENS)):
             if not path.exists():
                 path.touch()
-        known = len(self._place)
+        known = len(self._places)
         with (self.folder / _KEYS).open("rb") as stream:
-            stream.seek(16 * known)
+            stream.seek(_KEY_BYTES * known)
             keys = stream.read()
-        count = known + len(keys) // 16
-        ends = np.fromfile(self.folder / _ENDS, dtype=np.int64, count=count)
-        if len(ends) < count or (ends < 0).any() or (ends[1:] < ends[:-1]).any():
-            raise ArtifactError(f"{self.folder / _ENDS}: damaged; delete the folder, and documents are read again")
-        sizes = {_KEYS: 16 * count, _ENDS: 8 * count}
-        pooled = self._mapped(_POOLED, count, np.float16, self.facts.pooled, sizes)
-        tokens = self._mapped(_TOKENS, int(ends[-1]) if count else 0, np.int8, self.facts.tokens, sizes)
+        new = len(keys) // _KEY_BYTES
+        sizes = {_KEYS: _KEY_BYTES * (known + new)}
+        ends = self._mapped(_ENDS, known + new, np.int64, 1, sizes)[:, 0]
+        last = self._check(ends[max(known - 1, 0) :])
+        pooled = self._mapped(_POOLED, known + new, np.float16, self.facts.pooled, sizes)
+        tokens = self._mapped(_TOKENS, last, np.int8, self.facts.tokens, sizes)
         self._arrays = _Arrays(ends, pooled, tokens, sizes)
-        self._place.update({keys[16 * row : 16 * row + 16]: known + row for row in range(count - known)})
+        self._places.extend(keys[: _KEY_BYTES * new])
+
+    def _check(self, ends: NDArray[np.int64]) -> int:
+        """The last of these ends, which are those that came since the last look; raise where they do not rise."""
+        if len(ends) and (ends[0] < 0 or (ends[1:] < ends[:-1]).any()):
+            raise ArtifactError(f"{self.folder / _ENDS}: damaged; delete the folder, and documents are read again")
+        return int(ends[-1]) if len(ends) else 0
 
     def _mapped(self, name: str, rows: int, dtype: Any, size: int, sizes: dict[str, int]) -> Any:
         path = self.folder / name

@@ -11,9 +11,8 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from relsearch.core.errors import ArtifactError
+from relsearch.core.progress import progress
 
 _BATCH = 32
 _FILE = "written.jsonl"
@@ -28,7 +27,10 @@ def write_all(
     path = folder / _FILE
     known = _read(path)
     missing = [key for key in distinct if key not in known]
-    with path.open("a", encoding="utf-8") as stream, tqdm(total=len(missing), desc="write", disable=None) as bar:
+    with (
+        path.open("a", encoding="utf-8") as stream,
+        progress(total=len(missing), desc="write queries", unit="doc") as bar,
+    ):
         for start in range(0, len(missing), _BATCH):
             batch = missing[start : start + _BATCH]
             found = dict(zip(batch, write([distinct[key] for key in batch]), strict=True))

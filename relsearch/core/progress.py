@@ -1,0 +1,37 @@
+"""Progress of long work, with rate and time left: a bar on a terminal, a line every 30 seconds in a log."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+_BAR_DELAY_S = 2.0
+LOG_EVERY_S = 30.0
+
+
+class _Lines:
+    """Stderr for a bar that is no terminal's: each state becomes a line, and what only wipes the bar is dropped."""
+
+    def write(self, text: str) -> None:
+        if line := text.replace("\r", "").strip():
+            sys.stderr.write(line + "\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def progress(iterable: Any = None, *, desc: str, unit: str, total: int | None = None, initial: int = 0) -> tqdm:
+    """Return a tqdm bar over an iterable, or one to update, that what is short never shows.
+
+    `initial` is how much was done by an earlier run, which the rate leaves out.
+    """
+    shared: dict[str, Any] = {"desc": desc, "unit": f" {unit}", "total": total, "initial": initial}
+    if sys.stderr.isatty():
+        return tqdm(iterable, delay=_BAR_DELAY_S, **shared)
+    every = {"delay": LOG_EVERY_S, "mininterval": LOG_EVERY_S, "miniters": 1, "leave": False}
+    return tqdm(iterable, file=_Lines(), ncols=100, ascii=True, bar_format=_LINE if total else None, **every, **shared)
+
+
+_LINE = "{desc}: {percentage:3.0f} %, {n_fmt} of {total_fmt}{unit} in {elapsed}, {rate_fmt}, {remaining} left"
