@@ -11,12 +11,16 @@ from relsearch.judge.tuning.quality import Quality
 
 @dataclass(frozen=True, slots=True)
 class TuneReport:
-    """What tuning did; `tuned` and `prior`, the retrieval features alone, are measured on the same dev pairs."""
+    """What tuning did; `tuned` and `prior`, the retrieval features alone, are measured on the same dev pairs.
+
+    `history` has the log-likelihood of a part of them by step, from the untuned start at step 0.
+    """
 
     tuned: Quality
     prior: Quality
     pairs: int
     steps: int
+    history: tuple[tuple[int, float], ...]
     seconds: float
     tokens_per_s: float
 
@@ -33,6 +37,7 @@ class TuneReport:
             "beats_evidence": self.beats_prior,
             "pairs": self.pairs,
             "steps": self.steps,
+            "history": [[step, round(value, 6)] for step, value in self.history],
             "seconds": round(self.seconds, 1),
             "tokens_per_s": round(self.tokens_per_s, 1),
         }

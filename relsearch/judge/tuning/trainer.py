@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ from relsearch.judge.models.prompt import Tokens
 from relsearch.judge.tuning.loss import cumulative_loss, listwise_loss
 
 _LOG = logging.getLogger(__name__)
+_BEST_BY = "log_likelihood"
 _PART = 8  # documents of a step that are read together
 
 
@@ -39,6 +40,13 @@ class Step:
     def token_count(self) -> int:
         """Tokens that the model reads in this step: the shared prefix once, then each document."""
         return len(self.tokens[0].prefix) + sum(len(row.rest) for row in self.tokens)
+
+
+class Tuned(NamedTuple):
+    """What a run did: its steps, and the dev log-likelihood by step, those before an interruption included."""
+
+    steps: int
+    history: list[tuple[int, float]]
 
 
 class TunedModel(nn.Module):
@@ -162,8 +170,8 @@ def run(
     seed: int,
     evaluate_dev: Callable[[], Mapping[str, float | None]],
     folder: Path,
-) -> int:
-    """Tune the model in place, leave it at its best evaluation, return the number of steps made.
+) -> Tuned:
+    """Tune the model in place, leave it at its best evaluation, return what was done.
 
     Goes on from the last checkpoint in `folder`, if there is one.
     """
@@ -184,7 +192,9 @@ def run(
     last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
     with quiet():  # each checkpoint that is written would show a bar of its own
         trainer.train(resume_from_checkpoint=last)
-    return trainer.state.global_step - clock.first_step
+    name = f"eval_{_BEST_BY}"
+    history = [(int(entry["step"]), float(entry[name])) for entry in trainer.state.log_history if name in entry]
+    return Tuned(trainer.state.global_step - clock.first_step, history)
 
 
 def _arguments(steps: int, *, config: TuneConfig, seed: int, folder: Path) -> TrainingArguments:
@@ -202,7 +212,7 @@ def _arguments(steps: int, *, config: TuneConfig, seed: int, folder: Path) -> Tr
         save_strategy="steps",
         save_steps=every,
         load_best_model_at_end=True,
-        metric_for_best_model="log_likelihood",
+        metric_for_best_model=_BEST_BY,
         greater_is_better=True,
         logging_steps=max(1, every // 4),
         report_to=[],

@@ -28,7 +28,7 @@ from relsearch.judge.retrieval_features import RetrievalFeatures
 from relsearch.judge.tuning.dev import DevSet, Scores
 from relsearch.judge.tuning.report import TuneReport
 from relsearch.judge.tuning.sample import balanced_steps, grade_weights, natural_sample
-from relsearch.judge.tuning.trainer import Step, TunedModel, run
+from relsearch.judge.tuning.trainer import Step, Tuned, TunedModel, run
 from relsearch.stats.ordinal import CumulativeLink
 
 _LOG = logging.getLogger(__name__)
@@ -80,13 +80,14 @@ def tune(
     steps = _steps(pairs_of(train_pools), grades, known, setting)
     dev = _dev_set(*_by_query(dev_pairs, dev_grades), features, setting)
     model = _model(setting, prior, [*(row for step in steps for row in step.tokens), *dev.tokens], output / _TRUNK)
-    done, tokens_per_s = _learn(model, steps, dev, prior, setting=setting, folder=output / _CHECKPOINTS)
+    done, start, tokens_per_s = _learn(model, steps, dev, prior, setting=setting, folder=output / _CHECKPOINTS)
     scores = dev.scores(model, batch_size=judge.batch_size)
     report = TuneReport(
         tuned=dev.measure(scores),
         prior=dev.measure(dev.prior_scores(prior)),
         pairs=sum(len(step.tokens) for step in steps),
-        steps=done,
+        steps=done.steps,
+        history=((0, start), *done.history),
         seconds=time.monotonic() - started,
         tokens_per_s=tokens_per_s,
     )
@@ -104,10 +105,11 @@ def tune(
 
 def _learn(
     model: TunedModel, steps: list[Step], dev: DevSet, prior: CumulativeLink, *, setting: _Setting, folder: Path
-) -> tuple[int, float]:
-    """Tune the model; return the number of steps made and the tokens a second, evaluations on dev pairs not counted."""
+) -> tuple[Tuned, float, float]:
+    """Tune the model; return what was done, the dev log-likelihood before, and the tokens a second while it learnt."""
     part = dev.part(setting.tune.dev_pairs, seed=setting.seed)
-    _LOG.info("retrieval features alone on %d dev pairs: %s", len(part.pairs), part.measure(part.prior_scores(prior)))
+    before = part.measure(part.prior_scores(prior))
+    _LOG.info("retrieval features alone on %d dev pairs: %s", len(part.pairs), before)
     evaluating_s = 0.0
 
     def evaluate_dev() -> dict[str, float | None]:
@@ -119,8 +121,8 @@ def _learn(
 
     started = time.monotonic()
     done = run(model, steps, config=setting.tune, seed=setting.seed, evaluate_dev=evaluate_dev, folder=folder)
-    tokens = done * sum(step.token_count for step in steps) / len(steps)
-    return done, tokens / (time.monotonic() - started - evaluating_s)
+    tokens = done.steps * sum(step.token_count for step in steps) / len(steps)
+    return done, before.log_likelihood, tokens / (time.monotonic() - started - evaluating_s)
 
 
 def _write(

@@ -77,7 +77,7 @@ def test_the_loss_falls(new_model: Callable[[], TunedModel], steps: list[Step], 
         losses.append(_loss(model, steps))
         return {"log_likelihood": -losses[-1]}
 
-    assert run(model, steps, config=_CONFIG, seed=1, evaluate_dev=look, folder=tmp_path) == 16
+    assert run(model, steps, config=_CONFIG, seed=1, evaluate_dev=look, folder=tmp_path).steps == 16
     assert len(losses) == 4
     assert _loss(model, steps) == pytest.approx(min(losses), abs=1e-5)
     assert _loss(model, steps) < before - 0.05
@@ -99,7 +99,8 @@ def test_a_cut_run_goes_on_and_ends_as_an_unbroken_one(
         run(new_model(), steps, config=_CONFIG, seed=1, evaluate_dev=improving, folder=tmp_path / "cut")
     looks = iter(range(2, 100))
     resumed = new_model()
-    assert run(resumed, steps, config=_CONFIG, seed=1, evaluate_dev=improving, folder=tmp_path / "cut") == 8
+    tuned = run(resumed, steps, config=_CONFIG, seed=1, evaluate_dev=improving, folder=tmp_path / "cut")
+    assert (tuned.steps, tuned.history) == (8, [(4, 0.0), (8, 1.0), (12, 2.0), (16, 3.0)])
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value)
 
@@ -107,7 +108,7 @@ def test_a_cut_run_goes_on_and_ends_as_an_unbroken_one(
 def test_time_is_kept(new_model: Callable[[], TunedModel], steps: list[Step], tmp_path: Path) -> None:
     """When the minutes are over the run stops, after a last look and checkpoint."""
     config = _CONFIG.model_copy(update={"minutes": 1e-9})
-    assert run(new_model(), steps, config=config, seed=1, evaluate_dev=_constant, folder=tmp_path) == 1
+    assert run(new_model(), steps, config=config, seed=1, evaluate_dev=_constant, folder=tmp_path).steps == 1
     assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-1"]
 
 
