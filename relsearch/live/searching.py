@@ -13,11 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from textwrap import shorten
 from threading import Event
 from typing import Any, TypedDict, Unpack
 
 from relsearch.core.errors import ConfigError, FieldsError, SearchEngineError, reason
+from relsearch.core.html_table import html_table
 from relsearch.core.template import template_fields
+from relsearch.core.text_table import number
 from relsearch.core.types import StrPath
 from relsearch.index.engine.field_check import check_searchable, field_types
 from relsearch.index.engine.hits import engine_scores, hit_fields, no_text_error
@@ -28,6 +31,7 @@ from relsearch.rerank.reranker import Reranker, is_plugin
 Fields = Mapping[str, str] | Sequence[str] | None
 
 _THREADS = 4
+_SHOWN = 160  # characters of a hit in a notebook
 _CASCADE_WINDOW = 20
 _CURRENT = ("vectors", "mix", "prf", "cascade", "cascade_window")
 _FORMER = {"feedback": "prf", "then": "cascade", "then_window": "cascade_window"}
@@ -54,6 +58,25 @@ class SearchResult:
     reason: str | None
     engine_ms: float
     rerank_ms: float
+
+    def _repr_html_(self) -> str:
+        """Return the hits as a table, as a notebook shows them: ranks, scores, ids and the start of each text."""
+        order = "reranked" if self.reranked else f"the engine's order: {self.reason}"
+        return html_table(
+            ["rank", "engine's rank", "P(relevant)", "engine's score", "document", "text"],
+            [
+                [
+                    str(rank),
+                    str(hit.engine_rank),
+                    number(hit.score),
+                    number(hit.engine_score),
+                    hit.doc_id,
+                    shorten(" ".join(map(str, hit.source.values())), _SHOWN, placeholder=" […]"),
+                ]
+                for rank, hit in enumerate(self.hits, 1)
+            ],
+            caption=f"{order}; engine {self.engine_ms:.0f} ms, reranking {self.rerank_ms:.0f} ms",
+        )
 
 
 class Policy(TypedDict, total=False):

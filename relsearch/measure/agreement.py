@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from relsearch.core.errors import DataError
+from relsearch.core.html_table import html_table
 from relsearch.core.text_table import table
 from relsearch.core.types import Scale
-from relsearch.stats.bootstrap import Figure, figures_json, figures_table, query_draws
+from relsearch.stats.bootstrap import Figure, figures_json, figures_rows, figures_table, query_draws
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -79,10 +81,22 @@ class Agreement:
 
     def to_table(self) -> str:
         """Return the figures and the confusion matrix as text."""
-        figures = figures_table(self.figures(), [f"{self.pairs} pairs, {self.queries} queries", "value", "95 % CI"])
+        return f"{figures_table(self.figures(), self._headings)}\n\n{table(*self._confusion_table)}"
+
+    def _repr_html_(self) -> str:
+        """Return the figures and the confusion matrix, as a notebook shows them."""
+        tables = html_table(self._headings, figures_rows(self.figures())), html_table(*self._confusion_table)
+        return "".join([*tables, *(f"<p>{escape(note)}</p>" for note in self.notes)])
+
+    @property
+    def _headings(self) -> list[str]:
+        return [f"{self.pairs} pairs, {self.queries} queries", "value", "95 % CI"]
+
+    @property
+    def _confusion_table(self) -> tuple[list[str], list[list[str]]]:
         grades = [str(grade) for grade in self.grades]
-        counts = [[grade, *map(str, row)] for grade, row in zip(grades, self.confusion, strict=True)]
-        return f"{figures}\n\n{table(['human / judge', *grades], counts)}"
+        rows = zip(grades, self.confusion, strict=True)
+        return ["human / judge", *grades], [[grade, *map(str, row)] for grade, row in rows]
 
 
 def agreement(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resamples: int, seed: int) -> Agreement:

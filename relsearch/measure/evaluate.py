@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.html_table import html_table
 from relsearch.core.text_table import interval, number, p_value, shortened, table
 from relsearch.measure.query_values import from_zero, query_values, uncredited
 from relsearch.stats.bootstrap import or_none
@@ -93,12 +95,21 @@ class Evaluation:
         """Return one text table a measure."""
         return "\n\n".join(self._measure_table(measure) for measure in next(iter(self.estimates.values())))
 
+    def _repr_html_(self) -> str:
+        """Return one table a measure, as a notebook shows it."""
+        names = list(self.estimates)
+        tables = (html_table(*self._measure_rows(each, names)) for each in next(iter(self.estimates.values())))
+        return "".join([*tables, *(f"<p>{escape(note)}</p>" for note in self.notes)])
+
     def _measure_table(self, measure: str) -> str:
-        short = dict(zip(self.estimates, shortened(list(self.estimates), _NAME_WIDTH), strict=True))
+        return table(*self._measure_rows(measure, shortened(list(self.estimates), _NAME_WIDTH)), width=None)
+
+    def _measure_rows(self, measure: str, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+        """The headings and rows of a measure's table, with the runs by other names."""
         rows = []
-        for run, measures in self.estimates.items():
+        for name, (run, measures) in zip(names, self.estimates.items(), strict=True):
             estimate = measures[measure]
-            row = [short[run], number(estimate.mean), interval(estimate.low, estimate.high), "", "", ""]
+            row = [name, number(estimate.mean), interval(estimate.low, estimate.high), "", "", ""]
             if run in self.comparisons:
                 each = self.comparisons[run][measure]
                 difference = each.difference
@@ -108,8 +119,8 @@ class Evaluation:
                     p_value(each.p_holm),
                 ]
             rows.append(row)
-        name = f"{' '.join(measure.split())}, n={len(self.query_ids)}"
-        return table([name, "mean", "95 % CI", "diff", "95 % CI", "p (Holm)"], rows, width=None)
+        title = f"{' '.join(measure.split())}, n={len(self.query_ids)}"
+        return [title, "mean", "95 % CI", "diff", "95 % CI", "p (Holm)"], rows
 
 
 def evaluate(

@@ -80,6 +80,10 @@ class Reliability:
         figures = figures_table(named, [f"{self.pairs} pairs, {self.queries} queries", "value", "95 % CI"])
         return f"{bins}\n\n{figures}"
 
+    def _repr_html_(self) -> str:
+        """Return the reliability diagram, as a notebook shows it."""
+        return self.to_svg()
+
     def to_svg(self) -> str:
         """Return the reliability diagram."""
         filled = [b for b in self.bins if b.pairs]

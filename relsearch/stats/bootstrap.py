@@ -65,9 +65,13 @@ def figures_json(figures: Mapping[str, Figure | None]) -> dict[str, dict[str, fl
 
 def figures_table(figures: Mapping[str, Figure | None], headers: Sequence[str], spec: str = ".3f") -> str:
     """Return named figures as text: name, value and interval, with "-" for what is not defined."""
+    return table(headers, figures_rows(figures, spec))
+
+
+def figures_rows(figures: Mapping[str, Figure | None], spec: str = ".3f") -> list[list[str]]:
+    """Return a row of name, value and interval for each figure, with "-" for what is not defined."""
     nothing = ["-", "-"]
-    rows = [
+    return [
         [name, *([number(f.value, spec), interval(f.low, f.high, spec)] if f else nothing)]
         for name, f in figures.items()
     ]
-    return table(headers, rows)

@@ -331,3 +331,14 @@ def test_reranking_is_a_permutation(texts: list[str], size: int, window: int) ->
     assert sorted(hit.engine_rank for hit in found.hits) == list(range(1, len(texts) + 1))
     if found.reranked:
         assert all((hit.score is not None) == (hit.engine_rank <= window) for hit in found.hits)
+
+
+def test_a_notebook_shows_hits_without_their_markup() -> None:
+    """Ranks before and after, times, and the start of each text; tags in a document stay text."""
+    found = _sync(["<script>alert(1)</script> " + "tea " * 100, "tea"], reranker())
+    shown = found._repr_html_()
+    assert shown.count("<tr>") == 3
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; tea" in shown
+    assert "[…]" in shown
+    assert "<script>" not in shown
+    assert "reranked; engine" in shown

@@ -167,3 +167,12 @@ def test_one_query_has_values_without_intervals() -> None:
     found = agreement(labels, labels, SCALE, resamples=200, seed=1)
     assert found.to_json()["kappa"] == {"value": 1.0, "low": None, "high": None}
     assert found.notes == ("all pairs are of one query: there are no intervals",)
+
+
+def test_a_notebook_shows_figures_and_confusion() -> None:
+    """Kappa with its interval, and the counts by people's grade."""
+    found = _agreement([(0, 0), (1, 1), (2, 3), (3, 3)])
+    shown = found._repr_html_()
+    assert found.kappa is not None
+    assert f'<th scope="row">kappa</th><td>{found.kappa.value:.3f}</td>' in shown
+    assert '<th scope="row">2</th><td>0</td><td>0</td><td>0</td><td>1</td>' in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -186,3 +187,12 @@ def test_intervals_do_not_depend_on_batches() -> None:
         (values,), np.mean, n_resamples=200, method="BCa", rng=np.random.default_rng(7), vectorized=True
     ).confidence_interval
     assert (found.low, found.high) == (whole.low, whole.high)
+
+
+def test_a_notebook_shows_the_table_with_every_name_escaped() -> None:
+    """The same figures as the text, and a run's name is no markup."""
+    found = _evaluate({"<b>first</b>": _run(good_at=2), "second": _run(good_at=1)})
+    shown = found._repr_html_()
+    assert "&lt;b&gt;first&lt;/b&gt;" in shown
+    assert "<b>" not in shown
+    assert {"0.500", "1.000", "+0.500", "&lt; 0.001"} <= set(re.findall(r"<td>([^<]*)</td>", shown))
