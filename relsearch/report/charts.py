@@ -1,4 +1,8 @@
-"""Positions of what the page draws, in percent of a chart's width, so that a chart fits a phone with readable text."""
+"""Positions of what the page draws, in percent of a chart's width, so that a chart fits a phone with readable text.
+
+The template writes charts as SVG, without a charting library: they take the page's colours, light and dark, print, are
+read without any script, and weigh a few kilobytes.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from relsearch.measure.agreement import Agreement, agreement, common_pairs
 from relsearch.measure.evaluate import Evaluation
 from relsearch.measure.reliability import Reliability, has_probabilities, reliability
 
-Look = tuple[float, float]  # a step of training, and NDCG@10 on the dev queries
+Look = tuple[float, float]  # a step of training, and what was measured then
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class ReportData:
 
     `evaluation` compares `runs` with its baseline, and `told` is the run that the first screen tells of. `labels` are
     what it measured on, `judged` the judge's labels. Texts are by id; a document's is as the template rendered it.
+    `curves` hold what a training's models measured, by a caption and by name.
     """
 
     title: str
@@ -67,13 +69,19 @@ class ReportData:
     judge: JudgeCheck | None = None
     costs: Sequence[Cost] = ()
     label_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    curves: Mapping[str, Sequence[Look]] = field(default_factory=dict)
+    curves: Mapping[str, Mapping[str, Sequence[Look]]] = field(default_factory=dict)
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     stages: Sequence[StageTime] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     commands: Sequence[str] = ()
     settings: str = ""
     notes: Sequence[str] = ()
+
+
+def first_measure(evaluation: Evaluation) -> str:
+    """Return the measure that the page is about: the first that is defined on these labels."""
+    measures = evaluation.estimates[evaluation.baseline]
+    return next(name for name, each in measures.items() if not math.isnan(each.mean))
 
 
 def check_judge(

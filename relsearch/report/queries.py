@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from relsearch.measure.evaluate import Evaluation
-from relsearch.report.data import ReportData
+from relsearch.report.data import ReportData, first_measure
 from relsearch.stats.bootstrap import or_none
 
 LIST_DEPTH = 10  # results of each list
@@ -49,7 +49,7 @@ def title_and_body(text: str) -> tuple[str, str]:
 
 def shown_queries(evaluation: Evaluation, told: str) -> list[str]:
     """Return the queries whose lists are shown: those that change most in the run that is told of, sorted by id."""
-    measure = next(iter(next(iter(evaluation.estimates.values()))))
+    measure = first_measure(evaluation)
     changes = np.abs(evaluation.per_query[told][measure] - evaluation.per_query[evaluation.baseline][measure])
     order = sorted(range(len(evaluation.query_ids)), key=lambda place: (-changes[place], evaluation.query_ids[place]))
     return sorted(evaluation.query_ids[place] for place in order[:LISTED])
@@ -60,7 +60,7 @@ def query_rows(data: ReportData, run: str, listed: Mapping[str, int]) -> list[Qu
     evaluation = data.evaluation
     if evaluation is None:
         return []
-    measure = next(iter(evaluation.estimates[run]))
+    measure = first_measure(evaluation)
     old, new = (evaluation.per_query[name][measure] for name in (evaluation.baseline, run))
     rows = [
         QueryRow(
@@ -137,7 +137,7 @@ def _grades(labels: pl.DataFrame | None, ranked: pl.DataFrame, *, human: bool) -
 
 def _values(evaluation: Evaluation) -> dict[str, list[float | None]]:
     """The first measure of each query by run, rounded to what is read."""
-    measure = next(iter(next(iter(evaluation.estimates.values()))))
+    measure = first_measure(evaluation)
     columns = [values[measure] for values in evaluation.per_query.values()]
     return {
         query_id: [or_none(round(float(column[place]), 4)) for column in columns]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
+from pydantic import TypeAdapter
 
 from relsearch.core import tables
 from relsearch.core.errors import ArtifactError
@@ -26,6 +27,7 @@ from relsearch.rerank.families import open_card
 
 _HELD_OUT = ("test", "dev")
 _LEARNT = ("train", "dev")
+_LOOKS = TypeAdapter(list[Look])
 
 
 def from_run_folder(folder: Path) -> ReportData:
@@ -159,14 +161,19 @@ def _latency(config: Config, export: Mapping[str, object]) -> dict[str, float]:
     return found
 
 
-def _curves(config: Config, manifests: Mapping[str, Manifest], artefacts: Artefacts) -> dict[str, list[Look]]:
-    """The dev measure of each reranker as its training went on, from its card."""
+def _curves(
+    config: Config, manifests: Mapping[str, Manifest], artefacts: Artefacts
+) -> dict[str, dict[str, Sequence[Look]]]:
+    """What rerankers and judge measured on dev queries as their training went on."""
     stages = {"human": "train-human", "augmented": "train-augmented", "optimized": "optimize"}
-    return {
+    rerankers: dict[str, Sequence[Look]] = {
         f"{arm}_reranker": [(entry.step, entry.ndcg10) for entry in open_card(model_folder(artefacts, arm)).history]
         for arm in arms(config)
         if stages[arm] in manifests
     }
+    tuned = manifests["tune"].figures.get("history") if "tune" in manifests else None
+    judge: dict[str, Sequence[Look]] = {"judge": _LOOKS.validate_python(tuned)} if tuned else {}
+    return {"Rerankers: NDCG@10 on the dev queries": rerankers, "Judge: log-likelihood of the dev labels": judge}
 
 
 def _provenance(config: Config, manifests: Mapping[str, Manifest]) -> dict[str, str]:

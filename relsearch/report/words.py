@@ -7,6 +7,7 @@ import re
 
 from relsearch.core.text_table import number, p_value
 from relsearch.measure.evaluate import Comparison, Evaluation
+from relsearch.report.data import first_measure
 
 SURE_P = 0.05  # the p value up to which a difference is called sure
 _MEASURES = {
@@ -22,7 +23,7 @@ _KAPPA = {0.0: "poor", 0.2: "slight", 0.4: "fair", 0.6: "moderate", 0.8: "substa
 
 
 def explain_measure(name: str) -> str:
-    """Return what a measure means in a sentence's rest, or nothing for one that is not among the usual ones."""
+    """Return what a measure means, to follow a colon, or nothing for one that is not among the usual ones."""
     found = re.match(r"([A-Za-z]+)", name)
     at = re.search(r"@(\d+)", name)
     text = _MEASURES.get({"MRR": "RR", "MAP": "AP"}.get(found[1], found[1]) if found else "", "")
@@ -39,7 +40,7 @@ def outcome(comparison: Comparison) -> str:
 
 def headline(evaluation: Evaluation, run: str) -> str:
     """Return the result in one sentence."""
-    measure = next(iter(evaluation.estimates[run]))
+    measure = first_measure(evaluation)
     kind = outcome(evaluation.comparisons[run][measure])
     if kind == "unsure":
         return f"No sure difference between {run} and {evaluation.baseline}"
@@ -48,10 +49,13 @@ def headline(evaluation: Evaluation, run: str) -> str:
 
 def gain_in_words(evaluation: Evaluation, run: str) -> str:
     """Return the difference of the first measure with its interval and its p value."""
-    measure, new = next(iter(evaluation.estimates[run].items()))
-    old, comparison = evaluation.estimates[evaluation.baseline][measure], evaluation.comparisons[run][measure]
+    measure = first_measure(evaluation)
+    old, new = (evaluation.estimates[name][measure] for name in (evaluation.baseline, run))
+    comparison = evaluation.comparisons[run][measure]
     gain = comparison.difference
     moved = "falls" if gain.mean < 0 else "rises"
+    if gain.low == gain.high == 0:
+        return f"{measure} is {number(new.mean)} in both, and the same for every query."
     said = f"{measure} {moved} from {number(old.mean)} to {number(new.mean)}, by {number(abs(gain.mean))}"
     if math.isnan(gain.low):
         return f"{said}. A single query has no interval and no test."
@@ -61,7 +65,7 @@ def gain_in_words(evaluation: Evaluation, run: str) -> str:
 
 def relative_gain(evaluation: Evaluation, run: str) -> str:
     """Return the difference in percent of the baseline; nothing where that has 0."""
-    measure = next(iter(evaluation.estimates[run]))
+    measure = first_measure(evaluation)
     old, new = (evaluation.estimates[name][measure].mean for name in (evaluation.baseline, run))
     return f"{new / old - 1:+.0%}".replace("%", " %") if old > 0 else ""
 

@@ -219,6 +219,26 @@ def test_the_table_shows_every_arm_against_bm25(config: Path) -> None:
     assert max(map(len, shown.splitlines())) <= 80
 
 
+def test_a_run_ends_with_its_report(config: Path) -> None:
+    """It has the comparison, every training's curve, the judge beside people, each stage's time and the settings."""
+    from relsearch.report import from_run_folder, render
+
+    output = config.parent / "out"
+    done = _relsearch("run", "-c", str(config))
+    assert f"report: {output / 'report.html'}: " in done.stderr
+    data = from_run_folder(output)
+    assert (output / "report.html").read_text("utf-8") == render(data)
+    figures = json.loads((output / "evaluate" / "manifest.json").read_text("utf-8"))["figures"]
+    assert data.evaluation is not None
+    assert data.evaluation.to_json() == figures["result"]
+    rerankers, judge = data.curves.values()
+    assert list(rerankers) == ["human_reranker", "augmented_reranker", "optimized_reranker"]
+    assert next(step for step, _ in judge["judge"]) == 0
+    assert data.judge is not None
+    assert [stage.name for stage in data.stages] == [stage.name for stage in stages_of(load_config(config))]
+    assert {"human, train", "synthetic, train"} <= data.label_counts.keys()
+
+
 def test_no_query_that_is_measured_was_learnt_from(config: Path) -> None:
     """Examples are of training, unlabelled and written queries, and of a pair there is one."""
     import polars as pl
