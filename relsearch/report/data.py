@@ -20,13 +20,15 @@ Look = tuple[float, float]  # a step of training, and what was measured then
 class JudgeCheck:
     """A judge's labels beside human ones: the figures, None for reliability without probabilities, and the pairs.
 
-    `pairs` is the table of `relsearch.measure.agreement.common_pairs`; `on` says whose pairs they are.
+    `pairs` is the table of `relsearch.measure.agreement.common_pairs`; `on` says whose pairs they are. `notes` say what
+    a reader must know of the figures.
     """
 
     on: str
     agreement: Agreement
     reliability: Reliability | None
     pairs: pl.DataFrame
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ def check_judge(
     """Return how a judge's labels agree with human ones; raise DataError where no pair has both."""
     options = {"resamples": resamples, "seed": seed}
     found = reliability(human, judged, scale, **options) if has_probabilities(judged) else None
-    return JudgeCheck(on, agreement(human, judged, scale, **options), found, common_pairs(human, judged, scale))
+    agreed = agreement(human, judged, scale, **options)
+    return JudgeCheck(on, agreed, found, common_pairs(human, judged, scale), agreed.notes)
 
 
 def count_labels(tables: Mapping[str, pl.DataFrame]) -> dict[str, dict[str, int]]:

@@ -119,6 +119,7 @@ def judge_view(data: ReportData, check: JudgeCheck) -> dict[str, Any]:
     return {
         "on": check.on,
         "agreement": agreement,
+        "notes": check.notes,
         "figures": [
             (said, number(each.value), interval(each.low, each.high))
             for name, said in _JUDGE_FIGURES.items()
