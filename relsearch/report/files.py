@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,7 @@ from relsearch.core.text_table import number
 from relsearch.core.types import Scale
 from relsearch.data.collection import load_collection, texts_of
 from relsearch.data.trec import Runs, read_labels, read_run
+from relsearch.measure.agreement import left_out
 from relsearch.measure.evaluate import evaluate, refuse_judge_labels
 from relsearch.measure.query_values import inferred_level
 from relsearch.report.data import Cost, JudgeCheck, ReportData, check_judge, count_labels
@@ -57,6 +59,7 @@ def from_files(
         seed=seed,
         lowest=known.lowest,
         baseline=baseline,
+        strict=bool(measures),
     )
     wanted = pl.Series(result.query_ids, dtype=pl.String).implode()
     heads = {
@@ -64,9 +67,7 @@ def from_files(
         for name, path in runs.items()
     }
     judged = _judged(judgments, known) if judgments else None
-    judge = (
-        None if judged is None else check_judge(labels, judged, known, on=_on(qrels), resamples=resamples, seed=seed)
-    )
+    judge = None if judged is None else _checked(labels, judged, known, on=qrels.name, resamples=resamples, seed=seed)
     queries, documents = _texts(collection, heads, judge)
     tables = {"human": labels.filter(pl.col("source") != "judge"), "judge": labels.filter(pl.col("source") == "judge")}
     if judged is not None:
@@ -111,8 +112,11 @@ def _judged(path: Path, scale: Scale) -> pl.DataFrame:
     return labels if path.suffix == ".parquet" else labels.with_columns(source=pl.lit("judge"))
 
 
-def _on(qrels: Path) -> str:
-    return f"the pairs that {qrels.name} grades"
+def _checked(
+    human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, on: str, resamples: int, seed: int
+) -> JudgeCheck:
+    found = check_judge(human, judged, scale, on=f"the pairs that {on} grades", resamples=resamples, seed=seed)
+    return replace(found, notes=(*found.notes, *left_out(human, judged)))
 
 
 def _texts(
