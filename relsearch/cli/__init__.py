@@ -3,6 +3,7 @@
 from relsearch.cli import (
     attach,
     config,
+    demo,
     doctor,
     export,
     gateway,
@@ -22,6 +23,7 @@ __all__ = [
     "app",
     "attach",
     "config",
+    "demo",
     "doctor",
     "export",
     "gateway",

@@ -11,7 +11,7 @@ from relsearch.cli.connection import CREDENTIALS, PANEL
 
 # The groups of `relsearch --help`, and the verbs of each in the order in which one comes to need them.
 PANELS: Mapping[str, tuple[str, ...]] = {
-    "Start": ("doctor", "config", "fetch", "sample", "queries"),
+    "Start": ("doctor", "demo", "config", "fetch", "sample", "queries"),
     "Pipeline": (
         "run",
         "collect",

@@ -14,6 +14,8 @@ from relsearch.core.tables import CANDIDATES
 # Reciprocal-rank fusion's constant, from Cormack et al. (2009).
 _RRF_K = 60
 _PAIR = ["query_id", "doc_id"]
+# With fewer queries to learn from none is set apart as dev: a fifth of them could neither choose nor calibrate.
+CROSS_VALIDATED_BELOW = 20
 
 
 def union(runs: Sequence[pl.DataFrame], depth: int) -> pl.DataFrame:
@@ -54,7 +56,8 @@ def split(queries: pl.DataFrame, *, labelled: set[str], dev_share: float, test_s
 
     Whole queries are split, by a hash of seed and text, so the order of the input does not matter. Queries
     of equal text (but for case, punctuation and spaces) share a split, an unlabelled twin too: no text of a
-    held-out query is ever trained on. Of three texts or more each split that has a share gets at least one.
+    held-out query is ever trained on. Of three texts or more each split that has a share gets at least one, but that
+    there is no dev split where fewer than 20 texts are left besides the test.
     """
     if dev_share + test_share >= 1:
         raise DataError(f"dev and test take {dev_share + test_share:.0%} of the queries; leave some for training")
@@ -62,7 +65,7 @@ def split(queries: pl.DataFrame, *, labelled: set[str], dev_share: float, test_s
     groups = sorted({texts[query_id] for query_id in labelled & texts.keys()}, key=lambda text: _draw(text, seed))
     least = 1 if len(groups) > 2 else 0
     test = max(round(test_share * len(groups)), least if test_share else 0)
-    dev = max(round(dev_share * len(groups)), least)
+    dev = max(round(dev_share * len(groups)), least) if len(groups) - test >= CROSS_VALIDATED_BELOW else 0
     test -= max(0, test + dev + least - len(groups))  # shares that leave too little to learn from
     names = ["test"] * test + ["dev"] * dev + ["train"] * (len(groups) - test - dev)
     split_of = dict(zip(groups, names, strict=True))

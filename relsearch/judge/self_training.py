@@ -6,9 +6,11 @@ labels learns to score so by itself (self-training).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
+import numpy as np
 import polars as pl
 
 from relsearch.core.errors import DataError
@@ -73,12 +75,20 @@ class RerankerJudge(ModelJudge):
     """
 
     def __init__(
-        self, ranks: Ranks, link: CumulativeLink, thresholds: tuple[float, ...], *, scale: Scale, about: str
+        self,
+        ranks: Ranks,
+        link: CumulativeLink,
+        thresholds: tuple[float, ...],
+        *,
+        scale: Scale,
+        about: str,
+        by_query: Mapping[str, Ranks],
     ) -> None:
         super().__init__(
             fingerprint=fingerprint_of("reranker", about, link, thresholds, scale.names, scale.lowest), scale=scale
         )
         self._ranks = ranks
+        self._by_query = by_query
         self._link = link
         self._thresholds = thresholds
 
@@ -93,31 +103,39 @@ class RerankerJudge(ModelJudge):
         aim: Aim,
         seed: int,
         about: str,
+        by_query: Mapping[str, Ranks] = MappingProxyType({}),
     ) -> RerankerJudge:
         """Fit the calibration on whole pools of queries that the reranker did not learn from.
 
-        `grades` has one entry per document, pool by pool, None where nobody labelled it. Raise DataError where no
-        document has a grade.
+        `grades` has one entry per document, pool by pool, None where nobody labelled it; `by_query` has the rerankers
+        of queries that `ranks` learnt from and these did not. Raise DataError where no document has a grade.
         """
         rows = [row for row, grade in enumerate(grades) if grade is not None]
         if not rows:
             raise DataError("the reranker as judge: no held-out pair has a label; raise [pool] dev_share")
-        scores = ranks.logits(pools)[rows]
+        scores = _logits(pools, ranks, by_query)[rows]
         levels = [grade for grade in grades if grade is not None]
         query_ids = [pair.query_id for pair in pairs_of(pools)]
         link = CumulativeLink.fit(scores, levels, scale)
         thresholds = fit_thresholds(scores, levels, [query_ids[row] for row in rows], scale, aim=aim, seed=seed)
-        return cls(ranks, link, thresholds, scale=scale, about=about)
+        return cls(ranks, link, thresholds, scale=scale, about=about, by_query=by_query)
 
     @property
     def truncated(self) -> int:
-        """How many documents the reranker has not read to the end so far."""
-        return self._ranks.truncated
+        """How many documents the rerankers have not read to the end so far."""
+        return sum(ranks.truncated for ranks in {self._ranks, *self._by_query.values()})
 
     def context(self, pool: QueryPool) -> Sequence[int]:
         """Return all rows: scores are interpolated over the pool."""
         return range(len(pool))
 
     def _decide(self, pools: Sequence[QueryPool], advance: Advance) -> Decision:
-        scores = self._ranks.logits(pools, advance)
+        scores = _logits(pools, self._ranks, self._by_query, advance)
         return grade_scores(scores, self._thresholds, self.scale), self._link.probabilities(scores)
+
+
+def _logits(
+    pools: Sequence[QueryPool], ranks: Ranks, by_query: Mapping[str, Ranks], advance: Advance = lambda done: done
+) -> Floats:
+    """The interpolated scores of all pools, each by its query's reranker."""
+    return np.concatenate([by_query.get(pool.query_id, ranks).logits([pool], advance) for pool in pools])

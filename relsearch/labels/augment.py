@@ -57,6 +57,20 @@ def gate_judge(kappa: Figure | None, *, force: bool) -> None:
         )
 
 
+def why_accepted(kappa: Figure | None, *, accuracy: float, majority: float) -> str:
+    """Return why a judge's labels are used, in a sentence that names its accuracy beside the majority class's."""
+    shown = "not defined" if kappa is None else f"{kappa.value:.3f} [{kappa.low:.3f}, {kappa.high:.3f}]"
+    rates = f"accuracy {accuracy:.3f}, of the majority class {majority:.3f}"
+    if kappa is None or not kappa.low > 0:
+        return f"Judged labels are used since [augment] force = true says so: kappa {shown}, {rates}."
+    if accuracy > majority:
+        return f"Judged labels are used since the judge is better than the majority class: kappa {shown}, {rates}."
+    return (
+        f"Judged labels are used since kappa is above 0: {shown}. The majority class names more grades rightly "
+        f"({rates}), but the same one for every document; a reranker learns from which the judge puts above the others."
+    )
+
+
 def human_examples(human: pl.DataFrame, *, queries: Set[str], scale: Scale) -> pl.DataFrame:
     """Return the training examples that people's labels make alone: EXAMPLES schema, ordered by query and document."""
     return _examples(_own(human, queries, scale))

@@ -16,6 +16,9 @@ from relsearch.rerank.cross.prior import Prior
 from relsearch.stats.logistic import Logistic
 
 CARD = "reranker.json"
+# Which weights of a training are kept: those that rank the dev queries best, or where these do not choose, the
+# untrained ones or the last ones.
+Kept = Literal["best", "start", "end"]
 
 
 class Evaluation(BaseModel):

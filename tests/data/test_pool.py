@@ -57,17 +57,24 @@ def test_whole_pools_have_each_pair_of_the_wanted_queries_once() -> None:
 
 
 @pytest.mark.parametrize("count", range(3, 12))
-def test_every_split_gets_a_query_of_three_or_more(count: int) -> None:
-    """Rounding would leave none to choose weights by, or none to test on."""
+def test_few_queries_have_no_dev_split(count: int) -> None:
+    """Cross-validation does its work; the other splits get a query each."""
     splits = list(_split([str(number) for number in range(count)]).values())
-    assert set(splits) == {"train", "dev", "test"}
+    assert set(splits) == {"train", "test"}
+
+
+@pytest.mark.parametrize(("count", "dev"), [(31, 0), (33, 7)])
+def test_from_twenty_queries_to_learn_from_some_are_dev(count: int, dev: int) -> None:
+    """Those of the test do not count."""
+    splits = list(_split([f"query {number}" for number in range(count)]).values())
+    assert splits.count("dev") == dev
 
 
 def test_large_shares_leave_a_query_to_learn_from() -> None:
-    """Rounding up both would take all."""
+    """Rounding up would take all."""
     queries = pl.DataFrame({"query_id": ["1", "2", "3"], "text": ["a", "b", "c"]})
-    table = split(queries, labelled={"1", "2", "3"}, dev_share=0.3, test_share=0.65, seed=1)
-    assert sorted(table["split"]) == ["dev", "test", "train"]
+    table = split(queries, labelled={"1", "2", "3"}, dev_share=0.04, test_share=0.95, seed=1)
+    assert sorted(table["split"]) == ["test", "test", "train"]
 
 
 @given(TEXTS, st.integers(0, 5))
@@ -86,7 +93,7 @@ def test_the_split_depends_on_texts_and_seed_not_on_order(texts: list[str]) -> N
     ordered = sorted(texts)
     base = {ordered[int(query_id)]: name for query_id, name in _split(ordered).items()}
     assert {texts[int(query_id)]: name for query_id, name in _split(texts).items()} == base
-    assert [list(base.values()).count(name) for name in ("train", "dev", "test")] == [4, 2, 4]
+    assert [list(base.values()).count(name) for name in ("train", "dev", "test")] == [6, 0, 4]
 
 
 def test_an_unlabelled_twin_of_a_held_out_query_is_held_out() -> None:

@@ -11,7 +11,7 @@ from relsearch.core.errors import DataError, GateError
 from relsearch.core.settings.config import AugmentConfig
 from relsearch.core.tables import judgments_table
 from relsearch.core.types import SCALES, Judgment
-from relsearch.labels.augment import augment, gate_judge
+from relsearch.labels.augment import augment, gate_judge, why_accepted
 from relsearch.stats.bootstrap import Figure
 
 SCALE = SCALES["0-3"]
@@ -163,6 +163,20 @@ def test_a_kappa_that_is_not_defined_is_no_pass(kappa: Figure | None, reason: st
     with pytest.raises(GateError, match=f"cannot tell whether the judge is better.*{reason}"):
         gate_judge(kappa, force=False)
     gate_judge(kappa, force=True)
+
+
+@pytest.mark.parametrize(
+    ("kappa", "accuracy", "reason"),
+    [
+        (Figure(0.2, 0.1, 0.3), 0.8, "better than the majority class"),
+        (Figure(0.2, 0.1, 0.3), 0.66, "names more grades rightly (accuracy 0.660, of the majority class 0.715)"),
+        (Figure(0.2, -0.1, 0.3), 0.8, "force = true says so"),
+        (None, 0.8, "kappa not defined"),
+    ],
+)
+def test_why_a_judge_is_accepted_is_said(kappa: Figure | None, accuracy: float, reason: str) -> None:
+    """Beside the figure that a reader sees, the accuracy."""
+    assert reason in why_accepted(kappa, accuracy=accuracy, majority=0.715)
 
 
 def test_a_judge_better_than_the_majority_passes() -> None:

@@ -88,31 +88,41 @@ ALL = ["train-human", "export", "evaluate"]
 
 
 def test_what_the_labels_are_too_few_for_is_said(tmp_path: Path) -> None:
-    """Two dev queries show nothing, so folds do; eight test queries have wide intervals."""
-    guard, test = _limits(tmp_path, [f"tea {number}" for number in range(12)], stages=ALL, near_duplicate=1)
-    assert "it takes 4 dev queries to show a gain at p 0.1, so the gate trains again on folds of the 7" in guard
-    assert "5 training, 2 dev and 5 test queries have a relevant document; with so few test queries" in test
+    """Two dev queries show nothing, so folds do; five test queries have wide intervals."""
+    texts = [f"tea {number}" for number in range(25)]
+    guard, test = _limits(tmp_path, texts, stages=ALL, near_duplicate=1, dev_share=0.08, test_share=0.2)
+    assert "it takes 4 dev queries to show a gain at p 0.1, so the gate trains again on folds of the 20" in guard
+    assert "18 training, 2 dev and 5 test queries have a relevant document; with so few test queries" in test
+
+
+def test_below_twenty_labelled_queries_cross_validation_does_a_dev_splits_work(tmp_path: Path) -> None:
+    """It is said before anything is trained, and how many labels a dev split takes."""
+    folds, guard, _ = _limits(tmp_path, [f"tea {number}" for number in range(12)], stages=ALL, near_duplicate=1)
+    assert "7 labelled queries besides the test; from 20 on some are set apart as dev queries" in folds
+    assert "cross-validation in 3 folds" in folds
+    assert "so the gate takes the cross-validation of the 7 training queries" in guard
 
 
 def test_where_no_gate_can_tell_it_is_said_before_any_training(tmp_path: Path) -> None:
-    """With four labelled queries there are two to learn from and to choose by."""
-    guard, _ = _limits(tmp_path, ["tea", "coffee", "water", "milk"], stages=ALL, near_duplicate=1)
-    assert "nor do the 2 training and dev queries together: the gate cannot tell, and nothing ships" in guard
+    """With four labelled queries there are two to learn from."""
+    _, guard, _ = _limits(tmp_path, ["tea", "coffee", "water", "milk"], stages=ALL, near_duplicate=1)
+    assert "and there are 2 training and dev queries together: the gate cannot tell, and nothing ships" in guard
 
 
 def test_labels_that_nothing_can_be_trained_on_are_refused(tmp_path: Path) -> None:
-    """Two queries make no dev query; the ready reranker needs none."""
-    with pytest.raises(DataError, match="takes a training query to learn from and a dev query") as refused:
+    """Two queries leave one to learn from, and none to be told by; the ready reranker needs none."""
+    with pytest.raises(DataError, match="takes 2 queries besides the test, one to learn from") as refused:
         _limits(tmp_path, ["tea", "coffee"], stages=ALL)
     assert "--bundle ready" in str(refused.value)
 
 
 def test_a_judge_that_no_label_can_be_held_to_is_refused_before_it_judges(tmp_path: Path) -> None:
     """One dev query has no interval of kappa; by name its labels are taken all the same."""
-    texts = ["tea", "coffee", "water", "milk"]
-    with pytest.raises(DataError, match=r"a single dev query cannot tell .* \[augment\] force = true"):
-        _limits(tmp_path, texts, stages=[*ALL, "augment"], near_duplicate=1)
-    assert len(_limits(tmp_path, texts, stages=[*ALL, "augment"], near_duplicate=1, force=True)) == 2
+    texts = [f"tea {number}" for number in range(25)]
+    shares = {"near_duplicate": 1, "dev_share": 0.04, "test_share": 0.2}
+    with pytest.raises(DataError, match=r"a single query cannot tell .* \[augment\] force = true"):
+        _limits(tmp_path, texts, stages=[*ALL, "augment"], **shares)
+    assert len(_limits(tmp_path, texts, stages=[*ALL, "augment"], force=True, **shares)) == 2
 
 
 def test_enough_labels_have_no_limits(tmp_path: Path) -> None:

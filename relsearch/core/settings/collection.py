@@ -49,7 +49,12 @@ class PoolConfig(Section):
     runs: Annotated[tuple[Path, ...], Outside()] = Field(
         (), description="TREC runs to take candidates from, instead of searching"
     )
-    dev_share: float = Field(0.2, gt=0, lt=1, description="share of labelled queries for choosing and calibrating")
+    dev_share: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="share of labelled queries for choosing and calibrating; none of fewer than 20 besides the test",
+    )
     test_share: float = Field(0.4, ge=0, lt=1, description="share of labelled queries that only the table sees")
     unjudged: Unjudged = Field(
         "auto",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from relsearch.core.settings.config import TuneConfig
 from relsearch.encoders.model_source import quiet
+from relsearch.encoders.trainer_progress import ShowProgress
 from relsearch.judge.calibration.head import OrdinalHead
 from relsearch.judge.models.base import Reader
 from relsearch.judge.models.prompt import Tokens
@@ -186,7 +186,7 @@ def run(
         eval_dataset=[{"step": step} for step in steps[:1]],  # asked for by Trainer; `evaluate_dev` has its own
         data_collator=lambda items: items[0],
         optimizers=(_optimizer(model, config), None),
-        callbacks=[clock, LogFigures()],
+        callbacks=[clock, LogFigures(), ShowProgress("tune")],
     )
     trainer.remove_callback(PrinterCallback)
     last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
@@ -216,7 +216,7 @@ def _arguments(steps: int, *, config: TuneConfig, seed: int, folder: Path) -> Tr
         greater_is_better=True,
         logging_steps=max(1, every // 4),
         report_to=[],
-        disable_tqdm=not sys.stderr.isatty(),
+        disable_tqdm=True,  # ShowProgress has a bar that a plain log shows, too
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=False,
         remove_unused_columns=False,

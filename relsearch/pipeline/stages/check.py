@@ -9,17 +9,19 @@ from relsearch.core.extras import TORCH, check_packages
 from relsearch.core.settings.config import Config
 from relsearch.core.template import template_fields
 from relsearch.data.collection import load_collection
+from relsearch.data.pool import CROSS_VALIDATED_BELOW
 from relsearch.encoders.model_source import check_model
 from relsearch.index.registry import check_searcher
 from relsearch.judge.registry import REMOTE, RERANKER, TUNED, by_judge, check_judge, judge_content
 from relsearch.measure.quality_gate import queries_needed
 from relsearch.pipeline import artifacts
-from relsearch.pipeline.stages.folds import answerable, folds_need
-from relsearch.pipeline.stages.inputs import Collected
+from relsearch.pipeline.stages.folds import answerable, folds, folds_need, is_cross_validated, testing_the_judge
+from relsearch.pipeline.stages.inputs import Collected, of_queries
 from relsearch.rerank.bundle import open_bundle
 
 # Below, a paired test finds at 80 % power only a difference of about its own standard deviation between queries.
 _TEST_QUERIES = 10
+_LEAST = 2  # labelled queries that cross-validation takes: each is ranked by a model that learnt from others
 _TRAINING = {"torch", "transformers", "sentence_transformers", "datasets", "accelerate"}
 # By stage: the extra, and the packages of it that are imported.
 _PACKAGES = {
@@ -54,26 +56,37 @@ def check_labels(config: Config, stages: Collection[str], *, collected: Collecte
     """Return what the labelled queries are too few for, a line each; raise DataError where a stage could not run."""
     train, dev, test = (answerable(collected, split, scale=config.scale) for split in ("train", "dev", "test"))
     held = f"{len(train)} training, {len(dev)} dev and {len(test)} test queries have a relevant document"
-    if "train-human" in stages and not (train and dev):
+    folded = is_cross_validated(collected)
+    if "train-human" in stages and (len(train) < _LEAST if folded else not (train and dev)):
         raise DataError(
-            f"{held}; a reranker takes a training query to learn from and a dev query to choose its weights by: label "
-            "more queries, or move them with [pool] dev_share and test_share, or rerank with --bundle ready, which "
-            "needs no labels"
+            f"{held}; a reranker takes {_LEAST} queries besides the test, one to learn from and one to be told by: "
+            "label more queries, or move them with [pool] test_share, or rerank with --bundle ready, which needs no "
+            "labels"
         )
     if "evaluate" in stages and not test:
         raise DataError(f"{held}; label a test query, raise [pool] test_share, or set it to 0 to measure nothing")
-    if "augment" in stages and not config.augment.force and collected.human_in("dev")["query_id"].n_unique() < 2:
+    testing = of_queries(collected.human, testing_the_judge(config, collected))["query_id"].n_unique()
+    if "augment" in stages and not config.augment.force and testing < 2:
         raise DataError(
-            f"{held}; a single dev query cannot tell whether the judge is better than the majority class: label more "
+            f"{held}; a single query cannot tell whether the judge is better than the majority class: label more "
             "queries, raise [pool] dev_share, or take the judge's labels as they are with [augment] force = true"
         )
     limits = []
+    if folded and "train-human" in stages:
+        limits.append(
+            f"{len(train)} labelled queries besides the test; from {CROSS_VALIDATED_BELOW} on some are set apart as "
+            "dev queries. With fewer every one is learnt from, and cross-validation in "
+            f"{len(folds(config, collected))} folds does their work: it chooses weights, calibrates, and tests judge "
+            "and reranker"
+        )
     max_p = config.export.quality_gate_p
     needed = queries_needed(max_p)
     if "export" in stages and config.export.quality_gate != "off" and len(dev) < needed:
         both = len(train | dev)
-        if both < folds_need(max_p):
-            how = f"nor do the {both} training and dev queries together: the gate cannot tell, and nothing ships"
+        if folded and both >= folds_need(max_p):
+            how = f"so the gate takes the cross-validation of the {both} training queries"
+        elif both < folds_need(max_p):
+            how = f"and there are {both} training and dev queries together: the gate cannot tell, and nothing ships"
         else:
             how = f"so the gate trains again on folds of the {both} training and dev queries"
         limits.append(f"{held}; it takes {needed} dev queries to show a gain at p {max_p:g}, {how}")

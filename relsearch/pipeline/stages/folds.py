@@ -1,26 +1,38 @@
-"""A reranker held out fold by fold: what is known of it where the dev queries are too few to tell anything."""
+"""Cross-validation: a reranker is tested on folds of the labelled queries, each ranked by a model that left it out.
+
+It takes the place of a dev split where fewer than 20 labelled queries are left to learn from, and tells the quality
+gate more where the dev queries are too few.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.settings.config import Config
 from relsearch.core.types import Scale
+from relsearch.judge.registry import TUNED
 from relsearch.measure.quality_gate import queries_needed
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools, of_queries
 from relsearch.pipeline.stages.runs import exported_mix, reranked
 from relsearch.pipeline.stages.training import arm_examples, human_examples, train_on
-from relsearch.rerank.card import CARD
+from relsearch.rerank.card import CARD, Evaluation
 from relsearch.rerank.families import open_model
 from relsearch.rerank.reranker import Reranker
 
+if TYPE_CHECKING:
+    from relsearch.rerank.training.job import TrainReport
+
 FOLDED = ("human", "augmented")  # the arms whose training is known before it begins
-_FOLDS = 5
+FOLDS = "folds"
+_GATE_FOLDS = 5
+_FOLDS = 3  # in place of a dev split: each one is a training more, of every reranker
 
 
 def folds_need(max_p: float) -> int:
@@ -33,25 +45,115 @@ def answerable(collected: Collected, *splits: str, scale: Scale) -> set[str]:
     return set(collected.human_in(*splits).filter(pl.col("grade") >= scale.relevant)["query_id"])
 
 
+def is_cross_validated(collected: Collected) -> bool:
+    """Tell whether there is no dev split, so that training queries do its work, fold by fold."""
+    return not collected.split("dev")
+
+
+def folds(config: Config, collected: Collected) -> list[set[str]]:
+    """Return the folds of the training queries that take the place of a dev split."""
+    return _dealt(answerable(collected, "train", scale=config.scale), config.seed, _FOLDS)
+
+
+def watched(config: Config, collected: Collected) -> set[str]:
+    """Return the queries by which a single training is steered: the dev queries, or the first fold."""
+    return folds(config, collected)[0] if is_cross_validated(collected) else collected.split("dev")
+
+
+def testing_the_judge(config: Config, collected: Collected) -> set[str]:
+    """Return the queries whose human labels a judge is tested on before its labels are used.
+
+    These are the dev queries. Where there are none they are those training queries that the judge did not learn from:
+    of a tuned judge the first fold, else all, since the pipeline's own reranker judges each fold by a model that left
+    it out.
+    """
+    if is_cross_validated(collected) and config.label.judge != TUNED:
+        return collected.split("train")
+    return watched(config, collected)
+
+
+def cross_validate(
+    config: Config, examples: pl.DataFrame, written: Mapping[str, str], *, pools: Pools, vectors: Path, output: Path
+) -> TrainReport:
+    """Train on all examples, for which cross-validation decides what a dev split would, and return the report.
+
+    A model for each fold learns from the other folds to its end, and stays in `output` for those who need a ranking by
+    a model that left a query out. Their mean NDCG@10 on the queries that they left out chooses between the last weights
+    and the untrained ones; the calibration is fitted on these queries' documents, and the card has these figures.
+    """
+    from relsearch.rerank.card import write_card
+    from relsearch.rerank.training.job import calibrate
+
+    labelled = human_examples(config, "train", pools=pools)
+    dealt = folds(config, pools.collected)
+    share = config.train.minutes / (len(dealt) + 1)
+    settings = config.train.model_copy(update={"evaluations": 1, "minutes": share})
+    held_out = [
+        train_on(
+            config,
+            examples.filter(~pl.col("query_id").is_in(fold)),
+            dev=of_queries(labelled, fold),
+            collected=pools.collected,
+            vectors=vectors,
+            written=written,
+            train=settings,
+            output=output / FOLDS / str(number),
+            kept="end",
+        )
+        for number, fold in enumerate(dealt)
+    ]
+    sizes = [len(fold) for fold in dealt]
+    start, end = (
+        float(np.average([report.card.history[place].ndcg10 for report in held_out], weights=sizes))
+        for place in (0, -1)
+    )
+    report = train_on(
+        config,
+        examples,
+        dev=labelled,
+        collected=pools.collected,
+        vectors=vectors,
+        written=written,
+        train=settings,
+        output=output,
+        kept="end" if end > start else "start",
+    )
+    last = report.card.history[-1]
+    history = (
+        Evaluation(step=0, seconds=0.0, ndcg10=start),
+        Evaluation(step=max(last.step, 1), seconds=last.seconds, ndcg10=end),
+    )
+    logits, relevant = (np.concatenate([getattr(each, name) for each in held_out]) for name in ("logits", "relevant"))
+    card = report.card.model_copy(update={"history": history, "calibration": calibrate(logits, relevant)})
+    write_card(card, output)
+    return report.with_card(card)
+
+
 def held_out_run(config: Config, arm: str, folder: Path, *, pools: Pools, artefacts: Artefacts) -> pl.DataFrame:
     """Return the arm's run of all answerable training and dev queries, each by a model that saw none of its labels.
 
-    Queries are dealt to at most five folds by a hash; a model learns from the other folds and stops by the next one.
-    Each fold's model stands in `folder`, so that an interrupted call goes on.
+    Where cross-validation stood in for a dev split its models rank. Else queries are dealt to at most five folds by a
+    hash; a model learns from the other folds and stops by the next one. Each fold's model stands in `folder`, so that
+    an interrupted call goes on.
     """
-    folds = _dealt(answerable(pools.collected, "train", "dev", scale=config.scale), config.seed)
+    if is_cross_validated(pools.collected):
+        return pl.concat(
+            _ranked(config, pools, fold, artefacts.path(f"train-{arm}", FOLDS, str(number)))
+            for number, fold in enumerate(folds(config, pools.collected))
+        )
+    dealt = _dealt(answerable(pools.collected, "train", "dev", scale=config.scale), config.seed, _GATE_FOLDS)
     known, written = arm_examples(config, arm, pools=pools, artefacts=artefacts)
     every = pl.concat([known, human_examples(config, "dev", pools=pools)])
     labelled = human_examples(config, "train", "dev", pools=pools)
     runs = []
-    for number, fold in enumerate(folds):
+    for number, fold in enumerate(dealt):
         model = folder / str(number)
         if not (model / CARD).is_file():
-            watched = folds[(number + 1) % len(folds)]
+            stopping = dealt[(number + 1) % len(dealt)]
             train_on(
                 config,
-                every.filter(~pl.col("query_id").is_in(fold | watched)),
-                dev=of_queries(labelled, watched),
+                every.filter(~pl.col("query_id").is_in(fold | stopping)),
+                dev=of_queries(labelled, stopping),
                 collected=pools.collected,
                 vectors=artefacts.vectors,
                 written=written,
@@ -61,9 +163,9 @@ def held_out_run(config: Config, arm: str, folder: Path, *, pools: Pools, artefa
     return pl.concat(runs)
 
 
-def _dealt(query_ids: Set[str], seed: int) -> list[set[str]]:
+def _dealt(query_ids: Set[str], seed: int, most: int) -> list[set[str]]:
     order = sorted(query_ids, key=lambda query_id: sha256(f"{seed}:{query_id}".encode()).hexdigest())
-    count = min(_FOLDS, len(order))
+    count = min(most, len(order))
     return [set(order[start::count]) for start in range(count)]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 
@@ -15,7 +17,8 @@ from relsearch.judge.average import mean_of
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.registry import RERANKER, by_judge, open_judge
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
-from relsearch.pipeline.stages.inputs import Artefacts, Pools
+from relsearch.pipeline.stages.folds import FOLDS, folds, is_cross_validated
+from relsearch.pipeline.stages.inputs import Artefacts, Pools, of_queries
 from relsearch.pipeline.stages.runs import exported_mix
 from relsearch.rerank.families import open_model
 
@@ -30,21 +33,43 @@ def judge_of(config: Config, *, pools: Pools, artefacts: Artefacts) -> Judge:
 def _judge(config: Config, pools: Pools, artefacts: Artefacts) -> Judge:
     if config.label.judge != RERANKER:
         return open_judge(config, tuned=artefacts.path("tune"), keep=artefacts.vectors)
-    return reranker_judge(config, artefacts.path("train-human"), pools.labels_in("dev"), pools=pools)
+    model, folded = artefacts.path("train-human"), is_cross_validated(pools.collected)
+    by_fold = {
+        query_id: model / FOLDS / str(number)
+        for number, fold in enumerate(folds(config, pools.collected) if folded else [])
+        for query_id in fold
+    }
+    labels = of_queries(pools.labels, by_fold) if folded else pools.labels_in("dev")
+    return reranker_judge(config, model, labels, pools=pools, by_fold=by_fold)
 
 
-def reranker_judge(config: Config, model: Path, held_out: pl.DataFrame, *, pools: Pools) -> RerankerJudge:
-    """Return a model folder as a judge, its thresholds fitted on judgments of queries that it did not learn from."""
+def reranker_judge(
+    config: Config,
+    model: Path,
+    held_out: pl.DataFrame,
+    *,
+    pools: Pools,
+    by_fold: Mapping[str, Path] = MappingProxyType({}),
+) -> RerankerJudge:
+    """Return a model folder as a judge, its thresholds fitted on judgments of queries that it did not learn from.
+
+    A query of `by_fold` is graded by that folder's model, which left it out.
+    """
     mix, run = exported_mix(config), pools.first_stage
+    opened = {
+        folder: Ranks(open_model(folder, exact=False), FirstStage(run), mix) for folder in {model, *by_fold.values()}
+    }
     wanted = whole_pools(run, held_out)
     grades = wanted.join(held_out.select(*_PAIR, "grade"), on=_PAIR, how="left", maintain_order="left")["grade"]
-    about = fingerprint_of(checksum(model), mix, fast_dtype(), *run.select(*_PAIR, "score").iter_rows())
+    models = [checksum(folder) for folder in sorted(opened)]
+    about = fingerprint_of(models, mix, fast_dtype(), *run.select(*_PAIR, "score").iter_rows())
     return RerankerJudge.fit(
-        Ranks(open_model(model, exact=False), FirstStage(run), mix),
+        opened[model],
         pools_of(pools.collected.pairs(wanted)),
         grades.to_list(),
         scale=config.scale,
         aim=config.tune.aim,
         seed=config.seed,
         about=about,
+        by_query={query_id: opened[folder] for query_id, folder in by_fold.items()},
     )

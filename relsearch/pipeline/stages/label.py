@@ -20,19 +20,24 @@ from relsearch.labels import augment as policy
 from relsearch.labels.query_calibration import CalibratedLabels, calibrate
 from relsearch.measure.agreement import Agreement, agreement
 from relsearch.pipeline.artifacts import Building
+from relsearch.pipeline.stages.folds import testing_the_judge, watched
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools, of_queries
 
 _PAIR = ["query_id", "doc_id"]
 
 
 def tune(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
-    """LoRA-tune the judge on the human labels of training queries, watching those of dev queries."""
+    """LoRA-tune the judge on the human labels of training queries, watching those of dev queries.
+
+    Without a dev split it watches a fold of the training queries, and does not learn from it.
+    """
     from relsearch.encoders.encoder import load_encoder
     from relsearch.judge.tuning.tune import tune as tune_judge
 
+    watching = watched(config, pools.collected)
     report = tune_judge(
-        *_labelled(pools, "train"),
-        *_labelled(pools, "dev"),
+        *_labelled(pools, pools.collected.split("train") - watching),
+        *_labelled(pools, watching),
         judge=config.judge,
         tune=config.tune,
         encoders=[load_encoder(encoder, keep=artefacts.vectors) for encoder in config.judge_encoders],
@@ -49,9 +54,10 @@ def judge(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts)
 
     learning = pools.collected.split("train", "unlabelled")
     pool = of_queries(pools.candidates, learning).filter(pl.col("rank") <= config.label.depth)
-    human = _drawn(pools.labels_in("dev", "test"), config.label.held_out_per_query, seed=config.seed)
+    testing = testing_the_judge(config, pools.collected) | pools.collected.split("test")
+    human = _drawn(of_queries(pools.labels, testing), config.label.held_out_per_query, seed=config.seed)
     unlabelled = pool.select(_PAIR).join(pools.collected.human, on=_PAIR, how="anti")
-    wanted = pl.concat([unlabelled, human.select(_PAIR)]).sort(_PAIR)
+    wanted = pl.concat([unlabelled, human.select(_PAIR)]).unique().sort(_PAIR)
     if wanted.is_empty():
         raise DataError("no pair to judge: every pool pair has a human label; raise [label] depth or add queries")
     judge = judge_of(config, pools=pools, artefacts=artefacts)
@@ -102,10 +108,11 @@ def judge_wanted(
 
 
 def agree(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
-    """Hold the judge against human labels on dev and on test queries."""
-    for split in ("dev", "test"):
-        if pools.collected.split(split):
-            result = _agreement(config, split, pools=pools, artefacts=artefacts)
+    """Hold the judge against human labels on dev queries, or those that stand in for them, and on test queries."""
+    testing = {"dev": testing_the_judge(config, pools.collected), "test": pools.collected.split("test")}
+    for split, queries in testing.items():
+        if queries:
+            result = _agreement(config, queries, pools=pools, artefacts=artefacts)
             kappa = result.kappa.value if result.kappa else None
             text = "\n".join([result.to_table(), *result.notes])
             work.figures |= {f"kappa_{split}": kappa, split: result.to_json(), "table": text}
@@ -113,8 +120,10 @@ def agree(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts)
 
 def augment(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
     """Join human and judged labels of training queries, unless the judge fails its gate on dev queries."""
-    kappa = _agreement(config, "dev", pools=pools, artefacts=artefacts).kappa
-    policy.gate_judge(kappa, force=config.augment.force)
+    found = _agreement(config, testing_the_judge(config, pools.collected), pools=pools, artefacts=artefacts)
+    policy.gate_judge(found.kappa, force=config.augment.force)
+    rates = {"accuracy": found.accuracy.value, "majority": found.majority_accuracy.value}
+    work.figures["table"] = policy.why_accepted(found.kappa, **rates)
     written, labels = synthetic(config, artefacts)
     examples = policy.augment(
         pools.labels,
@@ -132,10 +141,10 @@ def augment(config: Config, work: Building, *, pools: Pools, artefacts: Artefact
     work.figures |= {"examples": examples.height, **sources}
 
 
-def _labelled(pools: Pools, split: str) -> tuple[list[Pair], list[int]]:
-    rows = pools.labels_in(split).sort(_PAIR)
+def _labelled(pools: Pools, queries: set[str]) -> tuple[list[Pair], list[int]]:
+    rows = of_queries(pools.labels, queries).sort(_PAIR)
     if rows.is_empty():
-        raise DataError(f"no human label in the {split} split; add labelled queries or change the split's share")
+        raise DataError("no human label to tune the judge on, or to watch it by; label more queries")
     return pools.collected.pairs(rows), rows["grade"].to_list()
 
 
@@ -167,6 +176,6 @@ def synthetic(config: Config, artefacts: Artefacts) -> tuple[pl.DataFrame, pl.Da
     return queries.select(list(tables.QUERIES)), labels.select(list(tables.JUDGMENTS))
 
 
-def _agreement(config: Config, split: str, *, pools: Pools, artefacts: Artefacts) -> Agreement:
-    human = pools.labels_in(split)
+def _agreement(config: Config, queries: set[str], *, pools: Pools, artefacts: Artefacts) -> Agreement:
+    human = of_queries(pools.labels, queries)
     return agreement(human, judged(artefacts), config.scale, resamples=config.evaluate.resamples, seed=config.seed)

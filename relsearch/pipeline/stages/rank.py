@@ -10,6 +10,7 @@ from relsearch.core.settings.config import Config
 from relsearch.exporters.trec import write_run
 from relsearch.measure.evaluate import evaluate as evaluate_runs
 from relsearch.pipeline.artifacts import Building
+from relsearch.pipeline.stages.folds import FOLDED, cross_validate, is_cross_validated
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools
 from relsearch.pipeline.stages.runs import FIRST_STAGE, baseline_runs, baselines, bundle_run
 from relsearch.pipeline.stages.ship import SHIPPED, ship
@@ -43,13 +44,17 @@ def train_augmented(config: Config, work: Building, *, pools: Pools, artefacts: 
 
 
 def export(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
-    """Export the rerankers, and ship the one that ranks the dev queries best if it passes the quality gate."""
+    """Export the rerankers, and ship the one that ranks the dev queries best if it passes the quality gate.
+
+    Without a dev split the best one by cross-validation, which cannot tell of what rounds and trials found.
+    """
     from relsearch.exporters.bundle.late_interaction import export_late
     from relsearch.exporters.bundle.onnx import Labelled, export_bundle
     from relsearch.rerank.families import open_card
 
-    dev = pools.labels_in("dev").sort("query_id", "doc_id")
-    labelled = Labelled.of(pools.collected.pairs(dev), dev, config.scale)
+    folded = is_cross_validated(pools.collected)
+    labels = pools.labels_in("train" if folded else "dev").sort("query_id", "doc_id")
+    labelled = Labelled.of(pools.collected.pairs(labels), labels, config.scale)
     write = export_late if config.train.family == "late" else export_bundle
     scores = {}
     for arm in arms(config):
@@ -57,7 +62,8 @@ def export(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts
         report = write(model, work.directory / arm, labelled=labelled, config=config.export)
         scores[arm] = open_card(model).dev_ndcg10
         work.figures[arm] = {**report.figures()}
-    ship(config, work, max(scores, key=lambda arm: scores[arm]), pools=pools, artefacts=artefacts)
+    known = {arm: score for arm, score in scores.items() if not folded or arm in FOLDED}
+    ship(config, work, max(known, key=lambda arm: known[arm]), pools=pools, artefacts=artefacts)
 
 
 def rerank(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
@@ -101,15 +107,20 @@ def evaluate(config: Config, work: Building, *, collected: Collected, artefacts:
 
 def _train(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: Artefacts) -> None:
     examples, written = arm_examples(config, arm, pools=pools, artefacts=artefacts)
-    report = train_on(
-        config,
-        examples,
-        dev=human_examples(config, "dev", pools=pools),
-        collected=pools.collected,
-        vectors=artefacts.vectors,
-        written=written,
-        output=work.directory,
-    )
+    if is_cross_validated(pools.collected):
+        report = cross_validate(
+            config, examples, written, pools=pools, vectors=artefacts.vectors, output=work.directory
+        )
+    else:
+        report = train_on(
+            config,
+            examples,
+            dev=human_examples(config, "dev", pools=pools),
+            collected=pools.collected,
+            vectors=artefacts.vectors,
+            written=written,
+            output=work.directory,
+        )
     work.figures |= {
         "dev_ndcg10": report.card.dev_ndcg10,
         "dev_ndcg10_cosine": report.card.dev_ndcg10_cosine,

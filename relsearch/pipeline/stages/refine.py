@@ -17,10 +17,11 @@ from relsearch.core.settings.config import AugmentConfig, Config, TrainConfig
 from relsearch.labels import augment as policy
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.optimisation import Found, Round, rounds, rounds_table, search, settings_toml
+from relsearch.pipeline.stages.folds import FOLDS, is_cross_validated, watched
 from relsearch.pipeline.stages.inputs import Artefacts, Pools, of_queries
 from relsearch.pipeline.stages.label import judge_wanted, judged, synthetic
 from relsearch.pipeline.stages.runs import reranked
-from relsearch.pipeline.stages.training import human_examples, train_on
+from relsearch.pipeline.stages.training import train_on
 from relsearch.rerank.card import CARD
 from relsearch.rerank.families import open_card
 
@@ -63,10 +64,12 @@ class Bench:
         self._config, self._pools, self._artefacts = config, pools, artefacts
         self._folder = folder
         self._written, labels = synthetic(config, artefacts)
-        self._learning = pools.collected.split("train", "unlabelled")
+        # Without a dev split the first fold is watched, by models that leave it out.
+        self._watched = watched(config, pools.collected)
+        self._learning = pools.collected.split("train", "unlabelled") - self._watched
         self._queries = self._learning | set(self._written["query_id"])
         self.labels = pl.concat([of_queries(judged(artefacts), self._learning), labels])
-        self._ranker = artefacts.path("train-augmented")
+        self._ranker = artefacts.path("train-augmented", *([FOLDS, "0"] if is_cross_validated(pools.collected) else []))
         self.start = open_card(self._ranker).dev_ndcg10
         if not (folder / _BEST / CARD).is_file():
             copy_folder(self._ranker, folder / _BEST)
@@ -161,7 +164,7 @@ class Bench:
         report = train_on(
             config,
             examples,
-            dev=human_examples(config, "dev", pools=pools),
+            dev=policy.human_examples(pools.labels, queries=self._watched, scale=config.scale),
             collected=pools.collected,
             vectors=self._artefacts.vectors,
             written=written,

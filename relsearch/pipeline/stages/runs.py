@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.settings.config import Config, EncoderConfig
+from relsearch.core.types import StrPath
 from relsearch.pipeline.stages.inputs import Collected, Pools, of_queries
 from relsearch.rerank.interpolation import Interpolation
 
@@ -39,7 +39,7 @@ def baseline_runs(config: Config, query_ids: Set[str], *, pools: Pools) -> dict[
     return runs
 
 
-def bundle_run(config: Config, first: pl.DataFrame, bundle: Path, *, collected: Collected) -> pl.DataFrame:
+def bundle_run(config: Config, first: pl.DataFrame, bundle: StrPath, *, collected: Collected) -> pl.DataFrame:
     """Return the run in the order of a bundle, with the interpolation it asks for, to the depth of the pools."""
     from relsearch.rerank.reranker import Reranker
 

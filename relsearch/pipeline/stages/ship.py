@@ -14,13 +14,12 @@ from relsearch.core.files.atomic import copy_folder
 from relsearch.core.settings.config import Config
 from relsearch.measure.quality_gate import Verdict, compare
 from relsearch.pipeline.artifacts import Building
-from relsearch.pipeline.stages.folds import FOLDED, answerable, folds_need, held_out_run
+from relsearch.pipeline.stages.folds import FOLDED, FOLDS, answerable, folds_need, held_out_run, is_cross_validated
 from relsearch.pipeline.stages.inputs import Artefacts, Pools, of_queries
 from relsearch.pipeline.stages.runs import COSINE, FIRST_STAGE, baseline_runs, bundle_run
 from relsearch.rerank.bundle import ManifestBase, bundle_folder, open_bundle
 
 SHIPPED = "shipped"
-_FOLDS = "folds"
 _LOG = logging.getLogger(__name__)
 
 
@@ -49,24 +48,26 @@ def judged_at_gate(config: Config, work: Building, arm: str, *, pools: Pools, ar
 
     Where these are too few to tell, the arm is trained again on folds of training and dev queries, and its runs of the
     queries that each fold left out are held; the bundle that ships may have learnt from them, which is hard on the arm.
+    Where there is no dev split, the folds that took its place have been trained.
     """
     collected, bundle, export = pools.collected, work.directory / arm, config.export
     before = shipped_before(config, artefacts)
-    dev = collected.split("dev")
-    first, against = _baselines(config, dev, pools, bundle=bundle, before=before)
-    new = bundle_run(config, first, bundle, collected=collected)
-    verdict = _held(config, of_queries(collected.human, dev), new, against, kind="dev")
     queries = answerable(collected, "train", "dev", scale=config.scale)
-    if verdict.decided or export.quality_gate == "off" or arm not in FOLDED:
-        return verdict
-    if len(queries) < folds_need(export.quality_gate_p):
-        return verdict
+    if not is_cross_validated(collected):
+        dev = collected.split("dev")
+        first, against = _baselines(config, dev, pools, bundle=bundle, before=before)
+        new = bundle_run(config, first, bundle, collected=collected)
+        verdict = _held(config, of_queries(collected.human, dev), new, against, kind="dev")
+        if verdict.decided or export.quality_gate == "off" or arm not in FOLDED:
+            return verdict
+        if len(queries) < folds_need(export.quality_gate_p):
+            return verdict
     try:
-        new = held_out_run(config, arm, work.directory / _FOLDS, pools=pools, artefacts=artefacts)
+        new = held_out_run(config, arm, work.directory / FOLDS, pools=pools, artefacts=artefacts)
     except DataError as exc:
         _LOG.warning("export: no folds could be trained, so that the quality gate cannot tell: %s", exc)
         return verdict
-    shutil.rmtree(work.directory / _FOLDS)
+    shutil.rmtree(work.directory / FOLDS, ignore_errors=True)
     against = _baselines(config, queries, pools, bundle=bundle, before=before)[1]
     return _held(config, of_queries(collected.human, queries), new, against, kind="cross-validated")
 

@@ -14,6 +14,7 @@ from relsearch.labels import augment as policy
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools
 
 if TYPE_CHECKING:
+    from relsearch.rerank.card import Kept
     from relsearch.rerank.training.job import TrainReport
 
 
@@ -28,8 +29,9 @@ def train_on(
     written: Mapping[str, str] | None = None,
     train: TrainConfig | None = None,
     seed: int | None = None,
+    kept: Kept = "best",
 ) -> TrainReport:
-    """Train on examples, choose the weights by `dev`, write the model to `output`, and return the report.
+    """Train on examples, choose the weights by `dev` or as `kept` says, write the model to `output`, return the report.
 
     `vectors` is the folder of the documents' vectors, `written` the texts of synthetic queries by id; settings and seed
     are the config's where none are given.
@@ -50,6 +52,7 @@ def train_on(
         output=output,
         training_data=", ".join(f"{count} {source} labels" for source, count in sources),
         vectors=vectors,
+        kept=kept,
     )
     return train_reranker(job)
 

@@ -80,7 +80,7 @@ def schedule(steps: int, config: TrainConfig, *, seed: int, output: Path) -> dic
         "logging_strategy": "no",
         "report_to": "none",
         "seed": seed,
-        "disable_tqdm": not _is_terminal(),
+        "disable_tqdm": True,  # ShowProgress has a bar that a plain log shows, too
     }
 
 
@@ -89,7 +89,10 @@ def run(trainer: Any, output: Path) -> int:
     from transformers import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
 
+    from relsearch.encoders.trainer_progress import ShowProgress
+
     trainer.remove_callback(PrinterCallback)  # it would write to stdout
+    trainer.add_callback(ShowProgress("train"))
     checkpoints = output / CHECKPOINTS
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     with quiet():  # each checkpoint that is written would show a bar of its own
@@ -104,9 +107,3 @@ def _has_bf16() -> bool:
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported())
-
-
-def _is_terminal() -> bool:
-    import sys
-
-    return sys.stderr.isatty()

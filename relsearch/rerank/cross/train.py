@@ -29,23 +29,24 @@ def train_cross(job: TrainJob) -> TrainReport:
 
     config = job.config
     begin(job.output)
+    keep = KeepBest(job.output, patience=config.patience, minutes=config.minutes, kept=job.kept)
     evidence = load_encoder(job.encoder, keep=job.vectors)
     size = config.documents_per_query
     lists = build_lists(job.examples, size=size, epochs=config.epochs, seed=job.seed)[: config.max_steps]
     prior, rows = rows_of(lists, job.texts, evidence)
     dev = build_dev_set(job, evidence, prior=prior)
     model = load_start(config.base, max_length=config.max_length, seed=job.seed)
-    keep = KeepBest(job.output, patience=config.patience, minutes=config.minutes)
     objective = partial(graded, listwise=config.listwise_weight, pointwise=config.pointwise_weight)
     steps = fit(model, rows, dev, objective=objective, keep=keep, config=config, seed=job.seed, output=job.output)
     model = load_model(job.output / BEST, max_length=config.max_length, own=True)
+    logits, relevant = dev.priors + residuals(model, dev.inputs), dev.relevant(job.scale)
     card = Card(
         base=config.base,
         template=job.texts.template,
         max_length=config.max_length,
         encoder=job.encoder,
         prior=prior,
-        calibration=calibrate(dev.priors + residuals(model, dev.inputs), dev.relevant(job.scale)),
+        calibration=calibrate(logits, relevant),
         training_data=job.training_data,
         seed=job.seed,
         best_step=keep.best.step,
@@ -53,7 +54,7 @@ def train_cross(job: TrainJob) -> TrainReport:
     )
     finish(job.output, card)
     pairs = sum(len(row["documents"]) for row in rows[:steps])
-    return TrainReport(card, steps, pairs, keep.history[-1].seconds)
+    return TrainReport(card, steps, pairs, keep.history[-1].seconds, logits, relevant)
 
 
 def rows_of(lists: list[TrainingList], texts: Texts, encoder: Encoder) -> tuple[Prior, list[dict[str, Any]]]:

@@ -32,6 +32,7 @@ def train_late(job: TrainJob) -> TrainReport:
 
     config = job.config
     begin(job.output)
+    keep = KeepBest(job.output, patience=config.patience, minutes=config.minutes, kept=job.kept)
     torch.manual_seed(job.seed)
     lists = build_lists(job.examples, size=config.documents_per_query, epochs=config.epochs, seed=job.seed)
     lists = lists[: config.max_steps]
@@ -52,7 +53,6 @@ def train_late(job: TrainJob) -> TrainReport:
     untrained = load_encoder(job.encoder, keep=job.vectors)
     by_cosine = Prior(mean=0.0, deviation=1.0, link=Logistic())
     dev = build_dev_set(job, untrained, prior=by_cosine)
-    keep = KeepBest(job.output, patience=config.patience, minutes=config.minutes)
     made = fit_late(
         model,
         steps,
@@ -63,11 +63,12 @@ def train_late(job: TrainJob) -> TrainReport:
         output=job.output,
     )
     best = load_trained(job.output / BEST, model)
+    logits, relevant = _logits(best, dev), dev.relevant(job.scale)
     card = LateCard(
         base=job.encoder.model,
         template=job.texts.template,
         max_length=config.max_length,
-        calibration=calibrate(_logits(best, dev), dev.relevant(job.scale)),
+        calibration=calibrate(logits, relevant),
         training_data=job.training_data,
         seed=job.seed,
         best_step=keep.best.step,
@@ -78,7 +79,8 @@ def train_late(job: TrainJob) -> TrainReport:
         head=best.trained_head(),
     )
     finish(job.output, card)
-    return TrainReport(card, made, sum(len(step.documents) for step in steps[:made]), keep.history[-1].seconds)
+    pairs = sum(len(step.documents) for step in steps[:made])
+    return TrainReport(card, made, pairs, keep.history[-1].seconds, logits, relevant)
 
 
 def load_trained(folder: Path, like: LateModel) -> LateModel:

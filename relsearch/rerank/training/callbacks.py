@@ -13,7 +13,7 @@ from transformers import TrainerCallback
 
 from relsearch.core.errors import ModelError
 from relsearch.core.files.atomic import replace_text
-from relsearch.rerank.card import Evaluation
+from relsearch.rerank.card import Evaluation, Kept
 from relsearch.rerank.training.dev import METRIC
 
 _LOG = logging.getLogger(__name__)
@@ -24,15 +24,19 @@ HISTORY = "history.json"
 class KeepBest(TrainerCallback):
     """Saves the weights whenever the dev measure rises, and stops after `patience` looks without a rise.
 
-    The history survives a crash beside the weights, so a resumed run goes on counting time and patience.
+    `minutes` are those since it was made, with the last look and the calibration, which take a look's time each. The
+    history survives a crash beside the weights, so a resumed run goes on counting time and patience.
     """
 
-    def __init__(self, folder: Path, *, patience: int, minutes: float) -> None:
+    def __init__(self, folder: Path, *, patience: int, minutes: float, kept: Kept = "best") -> None:
         self.folder = folder
+        self._kept = kept
         self.patience = patience
         self.seconds = minutes * 60
         self.history = _read_history(folder)
         self._started = time.monotonic() - (self.history[-1].seconds if self.history else 0.0)
+        self._step_ended = time.monotonic()
+        self._look_s = 0.0
 
     @property
     def elapsed_s(self) -> float:
@@ -41,12 +45,19 @@ class KeepBest(TrainerCallback):
 
     @property
     def best(self) -> Evaluation:
-        """The best look so far; the earliest among equals."""
+        """The look whose weights are kept: by default the best so far, the earliest among equals."""
+        if self._kept != "best":
+            return self.history[0 if self._kept == "start" else -1]
         return max(self.history, key=lambda entry: (entry.ndcg10, -entry.step))
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Time the first look from here."""
+        self._step_ended = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ask for a last evaluation and the end when the time is up."""
-        if self.elapsed_s > self.seconds:
+        self._step_ended = time.monotonic()
+        if self.elapsed_s + 2 * self._look_s > self.seconds:
             control.should_evaluate = True
             control.should_training_stop = True
 
@@ -56,6 +67,7 @@ class KeepBest(TrainerCallback):
         Weights that give no numbers never do again: training ends with the best ones before them. Raise ModelError
         where there are none.
         """
+        self._look_s = time.monotonic() - self._step_ended
         step = int(state.global_step)
         if any(entry.step == step for entry in self.history):
             return
@@ -71,7 +83,7 @@ class KeepBest(TrainerCallback):
             kwargs["model"].save_pretrained(str(self.folder / BEST), create_model_card=False)
         _write_history(self.folder, self.history)
         behind = sum(1 for entry in self.history if entry.step > self.best.step)
-        if behind >= self.patience:
+        if self._kept == "start" or (self._kept == "best" and behind >= self.patience):
             control.should_training_stop = True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from relsearch.core.errors import DataError
 from relsearch.core.settings.config import EncoderConfig, TrainConfig
 from relsearch.core.types import Pair, Scale
 from relsearch.data.assumed import ASSUMED
-from relsearch.rerank.card import CARD, CardBase, write_card
+from relsearch.rerank.card import CARD, CardBase, Kept, write_card
 from relsearch.rerank.cross.fit import CHECKPOINTS
 from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.training.callbacks import BEST, HISTORY
@@ -44,7 +44,8 @@ class TrainJob:
     """One training run: graded examples, how to train on them, and the folder that the model is written to.
 
     `dev_examples` choose among the weights, and only human grades among them do. `vectors` is a folder where the
-    untrained encoder's vectors outlive the process, `training_data` what the model's card says it was trained on.
+    untrained encoder's vectors outlive the process, `training_data` what the model's card says it was trained on;
+    `kept` says which weights are kept.
     """
 
     examples: pl.DataFrame
@@ -57,16 +58,26 @@ class TrainJob:
     output: Path
     training_data: str = ""
     vectors: Path | None = None
+    kept: Kept = "best"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainReport:
-    """What a training run did; `card` holds the dev figures, the untrained cosine's first."""
+    """What a training run did; `card` holds the dev figures, the untrained cosine's first.
+
+    `logits` of the kept weights and `relevant`, 0 or 1, have one entry for each dev document.
+    """
 
     card: CardBase
     steps: int
     pairs: int
     seconds: float
+    logits: Floats
+    relevant: Floats
+
+    def with_card(self, card: CardBase) -> TrainReport:
+        """Return the same report with another card."""
+        return replace(self, card=card)
 
     @property
     def pairs_per_s(self) -> float:

@@ -1,0 +1,1 @@
+"""The demo: what ten labelled queries bring on the packaged collection, on queries that nothing learnt from."""
