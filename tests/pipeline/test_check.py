@@ -119,7 +119,7 @@ def test_labels_that_nothing_can_be_trained_on_are_refused(tmp_path: Path) -> No
 def test_a_judge_that_no_label_can_be_held_to_is_refused_before_it_judges(tmp_path: Path) -> None:
     """One dev query has no interval of kappa; by name its labels are taken all the same."""
     texts = [f"tea {number}" for number in range(25)]
-    shares = {"near_duplicate": 1, "dev_share": 0.04, "test_share": 0.2}
+    shares: dict[str, Any] = {"near_duplicate": 1, "dev_share": 0.04, "test_share": 0.2}
     with pytest.raises(DataError, match=r"a single query cannot tell .* \[augment\] force = true"):
         _limits(tmp_path, texts, stages=[*ALL, "augment"], **shares)
     assert len(_limits(tmp_path, texts, stages=[*ALL, "augment"], force=True, **shares)) == 2

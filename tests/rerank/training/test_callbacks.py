@@ -9,6 +9,8 @@ import pytest
 from transformers import TrainerControl, TrainerState
 
 from relsearch.core.errors import ModelError
+from relsearch.rerank.card import Kept
+from relsearch.rerank.training import callbacks
 from relsearch.rerank.training.callbacks import KeepBest
 
 
@@ -82,4 +84,31 @@ def test_time_asks_for_a_last_look(tmp_path: Path) -> None:
     control = TrainerControl()
     KeepBest(tmp_path, patience=2, minutes=0).on_step_end(None, None, control)
     assert control.should_evaluate
+    assert control.should_training_stop
+
+
+@pytest.mark.parametrize(("kept", "step"), [("best", 1), ("start", 0), ("end", 2)])
+def test_which_weights_are_kept_may_be_settled_beforehand(tmp_path: Path, kept: Kept, step: int) -> None:
+    """Cross-validation has chosen: the dev figures of the last training have no say."""
+    keep, weights = KeepBest(tmp_path, patience=1, minutes=1, kept=kept), Weights()
+    stopped = [
+        look(keep, weights, step=number, ndcg10=ndcg10).should_training_stop
+        for number, ndcg10 in enumerate([0.5, 0.7, 0.6])
+    ]
+    assert keep.best.step == step
+    assert stopped == {"best": [False, False, True], "start": [True] * 3, "end": [False] * 3}[kept]
+
+
+def test_the_time_holds_the_last_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 12 seconds left and looks of 10, it is time for the last look, and for the calibration after it."""
+    now = 0.0
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now)
+    keep, weights, control = KeepBest(tmp_path, patience=2, minutes=2), Weights(), TrainerControl()
+    now = 10.0
+    look(keep, weights, step=0, ndcg10=0.5)
+    now = 99.0
+    keep.on_step_end(None, None, control)
+    assert not control.should_training_stop
+    now = 108.0
+    keep.on_step_end(None, None, control)
     assert control.should_training_stop
