@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmarks.report.markdown import difference, interval, section, table
+from benchmarks.report.markdown import difference, interval, p_text, section, table
+from relsearch.pipeline.demo.show import arm_names
+from relsearch.pipeline.demo.study import HUMAN
 
 Figures = dict[str, Any]
 MEASURE = "nDCG@10"
@@ -227,20 +229,19 @@ def transfer(figures: Figures) -> str:
 
 def demo(figures: Figures) -> str:
     """The packaged demo."""
-    names = {
-        "bm25": RUNS["bm25"],
-        "cosine": RUNS["cosine"],
-        "human_only": "reranker, the demo's grades only",
-        "augmented": "reranker, the demo's grades and judged labels",
-    }
-    rows = [
-        [names[arm], f"{mean:.3f} [{low:.3f}, {high:.3f}]"]
-        for (arm, mean), (low, high) in zip(figures["ndcg10"].items(), figures["ndcg10_interval"].values(), strict=True)
-    ]
+    counts, labelled = figures["counts"], figures["counts"]["labelled_queries"]
+    names = arm_names(labelled)
+    against = {test["arm"]: test for test in figures["tests"] if test["baseline"] == HUMAN}
+    rows = []
+    for arm, value in figures["arms"].items():
+        test = against.get(arm)
+        shown = test and f"{test['difference']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}] ({p_text(test['p'])})"
+        rows.append([names[arm], interval(value), shown or ""])
     return section(
-        f"The packaged demo, {figures['seconds']} s and {figures['peak_mb']} MB of memory. Its grades were assigned by "
-        "a language model: they show that the chain works, not how good it is.",
-        table(["demo, 48 test queries", "NDCG@10 [95 % CI]"], rows),
+        "The packaged demo. Its grades were assigned by a language model: they show what the chain does and costs, not "
+        f"how good it is for people. {figures['verdict']} It took {figures['seconds']} s, {figures['cpu_seconds']} CPU "
+        f"seconds and {figures['peak_mb']} MB of memory.",
+        table([f"demo, {counts['test_queries']} test queries", "NDCG@10 [95 % CI]", f"against {names[HUMAN]}"], rows),
         figures,
         command="make demo",
     )

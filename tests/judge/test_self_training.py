@@ -91,5 +91,5 @@ def test_a_query_may_have_a_reranker_that_left_it_out() -> None:
         by_query={"q2": search},
     )
     expected = {(one.query_id, one.doc_id): one.expected or 0.0 for one in judge_pairs(judge, PAIRS)}
-    best = {query: max(TEXTS, key=lambda doc, query=query: expected[query, doc]) for query in ("q1", "q2")}
+    best = {query: max((expected[query, doc], doc) for doc in TEXTS)[1] for query in ("q1", "q2")}
     assert best == {"q1": "a", "q2": "e"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ from transformers import TrainerControl, TrainerState
 
 from relsearch.core.errors import ModelError
 from relsearch.rerank.card import Kept
-from relsearch.rerank.training import callbacks
 from relsearch.rerank.training.callbacks import KeepBest
 
 
@@ -102,7 +102,7 @@ def test_which_weights_are_kept_may_be_settled_beforehand(tmp_path: Path, kept: 
 def test_the_time_holds_the_last_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With 12 seconds left and looks of 10, it is time for the last look, and for the calibration after it."""
     now = 0.0
-    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     keep, weights, control = KeepBest(tmp_path, patience=2, minutes=2), Weights(), TrainerControl()
     now = 10.0
     look(keep, weights, step=0, ndcg10=0.5)
