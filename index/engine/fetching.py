@@ -17,6 +17,7 @@ from relsearch.index.engine.hits import engine_scores, hit_documents, no_text_er
 from relsearch.index.engine.http import Server
 
 PLACEHOLDER = "{{query}}"
+_ASKING = ("query", "retriever", "knn", "sub_searches")  # a body's parts that find documents
 _LOOKED_UP_AT_ONCE = 500
 
 SearchBody = Callable[[str], dict[str, Any]]
@@ -74,7 +75,7 @@ def fetch(
 
 
 def body_from(path: StrPath) -> SearchBody:
-    """Return the search of a file: a search body as JSON whose text holds {{query}} where the words belong.
+    """Return the search of a file: a search body as JSON, with a query or a retriever that holds {{query}}.
 
     Raise ConfigError where the file is no such body.
     """
@@ -85,9 +86,12 @@ def body_from(path: StrPath) -> SearchBody:
         raise ConfigError(str(exc)) from exc
     except (ValueError, RecursionError) as exc:
         raise ConfigError(f"{path}: {exc}") from exc
-    if not isinstance(body, dict) or "query" not in body:
-        raise ConfigError(f'{path}: not a search body; write {{"query": {{"match": {{"title": "{PLACEHOLDER}"}}}}}}')
-    if not any(PLACEHOLDER in text for text in _texts(body["query"])):
+    asks = [body[name] for name in _ASKING if name in body] if isinstance(body, dict) else []
+    if not asks:
+        raise ConfigError(
+            f'{path}: not a search body; write {{"query": {{"match": {{"title": "{PLACEHOLDER}"}}}}}}, or a retriever'
+        )
+    if not any(PLACEHOLDER in text for text in _texts(asks)):
         raise ConfigError(f"{path}: no {PLACEHOLDER} in its query; write it where a query's words belong")
     return lambda text: _filled(body, text)
 

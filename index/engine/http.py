@@ -70,8 +70,11 @@ class _Answer(dict[str, Any]):
 
 
 def match_body(text: str, paths: Iterable[str]) -> dict[str, Any]:
-    """Return the search of a text's words in the fields, and in what relsearch itself indexed."""
-    return {"query": {"multi_match": {"query": text, "fields": [*paths, CONTENTS]}}}
+    """Return the search of a text's words in the fields, and in what relsearch itself indexed.
+
+    It is lenient: words are not looked for in a field of numbers, which engines otherwise refuse.
+    """
+    return {"query": {"multi_match": {"query": text, "fields": [*paths, CONTENTS], "lenient": True}}}
 
 
 def _said(error: Any) -> str:

@@ -149,6 +149,21 @@ def test_a_body_that_searches_nothing_is_refused(tmp_path: Path, text: str, mess
         body_from(path)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"retriever": {"standard": {"query": {"match": {"title": "{{query}}"}}}}},
+        {"retriever": {"rrf": {"retrievers": [{"standard": {"query": {"match": {"title": "{{query}}"}}}}]}}},
+        {"knn": {"field": "v", "query_vector_builder": {"text_embedding": {"model_text": "{{query}}"}}}},
+    ],
+)
+def test_a_body_may_hold_a_retriever(tmp_path: Path, body: dict[str, object]) -> None:
+    """Wherever in it the words belong."""
+    path = tmp_path / "body.json"
+    path.write_text(json.dumps(body), encoding="utf-8")
+    assert json.dumps(body_from(path)("green tea")) == json.dumps(body).replace("{{query}}", "green tea")
+
+
 def test_a_missing_body_is_named(tmp_path: Path) -> None:
     """The file and the option."""
     with pytest.raises(ConfigError, match=r"nowhere\.json: cannot be read .* --body"):
