@@ -59,8 +59,8 @@ SOURCES: Mapping[str, Source] = {
     "trec-dl-2021": Source("qrels.tsv", 2, complete=False, queries=53),
     "trec-dl-2019": Source("qrels.tsv", 2, complete=False, queries=43),
     "vaswani": Source("qrels.tsv", 1, complete=True, queries=12),
-    "scifact": Source("qrels_validation.tsv", 1, complete=True, queries=12),
-    "cranfield": Source("qrels.tsv", 2, complete=True, queries=12),  # 1 is of minimum interest
+    "scifact": Source("qrels_validation.tsv", 1, complete=True, queries=8),
+    "cranfield": Source("qrels.tsv", 2, complete=True, queries=10),  # 1 is of minimum interest
 }
 Map = Callable[[Floats], Floats]  # from a pool's logits to P(relevant)
 
