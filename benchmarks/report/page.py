@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.record import recorded
-from benchmarks.report import judges, rerankers, serving
+from benchmarks.report import calibration, judges, rerankers, serving
 
 Part = Callable[[dict[str, Any]], str]
 
@@ -51,6 +51,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
             "few_labels": (rerankers.few_labels,),
         },
         "TREC Deep Learning": {"chain_trec_dl": (rerankers.chain,), "starts": (rerankers.starts,)},
+        "Calibration": {"calibration": (calibration.calibration,)},
         "Architectures": {"architectures": (rerankers.architectures,)},
         "The demo": {"demo": (rerankers.demo,)},
         "The first stage": {"bm25": (rerankers.bm25,)},

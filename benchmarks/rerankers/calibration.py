@@ -1,18 +1,19 @@
-"""Whether the ready reranker's P(relevant) is a probability: calibrated on some collections, measured on others.
+"""Whether the ready reranker's P(relevant) is a probability: calibrated on one collection, measured on others.
 
-`python -m benchmarks.rerankers.calibration [--scores runs/calibration] [--write]` reranks BM25's top 100
-as `transfer` does, and keeps the scores, so that a cut run goes on. Three maps from score to P are compared: that of
-the bundle's training, the same refitted, and one of a score's place in its pool (relsearch.rerank.pool_calibration).
-The last two are fitted on FITTED, and all measured on HELD_OUT. `--write` puts the last one into the ready bundle. On
-TREC collections unjudged documents are left out; the others are judged completely. Needs RELSEARCH_COLLECTIONS.
+`python -m benchmarks.rerankers.calibration [--scores runs/calibration] [--write]` reranks BM25's top 100 as `transfer`
+does, and keeps the scores, so that a cut run goes on. The calibration that the bundle had from its export, on the
+judged pairs of 16 queries without first-stage scores, is compared with one fitted on FITTED's pools as they are
+reranked; both are measured on HELD_OUT. `--write` puts the latter into the ready bundle. It is linear in the logits, as
+interpolation is, so that no order changes. On TREC collections unjudged documents are left out; the others are judged
+completely. Needs RELSEARCH_COLLECTIONS.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,12 @@ from relsearch.core.text_table import table
 from relsearch.data.collection import FolderCollection, texts_of
 from relsearch.data.trec import read_qrels
 from relsearch.rerank.bundle import SHIPPED, open_bundle, seal
-from relsearch.rerank.pool_calibration import PoolCalibration
 from relsearch.rerank.reranker import Reranker
 from relsearch.stats.logistic import Logistic, log_odds
 
 Floats = NDArray[np.float64]
-FITTED, HELD_OUT = ("trec-dl-2021", "cranfield"), ("trec-dl-2019", "vaswani", "scifact")
-WEIGHT = 4.0  # candidates that a typical pool counts for
+FITTED, HELD_OUT = "trec-dl-2021", ("trec-dl-2019", "vaswani", "scifact", "cranfield")
+EXPORTED = Logistic(slope=2.089514932445947, intercept=-1.2003651985539452)  # what the bundle's export fitted
 _BINS = 10
 _SCHEMA = {"query_id": pl.String, "doc_id": pl.String, "logit": pl.Float64, "relevant": pl.Boolean}
 _QUERIES_AT_ONCE = 2
@@ -59,10 +59,9 @@ SOURCES: Mapping[str, Source] = {
     "trec-dl-2021": Source("qrels.tsv", 2, complete=False, queries=53),
     "trec-dl-2019": Source("qrels.tsv", 2, complete=False, queries=43),
     "vaswani": Source("qrels.tsv", 1, complete=True, queries=12),
-    "scifact": Source("qrels_validation.tsv", 1, complete=True, queries=8),
+    "scifact": Source("qrels_validation.tsv", 1, complete=True, queries=6),
     "cranfield": Source("qrels.tsv", 2, complete=True, queries=10),  # 1 is of minimum interest
 }
-Map = Callable[[Floats], Floats]  # from a pool's logits to P(relevant)
 
 
 def main() -> None:
@@ -71,29 +70,26 @@ def main() -> None:
     parser.add_argument("--scores", type=Path, default=Path("runs/calibration"))
     parser.add_argument("--write", action="store_true", help="put the calibration into the ready bundle")
     arguments = parser.parse_args()
-    pools = {name: scored(name, arguments.scores / f"{name}.parquet") for name in SOURCES}
-    calibration, refitted = fit([pools[name] for name in FITTED])
-    maps: dict[str, Map] = {
-        "as trained": lambda logits: Logistic().probabilities(logits),
-        "refitted": refitted.probabilities,
-        "in its pool": lambda logits: calibration.link.probabilities(calibration.standardise(logits)),
-    }
-    found = {name: {kind: measured(pools[name], each) for kind, each in maps.items()} for name in pools}
+    pools = {name: scored(name, arguments.scores / f"{name}.parquet") for name in (FITTED, *HELD_OUT)}
+    judged = pools[FITTED].drop_nulls("relevant")
+    fitted = Logistic.fit(judged["logit"].to_numpy(), judged["relevant"].to_numpy())
+    maps = {"exported": EXPORTED, "fitted": fitted}
+    found = {name: {kind: measured(pool, each) for kind, each in maps.items()} for name, pool in pools.items()}
     rows = [
-        [name, "fitted" if name in FITTED else "held out", kind, *(f"{each[key]:.3f}" for key in _SHOWN)]
+        [name, kind, *(f"{each[key]:.3f}" for key in _SHOWN)]
         for name, of_kind in found.items()
         for kind, each in of_kind.items()
     ]
-    print(table(["collection", "", "P", *_SHOWN], rows, width=None))
+    print(table(["collection", "calibration", *_SHOWN], rows, width=None))
     queries = {name: each["query_id"].n_unique() for name, each in pools.items()}
-    about = {"calibration": calibration.model_dump(), "fitted": FITTED, "held_out": HELD_OUT, "queries": queries}
+    about = {"calibration": fitted.model_dump(), "fitted_on": FITTED, "held_out": HELD_OUT, "queries": queries}
     record("calibration", {**about, "collections": found}, seed=SEED)
     if arguments.write:
-        seal(SHIPPED, open_bundle(SHIPPED).manifest.model_copy(update={"pool_calibration": calibration}))
+        seal(SHIPPED, open_bundle(SHIPPED).manifest.model_copy(update={"calibration": fitted}))
 
 
 def scored(name: str, path: Path) -> pl.DataFrame:
-    """Return the interpolated logits of a collection's pools, and what people said of them, null for nothing."""
+    """Return the interpolated logits of a collection's pools before calibration, and what people said, if anything."""
     source, collection = SOURCES[name], FolderCollection(COLLECTIONS / name, trec=False)
     qrels = read_qrels(COLLECTIONS / name / source.qrels, None)
     wanted = sorted(set(qrels["query_id"]))
@@ -101,8 +97,8 @@ def scored(name: str, path: Path) -> pl.DataFrame:
     known = pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=_SCHEMA)
     left = [query for query in wanted[: source.queries] if query not in set(known["query_id"])]
     if left:
-        run = first_stage(name, collection, set(left))
-        reranker = replace(Reranker.open("ready", cached_documents=run["doc_id"].n_unique()), calibration=None)
+        run, calibration = first_stage(name, collection, set(left)), open_bundle("ready").manifest.calibration
+        reranker = Reranker.open("ready", cached_documents=run["doc_id"].n_unique())
         queries, texts = texts_of(run, collection, reranker.template)
         grades = {(query, doc): grade for query, doc, grade in qrels.select(_PAIR).iter_rows()}
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,70 +106,36 @@ def scored(name: str, path: Path) -> pl.DataFrame:
             pool = run.filter(pl.col("query_id") == query).sort("rank")
             ids = pool["doc_id"].to_list()
             scores = reranker.score_pool(queries[query], [texts[doc] for doc in ids], pool["score"].to_list())
+            logits = (log_odds(scores) - calibration.intercept) / calibration.slope
             said = [grades.get((query, doc), 0 if source.complete else None) for doc in ids]
             relevant = [None if grade is None else grade >= source.level for grade in said]
-            new = {"query_id": [query] * len(ids), "doc_id": ids, "logit": log_odds(scores), "relevant": relevant}
+            new = {"query_id": [query] * len(ids), "doc_id": ids, "logit": logits, "relevant": relevant}
             known = pl.concat([known, pl.DataFrame(new, schema=_SCHEMA)])
             if place % _QUERIES_AT_ONCE == 0 or place == len(left):
                 known.write_parquet(path)
     return known.filter(pl.col("query_id").is_in(wanted[: source.queries]))
 
 
-def fit(pools: list[pl.DataFrame]) -> tuple[PoolCalibration, Logistic]:
-    """Return the calibration of a score's place in its pool, and that of the score alone; collections weigh alike."""
-    logits, places, relevant, weights = [], [], [], []
-    spread = pl.concat(pools).group_by("query_id").agg(mean=pl.col("logit").mean(), deviation=pl.col("logit").std())
-    typical = PoolCalibration(
-        link=Logistic(), mean=_mean(spread["mean"]), deviation=_mean(spread["deviation"]), weight=WEIGHT
-    )
-    for collection in pools:
-        each, place, said = _judged(collection, typical.standardise)
-        logits.append(each)
-        places.append(place)
-        relevant.append(said)
-        weights.append(np.full(len(said), 1 / len(said)))
-    target, weight = np.concatenate(relevant), np.concatenate(weights)
-    link = Logistic.fit(np.concatenate(places), target, weights=weight)
-    alone = Logistic.fit(np.concatenate(logits), target, weights=weight)
-    return typical.model_copy(update={"link": link}), alone
+def measured(pools: pl.DataFrame, calibration: Logistic) -> dict[str, Any]:
+    """Return how far P is from what people said of the judged candidates, and of each query's best one.
 
-
-def measured(pools: pl.DataFrame, to_p: Map) -> dict[str, Any]:
-    """Return how far P is from what people said: cross-entropy, calibration error, and the same of the best alone."""
-    _, p, relevant = _judged(pools, to_p)
-    best, found = _best(pools, to_p)
+    `log_loss` is the cross-entropy, `error` the expected calibration error (Naeini et al. 2015): the mean gap between P
+    and the share that is relevant, over bins of P.
+    """
+    ranked = pools.with_columns(p=pl.Series(calibration.probabilities(pools["logit"].to_numpy())))
+    judged = ranked.drop_nulls("relevant")
+    best = ranked.filter(pl.col("logit") == pl.col("logit").max().over("query_id")).drop_nulls("relevant")
+    p, relevant = judged["p"].to_numpy(), judged["relevant"].to_numpy()
+    bins = _bins(p, relevant)
     return {
         "log_loss": float(-np.mean(np.where(relevant, np.log(p), np.log1p(-p)))),
-        "error": _error(p, relevant),
+        "error": sum(each["pairs"] * abs(each["mean_p"] - each["share"]) for each in bins) / len(p),
         "mean_p": float(p.mean()),
         "share": float(relevant.mean()),
-        "best_p": float(best.mean()),
-        "best_share": float(found.mean()),
-        "bins": _bins(p, relevant),
+        "best_p": float(best["p"].to_numpy().mean()),
+        "best_share": float(best["relevant"].to_numpy().mean()),
+        "bins": bins,
     }
-
-
-def _judged(pools: pl.DataFrame, to_p: Map) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Logit, mapped value and label of each judged candidate; the map sees the whole pool."""
-    logits, mapped, relevant = [], [], []
-    for _, pool in pools.group_by("query_id", maintain_order=True):
-        known = pool["relevant"].is_not_null().to_numpy()
-        own = pool["logit"].to_numpy()
-        logits.append(own[known])
-        mapped.append(to_p(own)[known])
-        relevant.append(pool["relevant"].drop_nulls().to_numpy())
-    return np.concatenate(logits), np.concatenate(mapped), np.concatenate(relevant)
-
-
-def _best(pools: pl.DataFrame, to_p: Map) -> tuple[Floats, NDArray[np.bool_]]:
-    """P and label of each query's best candidate, where it is judged."""
-    best, relevant = [], []
-    for _, pool in pools.group_by("query_id", maintain_order=True):
-        place = int(pool["logit"].to_numpy().argmax())
-        if pool["relevant"][place] is not None:
-            best.append(to_p(pool["logit"].to_numpy())[place])
-            relevant.append(pool["relevant"][place])
-    return np.array(best), np.array(relevant)
 
 
 def _bins(p: Floats, relevant: NDArray[np.bool_]) -> list[dict[str, float]]:
@@ -184,15 +146,6 @@ def _bins(p: Floats, relevant: NDArray[np.bool_]) -> list[dict[str, float]]:
         for of in (places == place for place in range(_BINS))
         if of.any()
     ]
-
-
-def _error(p: Floats, relevant: NDArray[np.bool_]) -> float:
-    """The expected calibration error: the mean gap between P and share over the bins (Naeini et al. 2015)."""
-    return sum(each["pairs"] * abs(each["mean_p"] - each["share"]) for each in _bins(p, relevant)) / len(p)
-
-
-def _mean(values: pl.Series) -> float:
-    return float(values.to_numpy().mean())
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
-from relsearch.rerank.pool_calibration import PoolCalibration
 from relsearch.rerank.runtime.pair_text import PairText
 from relsearch.rerank.runtime.sessions import Variant
 from relsearch.stats.logistic import Logistic
@@ -50,7 +49,6 @@ class ManifestBase(BaseModel):
     calibration: Logistic
     mix: float = Field(0.0, ge=0, description="weight of the first stage's scores, unless one is given")
     feedback: float = Field(0.0, ge=0, description="weight of pseudo-relevance feedback; late interaction only")
-    pool_calibration: PoolCalibration | None = Field(None, description="from interpolated scores to P(relevant)")
     figures: Mapping[str, float | int | str | None]
     files: Mapping[str, str] = {}
 

@@ -16,7 +16,6 @@ from relsearch.rerank.bundle import Bundle, ManifestBase, bundle_folder, open_bu
 from relsearch.rerank.cascade import Cascade
 from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation, prf_vectors
 from relsearch.rerank.late.store import OpenStore
-from relsearch.rerank.pool_calibration import PoolCalibration
 
 PLUGINS: Group = "relsearch.scorers"
 _TEXTS_A_CALL = 32  # between two calls a search that is over its budget stops
@@ -40,15 +39,14 @@ class Preparing(Protocol):
 class Reranker:
     """Scores the candidates of one query together.
 
-    `interpolation` weighs the first stage's scores and PRF; `calibration` makes P(relevant) of the interpolated scores
-    and changes no order; `cascade` rescores the head. Raise ConfigError where a cross-encoder is to use PRF.
+    `interpolation` weighs the first stage's scores and PRF; `cascade` rescores the head. Raise ConfigError where a
+    cross-encoder is to use PRF.
     """
 
     scorer: Scorer
     template: str = DEFAULT_TEMPLATE
     interpolation: Interpolation = NO_INTERPOLATION
     cascade: Cascade | None = None
-    calibration: PoolCalibration | None = None
 
     def __post_init__(self) -> None:
         prf_vectors(self.scorer, (), self.interpolation)
@@ -86,8 +84,7 @@ class Reranker:
         from relsearch.rerank.families import make_scorer
 
         scorer = make_scorer(opened, workers=workers, vectors=vectors, cached_documents=cached_documents)
-        manifest = opened.manifest
-        return cls(scorer, manifest.template, manifest.interpolation, calibration=manifest.pool_calibration)
+        return cls(scorer, opened.manifest.template, opened.manifest.interpolation)
 
     def with_weights(self, *, mix: float | None = None, prf: float | None = None) -> Reranker:
         """Return the same with another weight of the first stage's scores, or of PRF, where one is given."""
@@ -139,8 +136,6 @@ class Reranker:
         stage = [0.0] * len(texts) if first_stage is None else first_stage
         vectors = prf_vectors(self.scorer, texts, self.interpolation)
         found = self.interpolation.interpolate(scores, stage, vectors=vectors)
-        if self.calibration is not None:
-            found = self.calibration.calibrate(found)
         return self.cascade.rescore(query, texts, found) if self.cascade else found
 
     def _scores(self, query: str, texts: Sequence[str], between: Callable[[], object] | None) -> list[float]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.record import recorded
 from relsearch.rerank.bundle import SHIPPED, bundle_folder, open_bundle
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.interpolation import Interpolation
@@ -42,3 +43,17 @@ def test_it_finds_the_answer() -> None:
     texts = ["Deep learning goes deep.", "The sea is 3,700 metres deep on average.", "How are you?"]
     scores = open_scorer("ready").score("how deep is the ocean", texts)
     assert max(scores) == scores[1]
+    assert [round(score, 2) for score in scores] == [0.03, 0.21, 0.01]
+
+
+def test_its_scores_are_calibrated() -> None:
+    """Fitted on one collection, they come closer on all others than what the export fitted, at the head at least."""
+    found = recorded("calibration")
+    assert found is not None
+    calibration = open_bundle("ready").manifest.calibration
+    assert calibration.model_dump() == pytest.approx(found["calibration"])
+    for name in found["held_out"]:
+        about = found["collections"][name]
+        gap = {kind: abs(each["best_p"] - each["best_share"]) for kind, each in about.items()}
+        assert gap["fitted"] < gap["exported"], name
+        assert about["fitted"]["error"] < 0.08, name
