@@ -8,21 +8,27 @@ from typing import Annotated
 import typer
 
 from relsearch.cli.app import FieldOption, parse_fields, verb
+from relsearch.cli.connection import PANEL
 from relsearch.live.ui import PORT
+
+OptionalUrl = Annotated[
+    str | None,
+    typer.Option(help="Search it instead, e.g. http://127.0.0.1:9200; --index names its index.", rich_help_panel=PANEL),
+]
 
 
 @verb(
     "relsearch ui --demo",
-    "relsearch ui --collection my-collection --bundle ready --runs runs",
-    "relsearch ui --collection my-collection --run bm25.trec",
     "relsearch ui --url http://127.0.0.1:9200 --index docs --field title --field text",
+    connects=True,
 )
 def ui(
     demo: Annotated[bool, typer.Option("--demo", help="Open on the packaged collection.")] = False,
     collection: Annotated[str | None, typer.Option(help="What is searched and graded: a BEIR folder.")] = None,
-    url: Annotated[str | None, typer.Option(help="Search a live server instead, e.g. http://127.0.0.1:9200.")] = None,
+    url: OptionalUrl = None,
     index: Annotated[
-        str | None, typer.Option(help="With --url: its index; else a folder of `relsearch index`: runs/mine/index.")
+        str | None,
+        typer.Option(help="A server's index; without one a folder of `relsearch index`: runs/x/index/embedded."),
     ] = None,
     field: FieldOption = None,
     run: Annotated[Path | None, typer.Option(help="A TREC run of the collection, instead of a search.")] = None,

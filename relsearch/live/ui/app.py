@@ -28,6 +28,7 @@ from relsearch.live.ui.guard import COOKIE, LOGIN, Guard, cookie_of
 from relsearch.live.ui.runs import list_runs
 from relsearch.live.ui.systems import ENGINE, order
 from relsearch.live.ui.workspace import Workspace
+from relsearch.report import render
 
 _GRADER = "relsearch_grader"
 _LONGEST_QUERY, _LONGEST_NAME, _LONGEST_BODY = 1_000, 60, 64 * 1024
@@ -36,8 +37,7 @@ _MOST_FIELDS = 20
 _YEAR_S = 365 * 24 * 3600
 # A report is a page of its own: it may run its own script, and nothing of the app's.
 _REPORT_POLICY = (
-    "sandbox allow-scripts allow-downloads; default-src 'none'; img-src data: blob:; "
-    "script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'"
+    "sandbox allow-scripts; default-src 'none'; img-src data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
 )
 
 
@@ -172,9 +172,9 @@ class Pages:
 
     def report(self, request: Request) -> Response:
         """Show a run folder's report."""
-        found = {run.name: run.report for run in list_runs(self._work.options.runs) if run.report}
-        path = _found(found, request.path_params["name"])
-        return HTMLResponse(path.read_bytes(), headers={"Content-Security-Policy": _REPORT_POLICY})
+        found = {run.name: run for run in list_runs(self._work.options.runs) if run.reports}
+        page = render(_found(found, request.path_params["name"]).folder)
+        return HTMLResponse(page, headers={"Content-Security-Policy": _REPORT_POLICY})
 
     def login(self, _: Request) -> Response:
         """Ask for the key."""

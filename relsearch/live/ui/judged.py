@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Thread
 from typing import Protocol
 
 import polars as pl
@@ -17,6 +17,7 @@ from relsearch.core.types import Candidate, Query
 from relsearch.judge.judgment_store import judge_all
 from relsearch.live.ui.sources import Source
 from relsearch.live.ui.systems import pool_of
+from relsearch.live.ui.turns import Turns
 
 _LOG = logging.getLogger(__name__)
 _QUERIES = 40  # that are judged for one sitting: 400 pairs are more than a person grades in a day
@@ -69,12 +70,12 @@ class JudgingNow:
     """Judges the heads of queries' results in a thread, query by query; judgments are kept in a store."""
 
     def __init__(
-        self, open_judge: Callable[[], Judge], source: Source, queries: Sequence[Query], *, lock: Lock, store: Path
+        self, open_judge: Callable[[], Judge], source: Source, queries: Sequence[Query], *, turns: Turns, store: Path
     ) -> None:
         self.queries = {query.query_id: query.text for query in queries}
         self._open, self._source, self._store = open_judge, source, store
         self._wanted = queries[:_QUERIES]
-        self._lock = lock
+        self._turns = turns
         self._parts: list[pl.DataFrame] = []
         self._found: list[Candidate] = []
         self._error: str | None = None
@@ -102,7 +103,7 @@ class JudgingNow:
         try:
             for query in self._wanted:
                 passages = self._source.find(query.text, _DEPTH)
-                with self._lock:
+                with self._turns.behind():
                     labels = judge_all(self._open(), [pool_of(query.query_id, query.text, passages)], self._store)
                 self._found += [
                     Candidate(query.query_id, each.doc_id, each.score, rank, self._source.name)

@@ -15,7 +15,6 @@ from relsearch.pipeline.order import STAGES
 from relsearch.pipeline.progress import Progress, read_progress
 
 Status = Literal["done", "running", "failed", "to do"]
-REPORT = "report.html"
 _DEPTH = ("*", "*/*")  # runs/NAME, runs/GROUP/NAME
 
 
@@ -50,10 +49,9 @@ class Run:
         return sum(stage.status == "done" for stage in self.stages)
 
     @property
-    def report(self) -> Path | None:
-        """Its report, where there is one."""
-        path = self.folder / REPORT
-        return path if path.is_file() else None
+    def reports(self) -> bool:
+        """Whether a stage is done, which a report shows."""
+        return self.done > 0
 
 
 def list_runs(root: Path) -> list[Run]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import Protocol
 
 from relsearch.core.protocols import Judge
@@ -14,6 +13,7 @@ from relsearch.core.query_pool import QueryPool
 from relsearch.core.template import render
 from relsearch.judge.judgment_store import content_key
 from relsearch.live.ui.sources import Passage
+from relsearch.live.ui.turns import Turns
 from relsearch.rerank.bundle import open_bundle
 from relsearch.rerank.reranker import Reranker, is_plugin
 
@@ -53,7 +53,7 @@ class BundleSystem:
 
     bundle: str
     _reranker: Reranker | None = None
-    _lock: Lock = field(default_factory=Lock)
+    _turns: Turns = field(default_factory=Turns)
 
     def check(self) -> None:
         """Raise ArtifactError where the bundle is not whole."""
@@ -62,14 +62,14 @@ class BundleSystem:
 
     def scores(self, query: str, passages: Sequence[Passage]) -> list[float]:
         """Return P(relevant) of each passage."""
-        with self._lock:
+        with self._turns.first():
             reranker = self._opened()
             return reranker.score_pool(query, self._texts(reranker, passages), [each.score for each in passages])
 
     def read(self, passages: Sequence[Passage]) -> None:
         """Encode passages before they are asked for, where the scorer keeps encoded documents."""
         for start in range(0, len(passages), _READ_AT_ONCE):
-            with self._lock:
+            with self._turns.behind():
                 reranker = self._opened()
                 reranker.prepare(self._texts(reranker, passages[start : start + _READ_AT_ONCE]))
 
@@ -88,13 +88,13 @@ class JudgeSystem:
     """The judge's expected grades; what it graded once is kept."""
 
     open_judge: Callable[[], Judge]
-    lock: Lock
+    turns: Turns
     _known: dict[str, float] = field(default_factory=dict)
 
     def scores(self, query: str, passages: Sequence[Passage]) -> list[float]:
         """Return the expected grade of each passage; the lowest grade where the judge gave none."""
         pool = pool_of("query", query, passages)
-        with self.lock:
+        with self.turns.first():
             judge = self.open_judge()
             keys = [content_key(judge.fingerprint, pair) for pair in pool.pairs()]
             if not self._known.keys() >= set(keys):

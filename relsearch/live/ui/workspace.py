@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock, Thread
+from threading import Thread
 
 import polars as pl
 
@@ -25,6 +25,7 @@ from relsearch.live.ui.judged import Judged, JudgedTable, JudgingNow
 from relsearch.live.ui.preferences import Preferences
 from relsearch.live.ui.sources import EngineSource, IndexSource, RunSource, Source
 from relsearch.live.ui.systems import JUDGE, BundleSystem, JudgeSystem, System, systems_of
+from relsearch.live.ui.turns import Turns
 
 _SUGGESTED = 6
 _READ_AHEAD = 60  # queries whose passages the first bundle reads while nobody asks for anything
@@ -55,7 +56,7 @@ class Workspace:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._stack = ExitStack()
-        self._judge_lock = Lock()
+        self._judge_turns = Turns()
         self._judge: Judge | None = None
         self._config = Config(
             collection=CollectionConfig(source=options.collection or "demo", scale=options.scale),
@@ -71,7 +72,7 @@ class Workspace:
         options = self.options
         check_judge(self._config)
         self.systems: dict[str, System] = systems_of(options.bundles)
-        self.systems[JUDGE] = JudgeSystem(self.judge, self._judge_lock)
+        self.systems[JUDGE] = JudgeSystem(self.judge, self._judge_turns)
         collection = load_collection(options.collection) if options.collection else None
         self.queries = collection.queries() if collection else []
         notes = options.qrels.with_name(options.qrels.name + ".ui")
@@ -89,7 +90,7 @@ class Workspace:
             Thread(target=self._read_ahead, daemon=True, name="read-ahead").start()
 
     def judge(self) -> Judge:
-        """Return the judge, loaded when it is first asked for; the caller holds its lock."""
+        """Return the judge, loaded when it is first asked for; the caller holds its turn."""
         if self._judge is None:
             self._judge = open_judge(self._config)
         return self._judge
@@ -123,7 +124,7 @@ class Workspace:
             run = self.source.pool if isinstance(self.source, RunSource) else None
             return JudgedTable(self.options.judgments, self.queries, run)
         wanted = _unlabelled_first(self.queries, known)
-        return JudgingNow(self.judge, self.source, wanted, lock=self._judge_lock, store=notes / "judged")
+        return JudgingNow(self.judge, self.source, wanted, turns=self._judge_turns, store=notes / "judged")
 
     def _read_ahead(self) -> None:
         """Let the first bundle read what the collection's queries find, so that comparing them is quick."""

@@ -42,6 +42,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, documents: list[Document], 
     (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     asked = "".join(json.dumps({"_id": each.query_id, "text": each.text}) + "\n" for each in queries)
     (folder / "queries.jsonl").write_text(asked, encoding="utf-8")
+    grades = {"q1": "cat-1", "q2": "tea-1", "q3": "sea-1", "q4": "sky-1"}
+    qrels = "".join(f"{query} 0 {doc} 3\n" for query, doc in grades.items())
+    (folder / "qrels.tsv").write_text(qrels, encoding="utf-8")
     labels = [
         Judgment(query.query_id, str(row["_id"]), 1, "judge", "j", _SHARES, 1.1, 0.4)
         for query in queries

@@ -10,9 +10,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.settings.config import CollectionConfig, Config
 from relsearch.live.ui.app import create_app
 from relsearch.live.ui.guard import KEY_VARIABLE, ui_key
 from relsearch.live.ui.workspace import Workspace
+from relsearch.pipeline.order import run_verb
 from relsearch.pipeline.progress import noted
 from tests.live.ui.conftest import ODD, options
 
@@ -141,6 +143,17 @@ def test_runs_show_stages_as_they_run_and_fail(client: TestClient, tmp_path: Pat
     assert "pool: no &lt;engine&gt; there" in client.get("/runs/mine").text
     assert client.get("/runs/../mine").status_code == 404
     assert client.get("/runs/mine/report").status_code == 404
+
+
+def test_a_run_has_its_report(client: TestClient, folder: Path, tmp_path: Path) -> None:
+    """In a page of its own, which may not do what the app's pages may."""
+    config = Config(collection=CollectionConfig(source=str(folder)), output=tmp_path / "runs" / "mine")
+    assert [each.status for each in run_verb("collect", config)] == ["done"]
+    assert "/runs/mine/report" in client.get("/runs").text
+    answer = client.get("/runs/mine/report")
+    assert answer.status_code == 200
+    assert "mine: relsearch report" in answer.text
+    assert answer.headers["content-security-policy"].startswith("sandbox allow-scripts; default-src 'none'")
 
 
 def test_a_killed_run_is_known_for_one(client: TestClient, tmp_path: Path) -> None:
