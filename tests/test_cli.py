@@ -45,6 +45,7 @@ def test_errors_speak_shell_here_and_python_there(
     with pytest.raises(FieldsError, match=re.escape("e.g. fields={'text': 'body'}")):
         search(None, "docs", "tea", bundle="ready", fields=["body"])
     words = ["search", "tea", "--url", "http://127.0.0.1:9", "--index", "docs", "--bundle", "ready", "--field", "body"]
+    words += ["--engine", "elasticsearch"]  # else the server is asked first what it is
     monkeypatch.setattr(sys, "argv", ["relsearch", *words])
     with pytest.raises(SystemExit):
         main()

@@ -64,8 +64,6 @@ def search(
     from relsearch.live.searching import search as search_live
 
     fields = parse_fields(field)
-    if fields:
-        check_fields(open_server(engine, url), index, fields.values())
     with connected(engine, url) as client:
         found = search_live(
             client,
@@ -83,6 +81,8 @@ def search(
             cascade=cascade,
             cascade_window=cascade_window,
         )
+    if fields:  # a field that is not there leaves a part of every document unread
+        check_fields(open_server(engine, url), index, fields.values())
     if found.reason:
         typer.echo(f"not reranked: {found.reason}", err=True)
     elif min_score is not None and not found.hits:

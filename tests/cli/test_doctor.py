@@ -53,9 +53,10 @@ def test_what_an_extra_lacks_is_named_with_the_verbs_that_need_it(monkeypatch: p
     monkeypatch.setattr(metadata, "version", version)
     absent: Iterator[str] = doctor.absent_packages("export-openvino")
     assert list(absent) == ["torch"]
-    said = doctor.examine().to_text()
+    found = doctor.examine()
+    said = found.to_text()
     assert "extra export: absent (torch), needed for export, run: pip install 'relsearch[export]'" in said
     assert "\nextra serve: installed\n" in said
     absent_all = {extra: tuple(metadata.requires("relsearch") or ())[:9] for extra in doctor.NEEDED_FOR}
-    wide = replace(doctor.examine(), absent=absent_all, instructions=("avx512_vnni",) * 20).to_text()
+    wide = replace(found, absent=absent_all, instructions=("avx512_vnni",) * 20).to_text()
     assert max(map(len, wide.splitlines())) <= 100
