@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.record import recorded
-from benchmarks.report import calibration, judges, rerankers, serving
+from benchmarks.report import calibration, growth, judges, rerankers, serving
 
 Part = Callable[[dict[str, Any]], str]
 
@@ -70,6 +70,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
             "partly_read": (serving.partly_read,),
         },
     },
+    "growth": {"Verbs": {"growth": (growth.growth,)}},
     "avx512": {
         "Judges": {"judge_speed_avx512": (judges.judge_speed,)},
         "Rerankers": {"rerank_speed_avx512": (serving.rerank_speed,)},
