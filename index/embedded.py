@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.progress import progress
 from relsearch.core.settings.config import IndexConfig
 from relsearch.core.template import render
 from relsearch.core.types import Candidate, Document, Query, StrPath
@@ -20,6 +21,7 @@ from relsearch.index.tokenise import unspaced_tokens, without_unspaced
 
 _LOG = logging.getLogger(__name__)
 NAME = "embedded"
+MOST_DOCUMENTS = 500_000  # beyond which another searcher is advised; it works there too
 _IDS = "doc_ids.json"
 _SETTINGS = "settings.json"
 # Lucene's EnglishAnalyzer: its stop words, possessives dropped, Porter's first stemmer.
@@ -40,9 +42,17 @@ def build(documents: Iterable[Document], directory: StrPath, *, index: IndexConf
 
     doc_ids, tokens = [], []
     analyse = analyser(index.language)
-    for document in documents:
+    words: dict[str, str] = {}  # each once in memory
+    for document in progress(documents, desc="index", unit="doc"):
         doc_ids.append(document.doc_id)
-        tokens.append(analyse(render(document.fields, template)))
+        tokens.append([words.setdefault(word, word) for word in analyse(render(document.fields, template))])
+    if len(doc_ids) > MOST_DOCUMENTS:
+        _LOG.warning(
+            "embedded: %s documents; each search scores them all, in memory. Beyond %s rather use Lucene or an engine: "
+            '[index] searchers = ["lucene"] or ["elasticsearch"]',
+            f"{len(doc_ids):,}",
+            f"{MOST_DOCUMENTS:,}",
+        )
     if not any(tokens):
         raise ConfigError("embedded: no document has any word to index; check [collection] template")
     retriever = bm25s.BM25(k1=index.k1, b=index.b, method="lucene")

@@ -45,6 +45,10 @@ class Journal:
                     raise ArtifactError(f"{self._path}:{number}: damaged; delete the file and run again") from exc
                 yield row
 
+    def clear(self) -> None:
+        """Forget all rows."""
+        self._stream.truncate(0)
+
     def close(self) -> None:
         """Sync and close the file."""
         self._sync()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.files.atomic import replacing
+from relsearch.core.files.journal import Journal, unfinished
+from relsearch.core.files.key_index import digest
 from relsearch.core.files.outputs import check_output
 from relsearch.core.tables import candidates_table
 from relsearch.core.template import DEFAULT_TEMPLATE, template_fields
@@ -17,7 +21,7 @@ from relsearch.exporters.corpus import CORPUS, is_made, write_corpus
 from relsearch.exporters.trec import is_run_of, run_text
 from relsearch.index.engine.fetching import Fetched, body_from, fetch
 from relsearch.index.engine.field_check import check_fields, check_searchable, index_fields
-from relsearch.index.engine.http import Server, match_body
+from relsearch.index.engine.http import Json, Reply, Server, match_body
 from relsearch.index.engine.sampling import sample
 
 FIRST_STAGE = "first_stage.trec"
@@ -36,8 +40,9 @@ def fetch_collection(
     """Write what an index finds for the folder's queries, and its labelled documents, beside them; return all of it.
 
     `fields` gives the paths of the fields, by default title and text; `body` is a file with a search to use instead.
-    Both files are written, or neither. Raise DataError where a file is in the way that `fetch` did not write, unless
-    `force` is set, or nothing is found; ConfigError where a field is not there or has no text.
+    Both files are written, or neither; what an interrupted call was answered is not asked again. Raise DataError where
+    a file is in the way that `fetch` did not write, unless `force` is set, or nothing is found; ConfigError where a
+    field is not there or has no text.
     """
     folder = Path(folder)
     check_output(folder / CORPUS, inputs=(), ours=is_made, force=force)
@@ -47,26 +52,62 @@ def fetch_collection(
     names = fields or {name: name for name in template_fields(DEFAULT_TEMPLATE)}
     search = body_from(body) if body else lambda text: match_body(text, names.values())
     check_fields(server, index, names.values(), every=fields is not None)
-    found = fetch(server, index, given.queries(), labelled, depth=depth, names=names, body=search)
-    if not found.candidates:
-        if not body:
-            check_searchable(index_fields(server, index), index, names.values())
-        raise DataError(f"index {index!r}: no query finds a document, so nothing was written; check {_searched(body)}")
+    with unfinished(folder / FIRST_STAGE) as journal:
+        asked = _remembering(server, journal)
+        found = fetch(asked, index, given.queries(), labelled, depth=depth, names=names, body=search)
+        try:
+            _check_found(found, index, names, given=fields)
+        except ConfigError:
+            journal.clear()  # the index may be another one when it is asked again
+            raise
+        if not found.candidates:
+            journal.clear()
+            if not body:
+                check_searchable(index_fields(server, index), index, names.values())
+            where = _searched(body)
+            raise DataError(f"index {index!r}: no query finds a document, so nothing was written; check {where}")
+        run = run_text(candidates_table(found.candidates), tag=server.name)
+        with replacing(folder / FIRST_STAGE) as partly:
+            partly.write_text(run, encoding="utf-8")
+            write_corpus(found.documents.values(), folder)
+    return found
+
+
+def _check_found(found: Fetched, index: str, names: Mapping[str, str], *, given: Mapping[str, str] | None) -> None:
+    """Raise ConfigError where nothing that was found has text in a field that was named, or in any."""
     present = {name for document in found.documents.values() for name in document.fields}
-    if absent := sorted((fields or names).keys() - present) if fields or not present else []:
+    absent = sorted((given or names).keys() - present) if given or not present else []
+    if found.candidates and absent:
         raise ConfigError(
             f"index {index!r}: nothing found has text in {', '.join(names[name] for name in absent)}, so nothing was "
             "written; name the fields of its documents, e.g. --field text=body"
         )
-    run = run_text(candidates_table(found.candidates), tag=server.name)
-    with replacing(folder / FIRST_STAGE) as partly:
-        partly.write_text(run, encoding="utf-8")
-        write_corpus(found.documents.values(), folder)
-    return found
 
 
 def _searched(body: StrPath | None) -> str:
     return f"the search in {body}" if body else "the queries, or name other fields with --field"
+
+
+def _remembering(server: Server, journal: Journal) -> Server:
+    """The server, whose answers are kept in the journal: those of an interrupted run, asked alike, are not asked again.
+
+    They stand there in the order in which they were asked for; from the first that differs on the server is asked.
+    """
+    rows = journal.rows()
+
+    def send(method: str, path: str, body: Json | None) -> Reply:
+        nonlocal rows
+        key = digest(json.dumps([server.url, method, path, body], sort_keys=True)).hex()
+        row = next(rows, None)
+        if row is not None and row["key"] == key:
+            return Reply(row["status"], row["body"])
+        rows = iter(())
+        reply = server.send(method, path, body)
+        if reply.ok:
+            journal.append({"key": key, "status": reply.status, "body": reply.body})
+        return reply
+
+    return replace(server, send=send)
 
 
 def sample_collection(

@@ -21,6 +21,9 @@ def test_a_line_that_was_cut_is_left_out(tmp_path: Path, cut: str) -> None:
     with closing(Journal(path)) as journal:
         journal.append({"n": 2})
         assert list(journal.rows()) == [{"n": 1}, {"n": 2}]
+        journal.clear()
+        journal.append({"n": 3})
+        assert list(journal.rows()) == [{"n": 3}]
 
 
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
