@@ -14,11 +14,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.data.growth_verbs import VERBS, prepare
 from benchmarks.record import record
+
+Row = dict[str, Any]
 
 _BLOCK_BYTES = 512  # in which Linux counts what a process writes
 
@@ -39,14 +42,14 @@ def main() -> None:
     record("growth", {"rows": rows, "slope": {verb: slope(rows, verb) for verb in arguments.verbs}})
 
 
-def slope(rows: list[dict[str, float]], verb: str) -> float:
+def slope(rows: list[Row], verb: str) -> float:
     """Return the slope of log CPU time over log n: 1 where cost is in proportion, 2 where it is the square."""
     points = [(row["n"], row["cpu_seconds"]) for row in rows if row["verb"] == verb]
     sizes, seconds = np.log(np.asarray(points)).T
     return round(float(np.polyfit(sizes, seconds, 1)[0]), 3)
 
 
-def _measured(verbs: list[str], size: int) -> list[dict[str, float]]:
+def _measured(verbs: list[str], size: int) -> list[Row]:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder), size)
@@ -56,7 +59,7 @@ def _measured(verbs: list[str], size: int) -> list[dict[str, float]]:
     return rows
 
 
-def _child(verb: str, size: int, folder: Path) -> dict[str, float]:
+def _child(verb: str, size: int, folder: Path) -> Row:
     command = [sys.executable, "-m", "benchmarks.data.growth", "--child", verb, str(size), str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         said = process.stdout.read() if process.stdout else ""
