@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from relsearch.core.settings.config import Config
+from relsearch.data.collection import load_collection
 from relsearch.measure.evaluate import Estimate
 from relsearch.pipeline.demo.deal import ALL, FEW, LABELLED, deal
 from relsearch.pipeline.demo.show import to_json, to_text, verdict
 from relsearch.pipeline.demo.study import AUGMENTED, HUMAN, TESTS, Clock, Demo, PairedTest, demo_config, run_demo
+from tests.tiny_models import save_tiny_bert
 
 QUERIES = [f"q{number}" for number in range(100)]
 
@@ -29,12 +30,14 @@ def test_the_few_labels_are_among_all_of_them() -> None:
 
 
 @pytest.fixture(scope="module")
-def small(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Config:
-    """The packaged settings with a tiny encoder, short pools and few steps."""
+def small(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """The packaged settings with a tiny encoder that knows the queries' words, short pools and few steps."""
+    folder = tmp_path_factory.mktemp("demo")
+    bert = save_tiny_bert(folder / "bert", [query.text for query in load_collection("demo").queries()])
     changes = {
-        "output": tmp_path_factory.mktemp("demo"),
+        "output": folder / "runs",
         "pool": {"depth": 4},
-        "encoder": {"model": str(tiny_bert), "max_tokens": 32},
+        "encoder": {"model": str(bert), "max_tokens": 32},
         "label": {"depth": 4},
         "augment": {"force": True},
         "train": {"dimension": 8, "max_length": 32, "max_steps": 2, "evaluations": 1},
