@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from pydantic import JsonValue
 
-from relsearch.core.text_table import interval, number, p_value, table
+from relsearch.core.text_table import WIDTH, interval, number, p_value, table
 from relsearch.pipeline.demo.study import AUGMENTED, EVERY, HUMAN, MEASURE, READY, Demo, Hit, PairedTest
 from relsearch.pipeline.stages.runs import COSINE, FIRST_STAGE
 from relsearch.stats.bootstrap import or_none
@@ -40,7 +42,8 @@ def verdict(demo: Demo) -> str:
 
 def to_text(demo: Demo) -> str:
     """Return the tables, the sentence on what they show, examples, and where the time went."""
-    return "\n\n".join([_about(demo), verdict(demo), _arms(demo), _tests(demo), _examples(demo), _times(demo)])
+    said = (textwrap.fill(text, WIDTH) for text in (_about(demo), verdict(demo)))
+    return "\n\n".join([*said, _arms(demo), _tests(demo), _examples(demo), _times(demo)])
 
 
 def to_json(demo: Demo) -> dict[str, JsonValue]:
@@ -66,9 +69,9 @@ def _about(demo: Demo) -> str:
     counts = demo.counts
     return (
         "The grades of this collection, Python's documentation, are a language model's: the tables show what the "
-        "chain does\nand costs, not how good it is for people. "
+        "chain does and costs, not how good it is for people. "
         f"{counts['documents']} documents, {counts['labelled_queries']} labelled queries ({counts['human_labels']} "
-        f"labels), {counts['unlabelled_queries']} unlabelled ones;\n{counts['test_queries']} test queries that nothing "
+        f"labels), {counts['unlabelled_queries']} unlabelled ones; {counts['test_queries']} test queries that nothing "
         "was trained, tuned or calibrated on."
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,7 @@ from relsearch.core.errors import DataError
 from relsearch.core.protocols import Judge
 from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
+from relsearch.core.text_table import WIDTH
 from relsearch.core.types import Pair
 from relsearch.data.pool import whole_pools
 from relsearch.encoders.encoder import vectors_by_id
@@ -123,7 +125,7 @@ def augment(config: Config, work: Building, *, pools: Pools, artefacts: Artefact
     found = _agreement(config, testing_the_judge(config, pools.collected), pools=pools, artefacts=artefacts)
     policy.gate_judge(found.kappa, force=config.augment.force)
     rates = {"accuracy": found.accuracy.value, "majority": found.majority_accuracy.value}
-    work.figures["table"] = policy.why_accepted(found.kappa, **rates)
+    work.figures["table"] = textwrap.fill(policy.why_accepted(found.kappa, **rates), WIDTH)
     written, labels = synthetic(config, artefacts)
     examples = policy.augment(
         pools.labels,
