@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record, recorded
-from benchmarks.serving.ui_app import FIGURES, app
+from benchmarks.serving.ui_app import compares, kills, screens
 from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.tables import candidates_table
 from relsearch.data.collection import load_collection
@@ -105,7 +105,9 @@ def _serious(page: Path, width: int, scheme: str) -> int:
 # What each part measures, and the figures that it records.
 PARTS: Mapping[str, tuple[Callable[[], Figures], tuple[str, ...]]] = {
     "report": (report, ("report_s", "report_cpu_s", "report_mb", "axe_serious")),
-    "app": (app, FIGURES),
+    "screens": (screens, ("first_screen_s", "axe_serious_app")),
+    "compares": (compares, ("compare_p50_ms", "compare_p95_ms")),
+    "kills": (kills, ("grades", "kills", "grades_lost")),
 }
 
 

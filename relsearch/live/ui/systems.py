@@ -115,9 +115,9 @@ def order(name: str, system: System, query: str, passages: Sequence[Passage], *,
     started = time.perf_counter()
     scores = system.scores(query, passages)
     ms = engine_ms if isinstance(system, Engine) else 1000 * (time.perf_counter() - started)
-    best = sorted(range(len(passages)), key=lambda place: (-scores[place], place))
-    if isinstance(system, Engine):
-        best = list(range(len(passages)))
+    best = list(range(len(passages)))
+    if not isinstance(system, Engine):
+        best.sort(key=lambda place: -scores[place])
     return Order(name, tuple(passages[each] for each in best), tuple(scores[each] for each in best), ms)
 
 

@@ -41,7 +41,9 @@ async function load(url, options) {
   setBusy(true);
   try {
     const answer = await fetch(url);
-    show(await answer.text(), answer.url, options);
+    const text = await answer.text();
+    setBusy(false); // before the new page is there: its first key counts
+    show(text, answer.url, options);
     notice("");
   } catch {
     notice("The server does not answer. Is relsearch ui still running?");
