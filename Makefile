@@ -12,7 +12,7 @@ OPTIMUM := 'transformers<4.58' 'tokenizers<0.23' 'huggingface-hub<1' 'sentence-t
 # The files with tables made from benchmarks/results.
 TABLES := README.md benchmarks/README.md benchmarks/judges.md benchmarks/rerankers.md benchmarks/serving.md benchmarks/growth.md benchmarks/avx512.md docs/settings.md
 
-.PHONY: help demo test check bench bench-quick clean
+.PHONY: help demo test check bench bench-quick compat clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /  /'
@@ -61,6 +61,9 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.data.growth
 	$(BIN)/python -m benchmarks.serving.footprint
 	$(BIN)/python -m cogapp -r $(TABLES)
+
+compat: .venv/dev.stamp  ## call the service and the gateway by other people's clients, installed apart (npm, engines)
+	$(BIN)/python -m benchmarks.serving.compat
 
 .venv/demo.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv

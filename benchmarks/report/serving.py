@@ -232,3 +232,24 @@ def footprint(figures: Figures) -> str:
 
 def _ratio(ratio: Figures) -> str:
     return f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+
+
+def compat(figures: Figures) -> str:
+    """Which unmodified clients work, a row for each."""
+    clients: dict[tuple[str, bool], list[dict[str, str]]] = {}
+    for call in figures["calls"]:
+        clients.setdefault((call["client"], call["works"]), []).append(call)
+    rows = [
+        [
+            client,
+            ", ".join(dict.fromkeys(call["version"] for call in calls)),
+            "; ".join(dict.fromkeys(call["called"] for call in calls)),
+            "yes" if works else f"no: {calls[0]['said'][:100]}",
+        ]
+        for (client, works), calls in clients.items()
+    ]
+    return section(
+        f"Unmodified clients against the service and the gateway: {figures['works']} of {figures['of']} calls work.",
+        table(["client", "version", "called", "works"], rows),
+        figures,
+    )

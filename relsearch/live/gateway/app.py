@@ -18,6 +18,7 @@ from relsearch.live.gateway.proxy import KEY_HEADER, MARK_HEADER, Upstream, drop
 from relsearch.live.gateway.refusals import BadAskError
 from relsearch.live.gateway.request.reading import SearchPath, is_json, json_bytes, plain_text, read_start, search_path
 from relsearch.live.gateway.search import answer_search
+from relsearch.live.gateway.sniffing import answer_nodes, asks_for_nodes
 
 _log = logging.getLogger(__name__)
 # No limit of the gateway's own; the engine has one.
@@ -44,6 +45,8 @@ class Gateway:
         if self.metrics and request.raw_path == METRICS_PATH:
             return web.Response(body=self.metrics.exposition(), content_type="text/plain", charset="utf-8")
         try:
+            if asks_for_nodes(request.method, request.raw_path):
+                return await answer_nodes(request, self.upstream)
             path = search_path(request.method, request.raw_path)
             return await (self._counted(request, path) if path else forward(request, self.upstream))
         except BadAskError as exc:

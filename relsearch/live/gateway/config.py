@@ -37,6 +37,7 @@ Clause = Literal[
     "neural",
     "neural_sparse",
     "knn",
+    "more_like_this",
 ]
 CLAUSES: tuple[Clause, ...] = get_args(Clause)
 

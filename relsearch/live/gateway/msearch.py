@@ -14,7 +14,7 @@ from aiohttp import ClientResponse, ServerTimeoutError, web
 from relsearch.live.gateway.answer.page import Page
 from relsearch.live.gateway.answer.ranking import Decision, Ranking, bypassed, deadline
 from relsearch.live.gateway.json_slices import Edit
-from relsearch.live.gateway.proxy import Upstream, forward, relay, request_headers
+from relsearch.live.gateway.proxy import Upstream, forward, header_words, relay, request_headers
 from relsearch.live.gateway.refusals import LateError
 from relsearch.live.gateway.request.ask import Ask, take_ask
 from relsearch.live.gateway.request.reading import (
@@ -71,9 +71,10 @@ async def answer_msearch(
             return await send_body(request, upstream, request.raw_path, lines, mark=bypassed("template"))
         items = found
     searches = [Search(item.target, item.body, path.parameters, item.text) for item in items]
-    in_json = wants_json(request)
+    in_json, words = wants_json(request), header_words(request)
     decisions = [
-        ranking.decide(search, ask=item.ask, json_wanted=in_json) for search, item in zip(searches, items, strict=True)
+        ranking.decide(search, ask=item.ask, json_wanted=in_json, words=words)
+        for search, item in zip(searches, items, strict=True)
     ]
     if not any(decision.plan for decision in decisions):
         mark = summary([decision.mark for decision in decisions])

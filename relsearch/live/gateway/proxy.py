@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterable, Mapping
+from urllib.parse import unquote
 
 from aiohttp import (
     ClientConnectorError,
@@ -114,6 +115,11 @@ class Upstream:
 def request_headers(request: web.BaseRequest, *, without: frozenset[str] = frozenset()) -> CIMultiDict[str]:
     """Return the client's headers as they go on to the engine, credentials among them."""
     return _end_to_end(request.headers, _REQUEST_ONLY | without)
+
+
+def header_words(request: web.BaseRequest) -> str:
+    """Return the query's words that a header gives, which the engine never sees; nothing where there is none."""
+    return unquote(request.headers.get(QUERY_HEADER, "")).strip()
 
 
 def response_headers(answer: ClientResponse, *, without: frozenset[str] = frozenset()) -> CIMultiDict[str]:

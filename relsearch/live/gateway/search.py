@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
-
 from aiohttp import ClientResponse, ServerTimeoutError, web
 
 from relsearch.live.gateway.answer.ranking import Decision, Ranking, bypassed, deadline
 from relsearch.live.gateway.proxy import (
     MARK_HEADER,
-    QUERY_HEADER,
     Upstream,
     forward,
+    header_words,
     relay,
     request_headers,
     response_headers,
@@ -55,8 +53,7 @@ async def answer_search(
             mark = "" if ask is False else bypassed("template")
             return await send_body(request, upstream, request.raw_path, template.encode(), mark=mark)
         search = Search(path.names, output[0], path.parameters, json_bytes(output[0]).decode())
-    words = unquote(request.headers.get(QUERY_HEADER, "")).strip()
-    decision = ranking.decide(search, ask=ask, json_wanted=wants_json(request), words=words)
+    decision = ranking.decide(search, ask=ask, json_wanted=wants_json(request), words=header_words(request))
     if decision.plan is not None:
         return await _answer_ranked(request, path, decision, decision.plan, upstream=upstream, ranking=ranking)
     if decision.changed or ask is not None:

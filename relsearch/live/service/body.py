@@ -90,10 +90,8 @@ def check(content: dict[str, Any], dialects: tuple[type[RerankRequest], ...]) ->
     given = [key for key in keys if content.get(key) is not None]
     if len(given) != 1:
         raise InvalidError(f"send either {' or '.join(keys)}" if len(keys) > 1 else f"send {', '.join(keys)}")
-    fitting = [
-        each for each in dialects if each.texts_key == given[0] and (not each.marks or each.marks & set(content))
-    ]
-    return _validated(fitting[0], content)
+    alike = [dialect for dialect in dialects if dialect.texts_key == given[0]]
+    return _validated(next(dialect for dialect in alike if dialect.fits(content)), content)
 
 
 def _validated(dialect: type[_Request], content: dict[str, Any]) -> _Request:

@@ -7,9 +7,10 @@ below and no others: Elasticsearch's Cohere parser throws on any it does not kno
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -27,6 +28,11 @@ class RerankRequest(BaseModel):
     marks: ClassVar[frozenset[str]] = frozenset()  # the keys by which requests to the same path are told apart
 
     query: str
+
+    @classmethod
+    def fits(cls, content: Mapping[str, Any]) -> bool:
+        """Whether a request with this dialect's list of texts is of this dialect."""
+        return not cls.marks or bool(cls.marks & content.keys())
 
     @property
     def passages(self) -> list[str]:
@@ -155,7 +161,7 @@ class DocumentsRequest(RerankRequest):
 
 
 class VoyageRequest(DocumentsRequest):
-    """Voyage: `documents` with `top_k` or `truncation`, answered under `data`."""
+    """Voyage: `documents` with `top_k`, `truncation` or a model of Voyage's, answered under `data`."""
 
     marks = frozenset({"top_k", "truncation"})
 
@@ -163,6 +169,11 @@ class VoyageRequest(DocumentsRequest):
     top_k: Annotated[int, Field(ge=1)] | None = None
     return_documents: bool | None = False
     truncation: bool | None = Field(True, description="false: refuse texts that the model cannot read whole.")
+
+    @classmethod
+    def fits(cls, content: Mapping[str, Any]) -> bool:
+        """Whether a request has one of the keys, or a model such as rerank-2.5; Cohere's is rerank-v3.5."""
+        return super().fits(content) or re.match(r"rerank-(lite-)?\d", str(content.get("model"))) is not None
 
     @property
     def limit(self) -> int | None:

@@ -79,6 +79,16 @@ async def test_voyage_gets_data() -> None:
     assert refused.json()["error_type"] == "Tokenizer"
 
 
+@pytest.mark.parametrize(
+    ("model", "key"), [("rerank-2.5", "data"), ("rerank-lite-1", "data"), ("rerank-v3.5", "results")]
+)
+async def test_voyages_models_are_known(model: str, key: str) -> None:
+    """Its clients may send nothing else that tells them from Cohere's."""
+    async with serving(OverlapScorer()) as client:
+        response = await client.post("/v1/rerank", json={"model": model, "query": "a", "documents": TEXTS})
+    assert key in response.json()
+
+
 async def test_infinity_gets_strings_and_raw_scores() -> None:
     """Documents with `raw_scores` are answered as Infinity does, log-odds if it is true."""
     body = {"query": "a b", "documents": TEXTS, "top_n": 2, "return_documents": True}

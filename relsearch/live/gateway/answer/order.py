@@ -16,6 +16,11 @@ from relsearch.rerank.cross.deadline import scores_below
 PAST = 1e-6  # scores past the window lie below it
 
 
+def past_window(turn: int, count: int) -> list[float]:
+    """Return the scores of `count` hits that begin `turn` places past the window, as `placed` gives them."""
+    return scores_below(PAST, turn + count)[turn:]
+
+
 class Placed(NamedTuple):
     """A hit's place in the engine's answer, and the score that it is shown with."""
 

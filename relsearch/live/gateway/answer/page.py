@@ -135,6 +135,12 @@ def engines_own(page: Page, plan: Plan) -> list[Edit]:
     return [Edit(*page.list_at, _list(page, [_restored(page, plan, hit, None) for hit in kept]))]
 
 
+def rescored(page: Page, scores: Sequence[float]) -> list[Edit]:
+    """Return the edits that give the hits other scores in the order in which they stand."""
+    shown = [(hit.members.get("_score"), score) for hit, score in zip(page.hits, scores, strict=True)]
+    return [Edit(*place, _json_number(score)) for place, score in shown if place is not None]
+
+
 def _list(page: Page, slices: Sequence[bytes]) -> bytes:
     """The hits as an array, with the white space that the engine puts around them."""
     text, hits, place = page.text, page.hits, page.list_at or _NOWHERE

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from relsearch.core.errors import ConfigError
-from relsearch.live.gateway.answer.order import placed
-from relsearch.live.gateway.answer.page import Page, engines_own, read_page, reranked
+from relsearch.live.gateway.answer.order import past_window, placed
+from relsearch.live.gateway.answer.page import Page, engines_own, read_page, reranked, rescored
 from relsearch.live.gateway.config import GatewayConfig, Rules
 from relsearch.live.gateway.json_slices import Edit, edited, end_of, skip_space, visit_array, visit_object
 from relsearch.live.gateway.refusals import BadAskError, LateError, NotRerankedError, UnsupportedError
@@ -122,6 +122,7 @@ class Ranking:
         text = bytearray()
         for chunk in raw:  # joining 100 MB at once would keep every other thread waiting
             text += chunk
+        plans = [None if plan and plan.past else plan for plan in plans]  # nothing of their hits is read
         most = [self._scorers[each.rules.bundle].most_characters if each else 0 for each in plans]
         if not many:
             return [read_page(text, plan=plans[0], most=most[0])]
@@ -144,6 +145,10 @@ class Ranking:
 
     async def rank(self, page: Page, wanted: Plan, *, until: float) -> tuple[list[Edit], str]:
         """Return the edits that make the client's page, and its mark; the engine's own order where nothing is read."""
+        if wanted.past:
+            return rescored(page, past_window(wanted.start - wanted.rules.window, len(page.hits))), bypassed(
+                "beyond_window"
+            )
         hits = page.hits[: wanted.rules.window]
         texts = [hit.text for hit in hits]
         try:
@@ -153,11 +158,11 @@ class Ranking:
                 raise NotRerankedError("no_text")
             scoring = self._scorers[wanted.rules.bundle]
             reranker = replace(scoring.reranker, interpolation=wanted.mix)
-            scores = await scoring.score(reranker, wanted.query, texts, [hit.score for hit in hits], until=until)
+            read = await scoring.score(reranker, wanted.query, texts, [hit.score for hit in hits], until=until)
         except NotRerankedError as exc:
             return engines_own(page, wanted), bypassed(exc.reason)
-        order = placed(scores, len(texts), len(page.hits))
-        return reranked(page, wanted, order), f"reranked; read={len(scores)}/{len(texts)}"
+        order = placed(read, len(texts), len(page.hits))
+        return reranked(page, wanted, order), f"reranked; read={len(read)}/{len(texts)}"
 
     async def written(self, page: Page, edits: Sequence[Edit], *, compress: bool) -> bytes:
         """Return the text that a page stands in with its edits, compressed where the client wants it so."""

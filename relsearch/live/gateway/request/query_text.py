@@ -20,6 +20,7 @@ _AT_ONCE: Mapping[str, tuple[str, ...]] = {
     "semantic": ("query",),
     "sparse_vector": ("query",),
     "knn": ("query_vector_builder",),
+    "more_like_this": ("like",),  # its texts; documents that it names have none here
 }
 _BELOW_FIELD: Mapping[str, tuple[str, ...]] = {
     "match": ("query",),
@@ -49,7 +50,7 @@ _SCORING = frozenset(
         "linear",
     }
 )
-_NEVER = frozenset({"percolate", "script", "more_like_this", "constant_score", "wrapper"})
+_NEVER = frozenset({"percolate", "script", "constant_score", "wrapper"})
 _INSIDE = frozenset({"text_embedding", "model_text", "match", "intervals", "query", "all_of", "any_of"})
 _FLAGS = (".keyword", ".raw")
 _BOOLEAN = frozenset({"AND", "OR", "TO", "&&", "||"})

@@ -57,6 +57,7 @@ class Plan:
     start: int
     size: int
     source: SourceFilter
+    past: bool = False  # the page starts past the window: it is the engine's own, under scores that go on falling
 
 
 def stripped(search: Search) -> tuple[Ask | bool | None, Search]:
@@ -72,12 +73,12 @@ def plan(search: Search, ask: Ask, rules: Rules, template: str, mix: Interpolati
     start, size = _number(search, "from", 0), _number(search, "size", _DEFAULT_SIZE)
     if size == 0:
         raise NotRerankedError("no_hits_wanted")
-    if start >= rules.window:
-        raise NotRerankedError("beyond_window")
     words = ask.query or _words(search, rules)
     if not words.strip():
         raise UnsupportedError("no_query", "no query text was found; give ext.relsearch.query")
     wanted = _source(search)
+    if start >= rules.window:
+        return Plan(search.text, search.parameters, words, rules, template, mix, start, size, wanted, past=True)
     fetched = wanted.with_paths(source_paths(template_paths(template, rules.fields)))
     changes = {"from": 0, "size": max(rules.window, start + size), "_source": fetched}
     body = with_members(search.text, {name: json.dumps(value) for name, value in changes.items()})

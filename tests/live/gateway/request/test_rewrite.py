@@ -127,7 +127,7 @@ def test_a_sort_by_score_is_no_other_order(order: object) -> None:
 
 @pytest.mark.parametrize(
     ("extra", "reason"),
-    [({"size": 0}, "no_hits_wanted"), ({"from": 100}, "beyond_window"), ({"query": {"match_all": {}}}, "no_query")],
+    [({"size": 0}, "no_hits_wanted"), ({"query": {"match_all": {}}}, "no_query")],
 )
 def test_a_search_with_nothing_to_rerank_is_left_alone(extra: dict[str, Any], reason: str) -> None:
     """The reason is told, none of it is an error of the reranker."""
@@ -153,6 +153,8 @@ def test_a_search_with_nothing_to_rerank_is_left_alone(extra: dict[str, Any], re
         ({"term": {"tag": "tides"}}, ""),
         ({"match": {"tag.keyword": "tides"}}, ""),
         ({"constant_score": {"filter": {"match": {"text": "tides"}}}}, ""),
+        ({"more_like_this": {"fields": ["text"], "like": ["tides", {"_index": "sea", "_id": "1"}]}}, "tides"),
+        ({"more_like_this": {"fields": ["text"], "like": {"_index": "sea", "_id": "query"}}}, ""),
         ({"percolate": {"field": "q", "document": {"query": {"match": {"text": "tides"}}}}}, ""),
         (
             {

@@ -1,0 +1,1 @@
+"""Other people's clients, unmodified, against the service and the gateway; each in an environment of its own."""

@@ -1,0 +1,77 @@
+"""What clients do besides searching: they page on, sniff, and say the query's words in a header."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+from tests.live.gateway.canned import HITS, canned, hits, http_answer
+from tests.live.gateway.running import LastWordScorer, gateway
+
+NODES = {
+    "nodes": {
+        "a": {"name": "one", "http": {"publish_address": "10.0.0.1:9200", "max_content_length_in_bytes": 7}},
+        "b": {"name": "two", "http": {"publish_address": "10.0.0.2:9200"}},
+        "c": {"name": "no http"},
+    }
+}
+
+
+def test_a_client_that_sniffs_stays_with_the_gateway() -> None:
+    """Each node's address is the one that the client knows the gateway by; all else is the engine's."""
+    paths = ["/_nodes/http", "/_nodes/_all/http"]
+    with (
+        canned({path: http_answer(json.dumps(NODES).encode()) for path in paths}) as engine,
+        gateway(engine.url, LastWordScorer()) as url,
+    ):
+        for path in paths:
+            nodes = httpx.get(url + path).json()["nodes"]
+            assert {nodes[name]["http"]["publish_address"] for name in "ab"} == {url.removeprefix("http://")}
+            assert nodes["a"]["http"]["max_content_length_in_bytes"] == 7
+            assert nodes["c"] == NODES["nodes"]["c"]
+        named = httpx.get(url + paths[0], headers={"Host": "search.example"}).json()["nodes"]
+        assert named["b"]["http"]["publish_address"] == "search.example:80"
+
+
+def test_an_answer_without_nodes_is_an_error() -> None:
+    """A client that was told nothing would go on as if it had no node."""
+    with (
+        canned({"/_nodes/http": http_answer(b'{"nodes": []}')}) as engine,
+        gateway(engine.url, LastWordScorer()) as url,
+    ):
+        assert httpx.get(f"{url}/_nodes/http").status_code == 502
+
+
+def test_scores_go_on_falling_past_the_window() -> None:
+    """A page that starts there is the engine's own, under scores below those of the pages before."""
+    body: dict[str, Any] = {"query": {"match": {"text": "tides"}}, "size": 6, "ext": {"relsearch": {"window": 6}}}
+    with canned({"/sea/_search": http_answer(hits())}) as engine, gateway(engine.url, LastWordScorer()) as url:
+        first = httpx.post(f"{url}/sea/_search", json={**body, "size": 9}).json()["hits"]["hits"]
+        later = httpx.post(f"{url}/sea/_search", json={**body, "from": 7})
+    asked = json.loads(engine.requests[-1][1])
+    found = later.json()["hits"]["hits"]
+    assert later.headers["X-Relsearch"] == "bypassed; reason=beyond_window"
+    assert asked == {"query": body["query"], "size": 6, "from": 7}
+    assert [hit["_id"] for hit in found] == [str(number) for number in range(HITS)]
+    scores = [hit["_score"] for hit in first[:7]] + [hit["_score"] for hit in found]
+    assert scores == sorted(scores, reverse=True)
+    assert found[0]["_score"] == first[7]["_score"]
+
+
+def test_a_header_names_the_words_of_each_search() -> None:
+    """Of one and of many; the engine never sees it."""
+    body = json.dumps({"query": {"match_all": {}}, "ext": {"relsearch": {"budget_ms": 20_000}}})
+    answers = {"took": 1, "responses": [json.loads(hits()), json.loads(hits())]}
+    scorer = LastWordScorer()
+    with (
+        canned({"/_msearch": http_answer(json.dumps(answers).encode())}) as engine,
+        gateway(engine.url, scorer) as url,
+    ):
+        lines = f'{{"index": "sea"}}\n{body}\n' * 2
+        headers = {"Content-Type": "application/x-ndjson", "X-Relsearch-Query": "high%20tides"}
+        response = httpx.post(f"{url}/_msearch", content=lines, headers=headers)
+    assert response.headers["X-Relsearch"] == "reranked; searches=2"
+    assert set(scorer.queries) == {"high tides"}
+    assert "x-relsearch-query" not in engine.requests[-1][0].lower()
