@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.record import recorded
 from benchmarks.report import calibration, growth, judges, rerankers, serving
+from benchmarks.report.label_value import label_value
 
 Part = Callable[[dict[str, Any]], str]
 
@@ -46,6 +47,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
             "own_domain_few_french": (rerankers.own_domain_few,),
         },
         "Augmentation": {
+            "label_value": (label_value,),
             "policies_cranfield": (rerankers.policies,),
             "policies_vaswani": (rerankers.policies,),
             "few_labels": (rerankers.few_labels,),

@@ -1,0 +1,70 @@
+"""The table and the plot of what judged labels are worth."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from benchmarks.report.markdown import p_text, section, table
+
+Figures = dict[str, Any]
+_SHOWN = ("k labels", "judged pools", "synthetic queries", "both")
+
+
+def label_value(figures: Figures) -> str:
+    """Each arm by collection and number of labelled queries; gains pooled over collections; a plot of the means."""
+    found = {(row["collection"], row["k"], row["arm"]): row["ndcg10"] for row in figures["rows"]}
+    ks = sorted({k for _, k, _ in found if k >= 0})
+    names = list(figures["learnt"])
+    rows = [
+        [
+            name,
+            str(k),
+            *(f"{found[name, -1, arm]:.3f}" for arm in ("untrained cosine", "ready")),
+            *(f"{found[name, k, arm]:.3f}" for arm in _SHOWN),
+            f"{found[name, -1, 'all labels']:.3f} ({figures['learnt'][name]})",
+        ]
+        for name in names
+        for k in ks
+    ]
+    head = ["collection", "k", "untrained cosine", "ready", *_SHOWN, "all labels (queries)"]
+    pooled = [
+        [
+            str(row["k"]),
+            row["arm"],
+            _gain(row),
+            _gain(row["gap"]),
+            "" if row["gap_closed"] is None else f"{row['gap_closed']:.0%}",
+            "" if row["labels_worth"] is None else f"{row['labels_worth']:g}",
+        ]
+        for row in figures["pooled"]
+    ]
+    gains = ["against k labels alone (p)", "all labels against k (p)"]
+    pooled_head = ["k", "with", *gains, "of that gap", "worth labelled queries"]
+    means = {arm: [sum(found[name, k, arm] for name in names) / len(names) for k in ks] for arm in _SHOWN}
+    chart = [
+        "```mermaid",
+        "xychart-beta",
+        f'  x-axis "labelled queries" {json.dumps([str(k) for k in ks])}',
+        '  y-axis "NDCG@10, mean of the collections"',
+        *(f"  line {json.dumps([round(value, 4) for value in values])}" for values in means.values()),
+        "```",
+    ]
+    tested = ", ".join(f"{name} {count}" for name, count in figures["tested"].items())
+    depths = ", ".join(f"{name} {depth}" for name, depth in figures["depths"].items())
+    return section(
+        "What judged and written queries are worth beside k labelled ones, to a student that trains in a second: "
+        "weights of the ready reranker's score, cosine, MaxSim, BM25 and feedback, and a matrix between the vectors of "
+        "query and document, which are not computed again. Judged pools: those of the other training queries, by the "
+        "student that learnt from the k labels (at 0, by the ready reranker). NDCG@10 of test queries "
+        f"({tested}) over BM25's first ({depths}), {figures['seeds']} draws of k queries. Pooled: a bootstrap over "
+        "collections, draws and queries; shares of a gap that is not significant are left out. The lines are the "
+        "columns from k labels on, in their order.",
+        "\n".join([table(head, rows), "", table(pooled_head, pooled), "", *chart]),
+        figures,
+    )
+
+
+def _gain(row: Figures) -> str:
+    p = p_text(row["p"]).removeprefix("p ")
+    return f"{row['gain']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}] ({p})"
