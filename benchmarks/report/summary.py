@@ -27,6 +27,8 @@ def saved() -> str:
         few, whole = recorded(f"own_domain_few{kind}"), recorded(f"own_domain{kind}")
         if few and whole:
             lines += [_saved(name, found["rows"], whole) for name, found in few["collections"].items()]
+    if value := recorded("label_value"):
+        lines.append(_pooled(value))
     return "\n".join(lines) + "\n"
 
 
@@ -37,6 +39,15 @@ def _saved(name: str, rows: list[Figures], whole: Figures) -> str:
     first, told = shipped[0], ", ".join(f"{value:.3f} with {k}" for k, value in alone)
     judged = f"{first['k']} labelled queries and judged pools come to {_mean(first, 'augmented'):.3f}"
     return f"- On {name}, {judged}; human labels alone to {told}."
+
+
+def _pooled(figures: Figures) -> str:
+    row = next(row for row in figures["pooled"] if (row["k"], row["arm"]) == (10, "judged pools"))
+    gain = f"{row['gain']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+    return (
+        f"- To a student that trains in a second, judged pools beside 10 labelled queries bring {gain}, pooled over "
+        f"{len(figures['learnt'])} collections ({p_text(row['p'])})."
+    )
 
 
 def _own_domain(figures: Figures) -> Iterator[Row]:
