@@ -14,15 +14,15 @@ _SHOWN = ("k labels", "judged pools", "synthetic queries", "both")
 def label_value(figures: Figures) -> str:
     """Each arm by collection and number of labelled queries; gains pooled over collections; a plot of the means."""
     found = {(row["collection"], row["k"], row["arm"]): row["ndcg10"] for row in figures["rows"]}
-    ks = sorted({k for _, k, _ in found if k >= 0})
+    ks = sorted({k for _, k, _ in found if k is not None})
     names = list(figures["learnt"])
     rows = [
         [
             name,
             str(k),
-            *(f"{found[name, -1, arm]:.3f}" for arm in ("untrained cosine", "ready")),
+            *(f"{found[name, None, arm]:.3f}" for arm in ("untrained cosine", "ready")),
             *(f"{found[name, k, arm]:.3f}" for arm in _SHOWN),
-            f"{found[name, -1, 'all labels']:.3f} ({figures['learnt'][name]})",
+            f"{found[name, None, 'all labels']:.3f} ({figures['learnt'][name]})",
         ]
         for name in names
         for k in ks

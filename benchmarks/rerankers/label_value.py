@@ -12,11 +12,13 @@ runs/multilingual-e5-small (benchmarks.data.multilingual_e5). Needs RELSEARCH_CO
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import time
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -56,15 +58,12 @@ def main() -> None:
     use_models()
     found: dict[str, dict[tuple[int, str], Floats]] = {}
     learnt: dict[str, int] = {}
-    seconds = 0.0
     for name in arguments.collections:
-        started = time.process_time()
         trial = LabelValue(name, arguments.output / name)
         found[name] = trial.values(arguments.k, arguments.seeds)
         learnt[name] = len(trial.training)
-        seconds += time.process_time() - started
     rows = [
-        {"collection": name, "k": k, "arm": arm, "ndcg10": round(float(values.mean()), 4)}
+        {"collection": name, "k": k if k >= 0 else None, "arm": arm, "ndcg10": round(float(values.mean()), 4)}
         for name, arms in found.items()
         for (k, arm), values in arms.items()
     ]
@@ -75,7 +74,7 @@ def main() -> None:
         "tested": {name: arms[-1, READY].shape[1] for name, arms in found.items()},
         "depths": {name: DEPTHS[name] for name in found},
         "seeds": arguments.seeds,
-        "cpu_minutes": round(seconds / 60, 1),
+        "cpu_minutes": round(_seconds(arguments.output) / 60, 1),
     }
     record("label_value", figures, seed=SEED)
     for row in figures["pooled"]:
@@ -111,17 +110,18 @@ class LabelValue(Trial):
 
     def _kept(self, k: int, arm: str, seed: int) -> list[float]:
         path = self.folder / "values" / f"{k}-{arm.replace(' ', '-')}-{seed}.json"
-        values: list[float] = kept_figures(path, lambda: {"values": self._measured(k, arm, seed)})["values"]
+        values: list[float] = kept_figures(path, lambda: self._measured(k, arm, seed))["values"]
         return values
 
-    def _measured(self, k: int, arm: str, seed: int) -> list[float]:
+    def _measured(self, k: int, arm: str, seed: int) -> dict[str, Any]:
+        started = time.process_time()
         scored = self._scores(k, arm, seed)
         run = pl.concat(
             self.value_pools.runs[query].with_columns(score=pl.Series(scored[query])) for query in self.test
         ).sort("query_id", "score", "rank", descending=[False, True, False])
         ranked = run.with_columns(rank=pl.int_range(1, pl.len() + 1).over("query_id"))
         values = query_values(self.collected.human.filter(of(self.test)), ranked, [MEASURE])[MEASURE]
-        return [float(value) for value in values]
+        return {"values": [float(value) for value in values], "cpu_seconds": time.process_time() - started}
 
     def _scores(self, k: int, arm: str, seed: int) -> dict[str, Floats]:
         pools = self.value_pools.candidates
@@ -150,6 +150,12 @@ class LabelValue(Trial):
 
     def _gains(self, query: str) -> Floats:
         return np.array([self.grades.get((query, doc_id), 0.0) for doc_id in self.value_pools.runs[query]["doc_id"]])
+
+
+def _seconds(output: Path) -> float:
+    """What training and ranking took, texts encoded before."""
+    kept = (json.loads(path.read_text("utf-8")) for path in output.glob("*/values/*.json"))
+    return float(sum(each["cpu_seconds"] for each in kept))
 
 
 def _judged(candidates: Candidates, judge: Adapter | None) -> Floats:
