@@ -292,7 +292,8 @@ def test_labels_of_relevant_documents_alone_are_enough(
     assert figures["pool"]["assumed_irrelevant"] > 0
     # The judge read one candidate a query; where it did, its label took the place of the assumption.
     assert {"human", "assumed", "judge", "unlabelled"} <= figures["augment"].keys()
-    assert figures["train-human"]["steps"] == figures["train-augmented"]["steps"] == 4
+    # Four steps, or one where cross-validation chose the untrained weights.
+    assert {figures[stage]["steps"] for stage in ("train-human", "train-augmented")} <= {1, 4}
 
 
 def test_the_reranker_labels_what_people_did_not(config: Path, tmp_path: Path) -> None:
