@@ -81,7 +81,7 @@ MODELS: dict[str, tuple[Path, Opened]] = {
         READY_BUNDLE,
         lambda name: LateOnnxScorer.open(name, workers=1).manifest.base and bundle_folder(name),
     ),
-    "Reranker.open": (READY_BUNDLE, lambda name: Reranker.open(name, workers=1).template and bundle_folder(name)),
+    "Reranker.open": (READY_BUNDLE, lambda name: Reranker(name, workers=1).template and bundle_folder(name)),
     "judge_folder": (READY_JUDGE, judge_folder),
     "read_card": (READY_JUDGE, lambda name: read_card(name).base_checksum and judge_folder(name)),
 }

@@ -48,7 +48,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         write_fp32(arguments.model, Path(work) / "fp32")
         write_int8(Path(work) / "fp32", Path(work) / "int8")
-        first, second = (Reranker.open(bundle) for bundle in (SHIPPED, Path(work) / "int8"))
+        first, second = (Reranker(bundle) for bundle in (SHIPPED, Path(work) / "int8"))
         queries, texts = texts_of(bm25, load_collection(str(folder)), first.template)
         for reranker in (first, second):
             reranker.prepare(list(texts.values()))

@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--vectors", type=Path, help="a folder that keeps what was read for the next run")
     parser.add_argument("--queries", type=int, default=120, help="of each collection")
     options = parser.parse_args()
-    reranker = Reranker.open("ready", vectors=open_vectors(options.vectors, create=True))
+    reranker = Reranker("ready", vectors=open_vectors(options.vectors, create=True))
     figures = {name: _measured(name, reranker, options.queries) for name in ("scifact", "cranfield")}
     for name, found in figures.items():
         rows = [[read, *(f"{value:.4f}" for value in values.values())] for read, values in found["ndcg10"].items()]

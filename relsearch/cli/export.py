@@ -43,11 +43,10 @@ def export(
     from relsearch.core.settings.load import load_config
 
     if model is None and judge is None:
+        from relsearch.api.pipeline import Pipeline
         from relsearch.cli.stages import show_stages
-        from relsearch.pipeline.order import check_quality_gate, run_verb
 
-        settings = load_config(config)
-        check_quality_gate(show_stages(run_verb("export", settings), as_json=as_json), settings)
+        show_stages(Pipeline(config), "export", as_json=as_json).check()
         return
     if output is None or (model is not None and judge is not None):
         raise typer.BadParameter("give --output, the folder to write, with either --model or --judge")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -58,31 +57,23 @@ def evaluate(
     Values are trec_eval's: a run is ordered by its scores, in single precision, and where they tie by document id, the
     last first; its ranks do not count. A labelled query that a run lacks counts 0.
     """
-    from relsearch.core.measures import default_measures, parse_measures
-    from relsearch.core.scale import parse_scale
-    from relsearch.data.trec import Runs, read_labels
-    from relsearch.measure.evaluate import evaluate as evaluate_runs
-    from relsearch.measure.evaluate import refuse_judge_labels
-    from relsearch.measure.query_values import inferred_level
+    from relsearch.api.measuring import evaluate as measured
+    from relsearch.core.measures import parse_measures
     from relsearch.measure.values_file import check_values_file, write_values
 
     names = measure_names(measure)
     parse_measures(names)
     if per_query is not None:
         check_values_file(per_query, inputs=[qrels, *runs], force=force)
-    parsed = parse_scale(scale) if scale is not None else None
-    labels = read_labels(qrels, parsed)
-    refuse_judge_labels(labels, allow=judge_labels)
-    level = parsed.level if parsed else inferred_level(labels)
-    result = evaluate_runs(
-        labels,
-        Runs(named_runs(runs)),
-        measures=names or default_measures(level),
+    result = measured(
+        qrels,
+        named_runs(runs),
+        measures=names,
+        baseline=baseline,
+        scale=scale,
+        judge_labels=judge_labels,
         resamples=resamples,
         seed=seed,
-        lowest=parsed.lowest if parsed else 0,
-        baseline=baseline,
-        strict=bool(names),  # asked for by name, a dash is no answer
     )
     if per_query is not None:
         write_values(result.rows(), per_query)
@@ -114,29 +105,19 @@ def agree(
 
     Where the labels have probabilities, shows how reliable these are.
     """
+    from relsearch.api.measuring import agree as compared
     from relsearch.core.files.atomic import replace_text
     from relsearch.core.files.outputs import check_output
-    from relsearch.core.scale import parse_scale
-    from relsearch.data.trec import read_labels
-    from relsearch.measure.agreement import agreement, left_out
     from relsearch.measure.plot import is_diagram
-    from relsearch.measure.reliability import has_probabilities, reliability
 
     if plot is not None:
         check_output(plot, inputs=[qrels, judged], ours=is_diagram, force=force)
-    parsed = parse_scale(scale)
-    human, labels = read_labels(qrels, parsed), read_labels(judged, parsed)
-    found = agreement(human, labels, parsed, resamples=resamples, seed=seed)
-    for note in (*found.notes, *left_out(human, labels)):
+    found = compared(qrels, judged, scale=scale, resamples=resamples, seed=seed)
+    for note in found.notes:
         typer.echo(note, err=True)
-    if plot is None and not has_probabilities(labels):
-        print_result(found, as_json=as_json)
-        return
-    bins = reliability(human, labels, parsed, resamples=resamples, seed=seed)
     if plot is not None:
-        replace_text(plot, bins.to_svg())
-    both = {**found.to_json(), "reliability": bins.to_json()}
-    typer.echo(json.dumps(both, indent=1) if as_json else f"{found.to_table()}\n\n{bins.to_table()}")
+        replace_text(plot, found.diagram())
+    print_result(found, as_json=as_json)
 
 
 def measure_names(given: list[str] | None) -> list[str]:
@@ -145,23 +126,9 @@ def measure_names(given: list[str] | None) -> list[str]:
 
 
 def named_runs(paths: list[Path]) -> dict[str, Path]:
-    """Return the runs by name: the file's without its endings, after as many folders as tell it from the others."""
+    """Return the runs by name, as relsearch.evaluate names them; one that is given twice is wrong usage."""
+    from relsearch.api.measuring import named_runs as named
+
     if len(set(paths)) < len(paths):
         raise typer.BadParameter(f"run {next(path for path in paths if paths.count(path) > 1)} is given twice")
-    parts = {path: [*path.absolute().parts[1:-1], _stem(path)] for path in paths}
-    names = {path: next(name for name in _endings(parts[path]) if _tells(name, parts)) for path in paths}
-    return {name: path for path, name in names.items()}
-
-
-def _endings(parts: list[str]) -> Iterator[str]:
-    yield from ("/".join(parts[start:]) for start in range(len(parts) - 1, -1, -1))
-    yield "/".join(parts)
-
-
-def _tells(name: str, parts: dict[Path, list[str]]) -> bool:
-    length = name.count("/") + 1
-    return sum("/".join(each[-length:]) == name for each in parts.values()) == 1
-
-
-def _stem(path: Path) -> str:
-    return (path.with_suffix("") if path.suffix in (".gz", ".zst") else path).stem
+    return named(paths)

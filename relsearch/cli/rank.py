@@ -71,10 +71,10 @@ def rerank(
     source = load_collection(collection)
     first = read_run(run_file)
     kept = min(max(20_000, first["doc_id"].n_unique()), 50_000)  # at 12,800 bytes a document, 640 MB
-    reranker = Reranker.open(bundle, vectors=open_vectors(vectors), cached_documents=kept)
+    reranker = Reranker(bundle, vectors=open_vectors(vectors), cached_documents=kept)
     reranker = reranker.with_weights(mix=mix, prf=prf)
     if cascade:
-        reranker = reranker.with_cascade(Reranker.open(cascade), cascade_window)
+        reranker = reranker.with_cascade(Reranker(cascade), cascade_window)
     queries, texts = texts_of(first, source, reranker.template)
     about = f"{_about(bundle)} {_about(cascade) if cascade else None} {cascade_window} {reranker.interpolation}"
     with unfinished(output) if output and budget_ms is None else nullcontext() as journal:
@@ -97,7 +97,7 @@ def rerank(
 def _about(bundle: Path) -> str:
     """What a reranker's scores are of: the bundle's manifest, which holds its files' checksums; a plug-in's name."""
     from relsearch.rerank.bundle import open_bundle
-    from relsearch.rerank.reranker import is_plugin
+    from relsearch.rerank.opening import is_plugin
 
     return str(bundle) if is_plugin(bundle) else open_bundle(bundle).manifest.model_dump_json()
 

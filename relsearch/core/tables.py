@@ -60,7 +60,7 @@ _MAY_BE_NULL = {"grade", "judge", "probabilities", "expected", "confidence"}
 
 def write(table: pl.DataFrame, path: StrPath, schema: Schema) -> None:
     """Write the table atomically; raise DataError where a column is missing or of another type."""
-    whole = _conform(table, schema, str(path))
+    whole = conform(table, schema, str(path))
     try:
         with replacing(Path(path)) as partial:
             whole.write_parquet(partial, compression="zstd", statistics=False)
@@ -78,10 +78,11 @@ def read(path: StrPath, schema: Schema) -> pl.DataFrame:
         raise DataError(f"{path}: cannot be read ({exc.strerror or exc}); check the path") from exc
     except (PolarsError, PanicException) as exc:  # polars panics at what it does not foresee in a broken file
         raise DataError(f"{path}: no Parquet file, or a broken one ({reason(exc)}); make it again") from exc
-    return _conform(table, schema, str(path))
+    return conform(table, schema, str(path))
 
 
-def _conform(table: pl.DataFrame, schema: Schema, where: str) -> pl.DataFrame:
+def conform(table: pl.DataFrame, schema: Schema, where: str) -> pl.DataFrame:
+    """Return the table with the schema's columns first and in its types; raise DataError where one does not fit."""
     missing = [name for name in schema if name not in table.columns]
     if missing:
         raise DataError(f"{where}: no column {missing[0]!r}; it has {', '.join(table.columns)}")

@@ -24,7 +24,7 @@ from relsearch.core.files.text_files import fail, json_lines
 from relsearch.core.ids import id_fault, shown
 from relsearch.core.progress import progress
 from relsearch.core.template import render, template_fields
-from relsearch.core.types import Document, Judgment, Query, StrPath
+from relsearch.core.types import Document, Judgment, Pair, Query, StrPath
 from relsearch.data.data_sets import IrDatasetsCollection
 from relsearch.data.trec import labels_of, once, read_topics
 
@@ -64,8 +64,10 @@ class Collection(Protocol):
         ...
 
 
-def load_collection(source: StrPath) -> Collection:
-    """Return the collection that the source names; raise DataError if there is none."""
+def load_collection(source: StrPath | Collection) -> Collection:
+    """Return the collection that the source names, one that is loaded as it is; raise DataError if there is none."""
+    if not isinstance(source, str | Path):
+        return source
     if isinstance(source, Path):
         return FolderCollection(source, trec=False)
     kind, colon, rest = source.partition(":")
@@ -120,6 +122,16 @@ def _check_present(present: set[str], template: str, *, every: bool) -> None:
     if present and absent and (every or absent == names):
         fault = field_fault("the collection's documents have", absent, present)
         raise ConfigError(f"{fault}; the template {template!r} reads them")
+
+
+def pairs_of_table(table: pl.DataFrame, collection: Collection, template: str) -> list[Pair]:
+    """Return the table's pairs with their texts; raise DataError naming an id that has none in the collection."""
+    queries, texts = texts_of(table, collection, template)
+    for kind, known, ids in (("query", queries, table["query_id"]), ("document", texts, table["doc_id"])):
+        if absent := set(ids) - known.keys():
+            raise DataError(f"{kind} {min(absent)!r} has no text in the collection; give the one that it comes from")
+    rows = table.select("query_id", "doc_id").iter_rows()
+    return [Pair(query, doc, queries[query], texts[doc]) for query, doc in rows]
 
 
 class FolderCollection:

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -87,22 +87,6 @@ def _in_order(path: StrPath, part: pl.DataFrame, queries: pl.Series, tags: pl.Se
     )
 
 
-class Runs(Mapping[str, pl.DataFrame]):
-    """The runs of files by name, each read when it is looked up, so that one is in memory at a time."""
-
-    def __init__(self, paths: Mapping[str, StrPath]) -> None:
-        self._paths = paths
-
-    def __getitem__(self, name: str) -> pl.DataFrame:
-        return read_run(self._paths[name])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-
 def read_qrels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
     """Return qrels, in any form that `labels_of` reads, as a judgments table of human labels.
 
@@ -122,7 +106,9 @@ def read_labels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
     labels = read(path, JUDGMENTS)
     grades = labels["grade"].drop_nulls()
     if scale and (outside := sorted(set(grades) - set(scale.grades))):
-        raise DataError(f"{path}: grade {outside[0]} is outside scale {scale.lowest}-{scale.highest}; pass --scale")
+        raise DataError(
+            f"{path}: grade {outside[0]} is outside scale {scale.lowest}-{scale.highest}; give another scale"
+        )
     return labels
 
 
@@ -250,7 +236,7 @@ def _grade(path: StrPath, number: int, text: str, scale: Scale | None) -> int:
         if scale is None:
             fail(path, number, f"grade {shown(text)} is too large for a grade")
         span = f"{scale.lowest}-{scale.highest}"
-        fail(path, number, f"grade {text} is outside scale {span}; set [collection] scale or --scale")
+        fail(path, number, f"grade {text} is outside scale {span}; set [collection] scale, or give another scale")
     return max(int(text), 0 if scale is None else scale.lowest)
 
 

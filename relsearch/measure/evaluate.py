@@ -27,6 +27,7 @@ from relsearch.stats.randomisation import randomisation_p
 
 Floats = NDArray[np.float64]
 _NAME_WIDTH = 18  # beside six columns of figures a line stays within 80 characters
+_ROUNDING = 1e-12
 _BATCH = 2**19  # values of resamples that are held at once: some 20 MB
 
 
@@ -170,7 +171,7 @@ def refuse_judge_labels(qrels: pl.DataFrame, *, allow: bool) -> None:
     """Raise DataError where labels come from a judge and that was not asked for by name."""
     judged = qrels.filter(pl.col("source") == "judge").height
     if judged and not allow:
-        raise DataError(f"{judged} of {qrels.height} labels come from a judge; pass --judge-labels to measure on them")
+        raise DataError(f"{judged} of {qrels.height} labels come from a judge; allow judge labels to measure on them")
 
 
 def estimate(values: Floats, *, resamples: int, seed: int) -> Estimate:
@@ -232,7 +233,8 @@ def _test(differences: Floats, *, seed: int) -> tuple[float, float]:
         return np.nan, np.nan
     if not np.any(differences):
         return 1.0, 1.0
-    t = float(ttest_1samp(differences, 0).pvalue) if np.ptp(differences) > 0 else 0.0
+    # Differences that are equal but for rounding have no spread to test by.
+    t = float(ttest_1samp(differences, 0).pvalue) if np.ptp(differences) > _ROUNDING else 0.0
     return randomisation_p(differences, alternative="two-sided", seed=seed), t
 
 

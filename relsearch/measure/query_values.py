@@ -73,8 +73,8 @@ def inferred_level(qrels: pl.DataFrame) -> int:
     if 0 < lowest < highest <= HIGHEST:  # grades above are no scale's, but gains as they are
         scales = [f"{low}-{highest}:{min(low + 2, highest)}" for low in (lowest, 0)]
         raise ConfigError(
-            f"the grades are {lowest} to {highest} and none is 0: pass --scale {scales[0]} if {lowest} means "
-            f"irrelevant, or --scale {scales[1]} if irrelevant documents are not listed"
+            f"the grades are {lowest} to {highest} and none is 0: give the scale {scales[0]} if {lowest} means "
+            f"irrelevant, or {scales[1]} if irrelevant documents are not listed"
         )
     return 2 if highest > 1 else 1
 

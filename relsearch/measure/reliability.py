@@ -129,7 +129,9 @@ def reliability(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale, *, resa
 def _distributions(both: pl.DataFrame, scale: Scale) -> Floats:
     lengths = both["probabilities"].list.len()
     if (lengths != len(scale.names)).any():
-        raise DataError(f"probabilities of {lengths[0]} grades on scale {scale.lowest}-{scale.highest}; pass --scale")
+        raise DataError(
+            f"probabilities of {lengths[0]} grades on scale {scale.lowest}-{scale.highest}; give another scale"
+        )
     return np.asarray(both["probabilities"].to_list(), dtype=np.float64)
 
 

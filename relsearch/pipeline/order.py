@@ -184,6 +184,8 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
     """Run the stages of one verb; raise ArtifactError where a stage before them has not run."""
     if verb == "optimize":  # asked for by name, it runs though `run` goes without it
         config = config.model_copy(update={"optimize": config.optimize.model_copy(update={"enabled": True})})
+    if verb not in (verbs := dict.fromkeys(_verb_of(stage.name) for stage in STAGES)):
+        raise ConfigError(f"stage {verb!r}: no such stage; name one of {', '.join(verbs)}")
     stages = stages_of(config)
     wanted = [stage for stage in stages if _verb_of(stage.name) == verb]
     if not wanted:

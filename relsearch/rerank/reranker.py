@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from relsearch.core.errors import ConfigError, ModelError
-from relsearch.core.plugins import Group, has_plugin, open_plugin
 from relsearch.core.protocols import Scorer
-from relsearch.core.template import DEFAULT_TEMPLATE, render
+from relsearch.core.results import RankedDocument, RankResult, TextOrFields, document_texts
+from relsearch.core.template import render
 from relsearch.core.types import StrPath
-from relsearch.rerank.bundle import Bundle, ManifestBase, bundle_folder, open_bundle
+from relsearch.rerank.bundle import Bundle, ManifestBase
 from relsearch.rerank.cascade import Cascade
-from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation, prf_vectors
+from relsearch.rerank.families import make_scorer
+from relsearch.rerank.interpolation import Interpolation, prf_vectors
 from relsearch.rerank.late.store import OpenStore
+from relsearch.rerank.opening import Opened, open_reranker
 
-PLUGINS: Group = "relsearch.scorers"
+if TYPE_CHECKING:
+    import polars as pl
+
+    from relsearch.data.collection import Collection
+    from relsearch.data.frames import RunLike
+
 _TEXTS_A_CALL = 32  # between two calls a search that is over its budget stops
-
-
-def is_plugin(bundle: StrPath) -> bool:
-    """Whether a name is no bundle's, and an installed package registers a scorer under it."""
-    return not bundle_folder(bundle).is_dir() and has_plugin(PLUGINS, str(bundle))
 
 
 @runtime_checkable
@@ -35,56 +39,148 @@ class Preparing(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reranker:
-    """Scores the candidates of one query together.
+@runtime_checkable
+class Closing(Protocol):
+    """A scorer that holds threads."""
 
-    `interpolation` weighs the first stage's scores and PRF; `cascade` rescores the head. Raise ConfigError where a
-    cross-encoder is to use PRF.
+    def close(self) -> None:
+        """End them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Reranker:
+    """A scorer with its policy, safe to share between threads; the candidates of one query are scored together.
+
+    `interpolation` weighs the first stage's scores and PRF; `cascade` rescores the head. As a context manager it
+    closes itself.
     """
 
     scorer: Scorer
-    template: str = DEFAULT_TEMPLATE
-    interpolation: Interpolation = NO_INTERPOLATION
-    cascade: Cascade | None = None
+    template: str
+    interpolation: Interpolation
+    cascade: Cascade | None
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        scorer: StrPath | Scorer = "ready",
+        template: str | None = None,
+        interpolation: Interpolation | None = None,
+        cascade: Cascade | None = None,
+        *,
+        vectors: OpenStore | None = None,
+        workers: int | None = None,
+        cached_documents: int = 20_000,
+    ) -> None:
+        """Open a reranker by its name, or take a scorer that is open.
+
+        A name is `ready`, a folder or the hub id of a bundle, of a model that relsearch trained, or of any
+        cross-encoder with one score; or a name of the entry points `relsearch.scorers`. The last three cross-encoders
+        run in torch, which needs the extra `train`. `template` renders documents that are dicts, by default as the
+        bundle says; weights are those that the bundle asks for.
+
+        Raise ArtifactError for a broken bundle, ModelError for a folder or hub id that holds no reranker, ConfigError
+        where a cross-encoder is to use PRF or precomputed vectors.
+        """
+        opened: Opened
+        if isinstance(scorer, str | Path):
+            opened = open_reranker(scorer, vectors=vectors, workers=workers, cached_documents=cached_documents)
+        else:
+            opened = Opened(scorer)
+        fields = {
+            "scorer": opened.scorer,
+            "template": opened.template if template is None else template,
+            "interpolation": opened.interpolation if interpolation is None else interpolation,
+            "cascade": cascade,
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
         prf_vectors(self.scorer, (), self.interpolation)
 
     @classmethod
-    def open(
-        cls,
-        bundle: StrPath,
-        *,
-        vectors: OpenStore | None = None,
-        workers: int | None = None,
-        cached_documents: int = 20_000,
-    ) -> Reranker:
-        """Open a bundle by its folder, or `ready`, with the weights that it asks for; raise as open_scorer does.
-
-        A name of the entry points `relsearch.scorers` opens that plug-in, where no folder is called so.
-        """
-        if is_plugin(bundle):
-            if vectors is not None:
-                raise ConfigError(f"{bundle}: a plug-in takes no precomputed vectors; leave out --vectors")
-            return cls(open_plugin(PLUGINS, str(bundle), needs=("score",)))
-        opened = open_bundle(bundle)
-        return cls.from_bundle(opened, vectors=vectors, workers=workers, cached_documents=cached_documents)
-
-    @classmethod
     def from_bundle(
-        cls,
-        opened: Bundle[ManifestBase],
-        *,
-        vectors: OpenStore | None = None,
-        workers: int | None = None,
-        cached_documents: int = 20_000,
-    ) -> Reranker:
-        """Return the reranker of a bundle that is open; raise as open_scorer does."""
-        from relsearch.rerank.families import make_scorer
-
-        scorer = make_scorer(opened, workers=workers, vectors=vectors, cached_documents=cached_documents)
+        cls, opened: Bundle[ManifestBase], *, vectors: OpenStore | None = None, workers: int | None = None
+    ) -> Self:
+        """Return the reranker of a bundle that is open; raise as its scorer does."""
+        scorer = make_scorer(opened, workers=workers, vectors=vectors)
         return cls(scorer, opened.manifest.template, opened.manifest.interpolation)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the scorer's threads; it scores no more."""
+        if isinstance(self.scorer, Closing):
+            self.scorer.close()
+
+    def rank(
+        self,
+        query: str,
+        documents: Sequence[TextOrFields],
+        *,
+        top_k: int | None = None,
+        first_stage: Sequence[float] | None = None,
+    ) -> RankResult:
+        """Return the documents, best first, ties in their order; the best `top_k`, by default all.
+
+        A document is a string, or a dict that the template renders. `first_stage` has the search engine's score of
+        each document, which count by the weight that the bundle asks for. Raise TypeError or DataError for a document
+        that is neither, ValueError for a `top_k` below 1 or scores that do not fit the documents.
+        """
+        if top_k is not None and top_k < 1:
+            raise ValueError(f"top_k is {top_k}; give 1 or more, or None for all")
+        if first_stage is not None and len(first_stage) != len(documents):
+            raise ValueError(f"first_stage has {len(first_stage)} scores for {len(documents)} documents")
+        scores = self.score_pool(_checked(query), document_texts(documents, self.template), first_stage)
+        order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
+        return RankResult(RankedDocument(place, scores[place], documents[place]) for place in order[:top_k])
+
+    def score(self, pairs: Sequence[tuple[str, TextOrFields]]) -> list[float]:
+        """Return the scorer's own P(relevant) of each pair of query and document, in (0, 1); no pair moves another.
+
+        Raise TypeError or DataError as `rank` does.
+        """
+        texts = document_texts([document for _, document in pairs], self.template)
+        places: dict[str, list[int]] = {}
+        for place, (query, _) in enumerate(pairs):
+            places.setdefault(_checked(query), []).append(place)
+        scores = [0.0] * len(pairs)
+        for query, rows in places.items():
+            for place, score in zip(rows, self.scorer.score(query, [texts[row] for row in rows]), strict=True):
+                scores[place] = score
+        return scores
+
+    async def rank_async(
+        self,
+        query: str,
+        documents: Sequence[TextOrFields],
+        *,
+        top_k: int | None = None,
+        first_stage: Sequence[float] | None = None,
+    ) -> RankResult:
+        """Do as `rank` in a thread, which leaves the event loop free."""
+        return await asyncio.to_thread(self.rank, query, documents, top_k=top_k, first_stage=first_stage)
+
+    async def score_async(self, pairs: Sequence[tuple[str, TextOrFields]]) -> list[float]:
+        """Do as `score` in a thread, which leaves the event loop free."""
+        return await asyncio.to_thread(self.score, pairs)
+
+    def rerank_run(self, run: RunLike, collection: StrPath | Collection, *, depth: int = 100) -> pl.DataFrame:
+        """Return a run with the first `depth` documents of each query reranked, as a candidates table.
+
+        `run` is a file, a frame or a dict (relsearch.data.frames.run_table); `collection` has the texts: a source as
+        load_collection takes, or a collection. Raise as relsearch.rerank.reorder.rerank_run does.
+        """
+        from relsearch.data.collection import load_collection, texts_of
+        from relsearch.data.frames import run_table
+        from relsearch.rerank.reorder import rerank_run
+
+        first = run_table(run)
+        queries, texts = texts_of(first, load_collection(collection), self.template)
+        return rerank_run(first, queries, texts, self, depth=depth)
 
     def with_weights(self, *, mix: float | None = None, prf: float | None = None) -> Reranker:
         """Return the same with another weight of the first stage's scores, or of PRF, where one is given."""
@@ -146,3 +242,9 @@ class Reranker:
             between()
             scores += self.scorer.score(query, texts[start : start + _TEXTS_A_CALL])
         return scores
+
+
+def _checked(query: str) -> str:
+    if not isinstance(query, str):
+        raise TypeError(f"query is of type {type(query).__name__}; give a string")
+    return query

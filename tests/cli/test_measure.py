@@ -70,7 +70,7 @@ def test_grades_from_1_need_a_scale_and_follow_it(folder: Path) -> None:
     (folder / "qrels").write_text("1 0 a 1\n1 0 b 4\n2 0 c 3\n2 0 x 2\n", encoding="utf-8")
     refused = relsearch("evaluate", "qrels", "run", cwd=folder)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "pass --scale 1-4:3 if 1 means irrelevant" in refused.stderr
+    assert "give the scale 1-4:3 if 1 means irrelevant" in refused.stderr
     means = _means(folder, "--scale", "1-4")
     (folder / "qrels").write_text("1 0 a 0\n1 0 b 3\n2 0 c 2\n2 0 x 1\n", encoding="utf-8")
     assert means == _means(folder)
@@ -149,7 +149,7 @@ def test_agree_leaves_out_what_labels_do_not_tell(folder: Path) -> None:
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["kappa_binary", "-", "-"] in rows
     assert done.stderr.startswith("no human label reaches grade 2")
-    assert "--scale" in done.stderr
+    assert "give another scale" in done.stderr
     binary = json.loads(relsearch("agree", "qrels", "qrels", "--scale", "binary", "--json", cwd=folder).stdout)
     assert binary["kappa_binary"]["value"] == 1
     (folder / "qrels").write_text("1 0 a 2\n", encoding="utf-8")

@@ -15,7 +15,8 @@ from relsearch.core.types import Document
 from relsearch.index.embedded import EmbeddedSearcher
 from relsearch.index.registry import build_searcher, check_searcher, open_searcher
 from relsearch.judge.registry import check_judge, open_judge
-from relsearch.rerank.reranker import Reranker, is_plugin
+from relsearch.rerank.opening import is_plugin
+from relsearch.rerank.reranker import Reranker
 
 INDEX, ENCODER = IndexConfig(), EncoderConfig()
 CODE = """
@@ -72,9 +73,9 @@ def test_a_broken_plugin_is_one_line() -> None:
     with pytest.raises(ConfigError, match="'gone': odd: odd_plugin:absent cannot be imported: AttributeError"):
         load_plugin("relsearch.scorers", "gone")
     with pytest.raises(ConfigError, match="'fails': cannot be opened: ValueError: no key; mend or uninstall"):
-        Reranker.open("fails")
+        Reranker("fails")
     with pytest.raises(ConfigError, match="'half': it returned a Half without score"):
-        Reranker.open("half")
+        Reranker("half")
     with pytest.raises(ConfigError, match="'half': it returned a Half without fingerprint, scale"):
         open_judge(Config(label=LabelConfig(judge="half")))
     with pytest.raises(ConfigError, match="'broken': bad"):
@@ -109,6 +110,6 @@ def test_a_built_in_name_is_never_a_plugin(tmp_path: Path) -> None:
     assert not is_plugin("ready")
     check_judge(Config(label=LabelConfig(judge="ready")))
     with pytest.raises(ConfigError, match="'half'"):
-        Reranker.open("half")
+        Reranker("half")
     (tmp_path / "half").mkdir()
     assert not is_plugin(tmp_path / "half")

@@ -15,7 +15,8 @@ from scipy.stats import bootstrap
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.tables import candidates_table, judgments_table
 from relsearch.core.types import Candidate, Judgment
-from relsearch.data.trec import Runs, read_qrels, read_run
+from relsearch.data.frames import Runs
+from relsearch.data.trec import read_qrels, read_run
 from relsearch.exporters.trec import write_run
 from relsearch.measure.evaluate import Evaluation, estimate, evaluate, refuse_judge_labels
 

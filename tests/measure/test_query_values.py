@@ -155,7 +155,7 @@ def test_without_a_scale_the_level_is_what_labels_reach(grades: list[int], level
 
 def test_a_lowest_grade_that_may_mean_irrelevant_is_asked_about() -> None:
     """Both ways to read grades 1 to 4 are in the message."""
-    with pytest.raises(ConfigError, match=r"--scale 1-4:3 if 1 means irrelevant, or --scale 0-4:2"):
+    with pytest.raises(ConfigError, match=r"the scale 1-4:3 if 1 means irrelevant, or 0-4:2"):
         inferred_level(_qrels({"q": {"d1": 1, "d2": 4}}))
 
 

@@ -72,7 +72,7 @@ def test_a_run_is_reranked_in_two_steps() -> None:
 
 def test_bundles_that_read_documents_in_two_ways_are_refused(tiny_bundles: dict[str, Path]) -> None:
     """The texts are rendered once, as the first one reads them."""
-    second = Reranker.open(tiny_bundles["int8"])
+    second = Reranker(tiny_bundles["int8"])
     assert len(Reranker(LengthScorer()).with_cascade(second, 2).score_pool("q", TEXTS, FIRST)) == len(TEXTS)
     with pytest.raises(ConfigError, match=r"'\{title\}'"):
         Reranker(LengthScorer(), "{title}").with_cascade(second, 2)

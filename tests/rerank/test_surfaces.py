@@ -56,7 +56,7 @@ def _searched(bundle: str) -> Scores:
 
 
 def _through_gateway(bundle: str) -> Scores:
-    scoring = Scoring(Reranker.open(bundle))
+    scoring = Scoring(Reranker(bundle))
     plan = Plan(
         "{}",
         (),
@@ -127,7 +127,7 @@ def test_all_surfaces_give_one_score(
 ) -> None:
     """Search, gateway, `rerank` and the API weigh alike; the service does so without first-stage scores."""
     bundle = {"ready": "ready", "late": str(late_bundle), "cross": str(tiny_bundles["fp32"])}[kind]
-    reranker = Reranker.open(bundle)
+    reranker = Reranker(bundle)
     names = [hit["_id"] for hit in _hits("")]
     texts = [TEXTS[name] for name in names]
     wanted = dict(zip(names, reranker.score_pool(QUERY, texts, [STAGE[name] for name in names]), strict=True))

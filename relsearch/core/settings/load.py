@@ -35,8 +35,11 @@ def load_config(path: StrPath) -> Config:
 
     A key by its former name is taken for this release, with a warning that has today's name.
     """
-    path = Path(path)
-    raw = read_toml(path, "write one or pass -c FILE")
+    return parse_config(read_toml(Path(path), "write one or pass -c FILE"), Path(path))
+
+
+def parse_config(raw: Mapping[str, Any], path: StrPath) -> Config:
+    """Return the configuration that a mapping of sections holds; raise as load_config does, `path` being its name."""
     _check_keys(raw, path)
     section = "collection"
     try:
@@ -74,7 +77,7 @@ def explain(root: type[BaseModel], location: list[str], kind: str, message: str)
     return f"unknown key {key!r}; {hint}"
 
 
-def _check_keys(raw: Mapping[str, Any], path: Path) -> None:
+def _check_keys(raw: Mapping[str, Any], path: StrPath) -> None:
     """Refuse removed keys and keys given by both names; warn of former names."""
     for section, keys in raw.items():
         if not isinstance(keys, Mapping):
@@ -90,7 +93,7 @@ def _check_keys(raw: Mapping[str, Any], path: Path) -> None:
             _check_names(section, former_names(type(default)), keys, path)
 
 
-def _check_names(section: str, names: Mapping[str, str], keys: Mapping[str, Any], path: Path) -> None:
+def _check_names(section: str, names: Mapping[str, str], keys: Mapping[str, Any], path: StrPath) -> None:
     for was, today in names.items():
         if was in keys and today in keys:
             raise ConfigError(f"{path}: [{section}] {was} is the former name of {today}; keep {today} alone")

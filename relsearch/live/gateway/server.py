@@ -51,10 +51,10 @@ def open_scorers(
     from relsearch.index.engine.vector_index import open_vectors
 
     folders = {None: bundle} | {rules.bundle: rules.bundle for rules in config.index.values() if rules.bundle}
-    second = Reranker.open(then) if then else None
+    second = Reranker(then) if then else None
     threaded: dict[Path, Scoring] = {}
     for folder in dict.fromkeys(folders.values()):
-        reranker = Reranker.open(folder, vectors=open_vectors(vectors if folder == bundle else None, create=True))
+        reranker = Reranker(folder, vectors=open_vectors(vectors if folder == bundle else None, create=True))
         if second:
             reranker = reranker.with_cascade(second, then_window)
         threaded[folder] = Scoring(reranker, threads=threads, queued=queued)

@@ -17,7 +17,8 @@ from relsearch.live.service.metrics import SHARED_FOLDER
 from relsearch.live.service.settings import Settings, read_settings
 from relsearch.live.service.tokens import bundle_tokens
 from relsearch.rerank.bundle import open_bundle
-from relsearch.rerank.reranker import Reranker, is_plugin
+from relsearch.rerank.opening import is_plugin
+from relsearch.rerank.reranker import Reranker
 
 # Longer than clients keep an idle connection (Elasticsearch's inference client a minute): whoever closes first must be
 # the client, or a request meets a connection that was closed while it was on its way.
@@ -32,7 +33,7 @@ def app_of_environment() -> FastAPI:
     threads = settings.threads or max(1, _cores() // settings.workers)
     vectors = open_vectors(settings.vectors)
     if is_plugin(settings.bundle):
-        reranker, tokens = Reranker.open(settings.bundle, vectors=vectors), None
+        reranker, tokens = Reranker(settings.bundle, vectors=vectors), None
     else:
         bundle = open_bundle(settings.bundle)
         reranker = Reranker.from_bundle(bundle, workers=threads, vectors=vectors)

@@ -43,7 +43,7 @@ def bundle_run(config: Config, first: pl.DataFrame, bundle: StrPath, *, collecte
     """Return the run in the order of a bundle, with the interpolation it asks for, to the depth of the pools."""
     from relsearch.rerank.reranker import Reranker
 
-    return reranked(config, first, Reranker.open(bundle), collected=collected)
+    return reranked(config, first, Reranker(bundle), collected=collected)
 
 
 def reranked(config: Config, first: pl.DataFrame, reranker: Reranker, *, collected: Collected) -> pl.DataFrame:

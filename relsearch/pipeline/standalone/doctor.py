@@ -167,7 +167,7 @@ def _engine(url: str) -> str:
 
 def _rerank_ms() -> float:
     """What 100 documents take that were not read before, by the median of some batches of the demo's."""
-    reranker = Reranker.open("ready")
+    reranker = Reranker("ready")
     texts = [reranker.render(each.fields) for each in islice(load_collection("demo").documents(), _DOCUMENTS + _BATCH)]
     reranker.score_pool(_QUERY, texts[:_BATCH])  # the first batch is slower
     times: list[float] = []

@@ -86,6 +86,12 @@ class OnnxScorer(ResidualScorer):
             if self.prior is not None:
                 self.vectors.stacked(cleaned, self._encode_documents)
 
+    def close(self) -> None:
+        """End the threads; the scorer reads no more."""
+        self._model.close()
+        if self.prior is not None:
+            self._encoder.close()
+
     def warm_up(self) -> None:
         """Score one pair, which measures the cost of a token; done at start-up it keeps the first call in budget."""
         self.logits(_WARM_UP, [_WARM_UP * 16])

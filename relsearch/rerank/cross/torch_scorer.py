@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from relsearch.core.errors import MissingExtraError, ModelError
+from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import StrPath
 from relsearch.encoders.encoder import load_encoder
 from relsearch.encoders.loading import UNUSED, Source, tells_types
+from relsearch.rerank.calibrated import Request
 from relsearch.rerank.card import Card, read_card
 from relsearch.rerank.cross.document_vectors import Vectors
 from relsearch.rerank.cross.pair_scorer import Pairs, ResidualScorer
+from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.runtime.pair_text import PairText
-from relsearch.stats.logistic import Floats
+from relsearch.stats.logistic import Floats, Logistic
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -28,40 +31,69 @@ TYPES = "token_type_ids"
 
 
 class TorchScorer(ResidualScorer):
-    """A model folder that `train` wrote, run by sentence-transformers."""
+    """A cross-encoder run by sentence-transformers, with its prior's encoder where it has one; one call at a time."""
 
-    def __init__(self, model: CrossEncoder, encoder: Encoder, *, card: Card) -> None:
-        super().__init__(template=card.template, prior=card.prior, calibration=card.calibration)
+    def __init__(
+        self,
+        model: CrossEncoder,
+        *,
+        encoder: Encoder | None = None,
+        prior: Prior | None = None,
+        template: str = DEFAULT_TEMPLATE,
+        calibration: Logistic | None = None,
+    ) -> None:
+        super().__init__(template=template, prior=prior, calibration=calibration or Logistic())
         self._model = model
         self._encoder = encoder
-        self._max_length = card.max_length
+        self._lock = Lock()  # a tokenizer of transformers refuses a second thread
 
     @classmethod
     def open(cls, folder: StrPath) -> TorchScorer:
-        """Load a model folder; raise ArtifactError if it has no valid reranker.json."""
+        """Load a model folder that `train` wrote; raise ArtifactError if it has no valid reranker.json."""
         card = read_card(folder, Card)
-        model = load_model(folder, max_length=card.max_length, own=True)
-        return cls(model, load_encoder(card.encoder, exact=True), card=card)
+        return cls(
+            load_model(folder, max_length=card.max_length, own=True),
+            encoder=load_encoder(card.encoder, exact=True),
+            prior=card.prior,
+            template=card.template,
+            calibration=card.calibration,
+        )
+
+    @classmethod
+    def published(cls, name: StrPath) -> TorchScorer:
+        """Load any cross-encoder; its scores are the sigmoid of its logits. Raise as load_model does."""
+        return cls(load_model(name))
+
+    def logits_many(self, requests: Sequence[Request]) -> list[Floats]:
+        """Return the raw logits of each query's texts; equal pairs are scored once."""
+        with self._lock:
+            return super().logits_many(requests)
 
     def truncated(self, query: str, texts: Sequence[str]) -> int:
         """Return how many of the texts are longer than what is read of them beside the query."""
         if not texts:
             return 0
         rows = self._model.tokenizer([query] * len(texts), list(texts), verbose=False)["input_ids"]
-        return sum(len(row) > self._max_length for row in rows)
+        return sum(len(row) > self._model.max_length for row in rows)
 
     def _encode_queries(self, texts: list[str]) -> Vectors:
-        return self._encoder.encode_queries(texts)
+        return self._prior_encoder.encode_queries(texts)
 
     def _encode_documents(self, texts: list[str]) -> Vectors:
-        return self._encoder.encode_documents(texts)
+        return self._prior_encoder.encode_documents(texts)
+
+    @property
+    def _prior_encoder(self) -> Encoder:
+        if self._encoder is None:
+            raise TypeError("a prior needs its encoder")
+        return self._encoder
 
     def _residuals(self, pairs: Pairs) -> Floats:
         return residuals(self._model, pairs)
 
 
 def load_model(
-    model: str | Path, *, max_length: int | None = None, attention: str | None = None, own: bool = False
+    model: StrPath, *, max_length: int | None = None, attention: str | None = None, own: bool = False
 ) -> CrossEncoder:
     """Load a cross-encoder with one score in fp32; raise ModelError where it is none.
 

@@ -75,6 +75,10 @@ class LateOnnxScorer(LateScorer):
         reading = self.manifest.documents
         return self._texts[reading].truncated([reading.prefix + encodable(text) for text in texts])
 
+    def close(self) -> None:
+        """End the threads; the scorer reads no more."""
+        self._engine.close()
+
     def warm_up(self) -> None:
         """Read one text, which measures the cost of a token; done at start-up it keeps the first call in budget."""
         self.encode_documents(["how fast is this machine " * 16])

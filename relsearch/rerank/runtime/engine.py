@@ -84,6 +84,10 @@ class Engine:
                 task.result()
         return dict(done)
 
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
+
     def _call(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
         started = time.perf_counter()
         outputs = self._session.run(feeds_of(rows, self._session.inputs, step=self._session.step))

@@ -1,0 +1,103 @@
+"""relsearch.evaluate and relsearch.agree: what the verbs measure, on files, frames and dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from relsearch.core.errors import ConfigError
+from relsearch.core.measures import default_measures, parse_measures
+from relsearch.core.scale import parse_scale
+from relsearch.core.types import StrPath
+from relsearch.data.frames import LabelsLike, RunLike, Runs, labels_table
+from relsearch.measure.agreement import Agreement, agreement, left_out
+from relsearch.measure.evaluate import Evaluation, refuse_judge_labels
+from relsearch.measure.evaluate import evaluate as evaluate_runs
+from relsearch.measure.query_values import inferred_level
+from relsearch.measure.reliability import has_probabilities, reliability
+
+
+def evaluate(
+    qrels: LabelsLike,
+    runs: Mapping[str, RunLike] | Sequence[StrPath],
+    *,
+    measures: Sequence[str] = (),
+    baseline: str | None = None,
+    scale: str | None = None,
+    judge_labels: bool = False,
+    resamples: int = 2000,
+    seed: int = 13,
+) -> Evaluation:
+    """Measure runs as trec_eval does, with 95 % intervals and paired tests against `baseline`, by default the first.
+
+    `qrels` and each run are files, polars or pandas frames, dicts by query and document, or labels of a collection
+    (relsearch.data.frames). `runs` names them; runs of a list of files are named by the files. `measures` are
+    written as by ir-measures, by default those of the scale. `scale` is 0-3, 1-4, binary or lowest-highest:relevant;
+    by default grades count from 0 and 2 is relevant, or 1 where no grade is higher.
+
+    Raise ConfigError for a measure, scale or baseline that there is not; DataError for labels or runs that cannot be
+    read, that have no query in common, or that come from a judge, unless `judge_labels` allows these.
+    """
+    names = [measures] if isinstance(measures, str) else list(measures)
+    parse_measures(names)
+    parsed = parse_scale(scale) if scale is not None else None
+    labels = labels_table(qrels, parsed)
+    refuse_judge_labels(labels, allow=judge_labels)
+    level = parsed.level if parsed else inferred_level(labels)
+    return evaluate_runs(
+        labels,
+        Runs(runs if isinstance(runs, Mapping) else named_runs(runs)),
+        measures=names or default_measures(level),
+        resamples=resamples,
+        seed=seed,
+        lowest=parsed.lowest if parsed else 0,
+        baseline=baseline,
+        strict=bool(names),  # asked for by name, a dash is no answer
+    )
+
+
+def agree(
+    human: LabelsLike, judged: LabelsLike, *, scale: str = "0-3", resamples: int = 2000, seed: int = 13
+) -> Agreement:
+    """Measure how far judged labels agree with human ones on the pairs that both grade; figures have 95 % intervals.
+
+    Labels are given as to `evaluate`. Where those of the judge have probabilities, `reliability` of what is returned
+    says how far to trust these. Raise ConfigError for an unknown scale, DataError where no pair has both labels.
+    """
+    parsed = parse_scale(scale)
+    known, labels = labels_table(human, parsed), labels_table(judged, parsed)
+    found = agreement(known, labels, parsed, resamples=resamples, seed=seed)
+    found = replace(found, notes=(*found.notes, *left_out(known, labels)))
+    if not has_probabilities(labels):
+        return found
+    return replace(found, reliability=reliability(known, labels, parsed, resamples=resamples, seed=seed))
+
+
+def named_runs(files: Sequence[StrPath]) -> dict[str, Path]:
+    """Return runs by name: the file's without its endings, with as many folders as tell it from the others.
+
+    Raise ConfigError where a file is given twice.
+    """
+    if isinstance(files, str | Path):
+        raise ConfigError("runs: give a list of files, or a dict of runs by name")
+    paths = [Path(path) for path in files]
+    if twice := next((path for path in paths if paths.count(path) > 1), None):
+        raise ConfigError(f"run {twice} is given twice")
+    parts = {path: [*path.absolute().parts[1:-1], _stem(path)] for path in paths}
+    names = {path: next(name for name in _endings(parts[path]) if _tells(name, parts)) for path in paths}
+    return {name: path for path, name in names.items()}
+
+
+def _endings(parts: list[str]) -> Iterator[str]:
+    yield from ("/".join(parts[start:]) for start in range(len(parts) - 1, -1, -1))
+    yield "/".join(parts)
+
+
+def _tells(name: str, parts: dict[Path, list[str]]) -> bool:
+    length = name.count("/") + 1
+    return sum("/".join(each[-length:]) == name for each in parts.values()) == 1
+
+
+def _stem(path: Path) -> str:
+    return (path.with_suffix("") if path.suffix in (".gz", ".zst") else path).stem
