@@ -13,7 +13,7 @@ from relsearch.core.errors import RelsearchError
 from relsearch.exporters.bundle.choose import write_int8
 from relsearch.exporters.bundle.cross_encoder import write_foreign
 from relsearch.rerank.cross.onnx_scorer import OnnxScorer
-from relsearch.rerank.cross.start import load_start
+from relsearch.rerank.cross.start import load_reranker
 from relsearch.rerank.cross.torch_scorer import load_model, residuals
 from tests.architectures import LAYOUTS, TEXTS, saved
 
@@ -50,9 +50,9 @@ def row(name: str, folder: Path) -> dict[str, Any]:
 
 
 def trains(model: Path) -> bool:
-    """Whether `relsearch train` can start on it: one score, read and differentiated."""
+    """Whether `relsearch train` goes on from its score: read and differentiated."""
     try:
-        start = load_start(str(model), max_length=MAX_LENGTH, seed=1)
+        start = load_reranker(str(model), max_length=MAX_LENGTH)
     except RelsearchError:
         return False
     features = start.preprocess(PAIRS[:2])

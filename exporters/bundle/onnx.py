@@ -99,26 +99,35 @@ def ship(
 def write_fp32(model: Path, folder: Path) -> Manifest:
     """Write the fp32 bundle of a model folder, not yet held against torch."""
     card = read_card(model, Card)
-    facts = export_cross_encoder(model, folder / MODEL, tokenizer=folder / TOKENIZER, own=True)
-    encoder = export_encoder(card.encoder, folder / ENCODER, tokenizer=folder / ENCODER_TOKENIZER)
-    if (folder / ENCODER_TOKENIZER).read_bytes() == (folder / TOKENIZER).read_bytes():
-        (folder / ENCODER_TOKENIZER).unlink()
+    facts = export_cross_encoder(model, folder / MODEL, tokenizer=folder / TOKENIZER, own=card.prior is not None)
     manifest = Manifest(
         variant="fp32",
         base=card.base,
-        encoder=card.encoder.model,
+        encoder=None,
         training_data=card.training_data,
         template=card.template,
         max_length=card.max_length,
-        encoder_max_length=encoder.max_length,
-        query_prefix=card.encoder.query_prefix,
-        document_prefix=card.encoder.document_prefix,
-        pooling=encoder.pooling,
+        encoder_max_length=card.max_length,
+        query_prefix="",
+        document_prefix="",
+        pooling="none",
         prior=card.prior,
         pair_text=facts.pair_text,
         calibration=card.calibration,
         figures={"last_layer": facts.last_layer},
     )
+    if card.encoder is not None:
+        encoder = export_encoder(card.encoder, folder / ENCODER, tokenizer=folder / ENCODER_TOKENIZER)
+        if (folder / ENCODER_TOKENIZER).read_bytes() == (folder / TOKENIZER).read_bytes():
+            (folder / ENCODER_TOKENIZER).unlink()
+        read = {
+            "encoder": card.encoder.model,
+            "encoder_max_length": encoder.max_length,
+            "query_prefix": card.encoder.query_prefix,
+            "document_prefix": card.encoder.document_prefix,
+            "pooling": encoder.pooling,
+        }
+        manifest = manifest.model_copy(update=read)
     return seal(folder, manifest).manifest
 
 

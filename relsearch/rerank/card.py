@@ -52,7 +52,7 @@ class CardBase(BaseModel):
 
     @property
     def dev_ndcg10_cosine(self) -> float:
-        """NDCG@10 of the untrained start, the base's cosine, on the same dev documents."""
+        """NDCG@10 of the untrained start, a cosine or the base's own score, on the same dev documents."""
         return self.history[0].ndcg10
 
     def figures(self) -> dict[str, float | int | str | None]:
@@ -62,11 +62,11 @@ class CardBase(BaseModel):
 
 
 class Card(CardBase):
-    """A cross-encoder's card."""
+    """A cross-encoder's card; without prior and encoder it was a reranker before, and started at its own score."""
 
     family: Literal["cross"] = "cross"
-    encoder: EncoderConfig
-    prior: Prior
+    encoder: EncoderConfig | None = None
+    prior: Prior | None = None
 
 
 AnyCard = TypeVar("AnyCard", bound=CardBase)

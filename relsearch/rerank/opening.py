@@ -9,7 +9,7 @@ from relsearch.core.plugins import Group, has_plugin, open_plugin
 from relsearch.core.protocols import Scorer
 from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import StrPath
-from relsearch.encoders.model_source import from_hub, is_hub_id
+from relsearch.encoders.hub import from_hub, is_hub_id
 from relsearch.rerank.bundle import MANIFEST, bundle_folder, open_bundle
 from relsearch.rerank.card import CARD
 from relsearch.rerank.families import make_scorer, open_card, open_model

@@ -52,8 +52,8 @@ class TorchScorer(ResidualScorer):
         """Load a model folder that `train` wrote; raise ArtifactError if it has no valid reranker.json."""
         card = read_card(folder, Card)
         return cls(
-            load_model(folder, max_length=card.max_length, own=True),
-            encoder=load_encoder(card.encoder, exact=True),
+            load_model(folder, max_length=card.max_length, own=card.prior is not None),
+            encoder=load_encoder(card.encoder, exact=True) if card.encoder else None,
             prior=card.prior,
             template=card.template,
             calibration=card.calibration,
@@ -98,7 +98,7 @@ def load_model(
     """Load a cross-encoder with one score in fp32; raise ModelError where it is none.
 
     `max_length` is by default what the model reads, `attention` what transformers chooses. `own` says that relsearch
-    trained it: see `ready`.
+    made it a cross-encoder: see `ready`.
     """
     source = Source.find(str(model), "name a cross-encoder with one score")
     try:
@@ -128,7 +128,8 @@ def ready(model: CrossEncoder, source: Source, *, own: bool) -> None:
     """Let the tokenizer give what the model reads; raise ModelError where pairs are not given one score.
 
     transformers 5 gives no token types by a tokenizer whose class names no architecture, though 4 did. One that
-    somebody else trained is read as CrossEncoder.predict reads it; relsearch's `own` are read with them, as ever.
+    somebody else trained is read as CrossEncoder.predict reads it, also where relsearch trained it on; relsearch's
+    `own` are read with them, as ever.
     """
     network: Any = model[0].auto_model
     tokenizer = model.tokenizer

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from relsearch.core.types import Pair
 from relsearch.encoders.loading import UNUSED, Source
 from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.late.card import LateCard
@@ -52,7 +54,11 @@ def train_late(job: TrainJob) -> TrainReport:
     model.remember_start(config.keep_start)
     untrained = load_encoder(job.encoder, keep=job.vectors)
     by_cosine = Prior(mean=0.0, deviation=1.0, link=Logistic())
-    dev = build_dev_set(job, untrained, prior=by_cosine)
+
+    def start(pairs: Sequence[Pair]) -> Floats:
+        return by_cosine.logits(untrained.cosines(pairs))
+
+    dev = build_dev_set(job, start)
     made = fit_late(
         model,
         steps,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -17,13 +16,9 @@ from relsearch.core.types import Pair, Scale
 from relsearch.data.assumed import ASSUMED
 from relsearch.rerank.card import CARD, CardBase, Kept, write_card
 from relsearch.rerank.cross.fit import CHECKPOINTS
-from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.training.callbacks import BEST, HISTORY
 from relsearch.rerank.training.dev import DevSet, dev_set
 from relsearch.stats.logistic import Floats, Logistic
-
-if TYPE_CHECKING:
-    from relsearch.encoders.encoder import Encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +93,17 @@ def begin(output: Path) -> None:
         _clear(output)
 
 
-def build_dev_set(job: TrainJob, encoder: Encoder, *, prior: Prior) -> DevSet:
-    """Return the human dev documents that the untrained cosine puts first; raise DataError where none is relevant."""
+def build_dev_set(job: TrainJob, start: Callable[[Sequence[Pair]], Floats]) -> DevSet:
+    """Return the human dev documents that the untrained start puts first; raise DataError where none is relevant.
+
+    `start` returns the logit of each pair that training starts from, shape [pairs].
+    """
     scale, examples = job.scale, job.dev_examples
     human = examples.filter(pl.col("source").is_in(["human", ASSUMED]), pl.col("grade").is_not_null())
     if not human["grade"].is_between(scale.relevant, scale.highest).any():
         raise DataError(f"{human.height} human dev labels: none is relevant; raise [pool] dev_share or label more")
     pairs = job.texts.pairs(human.select("query_id", "doc_id").iter_rows())
-    priors = prior.logits(encoder.cosines(pairs))
-    return dev_set(pairs, priors, examples=human, scale=scale, depth=job.config.dev_depth)
+    return dev_set(pairs, start(pairs), examples=human, scale=scale, depth=job.config.dev_depth)
 
 
 def calibrate(logits: Floats, relevant: Floats) -> Logistic:
