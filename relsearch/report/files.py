@@ -16,7 +16,8 @@ from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.text_table import number
 from relsearch.core.types import Scale
 from relsearch.data.collection import load_collection, texts_of
-from relsearch.data.trec import Runs, read_labels, read_run
+from relsearch.data.frames import Runs
+from relsearch.data.trec import read_labels, read_run
 from relsearch.measure.agreement import left_out
 from relsearch.measure.evaluate import evaluate, refuse_judge_labels
 from relsearch.measure.query_values import inferred_level

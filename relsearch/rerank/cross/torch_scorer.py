@@ -74,7 +74,7 @@ class TorchScorer(ResidualScorer):
         if not texts:
             return 0
         rows = self._model.tokenizer([query] * len(texts), list(texts), verbose=False)["input_ids"]
-        return sum(len(row) > self._model.max_length for row in rows)
+        return sum(len(row) > self._model.max_seq_length for row in rows)
 
     def _encode_queries(self, texts: list[str]) -> Vectors:
         return self._prior_encoder.encode_queries(texts)
