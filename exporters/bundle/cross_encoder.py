@@ -13,6 +13,7 @@ from relsearch.core.settings.config import ExportConfig
 from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Pair
 from relsearch.data.collection import Collection, texts_of
+from relsearch.encoders.model_source import base_facts
 from relsearch.exporters.bundle.choose import ExportReport
 from relsearch.exporters.bundle.onnx import Labelled, making, ship
 from relsearch.exporters.bundle.parity import RankList, rank_lists
@@ -49,7 +50,8 @@ def export_foreign(
     with making(output, config) as fp32:
         manifest = write_foreign(model, fp32, max_length=max_length)
         torch.tokenizer.model_max_length = manifest.max_length
-        return ship(fp32, output, manifest, _Plain(torch), labelled=labelled, config=config, figures={})
+        figures: dict[str, float | int | str | None] = {**base_facts(model)}
+        return ship(fp32, output, manifest, _Plain(torch), labelled=labelled, config=config, figures=figures)
 
 
 def write_foreign(model: str, folder: Path, *, max_length: int) -> Manifest:

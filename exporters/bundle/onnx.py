@@ -15,6 +15,7 @@ from relsearch.core.types import Pair, Scale, StrPath
 from relsearch.exporters.bundle.choose import ExportReport, choose, write_half
 from relsearch.exporters.bundle.parity import LogitScorer, RankList, gate_exact, parity, rank_lists
 from relsearch.exporters.graphs.checked import export_cross_encoder, export_encoder
+from relsearch.exporters.model_card import write_model_card
 from relsearch.rerank.bundle import (
     ENCODER,
     ENCODER_TOKENIZER,
@@ -92,6 +93,7 @@ def ship(
     kind = {"variant": report.variant, "runtime": report.runtime}
     found = {**kind, "mix": config.first_stage_weight, "figures": {**figures, **report.figures()}}
     seal(chosen, manifest.model_copy(update=found))
+    write_model_card(chosen)
     swap(chosen, output)
     return report
 

@@ -24,6 +24,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
         "train",
         "optimize",
         "export",
+        "push",
     ),
     "Search": ("rerank", "search", "ui", "gateway", "serve", "attach", "detach", "ingest", "precompute"),
     "Label": ("grade", "review", "labels"),

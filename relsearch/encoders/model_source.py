@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from relsearch.core.errors import MissingExtraError, ModelError, RelsearchError, reason
 from relsearch.core.types import StrPath
-from relsearch.encoders.hub import from_hub, in_hub_cache
+from relsearch.encoders.hub import from_hub, in_hub_cache, licence_of, revision_of
 
 if TYPE_CHECKING:
     import torch
@@ -80,6 +80,15 @@ def located(name: StrPath) -> Path | None:
     folder = os.environ.get("RELSEARCH_MODELS")
     local = Path(folder).expanduser() / name.rpartition("/")[2] if folder and name.count("/") == 1 else path
     return local if local.is_dir() else None
+
+
+def base_facts(name: str) -> dict[str, str]:
+    """Return what is known of a base model: its commit on the hub, `base_revision`, and its licence, `base_licence`."""
+    folder = located(name) or in_hub_cache(name)
+    if folder is None or not folder.is_dir():
+        return {}
+    facts = {"base_revision": revision_of(folder), "base_licence": licence_of(folder)}
+    return {key: value for key, value in facts.items() if value}
 
 
 def fast_dtype() -> torch.dtype:

@@ -28,6 +28,9 @@ ENCODER = "encoder.onnx"
 TOKENIZER = "tokenizer.json"
 ENCODER_TOKENIZER = "encoder_tokenizer.json"
 
+MODEL_CARD = "README.md"
+MODEL_CARD_MARK = "library_name: relsearch"  # near the top of those that relsearch wrote
+
 SHIPPED = Path(__file__).parent / "ready"
 
 
@@ -116,7 +119,7 @@ def seal(folder: Path, manifest: AnyManifest) -> Bundle[AnyManifest]:
 
     Raise GateError where a number of the manifest is NaN or infinite.
     """
-    about = {MANIFEST, "README.md"}  # neither is what scores
+    about = {MANIFEST, MODEL_CARD}  # neither is what scores
     present = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in about)
     files = {path.name: checksum(path) for path in present}
     try:
@@ -135,7 +138,7 @@ def check_free(folder: Path) -> None:
         made = [MANIFEST, *_Made.model_validate_json((folder / MANIFEST).read_bytes()).files]
     except (OSError, ValidationError):
         made = None
-    check_replaceable(folder, made)
+    check_replaceable(folder, made and [*made, *_own_card(folder)])
 
 
 def bundle_folder(name: StrPath) -> Path:
@@ -170,6 +173,15 @@ def open_bundle_of(folder: StrPath, kind: type[AnyManifest]) -> Bundle[AnyManife
     if not isinstance(bundle.manifest, kind):
         raise ArtifactError(f"{folder}: a bundle of another family; open it with relsearch.rerank.families")
     return Bundle(bundle.folder, bundle.manifest)
+
+
+def _own_card(folder: Path) -> list[str]:
+    """README.md, where relsearch wrote it."""
+    try:
+        with (folder / MODEL_CARD).open(encoding="utf-8", errors="replace") as lines:
+            return [MODEL_CARD] if MODEL_CARD_MARK in lines.read(200) else []
+    except OSError:
+        return []
 
 
 class _Family(BaseModel):

@@ -32,7 +32,10 @@ class Evaluation(BaseModel):
 
 
 class CardBase(BaseModel):
-    """What every family stores beside its weights; `history` starts with the untrained start at step 0."""
+    """What every family stores beside its weights; `history` starts with the untrained start at step 0.
+
+    `base_revision` is the commit of a base from the hub, `base_licence` what its README.md says; None where unknown.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -44,6 +47,8 @@ class CardBase(BaseModel):
     seed: int
     best_step: int
     history: tuple[Evaluation, ...]
+    base_revision: str | None = None
+    base_licence: str | None = None
 
     @property
     def dev_ndcg10(self) -> float:
@@ -58,7 +63,8 @@ class CardBase(BaseModel):
     def figures(self) -> dict[str, float | int | str | None]:
         """What a bundle tells of the training."""
         names = ("dev_ndcg10", "dev_ndcg10_cosine", "best_step")
-        return {name: getattr(self, name) for name in names}
+        base = {"base_revision": self.base_revision, "base_licence": self.base_licence}
+        return {name: getattr(self, name) for name in names} | {name: value for name, value in base.items() if value}
 
 
 class Card(CardBase):

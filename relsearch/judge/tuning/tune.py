@@ -16,7 +16,7 @@ from relsearch.core.query_pool import QueryPool, pairs_of, pools_of, rows_by_que
 from relsearch.core.settings.config import JudgeConfig, TuneConfig
 from relsearch.core.types import Pair, Scale
 from relsearch.encoders.encoder import Encoder
-from relsearch.encoders.model_source import fast_dtype
+from relsearch.encoders.model_source import base_facts, fast_dtype
 from relsearch.judge.calibration.head import OrdinalHead
 from relsearch.judge.judge_card import ADAPTER, HEAD, HELD_OUT, JudgeCard, adapter_checksum, read_card, write_card
 from relsearch.judge.models import adapter
@@ -154,7 +154,7 @@ def _write(
         probe=probe(setting.base, model.head),
         special_tokens=True,
         adapter_checksum=adapter_checksum(folder),
-        figures=report.figures(),
+        figures={**report.figures(), **base_facts(setting.judge.base)},
     )
     write_card(folder, card)
 

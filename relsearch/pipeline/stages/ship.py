@@ -12,6 +12,7 @@ import polars as pl
 from relsearch.core.errors import DataError
 from relsearch.core.files.atomic import copy_folder
 from relsearch.core.settings.config import Config
+from relsearch.exporters.model_card import write_model_card
 from relsearch.measure.quality_gate import Verdict, compare
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.stages.folds import FOLDED, FOLDS, answerable, folds_need, held_out_run, is_cross_validated
@@ -39,6 +40,8 @@ def ship(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: A
     if arm == "none":
         return
     copy_folder(source, work.directory / "bundle")
+    if verdict.passed:
+        write_model_card(work.directory / "bundle", table=verdict.to_table())
     size = sum(path.stat().st_size for path in (work.directory / "bundle").iterdir())
     work.figures["bundle_mb"] = round(size / 1e6, 1)
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.settings.config import Config, TrainConfig
+from relsearch.exporters.model_card import write_model_card
 from relsearch.labels import augment as policy
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools
 
@@ -54,7 +55,9 @@ def train_on(
         vectors=vectors,
         kept=kept,
     )
-    return train_reranker(job)
+    report = train_reranker(job)
+    write_model_card(output)
+    return report
 
 
 def human_examples(config: Config, *splits: str, pools: Pools) -> pl.DataFrame:

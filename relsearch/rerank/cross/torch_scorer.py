@@ -71,10 +71,11 @@ class TorchScorer(ResidualScorer):
 
     def truncated(self, query: str, texts: Sequence[str]) -> int:
         """Return how many of the texts are longer than what is read of them beside the query."""
-        if not texts:
+        most = self._model.max_seq_length
+        if not texts or most is None:
             return 0
         rows = self._model.tokenizer([query] * len(texts), list(texts), verbose=False)["input_ids"]
-        return sum(len(row) > self._model.max_seq_length for row in rows)
+        return sum(len(row) > most for row in rows)
 
     def _encode_queries(self, texts: list[str]) -> Vectors:
         return self._prior_encoder.encode_queries(texts)

@@ -70,7 +70,7 @@ def train_cross(job: TrainJob) -> TrainReport:
         best_step=keep.best.step,
         history=tuple(keep.history),
     )
-    finish(job.output, card)
+    card = finish(job.output, card)
     pairs = sum(len(row["documents"]) for row in rows[:steps])
     return TrainReport(card, steps, pairs, keep.history[-1].seconds, logits, relevant)
 

@@ -84,7 +84,7 @@ def train_late(job: TrainJob) -> TrainReport:
         documents=best.documents,
         head=best.trained_head(),
     )
-    finish(job.output, card)
+    card = finish(job.output, card)
     pairs = sum(len(step.documents) for step in steps[:made])
     return TrainReport(card, made, pairs, keep.history[-1].seconds, logits, relevant)
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -14,11 +15,14 @@ from relsearch.core.errors import DataError
 from relsearch.core.settings.config import EncoderConfig, TrainConfig
 from relsearch.core.types import Pair, Scale
 from relsearch.data.assumed import ASSUMED
+from relsearch.encoders.model_source import base_facts
 from relsearch.rerank.card import CARD, CardBase, Kept, write_card
 from relsearch.rerank.cross.fit import CHECKPOINTS
 from relsearch.rerank.training.callbacks import BEST, HISTORY
 from relsearch.rerank.training.dev import DevSet, dev_set
 from relsearch.stats.logistic import Floats, Logistic
+
+Trained = TypeVar("Trained", bound=CardBase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +117,16 @@ def calibrate(logits: Floats, relevant: Floats) -> Logistic:
     return Logistic.fit(logits, targets)
 
 
-def finish(output: Path, card: CardBase) -> None:
-    """Copy the best weights up, then write the card, which marks the model whole, then drop what resuming needed."""
+def finish(output: Path, card: Trained) -> Trained:
+    """Copy the best weights up, then write the card, which marks the model whole, then drop what resuming needed.
+
+    Return the card with the revision and the licence of its base.
+    """
+    card = card.model_copy(update=base_facts(card.base))
     shutil.copytree(output / BEST, output, dirs_exist_ok=True)
     write_card(card, output)
     _clear(output)
+    return card
 
 
 def _clear(output: Path) -> None:
