@@ -98,7 +98,7 @@ def scored(name: str, path: Path) -> pl.DataFrame:
     left = [query for query in wanted[: source.queries] if query not in set(known["query_id"])]
     if left:
         run, calibration = first_stage(name, collection, set(left)), open_bundle("ready").manifest.calibration
-        reranker = Reranker.open("ready", cached_documents=run["doc_id"].n_unique())
+        reranker = Reranker("ready", cached_documents=run["doc_id"].n_unique())
         queries, texts = texts_of(run, collection, reranker.template)
         grades = {(query, doc): grade for query, doc, grade in qrels.select(_PAIR).iter_rows()}
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,8 @@ from relsearch.judge.judgment_store import content_key
 from relsearch.live.ui.sources import Passage
 from relsearch.live.ui.turns import Turns
 from relsearch.rerank.bundle import open_bundle
-from relsearch.rerank.reranker import Reranker, is_plugin
+from relsearch.rerank.opening import is_plugin
+from relsearch.rerank.reranker import Reranker
 
 ENGINE, JUDGE = "engine", "judge"
 _READ_AT_ONCE = 8  # passages; a query that is asked meanwhile waits for these
@@ -75,7 +76,7 @@ class BundleSystem:
 
     def _opened(self) -> Reranker:
         if self._reranker is None:
-            self._reranker = Reranker.open(self.bundle)
+            self._reranker = Reranker(self.bundle)
         return self._reranker
 
     def _texts(self, reranker: Reranker, passages: Sequence[Passage]) -> list[str]:
