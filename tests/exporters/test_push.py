@@ -29,14 +29,14 @@ class Hub(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer what HfApi asks when it makes a repository and commits to it."""
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        answer: dict[str, object] = {"url": f"http://hub{self.path}"}
+        answer: dict[str, object] = {"url": f"http://{self.headers['Host']}/me/mine"}
         if "/preupload/" in self.path:
             asked = json.loads(body)["files"]
             answer = {"files": [{"path": each["path"], "uploadMode": "regular"} for each in asked]}
         elif "/commit/" in self.path:
             lines = [json.loads(line)["value"] for line in body.splitlines() if json.loads(line)["key"] == "file"]
             self.files.update({line["path"]: base64.b64decode(line["content"]) for line in lines})
-            answer = {"commitUrl": "http://hub/commit", "commitOid": "a" * 40, "success": True}
+            answer = {"commitUrl": f"http://{self.headers['Host']}/me/mine/commit/a", "commitOid": "a" * 40}
         encoded = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(encoded)))
