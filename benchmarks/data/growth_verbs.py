@@ -154,7 +154,8 @@ def _precompute(folder: Path, size: int) -> Run:
 
 
 def _evaluate(folder: Path, size: int) -> Run:
-    from relsearch.data.trec import Runs, read_qrels
+    from relsearch.data.frames import Runs
+    from relsearch.data.trec import read_qrels
     from relsearch.measure.evaluate import evaluate
 
     def run() -> object:
