@@ -1,42 +1,6 @@
-"""The command line: one thin command a verb, and the only place that prints."""
+"""The command line: one thin command a verb in `verbs`, and the only place that prints."""
 
-from relsearch.cli import (
-    attach,
-    config,
-    demo,
-    doctor,
-    export,
-    gateway,
-    ingest,
-    label,
-    measure,
-    push,
-    rank,
-    report,
-    search,
-    serve,
-    stages,
-    ui,
-)
+from relsearch.cli import verbs
 from relsearch.cli.app import app, main
 
-__all__ = [
-    "app",
-    "attach",
-    "config",
-    "demo",
-    "doctor",
-    "export",
-    "gateway",
-    "ingest",
-    "label",
-    "main",
-    "measure",
-    "push",
-    "rank",
-    "report",
-    "search",
-    "serve",
-    "stages",
-    "ui",
-]
+__all__ = ["app", "main", "verbs"]

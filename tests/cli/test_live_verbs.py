@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from relsearch.cli import app
-from relsearch.cli.search import found_table
+from relsearch.cli.verbs.search import found_table
 from relsearch.core.errors import ConfigError, RelsearchError
 from relsearch.data.collection import load_collection
 from relsearch.live.searching import Hit, SearchResult

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from relsearch.cli.app import ResamplesOption, SeedOption, verb
-from relsearch.cli.measure import (
+from relsearch.cli.verbs.measure import (
     BaselineOption,
     JudgeLabelsOption,
     MeasuresOption,

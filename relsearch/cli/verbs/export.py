@@ -44,7 +44,7 @@ def export(
 
     if model is None and judge is None:
         from relsearch.api.pipeline import Pipeline
-        from relsearch.cli.stages import show_stages
+        from relsearch.cli.verbs.stages import show_stages
 
         show_stages(Pipeline(config), "export", as_json=as_json).check()
         return

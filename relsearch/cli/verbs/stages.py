@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, verb
-from relsearch.cli.report import PAGE
+from relsearch.cli.verbs.report import PAGE
 
 if TYPE_CHECKING:
     from relsearch.api.pipeline import Pipeline, PipelineResult
