@@ -32,7 +32,9 @@ class Hub(BaseHTTPRequestHandler):
         answer: dict[str, object] = {"url": f"http://{self.headers['Host']}/me/mine"}
         if "/preupload/" in self.path:
             asked = json.loads(body)["files"]
-            answer = {"files": [{"path": each["path"], "uploadMode": "regular"} for each in asked]}
+            answer = {
+                "files": [{"path": each["path"], "uploadMode": "regular", "shouldIgnore": False} for each in asked]
+            }
         elif "/commit/" in self.path:
             lines = [json.loads(line)["value"] for line in body.splitlines() if json.loads(line)["key"] == "file"]
             self.files.update({line["path"]: base64.b64decode(line["content"]) for line in lines})
