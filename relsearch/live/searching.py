@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from textwrap import shorten
 from threading import Event
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
-from relsearch.core.errors import ConfigError, FieldsError, SearchEngineError, reason
+from relsearch.core.errors import FieldsError, SearchEngineError, reason
 from relsearch.core.html_table import html_table
 from relsearch.core.template import template_fields
 from relsearch.core.text_table import number
@@ -25,17 +24,13 @@ from relsearch.core.types import StrPath
 from relsearch.index.engine.field_check import check_searchable, field_types
 from relsearch.index.engine.hits import engine_scores, hit_fields, no_text_error
 from relsearch.index.engine.http import match_body
-from relsearch.rerank.bundle import bundle_folder
-from relsearch.rerank.opening import is_plugin
+from relsearch.live.policy import Policy, open_reranker
 from relsearch.rerank.reranker import Reranker
 
 Fields = Mapping[str, str] | Sequence[str] | None
 
 _THREADS = 4
 _SHOWN = 160  # characters of a hit in a notebook
-_CASCADE_WINDOW = 20
-_CURRENT = ("vectors", "mix", "prf", "cascade", "cascade_window")
-_FORMER = {"feedback": "prf", "then": "cascade", "then_window": "cascade_window"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +75,6 @@ class SearchResult:
         )
 
 
-class Policy(TypedDict, total=False):
-    """How a bundle that is given by its name reranks; a Reranker that is open may take all but `vectors`.
-
-    `vectors` is where `relsearch precompute` wrote a late-interaction bundle's document vectors: a folder, or an
-    index's URL. `mix` is the weight of the engine's scores, `prf` that of pseudo-relevance feedback; by default those
-    that the bundle asks for. `cascade` is a second bundle, for the `cascade_window` (20) best hits of the first.
-    `feedback`, `then` and `then_window` are the former names of the last three.
-    """
-
-    vectors: StrPath | None
-    mix: float | None
-    prf: float | None
-    cascade: StrPath | Reranker | None
-    cascade_window: int
-    feedback: float | None
-    then: StrPath | Reranker | None
-    then_window: int
-
-
 def search(
     client: Any,
     index: str,
@@ -125,7 +101,7 @@ def search(
     bundles' templates differ, a weight is below 0, or vectors are given for a cross-encoder or an opened bundle;
     TypeError for an unknown keyword.
     """
-    reranker = _opened(bundle, policy)
+    reranker = open_reranker(bundle, policy)
     plan = _plan(query, reranker, fields, size=size, window=window, min_score=min_score, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(client.search(index=index, body=plan.body))
@@ -159,7 +135,7 @@ async def search_async(
 ) -> SearchResult:
     """Do as `search` by an asynchronous client; scoring runs in a thread and leaves the event loop free."""
     loop = asyncio.get_running_loop()
-    reranker = await loop.run_in_executor(_pool(), _opened, bundle, policy)
+    reranker = await loop.run_in_executor(_pool(), open_reranker, bundle, policy)
     plan = _plan(query, reranker, fields, size=size, window=window, min_score=min_score, engine_query=engine_query)
     started_s = time.monotonic()
     hits = _hits(await client.search(index=index, body=plan.body))
@@ -268,45 +244,6 @@ def _reason(exc: Exception, budget_ms: float | None) -> str:
     if isinstance(exc, TimeoutError) and budget_ms is not None:
         return f"the reranker took longer than {budget_ms:g} ms"
     return f"{type(exc).__name__}: {reason(exc)}"
-
-
-def _opened(bundle: StrPath | Reranker, policy: Policy) -> Reranker:
-    given = _current_names(policy)
-    reranker = _reranker(bundle, given.pop("vectors", None))
-    cascade, size = given.pop("cascade", None), given.pop("cascade_window", _CASCADE_WINDOW)
-    reranker = reranker.with_weights(mix=given.pop("mix", None), prf=given.pop("prf", None))
-    if given:
-        raise TypeError(f"unexpected keyword {min(given)!r}; known: {', '.join(_CURRENT)}")
-    return reranker if cascade is None else reranker.with_cascade(_reranker(cascade, None), size)
-
-
-def _current_names(policy: Policy) -> dict[str, Any]:
-    """The policy by its current names; a former one warns, and is an error beside the current one."""
-    given: dict[str, Any] = dict(policy)
-    for former, name in _FORMER.items():
-        if former not in given:
-            continue
-        if name in given:
-            raise TypeError(f"{former} is the former name of {name}; give {name} alone")
-        warnings.warn(f"{former} is now called {name}", DeprecationWarning, stacklevel=4)
-        given[name] = given.pop(former)
-    return given
-
-
-def _reranker(bundle: StrPath | Reranker, vectors: StrPath | None) -> Reranker:
-    if isinstance(bundle, Path | str):
-        name = bundle if is_plugin(bundle) else bundle_folder(bundle).resolve()
-        return _open(name, None if vectors is None else str(vectors))
-    if vectors is not None:
-        raise ConfigError(f"{vectors}: the bundle is open already; open it with these vectors, or give its folder")
-    return bundle
-
-
-@cache
-def _open(bundle: Path | str, vectors: str | None) -> Reranker:
-    from relsearch.index.engine.vector_index import open_vectors
-
-    return Reranker(bundle, vectors=open_vectors(vectors))
 
 
 @cache
