@@ -183,8 +183,10 @@ def partly_read(figures: Figures) -> str:
         for read, values in found["ndcg10"].items()
     ]
     return section(
-        f"Where only some of {figures['depth']} hits were read: they trade places among themselves (the gateway's "
-        "way), come on top, or meet the expected score of the others. NDCG@10 of the ready bundle.",
+        f"Where only some of {figures['depth']} hits were read: they trade places among themselves, the engine's "
+        "scores weighing more, the fewer were read (the gateway's way), or as the bundle mixes them; they come on top, "
+        "or meet the expected score of the others. NDCG@10 of the ready bundle, on queries by which no weight was "
+        "chosen.",
         table(["collection", "BM25", "read", *ways], rows),
         figures,
     )

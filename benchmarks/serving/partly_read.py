@@ -3,7 +3,8 @@
 `python -m benchmarks.serving.partly_read [--vectors FOLDER] [--queries 120]` takes BM25's first 100 for the first
 queries of scifact and cranfield and scores the first 50 with the ready bundle. Then 5, 10, 20 or 50 count as read: the
 first ones, as by a gateway that has read nothing, or the first half of them and as many here and there, as by one that
-met some documents in earlier searches. Needs RELSEARCH_COLLECTIONS.
+met some documents in earlier searches. How the engine's scores weigh there was chosen on every other query, beginning
+with the first; the figures are those of the others. Needs RELSEARCH_COLLECTIONS.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,13 @@ def expected(read: Mapping[int, float], stage: Sequence[float]) -> list[int]:
     return sorted(range(len(stage)), key=lambda place: (-values[place], place))
 
 
-WAYS: Mapping[str, Way] = {"among themselves": among_themselves, "on top": on_top, "expected": expected}
+# Of each: the way, and whether the engine's scores weigh more, the fewer were read.
+WAYS: Mapping[str, tuple[Way, bool]] = {
+    "gateway": (among_themselves, True),
+    "bundle's mix": (among_themselves, False),
+    "on top": (on_top, True),
+    "expected": (expected, True),
+}
 
 
 def main() -> None:
@@ -83,7 +91,7 @@ def _measured(name: str, reranker: Reranker, count: int) -> dict[str, Any]:
     collection = load_collection(str(COLLECTIONS / name))
     grades = [(label.query_id, label.doc_id, label.grade) for label in collection.qrels()]
     labelled = {query_id for query_id, _, _ in grades}
-    queries = [query for query in collection.queries() if query.query_id in labelled][:count]
+    queries = [query for query in collection.queries() if query.query_id in labelled][1:count:2]
     qrels = pl.DataFrame(grades, schema=_QRELS, orient="row").filter(
         pl.col("query_id").is_in([query.query_id for query in queries])
     )
@@ -102,11 +110,13 @@ def _measured(name: str, reranker: Reranker, count: int) -> dict[str, Any]:
     }
     text_of = {query.query_id: query.text for query in queries}
 
-    def ranked(way: Way, places_of: Callable[[int], list[int]]) -> float:
+    def ranked(way: Way, adapted: bool, places_of: Callable[[int], list[int]]) -> float:
         orders = {}
         for query_id, pool in pools.items():
             places = places_of(len(pool))
-            scores = reranker.combine(
+            weights = reranker.interpolation
+            weights = weights.partly_read(len(places) / len(pool)) if adapted else weights
+            scores = replace(reranker, interpolation=weights).combine(
                 text_of[query_id],
                 [texts[pool[place][0]] for place in places],
                 [own[query_id][place] for place in places],
@@ -119,9 +129,9 @@ def _measured(name: str, reranker: Reranker, count: int) -> dict[str, Any]:
     found: dict[str, dict[str, float]] = {}
     for number in READ:
         first = _first(number)
-        found[f"first {number}"] = {label: ranked(way, first) for label, way in WAYS.items()}
+        found[f"first {number}"] = {label: ranked(*way, first) for label, way in WAYS.items()}
         if number < SCORED:
-            found[f"{number} here and there"] = {label: ranked(way, _scattered(number)) for label, way in WAYS.items()}
+            found[f"{number} here and there"] = {label: ranked(*way, _scattered(number)) for label, way in WAYS.items()}
     engines_own = {query_id: [doc_id for doc_id, _ in pool] for query_id, pool in pools.items()}
     return {"queries": len(queries), "ndcg10_engine": _ndcg10(engines_own, qrels), "ndcg10": found}
 

@@ -51,6 +51,14 @@ class Interpolation:
             self.prf if prf is None else prf,
         )
 
+    def partly_read(self, share: float) -> Interpolation:
+        """Return the weights for candidates of which only a share, in (0, 1], was read.
+
+        The first stage's weight falls from 1 where hardly any was read to its own where all were: a few candidates say
+        little of how the reranker's scores spread, and its mistakes among them are not made good by others.
+        """
+        return self.replace(first_stage=share * self.first_stage + (1 - share) * max(self.first_stage, 1.0))
+
     def interpolate(
         self,
         scores: Sequence[float],

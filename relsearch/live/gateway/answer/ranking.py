@@ -158,7 +158,9 @@ class Ranking:
                 raise NotRerankedError("no_text")
             scoring = self._scorers[wanted.rules.bundle]
             reranker = replace(scoring.reranker, interpolation=wanted.mix)
-            read = await scoring.score(reranker, wanted.query, texts, [hit.score for hit in hits], until=until)
+            engines = [hit.score for hit in hits]
+            fixed = wanted.rules.mix is not None
+            read = await scoring.score(reranker, wanted.query, texts, engines, until=until, weights_fixed=fixed)
         except NotRerankedError as exc:
             return engines_own(page, wanted), bypassed(exc.reason)
         order = placed(read, len(texts), len(page.hits))

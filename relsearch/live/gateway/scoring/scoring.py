@@ -73,11 +73,19 @@ class Scoring:
         return int(self.reading.threads / max(self.reading.cost_s(_TYPICAL), 1e-6))
 
     async def score(
-        self, reranker: Reranker, query: str, texts: Sequence[str], first_stage: Sequence[float], *, until: float
+        self,
+        reranker: Reranker,
+        query: str,
+        texts: Sequence[str],
+        first_stage: Sequence[float],
+        *,
+        until: float,
+        weights_fixed: bool = False,
     ) -> Scores:
         """Return the scores, by place, of those texts that are read until `until` of time.monotonic, first come first.
 
-        `reranker` is the threads' own, or one with other weights. Raise NotRerankedError where there is none.
+        `reranker` is the threads' own, or one with other weights; unless these are fixed, the engine's scores weigh the
+        more, the fewer texts were read. Raise NotRerankedError where there is none.
         """
         if self.breaker.state != "closed":
             if self.breaker.take_probe():
@@ -92,7 +100,9 @@ class Scoring:
             finally:
                 self.reading.leave(job)
         try:
-            found = await self._in_time(lambda: self._finish(reranker, query, texts, first_stage, until), until)
+            found = await self._in_time(
+                lambda: self._finish(reranker, query, texts, first_stage, until, weights_fixed=weights_fixed), until
+            )
         except NotRerankedError:
             raise
         except Exception as exc:
@@ -132,6 +142,8 @@ class Scoring:
         texts: Sequence[str],
         first_stage: Sequence[float],
         until: float | None,
+        *,
+        weights_fixed: bool = False,
     ) -> Scores:
         """Score what is in memory by now, all of it together."""
         began = time.monotonic()
@@ -142,7 +154,12 @@ class Scoring:
         scores = self._reader.scores(query, known)
         self._finish_s += _MEMORY * (time.monotonic() - began - self._finish_s) if self._finish_s else 0.0
         self._finish_s = self._finish_s or time.monotonic() - began
-        first = reranker if reranker.cascade is None else replace(reranker, cascade=None)
+        weights = reranker.interpolation
+        first = replace(
+            reranker,
+            cascade=None,
+            interpolation=weights if weights_fixed else weights.partly_read(len(places) / len(texts)),
+        )
         combined = first.combine(query, known, scores, [first_stage[place] for place in places])
         return dict(zip(places, self._rescored(reranker, query, known, combined, until), strict=True))
 
