@@ -25,7 +25,8 @@ Scores = dict[int, float]
 _FINISHING_THREADS = 4
 _PATIENCE_S = 2.0  # for threads to end
 _MEMORY = 0.2
-_MOST_FOR_FINISHING = 0.4  # of the budget
+# Of the budget: calls that are under way when reading ends still hold the cores while the scores are computed.
+_LEAST_FOR_FINISHING, _MOST_FOR_FINISHING = 0.12, 0.4
 _TYPICAL = "how fast does this machine read a passage " * 12  # 500 characters
 
 
@@ -125,7 +126,7 @@ class Scoring:
         if self.reading.active >= self._queued and not any(held):
             raise NotRerankedError("overloaded")
         left_s = until - time.monotonic()
-        finish_s = min(2 * self._finish_s + 0.002, _MOST_FOR_FINISHING * left_s)
+        finish_s = min(max(3 * self._finish_s, _LEAST_FOR_FINISHING * left_s), _MOST_FOR_FINISHING * left_s)
         return self.reading.start(query, texts, until=until - finish_s)
 
     def _reason(self, job: Job | None) -> NotRerankedError:
