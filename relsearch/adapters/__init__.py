@@ -1,0 +1,1 @@
+"""relsearch in other frameworks: a module a framework, which imports it; each uses relsearch.Reranker."""
