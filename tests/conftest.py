@@ -67,9 +67,12 @@ def _shared(variable: str, default: str) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A Chromium without a window, driven by Playwright; skips where either is absent."""
+    """A Chromium without a window, driven by Playwright; skips where either is absent.
+
+    Playwright's event loop runs as long as it is open, so that no other file could run one of its own.
+    """
     playwright = pytest.importorskip("playwright.sync_api")
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:

@@ -174,7 +174,14 @@ def _split(
 
     texts = [(query.query_id, query.text) for query in collection.queries()]
     queries = pl.DataFrame(texts, schema={"query_id": pl.String, "text": pl.String}, orient="row")
-    named = split(queries, labelled=set(labels["query_id"]), dev_share=dev_share, test_share=0, seed=seed)
+    named = split(
+        queries,
+        labelled=set(labels["query_id"]),
+        dev_share=dev_share,
+        test_share=0,
+        seed=seed,
+        cross_validated_below=0,
+    )
     ordered = labels.sort("query_id", "doc_id")
     train, dev = (
         ordered.join(named.filter(pl.col("split") == name), on="query_id", how="semi") for name in ("train", "dev")

@@ -51,13 +51,21 @@ def whole_pools(pool: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([wanted.select(_PAIR), others]).unique().sort(_PAIR)
 
 
-def split(queries: pl.DataFrame, *, labelled: set[str], dev_share: float, test_share: float, seed: int) -> pl.DataFrame:
+def split(
+    queries: pl.DataFrame,
+    *,
+    labelled: set[str],
+    dev_share: float,
+    test_share: float,
+    seed: int,
+    cross_validated_below: int = CROSS_VALIDATED_BELOW,
+) -> pl.DataFrame:
     """Add the column `split`: train, dev or test for labelled queries, unlabelled for the others.
 
     Whole queries are split, by a hash of seed and text, so the order of the input does not matter. Queries
     of equal text (but for case, punctuation and spaces) share a split, an unlabelled twin too: no text of a
     held-out query is ever trained on. Of three texts or more each split that has a share gets at least one, but that
-    there is no dev split where fewer than 20 texts are left besides the test.
+    there is no dev split where fewer than `cross_validated_below` texts are left besides the test.
     """
     if dev_share + test_share >= 1:
         raise DataError(f"dev and test take {dev_share + test_share:.0%} of the queries; leave some for training")
@@ -65,7 +73,7 @@ def split(queries: pl.DataFrame, *, labelled: set[str], dev_share: float, test_s
     groups = sorted({texts[query_id] for query_id in labelled & texts.keys()}, key=lambda text: _draw(text, seed))
     least = 1 if len(groups) > 2 else 0
     test = max(round(test_share * len(groups)), least if test_share else 0)
-    dev = max(round(dev_share * len(groups)), least) if len(groups) - test >= CROSS_VALIDATED_BELOW else 0
+    dev = max(round(dev_share * len(groups)), least) if len(groups) - test >= cross_validated_below else 0
     test -= max(0, test + dev + least - len(groups))  # shares that leave too little to learn from
     names = ["test"] * test + ["dev"] * dev + ["train"] * (len(groups) - test - dev)
     split_of = dict(zip(groups, names, strict=True))

@@ -159,7 +159,7 @@ def test_agree_leaves_out_what_labels_do_not_tell(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_eight_thousand_queries_take_little_memory(tmp_path: Path) -> None:
-    """Two runs of 800,000 lines each are compared within 300 MB."""
+    """Two runs of 800,000 lines each are compared within 450 MB."""
     for name in ("one", "two"):
         with (tmp_path / name).open("w", encoding="utf-8") as file:
             for query in range(8000):
@@ -177,7 +177,7 @@ def test_eight_thousand_queries_take_little_memory(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _PEAK, "evaluate", "qrels", "one", "two"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert int(done.stderr.splitlines()[-1]) <= 300 * 1024
+    assert int(done.stderr.splitlines()[-1]) <= 450 * 1024
 
 
 def test_any_run_can_be_the_baseline(folder: Path) -> None:

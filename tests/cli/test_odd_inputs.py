@@ -13,8 +13,8 @@ from tests.odd_verbs import BEFORE, VERBS, Case, check_case, odd_cases
 
 
 def test_every_verb_is_tried() -> None:
-    """None is forgotten."""
-    known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    """None is forgotten but `demo`, which reads no file and runs everything."""
+    known = set(typer.main.get_command(app).commands) - {"demo"}  # type: ignore[attr-defined]
     assert known == {verb.command.split()[0] for verb in VERBS.values()}
 
 

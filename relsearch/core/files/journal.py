@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,6 @@ class Journal:
                     raise ArtifactError(f"{self._path}:{number}: damaged; delete the file and run again") from exc
                 yield row
 
-    def clear(self) -> None:
-        """Forget all rows."""
-        self._stream.truncate(0)
-
     def close(self) -> None:
         """Sync and close the file."""
         self._sync()
@@ -60,18 +56,19 @@ class Journal:
 
 
 @contextmanager
-def unfinished(output: Path) -> Iterator[Journal]:
+def unfinished(output: Path, *, drops: tuple[type[Exception], ...] = ()) -> Iterator[Journal]:
     """Yield the journal of what is to become `output`; it stands beside that until the block ends well.
 
-    Raise ArtifactError where another process writes it.
+    An error among `drops` ends it as well: what was done is of no use then. Raise ArtifactError where another process
+    writes it.
     """
     folder = output.with_name(f"{output.name}.unfinished")
-    with alone(folder):
-        journal = Journal(folder / ROWS)
-        try:
+    try:
+        with alone(folder), closing(Journal(folder / ROWS)) as journal:
             yield journal
-        finally:
-            journal.close()
+    except drops:
+        shutil.rmtree(folder)
+        raise
     shutil.rmtree(folder)
 
 

@@ -44,8 +44,13 @@ def collect(config: Config, work: Building) -> None:
     human = _of_present(human, "query_id", set(queries["query_id"]))
     _check_grades(human, config.scale, config.collection.scale)
     if config.collection.splits is None:
-        shares = {"dev_share": config.pool.dev_share, "test_share": config.pool.test_share}
-        queries = split(queries, labelled=set(human["query_id"]), seed=config.seed, **shares)
+        queries = split(
+            queries,
+            labelled=set(human["query_id"]),
+            dev_share=config.pool.dev_share,
+            test_share=config.pool.test_share,
+            seed=config.seed,
+        )
     else:
         queries = _given_splits(queries, config.collection.splits)
     queries = set_apart(queries, threshold=config.pool.near_duplicate)

@@ -52,16 +52,11 @@ def fetch_collection(
     names = fields or {name: name for name in template_fields(DEFAULT_TEMPLATE)}
     search = body_from(body) if body else lambda text: match_body(text, names.values())
     check_fields(server, index, names.values(), every=fields is not None)
-    with unfinished(folder / FIRST_STAGE) as journal:
+    with unfinished(folder / FIRST_STAGE, drops=(ConfigError, DataError)) as journal:
         asked = _remembering(server, journal)
         found = fetch(asked, index, given.queries(), labelled, depth=depth, names=names, body=search)
-        try:
-            _check_found(found, index, names, given=fields)
-        except ConfigError:
-            journal.clear()  # the index may be another one when it is asked again
-            raise
+        _check_found(found, index, names, given=fields)
         if not found.candidates:
-            journal.clear()
             if not body:
                 check_searchable(index_fields(server, index), index, names.values())
             where = _searched(body)

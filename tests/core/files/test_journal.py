@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.core.errors import ArtifactError
+from relsearch.core.errors import ArtifactError, DataError
 from relsearch.core.files.journal import ROWS, Journal, unfinished
 
 
@@ -21,9 +21,21 @@ def test_a_line_that_was_cut_is_left_out(tmp_path: Path, cut: str) -> None:
     with closing(Journal(path)) as journal:
         journal.append({"n": 2})
         assert list(journal.rows()) == [{"n": 1}, {"n": 2}]
-        journal.clear()
-        journal.append({"n": 3})
-        assert list(journal.rows()) == [{"n": 3}]
+
+
+@pytest.mark.parametrize(("error", "left"), [(DataError, False), (OSError, True)])
+def test_what_is_of_no_use_after_an_error_goes(tmp_path: Path, error: type[Exception], left: bool) -> None:
+    """Work goes on after other errors."""
+    output = tmp_path / "run"
+
+    def stopped() -> None:
+        with unfinished(output, drops=(DataError,)) as journal:
+            journal.append({"n": 1})
+            raise error
+
+    with pytest.raises(error):
+        stopped()
+    assert (tmp_path / "run.unfinished").exists() is left
 
 
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
