@@ -15,7 +15,7 @@ from relsearch.core.types import Document, Query
 from tests.tiny_models import save_tiny_bert, save_tiny_llama
 
 settings.register_profile("quick", max_examples=20)
-settings.register_profile("thorough", max_examples=100)  # make test
+settings.register_profile("thorough", max_examples=50)  # make test
 settings.load_profile("quick")
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Fixtures that train or export: a test that asks for one is slow.
