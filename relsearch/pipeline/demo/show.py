@@ -11,6 +11,8 @@ from relsearch.pipeline.demo.study import AUGMENTED, EVERY, HUMAN, MEASURE, READ
 from relsearch.pipeline.stages.runs import COSINE, FIRST_STAGE
 from relsearch.stats.bootstrap import or_none
 
+_SURE = 0.05  # the largest p of a difference that is called one
+
 
 def arm_names(labelled: int) -> dict[str, str]:
     """Return what each arm is called in tables."""
@@ -25,13 +27,13 @@ def arm_names(labelled: int) -> dict[str, str]:
 
 
 def verdict(demo: Demo) -> str:
-    """Return what the paired test of judged pools shows, in one sentence."""
+    """Return what the paired test of judged pools shows, in a sentence; interval and p must both tell a difference."""
     test = demo.tests[0]
     low, high = test.difference.low, test.difference.high
     shown = f"{test.difference.mean:+.3f} [{low:.3f}, {high:.3f}], p {p_value(test.p)}"
-    if low > 0:
+    if low > 0 and test.p < _SURE:
         return f"Judged pools add to {demo.counts['labelled_queries']} labelled queries: {shown}."
-    if high < 0:
+    if high < 0 and test.p < _SURE:
         return f"Judged pools cost here what {demo.counts['labelled_queries']} labelled queries had gained: {shown}."
     return (
         f"That judged pools add anything to {demo.counts['labelled_queries']} labelled queries cannot be told from "

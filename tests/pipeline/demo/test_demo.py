@@ -74,6 +74,7 @@ def test_the_verdict_follows_the_interval(low: float, high: float, said: str) ->
     demo = Demo({}, (test,), (), {"labelled_queries": 10, "test_queries": 60}, Clock())
     assert said in verdict(demo)
     assert said in verdict(replace(demo, tests=(test, test)))
+    assert "cannot be told" in verdict(replace(demo, tests=(replace(test, p=0.13),)))
 
 
 def test_the_packaged_settings_name_the_demo() -> None:
