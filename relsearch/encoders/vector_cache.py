@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.atomic import replacing
+from relsearch.core.files.key_index import digest
 
 Vectors = NDArray[np.float32]
 _PART_TEXTS = 512
@@ -32,7 +33,7 @@ class KeptVectors:
 
     def lookup(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors]) -> Vectors:
         """Return one row a text; `encode` is called with distinct unknown texts, longest first."""
-        keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
+        keys = [digest(text) for text in texts]
         unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._rows}
         waiting = sorted(unknown.items(), key=lambda item: (-len(item[1]), item[0]))
         for start in range(0, len(waiting), _PART_TEXTS):
