@@ -22,8 +22,8 @@ import polars as pl
 from benchmarks.deals import SEED
 from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import cpu, record, recorded
+from relsearch.core.display.text_table import table
 from relsearch.core.query_pool import pools_of
-from relsearch.core.text_table import table
 
 MEASURE = "nDCG@10"
 TEST, TRAINED = "trec-dl-2019", "vaswani"
@@ -150,8 +150,8 @@ def reranker(folder: Path) -> list[Found]:
 def judge(folder: Path) -> list[Found]:
     """The ready judge on the whole pools of every sixth query of TREC DL 2019."""
     from benchmarks.judges.data import SCALE, human_of, labelled
-    from relsearch.judge.judgment_store import judge_all
     from relsearch.judge.registry import READY, judge_folder
+    from relsearch.judge.store.judgment_store import judge_all
     from relsearch.judge.tuned import load_judge
     from relsearch.measure.agreement import agreement
 
@@ -166,8 +166,8 @@ def judge(folder: Path) -> list[Found]:
 
 def speed(folder: Path) -> list[Found]:
     """A cross-encoder in int8 and fp32 against CrossEncoder.predict, 30 documents of 100 tokens."""
-    from benchmarks.rerankers.speed import QUERY, Load, random_head, texts_of_length
-    from benchmarks.rerankers.ways import BUNDLES, FP32, INT8, NAIVE, ours, sentence_transformers
+    from benchmarks.rerankers.speed.__main__ import QUERY, Load, random_head, texts_of_length
+    from benchmarks.rerankers.speed.ways import BUNDLES, FP32, INT8, NAIVE, ours, sentence_transformers
     from benchmarks.rounds import faster, interleaved
     from relsearch.exporters.bundle.choose import write_int8
     from relsearch.exporters.bundle.cross_encoder import write_foreign

@@ -31,7 +31,7 @@ PACKAGES = (
 def record(name: str, figures: Mapping[str, object], *, seed: int | None = None) -> Path:
     """Write benchmarks/results/NAME.json and return its path."""
     module = sys.modules["__main__"].__spec__
-    command = " ".join(["python -m", module.name if module else name, *sys.argv[1:]])
+    command = " ".join(["python -m", module.name.removesuffix(".__main__") if module else name, *sys.argv[1:]])
     about = {
         "command": command,
         "seed": seed,

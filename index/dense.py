@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.core.errors import ArtifactError, DataError
+from relsearch.core.fields.template import render
 from relsearch.core.settings.config import EncoderConfig
-from relsearch.core.template import render
 from relsearch.core.types import Candidate, Document, Query, StrPath
 from relsearch.encoders.encoder import Encoder, load_encoder
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from relsearch.core.display.progress import progress
 from relsearch.core.errors import ArtifactError, ConfigError
-from relsearch.core.progress import progress
+from relsearch.core.fields.template import render
 from relsearch.core.settings.config import IndexConfig
-from relsearch.core.template import render
 from relsearch.core.types import Candidate, Document, Query, StrPath
 from relsearch.index.tokenise import unspaced_tokens, without_unspaced
 

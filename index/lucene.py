@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.fields.template import render
 from relsearch.core.settings.config import IndexConfig
-from relsearch.core.template import render
 from relsearch.core.types import Candidate, Document, Query, StrPath
 from relsearch.index.java import cast_to, java_class, lucene_class
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from relsearch.core.errors import ConfigError, MissingExtraError, RelsearchError
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.plugins import Group, broken_plugin, check_plugin, has_plugin, load_plugin, plugin_names
 from relsearch.core.protocols import Searcher
 from relsearch.core.settings.config import EncoderConfig, IndexConfig
-from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Document, StrPath
 from relsearch.index.engine import official
 from relsearch.index.engine.http import Server

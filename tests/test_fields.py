@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from relsearch.core.errors import ConfigError
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.settings.config import CollectionConfig, Config
-from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.pipeline.artifacts import building
 from relsearch.pipeline.stages.gather import collect
 from relsearch.pipeline.stages.inputs import Artefacts, open_collected

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
+from relsearch.core.fields.template import render, template_fields
 from relsearch.core.scale import parse_scale
 from relsearch.core.settings.load import load_config
-from relsearch.core.template import render, template_fields
 from relsearch.index.engine.access import checked_hosts
 from relsearch.index.engine.fetching import body_from
 from relsearch.judge.models.prompt import load_prompt

@@ -17,10 +17,10 @@ import polars as pl
 
 from benchmarks.folders import COLLECTIONS, SERVERS
 from benchmarks.record import record
+from relsearch.core.display.text_table import table
 from relsearch.core.errors import RelsearchError
 from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.tables import candidates_table
-from relsearch.core.text_table import table
 from relsearch.data.collection import FolderCollection
 from relsearch.data.trec import read_qrels
 from relsearch.index.registry import build_searcher

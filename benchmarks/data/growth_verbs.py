@@ -88,8 +88,8 @@ def _pool(folder: Path, size: int) -> Run:
 
 
 def _rerank(folder: Path, size: int) -> Run:
+    from relsearch.core.fields.template import DEFAULT_TEMPLATE
     from relsearch.core.files.journal import unfinished
-    from relsearch.core.template import DEFAULT_TEMPLATE
     from relsearch.data.collection import load_collection, texts_of
     from relsearch.data.trec import read_run
     from relsearch.exporters.trec import write_run
@@ -107,11 +107,11 @@ def _rerank(folder: Path, size: int) -> Run:
 
 
 def _grade(folder: Path, size: int) -> Run:
+    from relsearch.core.fields.template import DEFAULT_TEMPLATE
     from relsearch.core.query_pool import pools_of_run
-    from relsearch.core.template import DEFAULT_TEMPLATE
     from relsearch.data.collection import load_collection, texts_of
     from relsearch.data.trec import read_run
-    from relsearch.judge.judgment_store import judge_all
+    from relsearch.judge.store.judgment_store import judge_all
 
     def run() -> None:
         first = read_run(folder / "a.trec").sort("query_id", "rank")
@@ -137,7 +137,7 @@ def _augment(folder: Path, size: int) -> Run:
 
 
 def _precompute(folder: Path, size: int) -> Run:
-    from relsearch.core.template import render
+    from relsearch.core.fields.template import render
     from relsearch.data.collection import load_collection
     from relsearch.rerank.late.folder import VectorFolder
     from relsearch.rerank.late.interaction import DocumentVectors
@@ -179,7 +179,7 @@ def _agree(folder: Path, size: int) -> Run:
 
 
 def _synthesize(folder: Path, size: int) -> Run:
-    from relsearch.core.template import render
+    from relsearch.core.fields.template import render
     from relsearch.data.collection import load_collection
     from relsearch.synthesis.writer.store import write_all
 

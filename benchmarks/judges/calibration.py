@@ -19,13 +19,13 @@ import polars as pl
 
 from benchmarks.deals import SEED
 from benchmarks.folders import use_models
-from benchmarks.judges.baselines import published
+from benchmarks.judges.agreement.baselines import published
+from benchmarks.judges.agreement.gain import gain
 from benchmarks.judges.data import MINILM, SCALE, TEST, human_of
-from benchmarks.judges.gain import gain
 from benchmarks.judges.quality import Bench
 from benchmarks.judges.variants import SHIPPED
 from benchmarks.record import record
-from relsearch.core.text_table import table
+from relsearch.core.display.text_table import table
 from relsearch.encoders.encoder import vectors_by_id
 from relsearch.labels.query_calibration import Vectors, calibrate
 from relsearch.labels.review import pick

@@ -9,8 +9,8 @@ import polars as pl
 
 from benchmarks.deals import shuffled
 from benchmarks.folders import COLLECTIONS
+from relsearch.core.fields.template import render
 from relsearch.core.settings.config import EncoderConfig
-from relsearch.core.template import render
 from relsearch.core.types import SCALES, Pair
 from relsearch.data.collection import FolderCollection
 from relsearch.data.trec import read_qrels

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from benchmarks.deals import SEED, shuffled
 from benchmarks.folders import use_models
-from benchmarks.judges import measures
+from benchmarks.judges.agreement import measures
 from benchmarks.judges.data import E5, MINILM, SCALE, TRAINING, human_of, labelled
 from benchmarks.judges.variants import EVIDENCE
 from benchmarks.record import record
+from relsearch.core.display.text_table import table
 from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import RetrievalFeature
-from relsearch.core.text_table import table
 from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.calibration.blend import Blend, Floats
 from relsearch.judge.retrieval_features import columns_of

@@ -20,10 +20,10 @@ import polars as pl
 
 from benchmarks.deals import SEED
 from benchmarks.folders import use_models
-from benchmarks.judges import measures
-from benchmarks.judges.baselines import baselines
+from benchmarks.judges.agreement import measures
+from benchmarks.judges.agreement.baselines import baselines
+from benchmarks.judges.agreement.gain import gain
 from benchmarks.judges.data import E5, SCALE, TEST, TRAINING, Labelled, human_of, labelled, training_halves
-from benchmarks.judges.gain import gain
 from benchmarks.judges.variants import (
     CONTRIBUTIONS,
     LLM,
@@ -41,8 +41,8 @@ from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import JudgeConfig
 from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.judge_card import CARD
-from relsearch.judge.judgment_store import judge_all
 from relsearch.judge.registry import READY, judge_folder
+from relsearch.judge.store.judgment_store import judge_all
 from relsearch.judge.tuned import load_judge
 from relsearch.judge.tuning.sample import natural_sample
 from relsearch.judge.tuning.tune import tune

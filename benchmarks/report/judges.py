@@ -108,7 +108,7 @@ def judge_exported(figures: Figures) -> str:
 
 def judge_speed(figures: Figures) -> str:
     """Judging and tuning against the naive way."""
-    from benchmarks.judges.speed import section as rows  # loads torch
+    from benchmarks.judges.speed.__main__ import section as rows  # loads torch
 
     return section(
         f"Judging and tuning against the naive way, {figures['threads']} threads ({', '.join(figures['cpu_flags'])}), "

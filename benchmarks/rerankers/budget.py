@@ -17,7 +17,7 @@ import polars as pl
 
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
-from relsearch.core.text_table import table
+from relsearch.core.display.text_table import table
 from relsearch.data.collection import load_collection
 from relsearch.data.trec import read_run
 from relsearch.measure.query_values import query_values

@@ -25,7 +25,7 @@ from benchmarks.deals import SEED
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
 from benchmarks.rerankers.transfer import first_stage
-from relsearch.core.text_table import table
+from relsearch.core.display.text_table import table
 from relsearch.data.collection import FolderCollection, texts_of
 from relsearch.data.trec import read_qrels
 from relsearch.rerank.bundle import SHIPPED, open_bundle, seal

@@ -29,11 +29,11 @@ from benchmarks.folders import use_models
 from benchmarks.record import record
 from benchmarks.rerankers.trec_dl import E5, TEST, UNLABELLED, chain_config, gather
 from benchmarks.rerankers.trial import MEASURE, Trial, kept_figures, of
+from relsearch.core.display.text_table import table
 from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config, EncoderConfig
-from relsearch.core.text_table import table
-from relsearch.judge.judgment_store import judge_all
 from relsearch.judge.registry import open_judge
+from relsearch.judge.store.judgment_store import judge_all
 from relsearch.measure.query_values import query_values
 from relsearch.pipeline.stages.inputs import Pools
 from relsearch.pipeline.stages.judges import reranker_judge

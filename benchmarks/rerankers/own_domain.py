@@ -33,7 +33,7 @@ from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config, EncoderConfig
 from relsearch.core.tables import CANDIDATES, read, write
 from relsearch.data.trec import read_qrels
-from relsearch.judge.judgment_store import judge_all
+from relsearch.judge.store.judgment_store import judge_all
 from relsearch.pipeline.stages.judges import reranker_judge
 from relsearch.rerank.bundle import SHIPPED
 from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation

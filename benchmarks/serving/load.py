@@ -26,8 +26,8 @@ import httpx
 
 from benchmarks.record import record
 from benchmarks.serving.clients import Requests, closed, offered
-from relsearch.core.template import render
-from relsearch.core.text_table import table
+from relsearch.core.display.text_table import table
+from relsearch.core.fields.template import render
 from relsearch.data.collection import load_collection
 
 SEED = 31

@@ -22,8 +22,8 @@ import polars as pl
 
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
+from relsearch.core.display.text_table import table
 from relsearch.core.settings.config import IndexConfig
-from relsearch.core.text_table import table
 from relsearch.data.collection import load_collection
 from relsearch.index import embedded
 from relsearch.index.engine.vector_index import open_vectors

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
 from benchmarks.serving.engines import NAMES, engine
-from relsearch.core.text_table import table
+from relsearch.core.display.text_table import table
 from relsearch.data.collection import load_collection
 from relsearch.index.engine.vector_index import open_vectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer

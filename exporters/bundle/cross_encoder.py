@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from relsearch.core.errors import DataError, ModelError
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.settings.config import ExportConfig
-from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Pair
 from relsearch.data.collection import Collection, texts_of
 from relsearch.encoders.model_source import base_facts

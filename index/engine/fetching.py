@@ -9,9 +9,9 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
+from relsearch.core.display.progress import progress
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.files.text_files import parse_json, read_text
-from relsearch.core.progress import progress
 from relsearch.core.types import Candidate, Document, Query, StrPath
 from relsearch.index.engine.hits import engine_scores, hit_documents, no_text_error, source_paths
 from relsearch.index.engine.http import Server

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from relsearch.core.errors import FieldsError
-from relsearch.core.field_names import field_fault
+from relsearch.core.fields.field_names import field_fault
 from relsearch.index.engine.hits import hit_fields, source_paths
 from relsearch.index.engine.http import CONTENTS, Json, Server
 

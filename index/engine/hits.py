@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from relsearch.core.errors import ConfigError
-from relsearch.core.field_texts import path_text, text_of
-from relsearch.core.template import render, template_fields
+from relsearch.core.fields.field_texts import path_text, text_of
+from relsearch.core.fields.template import render, template_fields
 from relsearch.core.types import Document
 from relsearch.index.engine.http import CONTENTS, DOC_ID
 

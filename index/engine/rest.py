@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from relsearch.core.display.progress import progress
 from relsearch.core.errors import ConfigError, SearchEngineError
-from relsearch.core.progress import progress
+from relsearch.core.fields.template import render
 from relsearch.core.settings.config import IndexConfig
-from relsearch.core.template import render
 from relsearch.core.types import Candidate, Document, Query
 from relsearch.index.engine.access import Access
 from relsearch.index.engine.http import CONTENTS, DOC_ID

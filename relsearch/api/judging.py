@@ -9,12 +9,12 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from relsearch.core import protocols
+from relsearch.core.display.results import GradedDocument, GradeResult, TextOrFields, document_texts
 from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.query_pool import QueryPool, pools_of
-from relsearch.core.results import GradedDocument, GradeResult, TextOrFields, document_texts
 from relsearch.core.settings.config import Config, RemoteConfig, TuneConfig
 from relsearch.core.tables import judgments_table
-from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Scale, StrPath
 from relsearch.data.collection import Collection, load_collection, pairs_of_table
 from relsearch.data.frames import LabelsLike, RunLike, labels_table, run_table

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from relsearch.core.display.text_table import table
 from relsearch.core.settings.config import Config
 from relsearch.core.settings.load import load_config, parse_config
-from relsearch.core.text_table import table
 from relsearch.core.types import StrPath
 from relsearch.pipeline.order import StageResult, check_quality_gate, run_all, run_verb
 

@@ -16,14 +16,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from relsearch.core.display.progress import progress
 from relsearch.core.errors import ConfigError, DataError
-from relsearch.core.field_names import field_fault
-from relsearch.core.field_texts import field_texts
+from relsearch.core.fields.field_names import field_fault
+from relsearch.core.fields.field_texts import field_texts
+from relsearch.core.fields.template import render, template_fields
 from relsearch.core.files.disk_texts import DiskTexts
 from relsearch.core.files.text_files import fail, json_lines
 from relsearch.core.ids import id_fault, shown
-from relsearch.core.progress import progress
-from relsearch.core.template import render, template_fields
 from relsearch.core.types import Document, Judgment, Pair, Query, StrPath
 from relsearch.data.data_sets import IrDatasetsCollection
 from relsearch.data.trec import labels_of, once, read_topics

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from relsearch.core.errors import DataError, MissingExtraError, RelsearchError, reason
-from relsearch.core.field_texts import field_texts
+from relsearch.core.fields.field_texts import field_texts
 from relsearch.core.files.text_files import encodable
 from relsearch.core.ids import id_fault, shown
 from relsearch.core.types import Document, Judgment, Query

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
+from relsearch.core.display.results import TextOrFields
 from relsearch.core.errors import DataError
-from relsearch.core.field_texts import field_texts
-from relsearch.core.results import TextOrFields
+from relsearch.core.fields.field_texts import field_texts
 from relsearch.core.types import Document, Judgment, Query
 from relsearch.data.frames import LabelsLike, labels_table
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from relsearch.core.display.progress import progress
 from relsearch.core.errors import MissingExtraError, ModelError
-from relsearch.core.progress import progress
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Pair, StrPath
 from relsearch.encoders.loading import UNUSED, Source

@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from relsearch.core.progress import progress
+from relsearch.core.display.progress import progress
 
 
 class ShowProgress(TrainerCallback):

@@ -13,11 +13,11 @@ from relsearch.core.settings.config import Config
 from relsearch.core.types import Scale, StrPath
 from relsearch.data.trec import read_labels
 from relsearch.encoders.model_source import check_model, model_folder
-from relsearch.judge.average import mean_of
-from relsearch.judge.binary import BinaryJudge
 from relsearch.judge.judge_card import SHIPPED, content, read_card
 from relsearch.judge.models.prompt import load_prompt
 from relsearch.judge.onnx.manifest import is_exported
+from relsearch.judge.wrappers.average import mean_of
+from relsearch.judge.wrappers.binary import BinaryJudge
 
 _TITLE_LINE = "{title}\n"
 PLUGINS: Group = "relsearch.judges"
@@ -40,7 +40,7 @@ def open_judge(config: Config, *, tuned: StrPath | None = None, keep: StrPath | 
         judge = BinaryJudge(judge, config.scale)
     if config.label.window_characters is None:
         return judge
-    from relsearch.judge.windows import WindowedJudge
+    from relsearch.judge.wrappers.windows import WindowedJudge
 
     return WindowedJudge(
         judge,

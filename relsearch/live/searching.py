@@ -16,10 +16,10 @@ from textwrap import shorten
 from threading import Event
 from typing import Any, Unpack
 
+from relsearch.core.display.html_table import html_table
+from relsearch.core.display.text_table import number
 from relsearch.core.errors import FieldsError, SearchEngineError, reason
-from relsearch.core.html_table import html_table
-from relsearch.core.template import template_fields
-from relsearch.core.text_table import number
+from relsearch.core.fields.template import template_fields
 from relsearch.core.types import StrPath
 from relsearch.index.engine.field_check import check_searchable, field_types
 from relsearch.index.engine.hits import engine_scores, hit_fields, no_text_error

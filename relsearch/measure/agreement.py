@@ -19,9 +19,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from relsearch.core.display.html_table import html_table
+from relsearch.core.display.text_table import table
 from relsearch.core.errors import DataError
-from relsearch.core.html_table import html_table
-from relsearch.core.text_table import table
 from relsearch.core.types import Scale
 from relsearch.stats.bootstrap import Figure, figures_json, figures_rows, figures_table, query_draws
 

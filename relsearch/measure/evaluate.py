@@ -18,9 +18,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from relsearch.core.display.html_table import html_table
+from relsearch.core.display.text_table import interval, number, p_value, shortened, table
 from relsearch.core.errors import ConfigError, DataError
-from relsearch.core.html_table import html_table
-from relsearch.core.text_table import interval, number, p_value, shortened, table
 from relsearch.measure.query_values import from_zero, query_values, uncredited
 from relsearch.stats.bootstrap import or_none
 from relsearch.stats.randomisation import randomisation_p

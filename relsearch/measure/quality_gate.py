@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 from pydantic import JsonValue
 
+from relsearch.core.display.text_table import number, table
 from relsearch.core.errors import DataError
-from relsearch.core.text_table import number, table
 from relsearch.measure.query_values import from_zero, query_values
 from relsearch.stats.bootstrap import or_none
 from relsearch.stats.randomisation import randomisation_p

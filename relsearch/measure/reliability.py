@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from relsearch.core.display.text_table import number, table
 from relsearch.core.errors import DataError
-from relsearch.core.text_table import number, table
 from relsearch.core.types import Scale
 from relsearch.measure.agreement import common_pairs
 from relsearch.measure.plot import reliability_svg

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from relsearch.core.display.text_table import table
 from relsearch.core.errors import MissingExtraError
 from relsearch.core.settings.config import AugmentConfig, Config, TrainConfig
-from relsearch.core.text_table import table
 
 if TYPE_CHECKING:
     import optuna

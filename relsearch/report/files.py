@@ -9,11 +9,11 @@ from pathlib import Path
 import polars as pl
 
 from relsearch import __version__
+from relsearch.core.display.text_table import number
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.files.atomic import checksum
 from relsearch.core.measures import default_measures
 from relsearch.core.scale import HIGHEST, parse_scale
-from relsearch.core.template import DEFAULT_TEMPLATE
-from relsearch.core.text_table import number
 from relsearch.core.types import Scale
 from relsearch.data.collection import load_collection, texts_of
 from relsearch.data.frames import Runs

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from relsearch.core.text_table import interval, number, p_value
+from relsearch.core.display.text_table import interval, number, p_value
 from relsearch.measure.evaluate import Estimate, Evaluation
 from relsearch.report.charts import Axis, Span, gain_paths, line_segments, shares
 from relsearch.report.data import JudgeCheck, Look, ReportData, first_measure

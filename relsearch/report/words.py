@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from relsearch.core.text_table import number, p_value
+from relsearch.core.display.text_table import number, p_value
 from relsearch.measure.evaluate import Comparison, Evaluation
 from relsearch.report.data import first_measure
 

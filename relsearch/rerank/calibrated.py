@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from relsearch.core.template import render
+from relsearch.core.fields.template import render
 from relsearch.stats.logistic import Floats, Logistic
 
 Request = tuple[str, Sequence[str]]

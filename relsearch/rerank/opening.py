@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.plugins import Group, has_plugin, open_plugin
 from relsearch.core.protocols import Scorer
-from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import StrPath
 from relsearch.encoders.hub import from_hub, is_hub_id
 from relsearch.rerank.bundle import MANIFEST, bundle_folder, open_bundle

@@ -9,10 +9,10 @@ from typing import Protocol, runtime_checkable
 import polars as pl
 
 from relsearch.core import tables
+from relsearch.core.display.progress import progress
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.files.journal import Journal
 from relsearch.core.files.key_index import digest
-from relsearch.core.progress import progress
 from relsearch.core.protocols import Scorer
 from relsearch.rerank.cross.deadline import Reranked, scores_below
 from relsearch.rerank.reranker import Reranker

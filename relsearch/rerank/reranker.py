@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
+from relsearch.core.display.results import RankedDocument, RankResult, TextOrFields, document_texts
 from relsearch.core.errors import ConfigError, ModelError
+from relsearch.core.fields.template import render
 from relsearch.core.protocols import Scorer
-from relsearch.core.results import RankedDocument, RankResult, TextOrFields, document_texts
-from relsearch.core.template import render
 from relsearch.core.types import StrPath
 from relsearch.rerank.bundle import Bundle, ManifestBase
 from relsearch.rerank.cascade import Cascade

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from relsearch.core.text_table import interval, number, table
+from relsearch.core.display.text_table import interval, number, table
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import relsearch
+from relsearch.core.display.results import TextOrFields
 from relsearch.core.errors import ArtifactError, ConfigError, DataError
-from relsearch.core.results import TextOrFields
 from relsearch.core.settings.config import Config, EncoderConfig, JudgeConfig, TuneConfig
 from relsearch.core.types import Document, Query
 from tests.judge.chat_server import serving, word_overlap

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from relsearch.core.errors import ConfigError, SearchEngineError
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.settings.config import IndexConfig
-from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Document
 from relsearch.exporters import elastic
 from relsearch.index.engine.http import Json, Reply, Server

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from relsearch.core.errors import RelsearchError
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.settings.config import IndexConfig
-from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Query
 from relsearch.index.engine.fetching import fetch
 from relsearch.index.engine.http import Server

@@ -11,7 +11,7 @@ from pathlib import Path
 from relsearch.core.query_pool import QueryPool, pools_of
 from relsearch.core.types import SCALES, Judgment, Pair
 from relsearch.judge.judge_base import JudgeBase
-from relsearch.judge.judgment_store import judge_all
+from relsearch.judge.store.judgment_store import judge_all
 
 PART_PAIRS = 10
 _PAIR_S = 0.001

@@ -11,7 +11,7 @@ import numpy as np
 from relsearch.core.query_pool import QueryPool
 from relsearch.core.types import SCALES, Judgment
 from relsearch.judge.judge_base import JudgeBase
-from relsearch.judge.judgment_store import judge_all
+from relsearch.judge.store.judgment_store import judge_all
 from relsearch.rerank.late.folder import VectorFolder
 from relsearch.rerank.late.interaction import DocumentVectors
 from relsearch.rerank.late.store import StoreFacts

@@ -13,13 +13,13 @@ from relsearch.core.query_pool import QueryPool, pools_of
 from relsearch.core.settings.config import Config, LabelConfig
 from relsearch.core.tables import CANDIDATES
 from relsearch.core.types import SCALES, Judgment, Pair
-from relsearch.judge.average import AverageJudge
-from relsearch.judge.binary import BinaryJudge
 from relsearch.judge.label_file import LabelFileJudge
 from relsearch.judge.registry import READY, open_judge
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
 from relsearch.judge.tuned import TunedJudge, load_judge
-from relsearch.judge.windows import WindowedJudge
+from relsearch.judge.wrappers.average import AverageJudge
+from relsearch.judge.wrappers.binary import BinaryJudge
+from relsearch.judge.wrappers.windows import WindowedJudge
 from relsearch.rerank.interpolation import Interpolation
 from tests.judge.conftest import OneWordScorer, TuneHalf, WordOverlapJudge
 

@@ -10,12 +10,12 @@ import pytest
 from relsearch.core.errors import ConfigError
 from relsearch.core.settings.config import CollectionConfig, Config, JudgeConfig, LabelConfig, TuneConfig
 from relsearch.core.types import SCALES, Judgment, Pair
-from relsearch.judge.binary import BinaryJudge
 from relsearch.judge.judge_card import read_card, write_card
 from relsearch.judge.registry import open_judge
 from relsearch.judge.tuned import TunedJudge
 from relsearch.judge.tuning.report import TuneReport
-from relsearch.judge.windows import WindowedJudge
+from relsearch.judge.wrappers.binary import BinaryJudge
+from relsearch.judge.wrappers.windows import WindowedJudge
 from relsearch.judge.zero_shot import ZeroShotJudge
 from relsearch.pipeline.order import stage_fingerprint, stages_of
 from tests.judge.conftest import WordOverlapJudge, judge_pairs

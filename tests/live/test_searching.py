@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import relsearch
 from relsearch.core.errors import ArtifactError, ConfigError, FieldsError
-from relsearch.core.template import DEFAULT_TEMPLATE
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.index.engine.vector_index import open_vectors
 from relsearch.live import searching
 from relsearch.live.searching import SearchResult

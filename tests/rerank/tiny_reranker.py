@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.core import tables
+from relsearch.core.fields.template import DEFAULT_TEMPLATE, render
 from relsearch.core.settings.config import EncoderConfig, TrainConfig
-from relsearch.core.template import DEFAULT_TEMPLATE, render
 from relsearch.core.types import SCALES, Document, Pair, Query
 from relsearch.rerank.families import train
 from relsearch.rerank.training.job import Texts, TrainJob, TrainReport

@@ -22,7 +22,7 @@ import httpx
 
 from benchmarks.record import record
 from benchmarks.serving.engines import NAMES, engine, started
-from relsearch.core.text_table import table
+from relsearch.core.display.text_table import table
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS: Mapping[str, Sequence[str]] = {

@@ -10,7 +10,7 @@ import typer
 
 from relsearch.cli.app import FieldOption, ForceOption, JsonOption, SeedOption, parse_fields, verb
 from relsearch.cli.connection import EngineOption, UrlOption
-from relsearch.core.template import DEFAULT_TEMPLATE, template_fields
+from relsearch.core.fields.template import DEFAULT_TEMPLATE, template_fields
 
 
 @verb(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from relsearch.cli.app import ForceOption, JsonOption, verb
-from relsearch.core.template import DEFAULT_TEMPLATE
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,8 +44,8 @@ def grade(
     of a query's other documents move towards what people found, those of similar documents most. A pair's own human
     grade never changes its judged label.
     """
+    from relsearch.core.display.text_table import table
     from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig
-    from relsearch.core.text_table import table
     from relsearch.pipeline.standalone.grade import grade_run
 
     config = Config(

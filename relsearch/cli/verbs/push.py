@@ -28,7 +28,7 @@ def push(
     HF_TOKEN. `--bundle OWNER/NAME` and `--judge OWNER/NAME` then name it wherever `hf download OWNER/NAME` has put it;
     relsearch.Reranker and relsearch.Judge download it themselves.
     """
-    from relsearch.core.text_table import table
+    from relsearch.core.display.text_table import table
     from relsearch.exporters.push import push as upload
 
     files = upload(folder, repository, private=private, dry_run=dry_run)

@@ -92,7 +92,7 @@ def search(
 
 def found_table(found: SearchResult) -> str:
     """Return both ranks of each hit side by side, within 80 columns."""
-    from relsearch.core.text_table import table
+    from relsearch.core.display.text_table import table
 
     rows = [_row(rank, hit) for rank, hit in enumerate(found.hits, 1)]
     return table(["rank", "BM25", "P(rel)", "document", "text"], rows) if rows else "nothing found"

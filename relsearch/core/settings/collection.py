@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.settings.section import ModelName, Outside, Section
-from relsearch.core.template import DEFAULT_TEMPLATE
 
 Unjudged = Literal["auto", "unknown", "irrelevant"]
 

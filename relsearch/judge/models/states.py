@@ -11,8 +11,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from relsearch.core.display.progress import progress
 from relsearch.core.files.atomic import replace_text
-from relsearch.core.progress import progress
 
 _DONE = "groups-done"
 Row = TypeVar("Row")

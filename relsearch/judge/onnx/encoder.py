@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from relsearch.core.display.progress import progress
 from relsearch.core.files.text_files import encodable
-from relsearch.core.progress import progress
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Pair
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN

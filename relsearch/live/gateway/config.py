@@ -16,10 +16,10 @@ from typing import Literal, get_args
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from relsearch.core.errors import ConfigError
+from relsearch.core.fields.template import template_fields
 from relsearch.core.files.text_files import read_toml
 from relsearch.core.settings.load import first_fault
 from relsearch.core.settings.section import Section
-from relsearch.core.template import template_fields
 
 Clause = Literal[
     "match",

@@ -22,11 +22,11 @@ from starlette.staticfiles import StaticFiles
 from relsearch.core.errors import DataError, RelsearchError
 from relsearch.live.service.body import read_body
 from relsearch.live.service.refusals import RefusedError
-from relsearch.live.ui.comparison import Side, pieces, side
 from relsearch.live.ui.grading import CHECK_UP, Grading
 from relsearch.live.ui.guard import COOKIE, LOGIN, Guard, cookie_of
+from relsearch.live.ui.orders.comparison import Side, pieces, side
+from relsearch.live.ui.orders.systems import ENGINE, order
 from relsearch.live.ui.runs import list_runs
-from relsearch.live.ui.systems import ENGINE, order
 from relsearch.live.ui.workspace import Workspace
 from relsearch.report import render
 

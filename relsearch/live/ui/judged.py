@@ -14,9 +14,9 @@ from relsearch.core import tables
 from relsearch.core.errors import RelsearchError
 from relsearch.core.protocols import Judge
 from relsearch.core.types import Candidate, Query
-from relsearch.judge.judgment_store import judge_all
-from relsearch.live.ui.sources import Source
-from relsearch.live.ui.systems import pool_of
+from relsearch.judge.store.judgment_store import judge_all
+from relsearch.live.ui.orders.sources import Source
+from relsearch.live.ui.orders.systems import pool_of
 from relsearch.live.ui.turns import Turns
 
 _LOG = logging.getLogger(__name__)

@@ -22,9 +22,9 @@ from relsearch.index.registry import open_server
 from relsearch.judge.registry import check_judge, open_judge
 from relsearch.live.ui.grading import Grading
 from relsearch.live.ui.judged import Judged, JudgedTable, JudgingNow
-from relsearch.live.ui.preferences import Preferences
-from relsearch.live.ui.sources import EngineSource, IndexSource, RunSource, Source
-from relsearch.live.ui.systems import JUDGE, BundleSystem, JudgeSystem, System, systems_of
+from relsearch.live.ui.orders.preferences import Preferences
+from relsearch.live.ui.orders.sources import EngineSource, IndexSource, RunSource, Source
+from relsearch.live.ui.orders.systems import JUDGE, BundleSystem, JudgeSystem, System, systems_of
 from relsearch.live.ui.turns import Turns
 
 _SUGGESTED = 6

@@ -6,7 +6,7 @@ import textwrap
 
 from pydantic import JsonValue
 
-from relsearch.core.text_table import WIDTH, interval, number, p_value, table
+from relsearch.core.display.text_table import WIDTH, interval, number, p_value, table
 from relsearch.pipeline.demo.study import AUGMENTED, EVERY, HUMAN, MEASURE, READY, Demo, Hit, PairedTest
 from relsearch.pipeline.stages.runs import COSINE, FIRST_STAGE
 from relsearch.stats.bootstrap import or_none

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.extras import TORCH, check_packages
+from relsearch.core.fields.template import template_fields
 from relsearch.core.settings.config import Config
-from relsearch.core.template import template_fields
 from relsearch.data.collection import load_collection
 from relsearch.data.pool import CROSS_VALIDATED_BELOW
 from relsearch.encoders.model_source import check_model

@@ -11,9 +11,9 @@ import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.fields.template import template_fields
 from relsearch.core.files.text_files import csv_rows, fail
 from relsearch.core.settings.config import Config
-from relsearch.core.template import template_fields
 from relsearch.core.types import Scale
 from relsearch.data.assumed import with_assumed
 from relsearch.data.collection import Collection, load_collection

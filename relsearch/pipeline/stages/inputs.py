@@ -15,8 +15,8 @@ import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.errors import DataError
+from relsearch.core.fields.template import render
 from relsearch.core.settings.config import Config
-from relsearch.core.template import render
 from relsearch.core.types import Document, Pair
 
 _NONE: frozenset[str] = frozenset()

@@ -13,10 +13,10 @@ from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
 from relsearch.data.pool import whole_pools
 from relsearch.encoders.model_source import checksum, fast_dtype
-from relsearch.judge.average import mean_of
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.registry import RERANKER, by_judge, open_judge
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
+from relsearch.judge.wrappers.average import mean_of
 from relsearch.pipeline.stages.folds import FOLDS, folds, is_cross_validated
 from relsearch.pipeline.stages.inputs import Artefacts, Pools, of_queries
 from relsearch.pipeline.stages.runs import exported_mix

@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.core import tables
+from relsearch.core.display.text_table import WIDTH
 from relsearch.core.errors import DataError
 from relsearch.core.protocols import Judge
 from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
-from relsearch.core.text_table import WIDTH
 from relsearch.core.types import Pair
 from relsearch.data.pool import whole_pools
 from relsearch.encoders.encoder import vectors_by_id
@@ -97,7 +97,7 @@ def judge_wanted(
 
     Labels of training queries are calibrated on human grades of their pools (`[label] query_calibration_grades`).
     """
-    from relsearch.judge.judgment_store import judge_all
+    from relsearch.judge.store.judgment_store import judge_all
 
     anchors = _anchors(config, collected, pool).join(wanted, on="query_id", how="semi")
     asked = pl.concat([wanted.select(_PAIR), anchors.select(_PAIR)])

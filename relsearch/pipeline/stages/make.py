@@ -9,10 +9,10 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.core import tables
+from relsearch.core.display.text_table import table
 from relsearch.core.protocols import Judge
 from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
-from relsearch.core.text_table import table
 from relsearch.core.types import Document, Pair, Query
 from relsearch.data.duplicates import HELD_OUT
 from relsearch.data.pool import union
@@ -121,7 +121,7 @@ def _judged(
     judge: Judge, written: Sequence[Written], wanted: pl.DataFrame, collected: Collected, work: Building
 ) -> pl.DataFrame:
     """Judgments of the source documents and of possible negatives, with the role of each pair."""
-    from relsearch.judge.judgment_store import judge_all
+    from relsearch.judge.store.judgment_store import judge_all
 
     texts, queries = collected.texts(wanted["doc_id"]), texts_of(written)
     pairs = [Pair(query, doc, queries[query], texts[doc]) for query, doc in wanted.select(_PAIR).iter_rows()]

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.fields.template import DEFAULT_TEMPLATE, template_fields
 from relsearch.core.files.atomic import replacing
 from relsearch.core.files.journal import Journal, unfinished
 from relsearch.core.files.key_index import digest
 from relsearch.core.files.outputs import check_output
 from relsearch.core.tables import candidates_table
-from relsearch.core.template import DEFAULT_TEMPLATE, template_fields
 from relsearch.core.types import StrPath
 from relsearch.data.collection import FolderCollection
 from relsearch.exporters.corpus import CORPUS, is_made, write_corpus

@@ -19,8 +19,8 @@ from relsearch.data.collection import load_collection, texts_of
 from relsearch.data.trec import read_qrels, read_run
 from relsearch.encoders.encoder import vectors_by_id
 from relsearch.exporters.trec import write_qrels
-from relsearch.judge.judgment_store import judge_all
 from relsearch.judge.registry import check_judge, open_judge
+from relsearch.judge.store.judgment_store import judge_all
 from relsearch.labels.query_calibration import CalibratedLabels, calibrate
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from relsearch.core.display.progress import progress
 from relsearch.core.errors import ConfigError
-from relsearch.core.progress import progress
-from relsearch.core.template import template_fields
+from relsearch.core.fields.template import template_fields
 from relsearch.core.types import StrPath
 from relsearch.data.collection import Collection, check_template, load_collection
 from relsearch.index.engine.vector_index import open_vectors

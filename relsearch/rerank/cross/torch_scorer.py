@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from relsearch.core.errors import MissingExtraError, ModelError
-from relsearch.core.template import DEFAULT_TEMPLATE
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.types import StrPath
 from relsearch.encoders.encoder import load_encoder
 from relsearch.encoders.loading import UNUSED, Source, tells_types

@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from relsearch.core.display.progress import progress
 from relsearch.core.errors import ArtifactError
-from relsearch.core.progress import progress
 
 _BATCH = 32
 _FILE = "written.jsonl"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.judges import judging_ways as judging_speed
-from benchmarks.judges import tuning_ways as tuning_speed
-from benchmarks.judges.prompt_lengths import full_length, pairs_of_length
-from benchmarks.judges.speed import Family, Size, bfloat16, measure, section
+from benchmarks.judges.speed import judging_ways as judging_speed
+from benchmarks.judges.speed import tuning_ways as tuning_speed
+from benchmarks.judges.speed.__main__ import Family, Size, bfloat16, measure, section
+from benchmarks.judges.speed.prompt_lengths import full_length, pairs_of_length
 from benchmarks.rounds import faster, interleaved, rate
 from relsearch.core.settings.config import JudgeConfig
 from relsearch.core.types import SCALES, Document, Pair, Query

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.rerankers.adapter import Adapter, Candidates, Target
-from benchmarks.rerankers.label_value_pooling import labels_worth, pooled_rows, resampled
+from benchmarks.rerankers.label_value.adapter import Adapter, Candidates, Target
+from benchmarks.rerankers.label_value.gain import labels_worth, pooled_rows, resampled
 
 _RNG = np.random.default_rng(3)
 

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from benchmarks.rerankers.budget import measure as measure_budgets
-from benchmarks.rerankers.speed import QUERY, QUICK, Load, measure, random_head, show, texts_of_length
-from benchmarks.rerankers.ways import FLASHRANK, FP32, INT8, NAIVE, RERANKERS, TORCH, Floats, check_same
+from benchmarks.rerankers.speed.__main__ import QUERY, QUICK, Load, measure, random_head, show, texts_of_length
+from benchmarks.rerankers.speed.ways import FLASHRANK, FP32, INT8, NAIVE, RERANKERS, TORCH, Floats, check_same
 from relsearch.core.types import Document, Query
 from relsearch.rerank.calibrated import Request
 from relsearch.rerank.runtime.tokenising import PairTokenizer

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from relsearch.cli import app
 from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.settings.config import Config, IndexConfig
 from relsearch.core.tables import CANDIDATES, read
-from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Document
 from relsearch.data.collection import load_collection
 from relsearch.data.trec import read_run

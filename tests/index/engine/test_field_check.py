@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from relsearch.cli import app
 from relsearch.core.errors import FieldsError, RelsearchError, SearchEngineError
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.settings.config import IndexConfig
-from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Document
 from relsearch.index.engine.field_check import check_fields, check_searchable, field_types, index_fields
 from relsearch.index.engine.http import Server

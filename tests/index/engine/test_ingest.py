@@ -10,8 +10,8 @@ import pytest
 
 import relsearch
 from relsearch.core.errors import SearchEngineError
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.settings.config import IndexConfig
-from relsearch.core.template import DEFAULT_TEMPLATE
 from relsearch.core.types import Document
 from relsearch.index.engine import opensearch, rest
 from relsearch.index.engine.http import Json, Reply, Server

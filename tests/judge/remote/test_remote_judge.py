@@ -19,10 +19,10 @@ from relsearch.core.errors import ConfigError, RemoteError
 from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import RemoteConfig
 from relsearch.core.types import SCALES, Judgment, Pair
-from relsearch.judge.judgment_store import judge_all
 from relsearch.judge.remote.endpoint import KEY_VARIABLE
 from relsearch.judge.remote.remote_judge import RemoteJudge, in_order
 from relsearch.judge.remote.usage import Usage
+from relsearch.judge.store.judgment_store import judge_all
 from tests.judge.chat_server import PROBE_DOCUMENT, Answer, ChatServer, Request, Respond, said, serving, word_overlap
 from tests.judge.conftest import judge_pairs
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from relsearch.core.field_texts import path_text
+from relsearch.core.fields.field_texts import path_text
 from relsearch.index.engine.hits import source_paths, template_paths
 from relsearch.live.gateway.answer.source import SourceFilter, source_filter
 from relsearch.live.gateway.config import Rules

@@ -1,0 +1,1 @@
+"""How fast a judge labels and learns: `python -m benchmarks.judges.speed`."""

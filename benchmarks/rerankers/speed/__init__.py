@@ -1,0 +1,1 @@
+"""How fast a reranker is: `python -m benchmarks.rerankers.speed`."""

@@ -1,0 +1,1 @@
+"""What people are shown: tables for terminals and notebooks, results that print as tables, progress."""
