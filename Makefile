@@ -13,7 +13,7 @@ OPTIMUM := 'transformers<4.58' 'tokenizers<0.23' 'huggingface-hub<1' 'sentence-t
 # The files with tables made from benchmarks/results.
 TABLES := README.md benchmarks/README.md benchmarks/judges.md benchmarks/rerankers.md benchmarks/serving.md benchmarks/growth.md benchmarks/avx512.md docs/settings.md docs/serving.md
 
-.PHONY: help demo test check bench bench-quick compat clean
+.PHONY: help demo test check docs bench bench-quick compat clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /  /'
@@ -31,6 +31,9 @@ check: .venv/dev.stamp  ## format, lint, types, import layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/dev.stamp  ## build the site of the documentation into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 bench-quick: .venv/dev.stamp  ## measure what a change may break (15 minutes), against what was recorded
 	$(BIN)/python -m benchmarks.quick

@@ -1,0 +1,47 @@
+"""The documentation's site: built strictly, whole, and without anything from other hosts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import relsearch
+from tests.conftest import REPOSITORY
+from tests.documentation import PAGES
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site; a link that leads nowhere, or a page outside the navigation, ends the build."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_every_page_is_built(site: Path) -> None:
+    """The README is the first page."""
+    for page in PAGES[1:]:
+        path = page.relative_to(REPOSITORY / "docs").with_suffix("")
+        assert (site / path / "index.html").is_file() or (site / path.parent / f"{path.name}.html").is_file()
+    assert "make demo" in (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_nothing_is_loaded_from_another_host(site: Path) -> None:
+    """No script, style, font or picture; links may lead anywhere."""
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert not re.findall(r'<(?:script|img|iframe|source)[^>]+src="(?:https?:)?//[^"]*', text), page
+        assert not re.findall(r'<link(?![^>]+rel="canonical")[^>]+href="(?:https?:)?//[^"]*', text), page
+
+
+def test_the_reference_has_every_public_name(site: Path) -> None:
+    """With its signature and docstring."""
+    text = (site / "api" / "index.html").read_text(encoding="utf-8")
+    assert {name for name in relsearch.__all__ if f'id="relsearch.{name}"' not in text} == set()
+    assert "top_k" in text
