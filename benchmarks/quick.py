@@ -171,8 +171,8 @@ def speed(folder: Path) -> list[Found]:
     from benchmarks.rounds import faster, interleaved
     from relsearch.exporters.bundle.choose import write_int8
     from relsearch.exporters.bundle.cross_encoder import write_foreign
-    from relsearch.rerank.runtime.engine import available_cores
-    from relsearch.rerank.runtime.tokenising import PairTokenizer
+    from relsearch.runtime.engine import available_cores
+    from relsearch.runtime.tokenising import PairTokenizer
 
     model = random_head(folder / "model", max_length=256)
     write_foreign(str(model), folder / BUNDLES[FP32], max_length=256)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from relsearch.rerank.late.folder import META, VectorFolder
-from relsearch.rerank.late.interaction import DocumentVectors
-from relsearch.rerank.late.store import StoreFacts
+from relsearch.rerank.vectors.folder import META, VectorFolder
+from relsearch.rerank.vectors.interaction import DocumentVectors
+from relsearch.rerank.vectors.store import StoreFacts
 from tests.odd_inputs import answers, odd, odd_bytes
 
 TEXTS = ["tea", "a green sea", ""]

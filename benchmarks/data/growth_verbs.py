@@ -139,9 +139,9 @@ def _augment(folder: Path, size: int) -> Run:
 def _precompute(folder: Path, size: int) -> Run:
     from relsearch.core.fields.template import render
     from relsearch.data.collection import load_collection
-    from relsearch.rerank.late.folder import VectorFolder
-    from relsearch.rerank.late.interaction import DocumentVectors
-    from relsearch.rerank.late.store import StoreFacts
+    from relsearch.rerank.vectors.folder import VectorFolder
+    from relsearch.rerank.vectors.interaction import DocumentVectors
+    from relsearch.rerank.vectors.store import StoreFacts
 
     free = DocumentVectors(np.zeros(64, np.float16), np.zeros((4, 64), np.int8))
 

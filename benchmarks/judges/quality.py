@@ -43,9 +43,9 @@ from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.judge_card import CARD
 from relsearch.judge.registry import READY, judge_folder
 from relsearch.judge.store.judgment_store import judge_all
+from relsearch.judge.tune import tune
 from relsearch.judge.tuned import load_judge
 from relsearch.judge.tuning.sample import natural_sample
-from relsearch.judge.tuning.tune import tune
 from relsearch.judge.zero_shot import ZeroShotJudge
 from relsearch.measure.reliability import reliability
 

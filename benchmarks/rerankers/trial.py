@@ -25,7 +25,7 @@ from relsearch.pipeline.stages.training import train_on
 from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
 from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
-from relsearch.rerank.training.job import TrainReport
+from relsearch.rerank.train_job import TrainReport
 
 MEASURE, DEPTH = "nDCG@10", 100
 

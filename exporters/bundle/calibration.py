@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from relsearch.encoders.joining import Row
 from relsearch.exporters.bundle.parity import RankList
 from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, LateManifest, Manifest, ManifestBase
-from relsearch.rerank.runtime.tokenising import PairTokenizer, TextTokenizer
+from relsearch.runtime.tokenising import PairTokenizer, TextTokenizer
 
 # 100 inputs or 300 gave scores that are alike; each costs a tenth of a second.
 _INPUTS = 100

@@ -20,7 +20,7 @@ from relsearch.exporters.bundle.speed import Speed, gate_faster, kept_speed, mea
 from relsearch.exporters.graphs.quantize import RECIPES, Recipe, halve, quantize, quantize_static
 from relsearch.rerank.bundle import ManifestBase, open_bundle, seal
 from relsearch.rerank.families import open_scorer
-from relsearch.rerank.runtime.sessions import Variant
+from relsearch.runtime.sessions import Variant
 
 # Half precision rounds a logit by about a thousandth of its spread; a broken graph is off by all of it.
 _HALF_TOLERANCE = 0.05

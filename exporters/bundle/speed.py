@@ -18,7 +18,7 @@ from relsearch.encoders.model_source import cache_folder
 from relsearch.exporters.bundle.cpu import cpu_flags, cpu_name
 from relsearch.exporters.bundle.parity import LogitScorer, RankList
 from relsearch.rerank.bundle import ManifestBase
-from relsearch.rerank.runtime.engine import available_cores
+from relsearch.runtime.engine import available_cores
 
 MARGIN = 1.1
 # With six rounds their least and their greatest ratio hold the median with 97 %; with 20, the sixth from either end.

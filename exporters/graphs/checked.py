@@ -18,8 +18,8 @@ from relsearch.encoders.loading import Source, tells_types
 from relsearch.exporters.graphs import optimum_export
 from relsearch.exporters.graphs.first_token import keep_first_token
 from relsearch.rerank.cross.torch_scorer import TYPES, load_model, pair_text_of
-from relsearch.rerank.runtime.pair_text import PairText
-from relsearch.rerank.runtime.sessions import INPUTS, open_session
+from relsearch.runtime.pair_text import PairText
+from relsearch.runtime.sessions import INPUTS, open_session
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder, SentenceTransformer

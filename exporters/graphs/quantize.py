@@ -14,7 +14,7 @@ from typing import Any
 from relsearch.core.errors import MissingExtraError
 from relsearch.encoders.joining import Row
 from relsearch.exporters.bundle.cpu import cpu_flags, saturates
-from relsearch.rerank.runtime.engine import feeds_of
+from relsearch.runtime.engine import feeds_of
 
 # Linear layers and embedding tables. The head stays fp32: it costs nothing and sets the score's resolution.
 OPERATORS = ("MatMul", "Gather")

@@ -17,15 +17,15 @@ import numpy as np
 from pydantic import ValidationError
 
 from relsearch.core.errors import ArtifactError, ConfigError, SearchEngineError
+from relsearch.core.files.key_index import digest
 from relsearch.core.types import StrPath
 from relsearch.index.engine import rest
 from relsearch.index.engine.access import checked_hosts
 from relsearch.index.engine.http import Server
 from relsearch.index.registry import open_server
-from relsearch.rerank.cache import text_key
-from relsearch.rerank.late.folder import META, VectorFolder
-from relsearch.rerank.late.interaction import DocumentVectors
-from relsearch.rerank.late.store import BATCH, OpenStore, Read, StoreFacts, VectorStore
+from relsearch.rerank.vectors.folder import META, VectorFolder
+from relsearch.rerank.vectors.interaction import DocumentVectors
+from relsearch.rerank.vectors.store import BATCH, OpenStore, Read, StoreFacts, VectorStore
 
 _FIELD = "vectors"
 _NOT_FOUND = 404
@@ -148,5 +148,5 @@ def _packed(vectors: DocumentVectors) -> str:
 def _batches(texts: Iterable[str]) -> Iterator[dict[str, str]]:
     """Some hundred texts at a time by the ids of their documents."""
     rest = iter(texts)
-    while batch := {text_key(text).hex(): text for text in islice(rest, BATCH)}:
+    while batch := {digest(text).hex(): text for text in islice(rest, BATCH)}:
         yield batch

@@ -132,7 +132,7 @@ class Judge:
         `output` holds a judge, DataError where there are too few labels.
         """
         from relsearch.encoders.encoder import load_encoder
-        from relsearch.judge.tuning.tune import tune
+        from relsearch.judge.tune import tune
 
         if (Path(output) / CARD).exists():
             raise ArtifactError(f"{output}: holds a judge; name another folder")

@@ -1,5 +1,5 @@
 """Rerankers: cross-encoders and late interaction, their training, bundles and score interpolation.
 
-Other rooms import the modules of this folder. Its inner rooms cross, late, runtime and training are imported by
-exporters/bundle, which builds graphs from them, and by the few modules that pyproject.toml names.
+Other rooms import the modules of this folder and of `vectors`. Only exporters/bundle and exporters/graphs, which build
+graphs from them, import the inner rooms cross, late and training.
 """

@@ -18,8 +18,8 @@ from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
-from relsearch.rerank.runtime.pair_text import PairText
-from relsearch.rerank.runtime.sessions import Variant
+from relsearch.runtime.pair_text import PairText
+from relsearch.runtime.sessions import Variant
 from relsearch.stats.logistic import Logistic
 
 MANIFEST = "bundle.json"

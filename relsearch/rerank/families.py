@@ -8,14 +8,14 @@ from relsearch.core.errors import ConfigError
 from relsearch.core.types import StrPath
 from relsearch.rerank.bundle import Bundle, LateManifest, Manifest, ManifestBase, open_bundle
 from relsearch.rerank.card import Card, CardBase, read_card, read_family
-from relsearch.rerank.late.store import OpenStore
+from relsearch.rerank.vectors.store import OpenStore
 
 if TYPE_CHECKING:
     from relsearch.rerank.cross.onnx_scorer import OnnxScorer
     from relsearch.rerank.cross.torch_scorer import TorchScorer
     from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
     from relsearch.rerank.late.torch_scorer import LateTorchScorer
-    from relsearch.rerank.training.job import TrainJob, TrainReport
+    from relsearch.rerank.train_job import TrainJob, TrainReport
 
 _MOST_KEPT = 20_000  # documents of late interaction, whose vectors take 13 kB each
 
@@ -62,14 +62,26 @@ def make_scorer(
 ) -> OnnxScorer | LateOnnxScorer:
     """Return the scorer of a bundle that is open; raise as open_scorer does."""
     from relsearch.rerank.cross.onnx_scorer import OnnxScorer
-    from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 
     if isinstance(opened.manifest, LateManifest):
         late = Bundle(opened.folder, opened.manifest)
-        kept = min(cached_documents, _MOST_KEPT)
-        return LateOnnxScorer(late, workers=workers, vectors=vectors, cached_documents=kept)
+        return make_late_scorer(late, workers=workers, vectors=vectors, cached_documents=cached_documents)
     if vectors is not None:
         raise ConfigError(f"{opened.folder}: a cross-encoder reads query and document together; leave out --vectors")
     if not isinstance(opened.manifest, Manifest):
         raise TypeError(f"{type(opened.manifest).__name__} has no scorer")
     return OnnxScorer(Bundle(opened.folder, opened.manifest), workers=workers, cached_documents=cached_documents)
+
+
+def make_late_scorer(
+    opened: Bundle[LateManifest],
+    *,
+    workers: int | None = None,
+    vectors: OpenStore | None = None,
+    cached_documents: int = 20_000,
+) -> LateOnnxScorer:
+    """Return the scorer of a late-interaction bundle; raise ArtifactError where the vectors are another bundle's."""
+    from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+
+    kept = min(cached_documents, _MOST_KEPT)
+    return LateOnnxScorer(opened, workers=workers, vectors=vectors, cached_documents=kept)

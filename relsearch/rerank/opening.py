@@ -14,7 +14,7 @@ from relsearch.rerank.bundle import MANIFEST, bundle_folder, open_bundle
 from relsearch.rerank.card import CARD
 from relsearch.rerank.families import make_scorer, open_card, open_model
 from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
-from relsearch.rerank.late.store import OpenStore
+from relsearch.rerank.vectors.store import OpenStore
 
 PLUGINS: Group = "relsearch.scorers"
 

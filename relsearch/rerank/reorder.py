@@ -14,7 +14,7 @@ from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.files.journal import Journal
 from relsearch.core.files.key_index import digest
 from relsearch.core.protocols import Scorer
-from relsearch.rerank.cross.deadline import Reranked, scores_below
+from relsearch.rerank.deadline import Reranked, scores_below
 from relsearch.rerank.reranker import Reranker
 
 _Row = tuple[str, str, int, float, str]

@@ -18,8 +18,8 @@ from relsearch.rerank.bundle import Bundle, ManifestBase
 from relsearch.rerank.cascade import Cascade
 from relsearch.rerank.families import make_scorer
 from relsearch.rerank.interpolation import Interpolation, prf_vectors
-from relsearch.rerank.late.store import OpenStore
 from relsearch.rerank.opening import Opened, open_reranker
+from relsearch.rerank.vectors.store import OpenStore
 
 if TYPE_CHECKING:
     import polars as pl

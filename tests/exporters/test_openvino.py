@@ -112,7 +112,7 @@ _AT_ONCE = """
 import sys, threading
 from pathlib import Path
 import numpy as np
-from relsearch.rerank.runtime.sessions import open_session
+from relsearch.runtime.sessions import open_session
 sys.setswitchinterval(1e-6)  # makes an unlucky moment likely
 session = open_session(Path(sys.argv[1]), ["logits"], variant="bf16", runtime="openvino", workers=2)
 feeds = {name: np.ones((1, 16), dtype=np.int64) for name in session.inputs}
@@ -140,7 +140,7 @@ def test_an_absent_extra_is_named(bundles: dict[str, Path], monkeypatch: pytest.
 
 def test_a_graph_that_is_none_is_refused(bundles: dict[str, Path], tmp_path: Path) -> None:
     """What OpenVINO cannot read is our error, naming the file."""
-    from relsearch.rerank.runtime.sessions import open_session
+    from relsearch.runtime.sessions import open_session
 
     (tmp_path / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(ArtifactError, match=r"model\.onnx"):

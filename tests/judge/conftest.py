@@ -15,9 +15,9 @@ from relsearch.core.types import SCALES, Document, Judgment, Pair, Query, Scale
 from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.judge_base import JudgeBase
 from relsearch.judge.remote.remote_judge import RemoteJudge
+from relsearch.judge.tune import tune
 from relsearch.judge.tuned import TunedJudge, load_judge
 from relsearch.judge.tuning.report import TuneReport
-from relsearch.judge.tuning.tune import tune
 from relsearch.judge.zero_shot import ZeroShotJudge
 from tests.judge.chat_server import serving, word_overlap
 from tests.rerank.fake_scorer import OverlapScorer

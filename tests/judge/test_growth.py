@@ -12,9 +12,9 @@ from relsearch.core.query_pool import QueryPool
 from relsearch.core.types import SCALES, Judgment
 from relsearch.judge.judge_base import JudgeBase
 from relsearch.judge.store.judgment_store import judge_all
-from relsearch.rerank.late.folder import VectorFolder
-from relsearch.rerank.late.interaction import DocumentVectors
-from relsearch.rerank.late.store import StoreFacts
+from relsearch.rerank.vectors.folder import VectorFolder
+from relsearch.rerank.vectors.interaction import DocumentVectors
+from relsearch.rerank.vectors.store import StoreFacts
 
 _TIMES, _MOST = 4, 8  # so many times the rows may take this many times the CPU; a square takes 16 times
 _VECTORS = DocumentVectors(np.zeros(4, np.float16), np.zeros((1, 4), np.int8))

@@ -26,14 +26,14 @@ from relsearch.rerank.late import model as late
 from relsearch.rerank.late import torch_scorer
 from relsearch.rerank.late.card import LateCard
 from relsearch.rerank.late.fit import Step
-from relsearch.rerank.late.folder import VectorFolder
-from relsearch.rerank.late.interaction import STEP, TextVectors, compress, cosines, maxsims
 from relsearch.rerank.late.model import load_late
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.start import fit_head
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
 from relsearch.rerank.reorder import rerank_run, rerank_run_within
 from relsearch.rerank.reranker import Reranker
+from relsearch.rerank.vectors.folder import VectorFolder
+from relsearch.rerank.vectors.interaction import STEP, TextVectors, compress, cosines, maxsims
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 TEXTS = ["the sea is deep", "a blue sky over the town", "", "the sea " * 100]

@@ -13,7 +13,7 @@ from relsearch.core.fields.template import DEFAULT_TEMPLATE, render
 from relsearch.core.settings.config import EncoderConfig, TrainConfig
 from relsearch.core.types import SCALES, Document, Pair, Query
 from relsearch.rerank.families import train
-from relsearch.rerank.training.job import Texts, TrainJob, TrainReport
+from relsearch.rerank.train_job import Texts, TrainJob, TrainReport
 
 GRADES = {"sea": 3, "sky": 2}  # for every query alike: what training queries teach holds on dev queries too
 

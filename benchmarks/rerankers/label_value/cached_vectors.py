@@ -10,10 +10,10 @@ import torch
 
 from benchmarks.rerankers.own_collections import MULTILINGUAL_E5, OWN
 from relsearch.rerank.bundle import SHIPPED
-from relsearch.rerank.late.interaction import DocumentVectors, TextVectors, compress
 from relsearch.rerank.late.model import LateModel, load_late, principal_projection
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.reading import Reading
+from relsearch.rerank.vectors.interaction import DocumentVectors, TextVectors, compress
 
 Encode = Callable[[Sequence[str]], list[TextVectors]]
 _PROJECTED = 200  # documents whose token vectors set a projection that is not shipped

@@ -20,7 +20,7 @@ from relsearch.index.embedded import open_index
 from relsearch.pipeline.stages.inputs import Collected
 from relsearch.rerank.bundle import SHIPPED, LateManifest, open_bundle_of
 from relsearch.rerank.interpolation import Interpolation
-from relsearch.rerank.late.interaction import STEP, DocumentVectors, TextVectors, cosines, maxsims
+from relsearch.rerank.vectors.interaction import STEP, DocumentVectors, TextVectors, cosines, maxsims
 from relsearch.stats.logistic import Logistic, log_odds
 from relsearch.synthesis.structure import phrases, titles
 

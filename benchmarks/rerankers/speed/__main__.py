@@ -42,8 +42,8 @@ from relsearch.exporters.bundle.parity import parity
 from relsearch.rerank.calibrated import Request
 from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
-from relsearch.rerank.runtime.engine import available_cores
-from relsearch.rerank.runtime.tokenising import PairTokenizer
+from relsearch.runtime.engine import available_cores
+from relsearch.runtime.tokenising import PairTokenizer
 
 SEED = 13
 QUERY = "how do plants survive a long cold winter"

@@ -18,11 +18,11 @@ from relsearch.data.collection import load_collection, texts_of
 from relsearch.data.trec import read_qrels, read_run
 from relsearch.measure.query_values import query_values
 from relsearch.rerank.calibrated import Request
-from relsearch.rerank.late.folder import VectorFolder
-from relsearch.rerank.late.interaction import TextVectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
+from relsearch.rerank.vectors.folder import VectorFolder
+from relsearch.rerank.vectors.interaction import TextVectors
 
 PRECOMPUTED, COLD = "late interaction, documents precomputed", "late interaction, documents read now"
 

@@ -16,8 +16,8 @@ from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.encoders.vector_cache import KeptVectors
 from relsearch.judge.onnx.manifest import VECTOR, EncoderGraph
 from relsearch.judge.onnx.parts import run_in_parts
-from relsearch.rerank.runtime.engine import Engine
-from relsearch.rerank.runtime.tokenising import TextTokenizer
+from relsearch.runtime.engine import Engine
+from relsearch.runtime.tokenising import TextTokenizer
 
 Vectors = NDArray[np.float32]
 _SMALLEST = 1e-12  # no vector is divided by 0

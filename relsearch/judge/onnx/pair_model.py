@@ -16,8 +16,8 @@ from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.encoders.joining import PLAIN, Ids, PairTemplate, Row, plain_ids, read_template
 from relsearch.judge.onnx.manifest import ADDED
 from relsearch.judge.onnx.parts import run_in_parts
-from relsearch.rerank.runtime.engine import Engine
-from relsearch.rerank.runtime.tokenising import load_tokenizer
+from relsearch.runtime.engine import Engine
+from relsearch.runtime.tokenising import load_tokenizer
 
 
 class OnnxPairModel:

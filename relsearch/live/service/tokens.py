@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.rerank.bundle import TOKENIZER, Bundle, LateManifest, Manifest, ManifestBase
-from relsearch.rerank.runtime.tokenising import load_tokenizer
+from relsearch.runtime.tokenising import load_tokenizer
 
 _CHARACTERS_PER_TOKEN = 4  # of English; only where no tokenizer is at hand
 

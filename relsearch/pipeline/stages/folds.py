@@ -27,7 +27,7 @@ from relsearch.rerank.families import open_model
 from relsearch.rerank.reranker import Reranker
 
 if TYPE_CHECKING:
-    from relsearch.rerank.training.job import TrainReport
+    from relsearch.rerank.train_job import TrainReport
 
 FOLDED = ("human", "augmented")  # the arms whose training is known before it begins
 FOLDS = "folds"
@@ -82,7 +82,7 @@ def cross_validate(
     and the untrained ones; the calibration is fitted on these queries' documents, and the card has these figures.
     """
     from relsearch.rerank.card import write_card
-    from relsearch.rerank.training.job import calibrate
+    from relsearch.rerank.train_job import calibrate
 
     labelled = human_examples(config, "train", pools=pools)
     dealt = folds(config, pools.collected)

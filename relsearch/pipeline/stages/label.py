@@ -34,7 +34,7 @@ def tune(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) 
     Without a dev split it watches a fold of the training queries, and does not learn from it.
     """
     from relsearch.encoders.encoder import load_encoder
-    from relsearch.judge.tuning.tune import tune as tune_judge
+    from relsearch.judge.tune import tune as tune_judge
 
     watching = watched(config, pools.collected)
     report = tune_judge(

@@ -16,7 +16,7 @@ from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools
 
 if TYPE_CHECKING:
     from relsearch.rerank.card import Kept
-    from relsearch.rerank.training.job import TrainReport
+    from relsearch.rerank.train_job import TrainReport
 
 
 def train_on(
@@ -38,7 +38,7 @@ def train_on(
     are the config's where none are given.
     """
     from relsearch.rerank.families import train as train_reranker
-    from relsearch.rerank.training.job import Texts, TrainJob
+    from relsearch.rerank.train_job import Texts, TrainJob
 
     doc_ids = [*examples["doc_id"], *dev["doc_id"]]
     sources = examples.group_by("source").len().sort("source").rows()

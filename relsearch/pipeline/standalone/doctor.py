@@ -22,7 +22,7 @@ from relsearch.exporters.bundle.cpu import cpu_flags, cpu_name
 from relsearch.index.java import find_java
 from relsearch.index.registry import open_server
 from relsearch.rerank.reranker import Reranker
-from relsearch.rerank.runtime.engine import available_cores
+from relsearch.runtime.engine import available_cores
 
 # What cannot be done without an extra.
 NEEDED_FOR: Mapping[str, str] = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from relsearch.rerank.cache import ContentCache
+from relsearch.core.content_cache import ContentCache
 
 Vectors = NDArray[np.float32]
 

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from relsearch.core.content_cache import ContentCache
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.text_files import encodable
 from relsearch.core.types import StrPath
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
 from relsearch.encoders.joining import Row
 from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, Manifest, open_bundle_of
-from relsearch.rerank.cache import ContentCache
-from relsearch.rerank.cross.deadline import Reranked, rerank_within
 from relsearch.rerank.cross.document_vectors import VectorCache, Vectors
 from relsearch.rerank.cross.pair_scorer import Pairs, ResidualScorer
-from relsearch.rerank.runtime.engine import Engine
-from relsearch.rerank.runtime.tokenising import PairTokenizer, TextTokenizer
+from relsearch.rerank.deadline import Reranked, rerank_within
+from relsearch.runtime.engine import Engine
+from relsearch.runtime.tokenising import PairTokenizer, TextTokenizer
 from relsearch.stats.logistic import Floats
 
 CHARACTERS_PER_TOKEN = 4  # of ordinary text; plans how many candidates are worth tokenising

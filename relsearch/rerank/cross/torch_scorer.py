@@ -18,7 +18,7 @@ from relsearch.rerank.card import Card, read_card
 from relsearch.rerank.cross.document_vectors import Vectors
 from relsearch.rerank.cross.pair_scorer import Pairs, ResidualScorer
 from relsearch.rerank.cross.prior import Prior
-from relsearch.rerank.runtime.pair_text import PairText
+from relsearch.runtime.pair_text import PairText
 from relsearch.stats.logistic import Floats, Logistic
 
 if TYPE_CHECKING:

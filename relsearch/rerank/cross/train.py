@@ -16,8 +16,8 @@ from relsearch.rerank.cross.loss import graded
 from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.cross.start import is_reranker, load_reranker, load_start
 from relsearch.rerank.cross.torch_scorer import load_model, residuals
+from relsearch.rerank.train_job import Texts, TrainJob, TrainReport, begin, build_dev_set, calibrate, finish
 from relsearch.rerank.training.callbacks import BEST, KeepBest
-from relsearch.rerank.training.job import Texts, TrainJob, TrainReport, begin, build_dev_set, calibrate, finish
 from relsearch.rerank.training.lists import TrainingList, build_lists
 from relsearch.stats.logistic import Floats
 

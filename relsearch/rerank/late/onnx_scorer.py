@@ -12,14 +12,14 @@ from relsearch.core.files.text_files import encodable
 from relsearch.core.types import StrPath
 from relsearch.encoders.joining import Row
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Bundle, LateManifest, open_bundle_of
-from relsearch.rerank.cross.deadline import Reranked, rerank_within
 from relsearch.rerank.cross.onnx_scorer import CHARACTERS_PER_TOKEN
-from relsearch.rerank.late.interaction import TextVectors, compress
+from relsearch.rerank.deadline import Reranked, rerank_within
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.late.scorer import LateScorer
-from relsearch.rerank.late.store import OpenStore, StoreFacts, VectorStore
-from relsearch.rerank.runtime.engine import Engine
-from relsearch.rerank.runtime.tokenising import TextTokenizer
+from relsearch.rerank.vectors.interaction import TextVectors, compress
+from relsearch.rerank.vectors.store import OpenStore, StoreFacts, VectorStore
+from relsearch.runtime.engine import Engine
+from relsearch.runtime.tokenising import TextTokenizer
 
 POOLED, TOKENS = "sentence_embedding", "token_embeddings"
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from relsearch.core.content_cache import ContentCache
 from relsearch.core.files.text_files import encodable
-from relsearch.rerank.cache import ContentCache
 from relsearch.rerank.calibrated import CalibratedScorer, Request
 from relsearch.rerank.late.head import LateHead
-from relsearch.rerank.late.interaction import DocumentVectors, TextVectors, compress, cosines, maxsims
-from relsearch.rerank.late.store import VectorStore
+from relsearch.rerank.vectors.interaction import DocumentVectors, TextVectors, compress, cosines, maxsims
+from relsearch.rerank.vectors.store import VectorStore
 from relsearch.stats.logistic import Floats, Logistic
 
 _KEPT_QUERIES = 1000  # 20 kB each

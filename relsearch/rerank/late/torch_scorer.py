@@ -13,10 +13,10 @@ from relsearch.core.types import StrPath
 from relsearch.encoders.model_source import fast_dtype
 from relsearch.rerank.card import read_card
 from relsearch.rerank.late.card import LateCard
-from relsearch.rerank.late.interaction import TextVectors
 from relsearch.rerank.late.model import LateModel, load_late
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.late.scorer import LateScorer
+from relsearch.rerank.vectors.interaction import TextVectors
 
 
 class LateTorchScorer(LateScorer):

@@ -16,9 +16,9 @@ from relsearch.rerank.late.card import LateCard
 from relsearch.rerank.late.fit import Step, fit_late
 from relsearch.rerank.late.model import LateModel, load_late
 from relsearch.rerank.late.start import start_late
+from relsearch.rerank.train_job import TrainJob, TrainReport, begin, build_dev_set, calibrate, finish
 from relsearch.rerank.training.callbacks import BEST, KeepBest
 from relsearch.rerank.training.dev import DevSet
-from relsearch.rerank.training.job import TrainJob, TrainReport, begin, build_dev_set, calibrate, finish
 from relsearch.rerank.training.lists import build_lists
 from relsearch.stats.logistic import Floats, Logistic
 

@@ -14,7 +14,7 @@ from benchmarks.rerankers.speed.__main__ import QUERY, QUICK, Load, measure, ran
 from benchmarks.rerankers.speed.ways import FLASHRANK, FP32, INT8, NAIVE, RERANKERS, TORCH, Floats, check_same
 from relsearch.core.types import Document, Query
 from relsearch.rerank.calibrated import Request
-from relsearch.rerank.runtime.tokenising import PairTokenizer
+from relsearch.runtime.tokenising import PairTokenizer
 
 
 @pytest.mark.slow

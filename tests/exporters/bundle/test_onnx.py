@@ -18,8 +18,8 @@ from relsearch.exporters.graphs.checked import export_cross_encoder, export_enco
 from relsearch.rerank.bundle import open_bundle
 from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from relsearch.rerank.cross.torch_scorer import TorchScorer
-from relsearch.rerank.runtime.engine import Engine
-from relsearch.rerank.runtime.tokenising import TextTokenizer
+from relsearch.runtime.engine import Engine
+from relsearch.runtime.tokenising import TextTokenizer
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 pytestmark = pytest.mark.slow

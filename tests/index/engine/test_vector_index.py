@@ -13,7 +13,7 @@ from relsearch.core.errors import ArtifactError, ConfigError, SearchEngineError
 from relsearch.index.engine.http import Server
 from relsearch.index.engine.vector_index import open_vectors
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
-from relsearch.rerank.late.store import BATCH
+from relsearch.rerank.vectors.store import BATCH
 
 NAME = "some-vectors"
 TEXTS = ["the sea is deep", "a blue sky over the town", "", "the sea " * 100]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from relsearch.rerank.cross.deadline import scores_below
+from relsearch.rerank.deadline import scores_below
 
 PAST = 1e-6  # scores past the window lie below it
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from relsearch.core.content_cache import ContentCache
 from relsearch.core.errors import ModelError
 from relsearch.core.protocols import Scorer
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
-from relsearch.rerank.cache import ContentCache
 
 _KEPT_PAIRS = 200_000  # 16 bytes of key and a score each
 _LONGEST_TOKENS = 512  # of a scorer that does not say how much it reads

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from relsearch.live.gateway.scoring.readers import Reader
-from relsearch.rerank.runtime.engine import available_cores
+from relsearch.runtime.engine import available_cores
 
 _log = logging.getLogger(__name__)
 _CALL_S = 0.02  # what one call to the scorer is to take: between two, another search gets its turn

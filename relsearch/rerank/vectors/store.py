@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from relsearch.rerank.late.interaction import DocumentVectors
+from relsearch.rerank.vectors.interaction import DocumentVectors
 
 Read = Callable[[list[str]], list[DocumentVectors]]
 BATCH = 256  # documents read and written together; an interruption loses at most these

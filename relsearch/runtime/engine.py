@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from relsearch.core.settings.config import Runtime
 from relsearch.encoders.joining import Row
-from relsearch.rerank.runtime.sessions import INPUTS, Variant, open_session
+from relsearch.runtime.sessions import INPUTS, Variant, open_session
 
 # How fast the measured cost follows the machine: about the last ten calls count.
 _MEMORY = 0.1

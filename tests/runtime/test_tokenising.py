@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from relsearch.core.errors import ArtifactError
-from relsearch.rerank.runtime.tokenising import PairTokenizer, load_tokenizer
+from relsearch.runtime.tokenising import PairTokenizer, load_tokenizer
 
 WORDS = ["a", "b", "c", "d", "e", "why", "what", "is", "it", "that", "one", "two", "three", "four"]
 SPECIALS = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2}

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from relsearch.core.content_cache import ContentCache
 from relsearch.core.errors import ArtifactError
 from relsearch.encoders.joining import Ids, Row, kept_lengths, plain_ids, read_template
-from relsearch.rerank.cache import ContentCache
-from relsearch.rerank.runtime.pair_text import PairText
+from relsearch.runtime.pair_text import PairText
 
 Pairs = Sequence[tuple[str, str]]
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch.encoders.joining import Row
-from relsearch.rerank.runtime.engine import Engine, micro_batches
-from relsearch.rerank.runtime.tokenising import PairTokenizer
+from relsearch.runtime.engine import Engine, micro_batches
+from relsearch.runtime.tokenising import PairTokenizer
 
 
 @given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 600))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Generic, TypeVar
+
+from relsearch.core.files.key_index import digest
 
 Value = TypeVar("Value")
 
@@ -29,11 +30,11 @@ class ContentCache(Generic[Value]):
 
     def contains(self, texts: Sequence[str]) -> list[bool]:
         """Tell of each text whether its value is kept."""
-        return [text_key(text) in self._values for text in texts]
+        return [digest(text) in self._values for text in texts]
 
     def lookup(self, texts: Sequence[str], compute: Callable[[list[str]], Sequence[Value]]) -> list[Value]:
         """Return one value a text; `compute` is called at most once, with the distinct texts that are not known."""
-        keys = [text_key(text) for text in texts]
+        keys = [digest(text) for text in texts]
         with self._lock:
             found = {key: self._values[key] for key in keys if key in self._values}
         unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
@@ -52,11 +53,6 @@ class ContentCache(Generic[Value]):
             while self._used > self.capacity:
                 _, forgotten = self._values.popitem(last=False)
                 self._used -= self._size(forgotten)
-
-
-def text_key(text: str) -> bytes:
-    """Return what a text's value is found by, 16 bytes."""
-    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).digest()
 
 
 def _one(_: object) -> int:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relsearch.rerank.cross.deadline import rerank_within
 from relsearch.rerank.cross.onnx_scorer import OnnxScorer
+from relsearch.rerank.deadline import rerank_within
 from relsearch.stats.logistic import Logistic
 
 

@@ -14,10 +14,9 @@ from pydantic import ValidationError
 
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.atomic import check_replaceable, replace_text
-from relsearch.core.files.key_index import KeyIndex
-from relsearch.rerank.cache import text_key
-from relsearch.rerank.late.interaction import DocumentVectors
-from relsearch.rerank.late.store import BATCH, Read, StoreFacts
+from relsearch.core.files.key_index import KeyIndex, digest
+from relsearch.rerank.vectors.interaction import DocumentVectors
+from relsearch.rerank.vectors.store import BATCH, Read, StoreFacts
 
 META = "vectors.json"
 _LOCK = "lock"
@@ -60,7 +59,7 @@ class VectorFolder:
 
     def lookup(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
         """Return the vectors of those texts that are stored."""
-        places = [(text, self._places.place(text_key(text))) for text in texts]
+        places = [(text, self._places.place(digest(text))) for text in texts]
         arrays = self._arrays  # taken after the places: an append publishes the arrays first
         return {text: _vectors(arrays, place) for text, place in places if place is not None}
 
@@ -68,7 +67,7 @@ class VectorFolder:
         """Read and append the texts that are not stored, some hundred at a time; return how many there were."""
         added, batch = 0, dict[bytes, str]()
         for text in texts:
-            key = text_key(text)
+            key = digest(text)
             if key in self._places or key in batch:
                 continue
             batch[key] = text
