@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.rerankers.own_collections import MULTILINGUAL_E5, OWN
 from relsearch.rerank.bundle import SHIPPED
-from relsearch.rerank.late.model import LateModel, load_late, principal_projection
+from relsearch.rerank.late.model import LateModel, load_late, principal_projection, word_states
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.vectors.interaction import DocumentVectors, TextVectors, compress
@@ -30,8 +30,9 @@ def encoders(name: str, texts: Sequence[str]) -> tuple[Encode, Encode]:
     ready = LateOnnxScorer.open(SHIPPED).manifest
     length, dimension = ready.documents.max_length, ready.dimension
     model = load_late(MULTILINGUAL_E5.model, MULTILINGUAL_E5, max_length=length, dimension=dimension)
+    states = (words for _, words in word_states(model, list(texts)[:_PROJECTED]))
     with torch.no_grad():
-        model.projection.weight.copy_(principal_projection(model, list(texts)[:_PROJECTED]))
+        model.projection.weight.copy_(principal_projection(model, states))
     return (
         lambda queries: _read(model, queries, model.queries),
         lambda documents: _read(model, documents, model.documents),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,14 @@ class LateModel(nn.Module):
 
     def similarities(self, query: str, documents: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return cosines and MaxSims, each of shape [n], before the head."""
-        ((_, pooled, tokens),) = self.vectors([query], self.queries)
         found = sorted(self.vectors(documents, self.documents), key=lambda each: each[0])
-        cosines = torch.stack([each @ pooled for _, each, _ in found])
-        maxsims = torch.stack([(tokens @ each.T).amax(dim=1).mean() for _, _, each in found])
+        return self.compare(query, [(pooled, tokens) for _, pooled, tokens in found])
+
+    def compare(self, query: str, documents: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """Return cosines and MaxSims, each of shape [n], of documents that were read: pooled and word vectors."""
+        ((_, pooled, tokens),) = self.vectors([query], self.queries)
+        cosines = torch.stack([each @ pooled for each, _ in documents])
+        maxsims = torch.stack([(tokens @ each.T).amax(dim=1).mean() for _, each in documents])
         return cosines, maxsims
 
     def combine(self, cosines: Tensor, maxsims: Tensor) -> Tensor:
@@ -196,18 +200,23 @@ def load_late(
     return model
 
 
-def principal_projection(model: LateModel, texts: Sequence[str]) -> Tensor:
-    """Return the projection that keeps most of the texts' token vectors, shape [d, h]: their principal directions."""
+def word_states(model: LateModel, texts: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
+    """Return each document's pooled vector [h] and its words' states before the projection [t, h], of length 1."""
+    projection, model.projection = model.projection, nn.Identity()  # type: ignore[assignment]
+    with torch.no_grad():
+        found = sorted(model.vectors(texts, model.documents), key=lambda each: each[0])
+    model.projection = projection
+    return [(pooled, states) for _, pooled, states in found]
+
+
+def principal_projection(model: LateModel, states: Iterable[Tensor]) -> Tensor:
+    """Return the projection that keeps most of the words' states, shape [d, h]: their principal directions."""
     size = model.encoder.config.hidden_size
     total = torch.zeros(size, size, dtype=torch.float64)
-    whole = nn.Identity()
-    projection, model.projection = model.projection, whole  # type: ignore[assignment]  # read the states themselves
-    with torch.inference_mode():
-        for _, _, tokens in model.vectors(texts, model.documents):
-            total += (tokens.T @ tokens).double().cpu()
-    model.projection = projection
+    for each in states:
+        total += (each.T @ each).double().cpu()
     _, directions = torch.linalg.eigh(total)
-    kept: Tensor = directions[:, -projection.out_features :].flip(1).T.float().contiguous()
+    kept: Tensor = directions[:, -model.projection.out_features :].flip(1).T.float().contiguous()
     return kept
 
 

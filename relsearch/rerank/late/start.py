@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from relsearch.core.settings.config import TrainConfig
 from relsearch.rerank.cross.loss import graded
 from relsearch.rerank.late.fit import Step
 from relsearch.rerank.late.head import LateHead, Standard
-from relsearch.rerank.late.model import LateModel, principal_projection
+from relsearch.rerank.late.model import LateModel, principal_projection, word_states
 from relsearch.stats.logistic import LOWEST_SLOPE
 
 _ITERATIONS = 60  # of L-BFGS on three numbers; it needs about twenty
@@ -26,10 +27,17 @@ def start_late(model: LateModel, steps: Sequence[Step], config: TrainConfig) -> 
     """Set projection and head from what the untrained encoder says of the steps' documents."""
     with torch.no_grad():
         documents = list(dict.fromkeys(text for step in steps for text in step.documents))
-        model.projection.weight.copy_(principal_projection(model, documents))
-        found = [model.similarities(step.query, step.documents) for step in steps]
+        read = dict(zip(documents, word_states(model, documents), strict=True))
+        model.projection.weight.copy_(principal_projection(model, (states for _, states in read.values())))
+        found = [
+            model.compare(step.query, [_projected(model, *read[text]) for text in step.documents]) for step in steps
+        ]
     similarities = [torch.stack(both, dim=1).double().cpu() for both in found]
     model.start_head(fit_head(similarities, steps, config))
+
+
+def _projected(model: LateModel, pooled: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+    return pooled, functional.normalize(model.projection(states), dim=-1)
 
 
 def fit_head(similarities: Sequence[Tensor], steps: Sequence[Step], config: TrainConfig) -> LateHead:
