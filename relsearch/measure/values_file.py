@@ -22,9 +22,9 @@ def check_values_file(path: Path, *, inputs: Iterable[Path], force: bool = False
 
     With `force` any file may be replaced that is none of the inputs.
     """
+    check_output(path, inputs=inputs, ours=_is_values_file, force=force)
     if path.suffix not in (".csv", ".jsonl"):
         raise ConfigError(f"{path}: name a file that ends in .csv or .jsonl")
-    check_output(path, inputs=inputs, ours=_is_values_file, force=force)
 
 
 def write_values(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

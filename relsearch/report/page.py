@@ -47,9 +47,12 @@ def render_page(data: ReportData) -> str:
     )
 
 
-def check_page(path: Path, *, inputs: Iterable[Path] = ()) -> None:
-    """Raise DataError where a page cannot be written to `path`, or would replace an input or another file."""
-    check_output(path, inputs=inputs, ours=_is_page)
+def check_page(path: Path, *, inputs: Iterable[Path] = (), force: bool = False) -> None:
+    """Raise DataError where a page cannot be written to `path`, or would replace an input or another file.
+
+    With `force` any file may be replaced that is none of the inputs.
+    """
+    check_output(path, inputs=inputs, ours=_is_page, force=force)
 
 
 def _is_page(path: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, verb
+from relsearch.core.errors import DataError
 from relsearch.core.settings.config import Runtime
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def export(
     collection: Annotated[str, typer.Option(help="Labelled texts that an export is held to torch on.")] = "demo",
     max_length: Annotated[int, typer.Option(min=8, help="How many tokens of a pair --model reads.")] = 512,
     runtime: Annotated[Runtime | None, typer.Option(help="What runs the bundle of --model.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a bundle or judge in --output; files of yours there never go.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Export ONNX bundles that pass the parity gate.
@@ -50,6 +54,8 @@ def export(
         return
     if output is None or (model is not None and judge is not None):
         raise typer.BadParameter("give --output, the folder to write, with either --model or --judge")
+    if not force and output.is_dir() and any(output.iterdir()):
+        raise DataError(f"{output}: holds something already; name another folder, or give --force to replace a bundle")
     from relsearch.core.extras import check_packages
     from relsearch.data.collection import load_collection
 

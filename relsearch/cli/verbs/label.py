@@ -89,6 +89,9 @@ def review(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Import: let a new grade replace one in qrels.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Export: replace a file that is there already, and any grades in it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask people for the labels that help most, by a CSV file.
@@ -118,6 +121,7 @@ def review(
             template=template,
             characters=characters,
             show_judged=show_judged,
+            force=force,
         )
         typer.echo(text if output is None else "", nl=False)
     else:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from relsearch.cli.app import ResamplesOption, SeedOption, verb
+from relsearch.cli.app import ForceOption, ResamplesOption, SeedOption, verb
 from relsearch.cli.verbs.measure import (
     BaselineOption,
     JudgeLabelsOption,
@@ -45,12 +45,13 @@ def report(
     judge_labels: JudgeLabelsOption = False,
     resamples: ResamplesOption = 2000,
     seed: SeedOption = 13,
+    force: ForceOption = False,
 ) -> None:
     """Write a comparison as one HTML page.
 
     It needs no network: the gain and its cost, each query's result lists side by side, the judge beside people, how all
-    was made. Options but --output are for qrels and runs; a run folder has its own settings. The first screen tells of
-    the reranker that ships, or of the last run that is named.
+    was made. All other options than --output and --force are for qrels and runs; a run folder has its own settings. The
+    first screen tells of the reranker that ships, or of the last run that is named.
     """
     from relsearch.core.measures import parse_measures
     from relsearch.report import from_files, from_run_folder, write_page
@@ -61,7 +62,7 @@ def report(
     if folder == bool(given):
         raise typer.BadParameter("give a run folder alone, or qrels and the runs to compare")
     path = output or (source / PAGE if folder else Path(PAGE))
-    check_page(path, inputs=[] if folder else [source, *given, *([judgments] if judgments else [])])
+    check_page(path, inputs=[] if folder else [source, *given, *([judgments] if judgments else [])], force=force)
     names = measure_names(measure)
     parse_measures(names)
     if folder:

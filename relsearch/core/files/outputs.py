@@ -27,7 +27,7 @@ def check_output(
             raise DataError(f"{path}: is no file; name a file to write")
         if path.stat().st_size and not (force or ours(path)):
             raise DataError(
-                f"{path}: there already, and not as this command writes it; name another file, or give --force"
+                f"{path}: there already, and not as this command writes it; move it, name another, or give --force"
             )
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):

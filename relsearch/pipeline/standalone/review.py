@@ -8,6 +8,7 @@ import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.errors import DataError
+from relsearch.core.files.outputs import check_output
 from relsearch.core.files.text_files import write_text
 from relsearch.core.types import Scale, StrPath
 from relsearch.data.collection import Collection, load_collection, texts_of
@@ -27,10 +28,18 @@ def export_review(
     template: str,
     characters: int,
     show_judged: bool,
+    force: bool = False,
 ) -> str:
-    """Return, and write if asked, the CSV of the `count` pairs worth most that have no human label in either place."""
-    if output and Path(output).exists():
-        raise DataError(f"{output}: there already, maybe with grades in it; import or move it, or name another file")
+    """Return, and write if asked, the CSV of the `count` pairs worth most that have no human label in either place.
+
+    A file that is there already is replaced only with `force`, since people may have written grades into it.
+    """
+    if output:
+        check_output(output, inputs=[path for path in (judgments, run, qrels) if path], ours=lambda _: True)
+        if Path(output).exists() and not force:
+            raise DataError(
+                f"{output}: there already, maybe with grades in it; import it, name another file, or give --force"
+            )
     source = load_collection(collection)
     human = _human(source, qrels)
     picked = pick(_judgments(judgments), human=human, pool=_pool(run) if run else None, count=count)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from relsearch.cli import app
@@ -27,6 +29,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "qrels.tsv").write_text("q1 0 d1 1\nq1 0 d2 0\n", encoding="utf-8")
     (tmp_path / "run.trec").write_text(RUN, encoding="utf-8")
     (tmp_path / "log.jsonl").write_text('{"query": "tea", "count": 2}\n', encoding="utf-8")
+    (tmp_path / "unlabelled").mkdir()
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        (tmp_path / "unlabelled" / name).write_bytes((tmp_path / name).read_bytes())
     judged = [Judgment("q1", doc, 1, "judge", "j", (0.5, 0.5), 0.5, 0.5) for doc in ("d1", "d2")]
     tables.write(tables.judgments_table(judged), tmp_path / "judged.parquet", tables.JUDGMENTS)
     return tmp_path
@@ -46,8 +51,15 @@ VERBS = {
     "grade": ["grade", "@run.trec", "--collection", "@", "-o"],
     "queries": ["queries", "@log.jsonl", "-o"],
     "agree": ["agree", "@qrels.tsv", "@judged.parquet", "--scale", "binary", "--plot"],
+    "labels": ["labels", "@judged.parquet", "--format", "trec", "-o"],
+    "report": ["report", "@qrels.tsv", "@run.trec", "--resamples", "100", "-o"],
+    "review": ["review", "@judged.parquet", "--collection", "@unlabelled", "--export", "2", "-o"],
+    "evaluate": ["evaluate", "@qrels.tsv", "@run.trec", "--resamples", "100", "--per-query"],
 }
-READ = {"rerank": "@run.trec", "grade": "@run.trec", "queries": "@log.jsonl", "agree": "@qrels.tsv"}
+READ = {name: next(word for word in words if word.startswith("@")) for name, words in VERBS.items()}
+OUTPUTS = {"output", "plot", "per_query"}  # parameters that name what is written
+# fetch and sample need an engine (tests/index/engine/test_fetching.py); export and demo write folders.
+NO_FILE = {"sample", "export", "demo"}
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -58,21 +70,42 @@ def test_an_output_that_is_the_input_is_refused(folder: Path, verb: str) -> None
     assert "is read and would be replaced" in _refused(folder, *VERBS[verb], "@link")
 
 
+def test_every_verb_that_writes_a_file_is_among_these() -> None:
+    """A new one is tried as they are, and has --force."""
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    options = {name: {param.name for param in command.params} for name, command in commands.items()}
+    writing = {name for name, names in options.items() if names & OUTPUTS}
+    assert writing == VERBS.keys() | NO_FILE
+    assert all("force" in options[name] for name in (writing | {"fetch"}) - {"demo"})
+
+
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("name", ["thesis.tex", "corpus.jsonl", "queries.jsonl"])
+@pytest.mark.parametrize("name", ["thesis.csv", "corpus.jsonl", "queries.jsonl"])
 def test_somebody_elses_file_is_never_replaced(folder: Path, verb: str, name: str) -> None:
     """The error says to name another one."""
-    (folder / "thesis.tex").write_text("years of work", encoding="utf-8")
-    assert "name another file, or give --force" in _refused(folder, *VERBS[verb], f"@{name}")
+    (folder / "thesis.csv").write_text("years of work", encoding="utf-8")
+    assert re.search("name another.* --force", _refused(folder, *VERBS[verb], f"@{name}"))
 
 
-def test_it_is_replaced_where_that_was_asked_for(folder: Path) -> None:
+@pytest.mark.parametrize("verb", VERBS)
+def test_it_is_replaced_where_that_was_asked_for(folder: Path, verb: str) -> None:
     """But never what is read."""
-    (folder / "thesis.tex").write_text("years of work", encoding="utf-8")
-    command = [word.replace("@", f"{folder}/") for word in [*VERBS["queries"], "@thesis.tex", "--force"]]
-    assert CliRunner().invoke(app, command).exit_code == 0
-    assert '"text": "tea"' in (folder / "thesis.tex").read_text(encoding="utf-8")
-    assert "is read and would be replaced" in _refused(folder, *VERBS["queries"], READ["queries"], "--force")
+    (folder / "thesis.csv").write_text("years of work", encoding="utf-8")
+    command = [word.replace("@", f"{folder}/") for word in [*VERBS[verb], "@thesis.csv", "--force"]]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.exception
+    assert (folder / "thesis.csv").stat().st_size
+    assert b"years of work" not in (folder / "thesis.csv").read_bytes()
+    assert "is read and would be replaced" in _refused(folder, *VERBS[verb], READ[verb], "--force")
+
+
+def test_a_bundle_is_replaced_only_where_that_was_asked_for(folder: Path) -> None:
+    """And a folder with files of one's own not even then."""
+    (folder / "mine").mkdir()
+    (folder / "mine" / "notes.txt").write_text("my own notes", encoding="utf-8")
+    command = ["export", "--model", "package:none", "--collection", "@", "-o", "@mine"]
+    assert "name another folder, or give --force" in _refused(folder, *command)
+    _refused(folder, *command, "--force")
 
 
 def test_nothing_replaces_something(folder: Path) -> None:
@@ -95,7 +128,7 @@ def test_a_folder_is_no_output_file(folder: Path, verb: str) -> None:
     assert "is no folder" in _refused(folder, *VERBS[verb], "@run.trec/x")
 
 
-@pytest.mark.parametrize("verb", ["rerank", "queries", "agree"])
+@pytest.mark.parametrize("verb", ["rerank", "queries", "agree", "labels", "report"])
 def test_what_a_verb_wrote_it_writes_again(folder: Path, verb: str) -> None:
     """The same command twice is no error, and an empty file may be filled."""
     arguments = [argument.replace("@", f"{folder}/") for argument in [*VERBS[verb], "@output"]]
@@ -110,7 +143,7 @@ def test_a_run_under_another_name_is_somebody_elses(folder: Path) -> None:
     """The tag of its lines tells who wrote a run."""
     arguments = [*VERBS["rerank"], "@other.trec"]
     assert CliRunner().invoke(app, [each.replace("@", f"{folder}/") for each in arguments]).exit_code == 0
-    assert "name another file" in _refused(folder, *arguments, "--tag", "mine")
+    assert "name another" in _refused(folder, *arguments, "--tag", "mine")
 
 
 def test_a_changed_corpus_is_no_longer_relsearchs(tmp_path: Path) -> None:
