@@ -18,6 +18,7 @@ OUTSIDE = (
     "CHANGELOG.md",
     "benchmarks/*.md",
     "benchmarks/results/*.svg",
+    "examples/*.ipynb",
     "relsearch/rerank/ready/README.md",
 )
 _LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#]+)")

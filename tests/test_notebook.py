@@ -1,0 +1,26 @@
+"""The notebook in examples/ runs from top to bottom on the packaged demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.conftest import REPOSITORY
+
+NOTEBOOK = REPOSITORY / "examples" / "python.ipynb"
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_is_kept_without_outputs(tmp_path: Path) -> None:
+    """Its outputs are what its text promises: the right document first, a table of measures, grades."""
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    outputs = [each for cell in notebook.cells for each in cell.get("outputs", [])]
+    shown = [each["data"]["text/plain"] if "data" in each else each.get("text", "") for each in outputs]
+    assert shown[0].splitlines()[2].endswith("A cat purrs when it is calm.")
+    assert any("nDCG@10, n=10" in text and "reranked" in text for text in shown)
+    assert shown[-1].startswith("grade")
