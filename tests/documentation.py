@@ -21,7 +21,12 @@ from pathlib import Path
 
 from tests.conftest import REPOSITORY
 
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+# Tutorials first, since they make the collection that other pages read.
+PAGES = [
+    REPOSITORY / "README.md",
+    *sorted((REPOSITORY / "docs" / "tutorials").glob("*.md"), reverse=True),
+    *sorted((REPOSITORY / "docs").glob("*.md")),
+]
 LANGUAGES = {
     "files": "sh",
     "engine": "sh",

@@ -19,6 +19,7 @@ from dockerfile_parse import DockerfileParser
 from packaging.requirements import Requirement
 
 from tests.conftest import REPOSITORY
+from tests.documentation import blocks
 
 DOCKER = REPOSITORY / "docker"
 DOCKERFILES = sorted(DOCKER.glob("Dockerfile.*"))
@@ -34,7 +35,7 @@ def _instructions(path: Path) -> list[tuple[str, str]]:
 def _extras(path: Path) -> set[str]:
     """The extras that an image installs: named in place, or by the default of an argument."""
     text = path.read_text(encoding="utf-8")
-    (named,) = re.findall(r"/src\[([\w,$]+)\]", text)
+    (named,) = re.findall(r"(?:/src|\.whl\))\[([\w,$]+)\]", text)
     if named == "$EXTRAS":
         (named,) = re.findall(r"^ARG EXTRAS=([\w,]+)$", text, re.MULTILINE)
     return set(named.split(","))
@@ -101,6 +102,7 @@ def test_the_serving_image_has_no_torch() -> None:
     stages = path.read_text(encoding="utf-8").split("\nFROM ")
     assert len(stages) == 3
     assert "pip" not in stages[-1]
+    assert "pip wheel" in stages[1]  # what is installed is the wheel, as from an index
 
 
 def test_the_serving_image_is_the_service_and_is_probed() -> None:
@@ -174,3 +176,16 @@ def test_the_build_context_leaves_out_what_is_not_installed() -> None:
         for name, value in _instructions(path):
             if name == "COPY" and "--from" not in value:
                 assert shlex.split(value) == [".", "/src"]
+
+
+def test_the_tutorial_starts_what_there_is() -> None:
+    """The lines of platform-engineer.md name the files, the variables and the port that the image and compose use."""
+    page = REPOSITORY / "docs" / "tutorials" / "platform-engineer.md"
+    text = "".join(each.text for each in blocks(page) if each.kind.endswith(Path(__file__).name))
+    for path in re.findall(r"-f (\S+)", text):
+        assert (REPOSITORY / path).is_file()
+    compose = (DOCKER / "compose.yml").read_text(encoding="utf-8")
+    assert all(f"${{{name}:?" in compose for name in re.findall(r"(RELSEARCH_\w+)=\S+(?= .*compose)", text))
+    assert f"127.0.0.1:{_last(DOCKER / 'Dockerfile.serve', 'EXPOSE')}" in text
+    assert "COPY --chmod=a+rX bundle /bundle" in text
+    assert "--bundle=/bundle" in _last(DOCKER / "Dockerfile.serve", "CMD")
