@@ -11,9 +11,9 @@ TORCH := torch==2.13.0
 OPTIMUM := 'transformers<4.58' 'tokenizers<0.23' 'huggingface-hub<1' 'sentence-transformers<6' \
 	'datasets<5.1' 'optimum<2.2' optimum-onnx==0.1.0
 # The files with tables made from benchmarks/results.
-TABLES := README.md benchmarks/README.md benchmarks/judges.md benchmarks/rerankers.md benchmarks/serving.md benchmarks/growth.md benchmarks/avx512.md docs/settings.md docs/serving.md
+TABLES := README.md benchmarks/README.md benchmarks/judges.md benchmarks/rerankers.md benchmarks/serving.md benchmarks/growth.md benchmarks/avx512.md docs/settings.md docs/serving.md docs/choosing.md
 
-.PHONY: help demo test check docs bench bench-quick compat clean
+.PHONY: help demo test check docs sbom bench bench-quick compat clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /  /'
@@ -34,6 +34,11 @@ check: .venv/dev.stamp  ## format, lint, types, import layers
 
 docs: .venv/dev.stamp  ## build the site of the documentation into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+sbom: .venv/dev.stamp  ## list what the serving image installs, as CycloneDX, in build/sbom.json
+	rm -rf build/serving && $(BIN)/uv venv -q build/serving
+	$(BIN)/uv pip install -q --python build/serving '.[serve,gateway]'
+	$(BIN)/uvx -q --from 'cyclonedx-bom>=7,<8' cyclonedx-py environment --pyproject pyproject.toml --of JSON -o build/sbom.json build/serving
 
 bench-quick: .venv/dev.stamp  ## measure what a change may break (15 minutes), against what was recorded
 	$(BIN)/python -m benchmarks.quick

@@ -52,7 +52,8 @@ def write_files(folder: Path) -> None:
     )
     for path in ("bm25.trec", "reranked.trec"):
         (folder / path).write_text(run.replace("bm25\n", "relsearch\n") if path[0] == "r" else run, encoding="utf-8")
-    (folder / "searches.csv").write_text("query,count\ngreen tea,9\ntides,3\n", encoding="utf-8")
+    with (folder / "searches.csv").open("w", encoding="utf-8", newline="") as log:
+        csv.writer(log).writerows([("query", "count"), *((query.text, 9) for query in queries)])
     (folder / "search.json").write_text('{"query": {"match": {"contents": "{{query}}"}}}', encoding="utf-8")
 
 

@@ -142,7 +142,8 @@ def test_lines_that_name_an_engine_work_with_a_real_one(
 ) -> None:
     """Those of the pages, in their order, then the examples of the help."""
     write_files(tmp_path)
-    (tmp_path / "my-collection" / "corpus.jsonl").unlink()  # which fetch writes
+    for name in ("queries.jsonl", "corpus.jsonl", "qrels.tsv"):  # which queries and fetch write, and people
+        (tmp_path / "my-collection" / name).unlink()
     (tmp_path / "cross-encoder").symlink_to(tiny_bundles["fp32"])
     with shell(tmp_path, addresses={ENGINE: elasticsearch_url.removeprefix("http://")}) as opened:
         opened.run("relsearch serve --bundle ready")

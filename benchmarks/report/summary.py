@@ -1,4 +1,4 @@
-"""The README's one table of results, made from the same files as those of benchmarks/README.md."""
+"""The tables of the README and of docs/choosing.md, made from the same files as those of benchmarks/README.md."""
 
 from __future__ import annotations
 
@@ -14,10 +14,37 @@ MEASURE = "nDCG@10"
 NAIVE, PRECOMPUTED = "sentence-transformers", "late interaction, documents precomputed"
 
 
-def summary() -> str:
-    """Return the table, a few rows of each result file that there is."""
-    rows = [row for name, part in _PARTS.items() if (figures := recorded(name)) for row in part(figures)]
+def headline() -> str:
+    """Return a table, a row a collection: NDCG@10 of BM25, of the ready reranker, and of trained ones."""
+    rows = [
+        [name, *(f"{value:.3f}" if value is not None else "" for value in columns)]
+        for name, columns in _collections().items()
+    ]
+    return table(["NDCG@10", "BM25", "ready, no labels", "10 labelled queries", "all labelled queries"], rows) + "\n"
+
+
+def summary(*names: str) -> str:
+    """Return the rows of these result files, of those there are."""
+    rows = [row for name in names if (figures := recorded(name)) for row in _PARTS[name](figures)]
     return table(["what", "measured on", "against", "relsearch", "difference"], rows) + "\n"
+
+
+def _collections() -> dict[str, list[float | None]]:
+    found: dict[str, list[float | None]] = {}
+    for name, runs in _runs("own_domain", "own_domain_scifact", "own_domain_french"):
+        found[name] = [_mean(runs, "bm25"), _mean(runs, "ready_shipped"), None, _mean(runs, "trained_shipped")]
+    for name, runs in _runs("own_domain_few", "own_domain_few_french"):
+        [few] = [row for row in runs["rows"] if (row["k"], row["scores"]) == (10, "shipped")]
+        found[name][2] = _mean(few, "human")
+    for name, runs in _runs("transfer"):
+        found.setdefault(name, [_mean(runs, "bm25"), _mean(runs, "shipped"), None, None])
+    return found
+
+
+def _runs(*names: str) -> Iterator[tuple[str, Figures]]:
+    for name in names:
+        if figures := recorded(name):
+            yield from figures["collections"].items()
 
 
 def saved() -> str:
