@@ -1,4 +1,4 @@
-"""The figures that a change of code may break, beside those recorded: `make bench-quick`, 15 minutes on two cores.
+"""The figures that a change of code may break, against those recorded: `make bench-quick`, 15 minutes on two cores.
 
 `python -m benchmarks.quick [--only PART...] [--record]` prints each figure with the recorded one and exits 1 where one
 is worse by more than its tolerance. A figure is compared with results/quick.json, which --record writes, and with the
@@ -31,7 +31,7 @@ EVERY_QUERY, TRAINING_STEPS, ODD_INPUTS = 6, 20, 5
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Figure:
     """A figure; `tolerance` is how much worse than the recorded one it may be, `sign` is -1 where less is better."""
 
     name: str
@@ -56,34 +56,34 @@ def main() -> None:
     for part in arguments.only:
         started = (time.perf_counter(), time.process_time())
         with tempfile.TemporaryDirectory() as folder:
-            found = PARTS[part](Path(folder))
+            figures = PARTS[part](Path(folder))
         spent = {"seconds": time.perf_counter() - started[0], "cpu_seconds": time.process_time() - started[1]}
         print(f"{part}: {spent['seconds']:.0f} s, {spent['cpu_seconds']:.0f} s of processors", flush=True)
-        before = baseline(found)
-        rows += [row(one, before.get(one.name)) for one in found]
-        worse += [one.name for one in found if one.name in before and one.worse(before[one.name])]
+        before = baseline(figures)
+        rows += [row(one, before.get(one.name)) for one in figures]
+        worse += [one.name for one in figures if one.name in before and one.worse(before[one.name])]
         if arguments.record:
-            _record(part, found, spent)
+            _record(part, figures, spent)
     print(table(["figure", "recorded", "now", "difference", "tolerance", ""], rows))
     if worse:
         raise SystemExit(f"worse than recorded: {', '.join(worse)}")
 
 
-def row(found: Found, before: float | None) -> list[str]:
+def row(figure: Figure, before: float | None) -> list[str]:
     """Return a figure's line of the table."""
-    shown = [found.name, "" if before is None else f"{before:.4f}", f"{found.value:.4f}"]
-    difference = "" if before is None else f"{found.value - before:+.4f}"
-    verdict = "" if before is None else "WORSE" if found.worse(before) else "ok"
-    return [*shown, difference, f"{found.tolerance:g}", verdict]
+    shown = [figure.name, "" if before is None else f"{before:.4f}", f"{figure.value:.4f}"]
+    difference = "" if before is None else f"{figure.value - before:+.4f}"
+    verdict = "" if before is None else "WORSE" if figure.worse(before) else "ok"
+    return [*shown, difference, f"{figure.tolerance:g}", verdict]
 
 
-def baseline(found: list[Found]) -> dict[str, float]:
+def baseline(figures: list[Figure]) -> dict[str, float]:
     """Return what was recorded of these figures, those of speed on a processor with these flags."""
     kept = recorded("quick") or {"parts": {}}
     values = {one["name"]: one for part in kept["parts"].values() for one in part["figures"]}
     same = kept.get("cpu_flags") == cpu()["cpu_flags"]
     known = {name: float(one["value"]) for name, one in values.items() if same or not one["speed"]}
-    wanted = {one.name for one in found}
+    wanted = {one.name for one in figures}
     return {name: value for name, value in (_whole() | known).items() if name in wanted}
 
 
@@ -102,25 +102,25 @@ def _whole() -> dict[str, float]:
     return values | dict.fromkeys(("odd inputs, tracebacks", "odd inputs, files changed"), 0.0)
 
 
-def _record(part: str, found: list[Found], spent: Mapping[str, float]) -> None:
+def _record(part: str, figures: list[Figure], spent: Mapping[str, float]) -> None:
     kept = (recorded("quick") or {"parts": {}})["parts"]
-    mine = {"figures": [asdict(one) for one in found], **{name: round(each) for name, each in spent.items()}}
+    mine = {"figures": [asdict(one) for one in figures], **{name: round(each) for name, each in spent.items()}}
     record("quick", {"parts": {**kept, part: mine}}, seed=SEED)
 
 
-def bm25(folder: Path) -> list[Found]:
+def bm25(folder: Path) -> list[Figure]:
     """BM25 by the embedded searcher on whole collections."""
     from benchmarks.data.bm25 import QRELS, measure
     from relsearch.core.settings.config import IndexConfig
 
     index = IndexConfig(k1=0.9, b=0.4, name=folder.name)
     return [
-        Found(f"BM25, {name}, {MEASURE}", measure("embedded", name, index)["ndcg10_sources_kept"], 0.0005)
+        Figure(f"BM25, {name}, {MEASURE}", measure("embedded", name, index)["ndcg10_sources_kept"], 0.0005)
         for name in QRELS
     ]
 
 
-def reranker(folder: Path) -> list[Found]:
+def reranker(folder: Path) -> list[Figure]:
     """The ready reranker over BM25's top 100 of TREC DL 2019."""
     from benchmarks.rerankers.transfer import first_stage
     from relsearch.data.collection import FolderCollection, texts_of
@@ -138,7 +138,7 @@ def reranker(folder: Path) -> list[Found]:
     queries, texts = texts_of(run, collection, scorer.manifest.template)
     ways = {"own scores": Reranker(scorer), "as shipped": Reranker(scorer, interpolation=scorer.manifest.interpolation)}
     return [
-        Found(
+        Figure(
             f"ready reranker, {way}, {TEST}, {MEASURE}",
             _ndcg(qrels, rerank_run(run, queries, texts, each, depth=100)),
             0.003,
@@ -147,7 +147,7 @@ def reranker(folder: Path) -> list[Found]:
     ]
 
 
-def judge(folder: Path) -> list[Found]:
+def judge(folder: Path) -> list[Figure]:
     """The ready judge on the whole pools of every sixth query of TREC DL 2019."""
     from benchmarks.judges.data import SCALE, human_of, labelled
     from relsearch.judge.registry import READY, judge_folder
@@ -161,10 +161,10 @@ def judge(folder: Path) -> list[Found]:
     judged = judge_all(judge, pools_of(part.pairs), folder / "judged")
     found = agreement(human_of(part), judged, SCALE, resamples=50, seed=SEED).figures()
     names = {"kappa": "kappa of four grades", "auc": "AUC"}
-    return [Found(f"ready judge, every sixth query, {what}", _value(found[key]), 0.01) for key, what in names.items()]
+    return [Figure(f"ready judge, every sixth query, {what}", _value(found[key]), 0.01) for key, what in names.items()]
 
 
-def speed(folder: Path) -> list[Found]:
+def speed(folder: Path) -> list[Figure]:
     """A cross-encoder in int8 and fp32 against CrossEncoder.predict, 30 documents of 100 tokens."""
     from benchmarks.rerankers.speed.__main__ import QUERY, Load, random_head, texts_of_length
     from benchmarks.rerankers.speed.ways import BUNDLES, FP32, INT8, NAIVE, ours, sentence_transformers
@@ -185,7 +185,7 @@ def speed(folder: Path) -> list[Found]:
         way(request)
     seconds = interleaved({name: partial(way, request) for name, way in ways.items()}, rounds=7)
     return [
-        Found(
+        Figure(
             f"{name}, times as fast as predict",
             ratio := faster(seconds[NAIVE], seconds[name])["value"],
             0.3 * ratio,
@@ -195,7 +195,7 @@ def speed(folder: Path) -> list[Found]:
     ]
 
 
-def training(folder: Path) -> list[Found]:
+def training(folder: Path) -> list[Figure]:
     """A reranker trained for a few steps on half of a collection's queries, on the other half."""
     from benchmarks.rerankers.own_collections import own_domain_config
     from benchmarks.rerankers.own_domain import Arm, OwnDomain
@@ -206,16 +206,16 @@ def training(folder: Path) -> list[Found]:
     mine = of(set(run["query_id"]))
     values = {"BM25": trial.first_stage.filter(mine), f"trained for {TRAINING_STEPS} steps": run}
     qrels = trial.test_labels.filter(mine)
-    return [Found(f"{way}, half of {TRAINED}, {MEASURE}", _ndcg(qrels, each), 0.01) for way, each in values.items()]
+    return [Figure(f"{way}, half of {TRAINED}, {MEASURE}", _ndcg(qrels, each), 0.01) for way, each in values.items()]
 
 
-def odd_inputs(folder: Path) -> list[Found]:
+def odd_inputs(folder: Path) -> list[Figure]:
     """Odd files and arguments on every reader and verb."""
     from benchmarks.data.odd_inputs import tried
 
     tally, failed = tried(ODD_INPUTS)
     counts = {"tracebacks": max(tally["tracebacks"], int(failed)), "files changed": tally["files_changed"]}
-    return [Found(f"odd inputs, {name}", float(count), 0.0, sign=-1) for name, count in counts.items()]
+    return [Figure(f"odd inputs, {name}", float(count), 0.0, sign=-1) for name, count in counts.items()]
 
 
 def _ndcg(qrels: pl.DataFrame, run: pl.DataFrame) -> float:
@@ -228,7 +228,7 @@ def _value(figure: Any) -> float:
     return float(figure.value)
 
 
-PARTS: dict[str, Callable[[Path], list[Found]]] = {
+PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "bm25": bm25,
     "reranker": reranker,
     "speed": speed,

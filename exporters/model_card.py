@@ -120,8 +120,10 @@ def _about_trained(card: object) -> str:
 
 
 def _table_of(figures: Mapping[str, object]) -> Iterator[str]:
-    told = ("base_licence", "base_revision")
-    rows = [(name, each) for name, each in figures.items() if name not in told and isinstance(each, str | int | float)]
+    in_header = ("base_licence", "base_revision")
+    rows = [
+        (name, each) for name, each in figures.items() if name not in in_header and isinstance(each, str | int | float)
+    ]
     if rows:
         yield from ("", "## Figures", "", "| figure | value |", "| --- | --- |")
     for name, each in rows:

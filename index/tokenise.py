@@ -1,8 +1,8 @@
 """Tokens of what is no word between spaces: scripts that are written without them, and emoji.
 
 Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese become pairs of neighbouring characters, as Lucene's CJKAnalyzer
-makes them, with each Chinese character by itself beside its pairs, since it often is a word. Korean has spaces, but its
-words carry endings. Emoji are a token each; what joins or colours them is left out.
+makes them, with each Chinese character by itself as well as its pairs, since it often is a word. Korean has spaces, but
+its words carry endings. Emoji are a token each; what joins or colours them is left out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a few human grades of a query do for a judge's labels of the query's other documents.
 
 `python -m benchmarks.judges.calibration [--output runs/judge-quality]` takes the labels that the ready judge gave the
-pairs of TREC DL 2019 (benchmarks.judges.quality keeps them; they are made where they are not there), holds them against
+pairs of TREC DL 2019 (benchmarks.judges.quality keeps them; they are made where they are not there), calibrates them on
 k human grades a query, and measures the pairs whose grades it was not shown: the same ones for every k. Grades are of
 documents drawn at random, DRAWS times, or of those that `relsearch review` picks. It needs RELSEARCH_COLLECTIONS and
 RELSEARCH_MODELS.

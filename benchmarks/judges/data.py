@@ -1,4 +1,4 @@
-"""The human-graded pairs that judges are tuned on and held against, and the encoders whose cosine is evidence."""
+"""The human-graded pairs for tuning and measuring judges, and the encoders whose cosine is a retrieval feature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ready judge as ONNX graphs beside the same judge in torch: how many grades are the same, and which is faster.
+"""The ready judge as ONNX graphs against the same judge in torch: how many grades agree, and which is faster.
 
 `python -m benchmarks.judges.exported [--queries 10]` grades the pools of some queries of TREC Deep Learning 2019 with
 both, a query with one and then with the other. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS.

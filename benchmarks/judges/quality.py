@@ -1,7 +1,7 @@
 """Judges side by side on TREC Deep Learning 2019: tuned on 2021 and the dev half of 2023.
 
 `python -m benchmarks.judges.quality [--output runs/judge-quality] [--only NAME...] [--measure-only]` tunes each
-judge of TUNED, judges the human-graded pairs of 2019 with them and with the judge that ships, and sets all beside
+judge of TUNED, judges the human-graded pairs of 2019 with them and with the judge that ships, and compares all with
 baselines and published labels. Every finished part is kept in the output folder,
 so a cut run goes on. It needs RELSEARCH_COLLECTIONS (default ../shared/collections) and RELSEARCH_MODELS (default
 ../shared/models).

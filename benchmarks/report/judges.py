@@ -73,7 +73,7 @@ def judge_anchors(figures: Figures) -> str:
     ]
     head = ["labels", "kappa, 4 grades", "kappa, binary", "AUC", "MAE", "kappa over the judge alone", "pairs"]
     return section(
-        f"The ready judge on TREC DL 2019, its labels held against a few human grades of the same query "
+        f"The ready judge on TREC DL 2019, its labels calibrated on a few human grades of the same query "
         f"(`grade --qrels`), on the query's other pairs. Random grades: {figures['draws']} draws, of which the pairs "
         "are the sum; reviewed ones: those that `review` asks for.",
         table(head, rows),
@@ -93,7 +93,7 @@ def judge_evidence(figures: Figures) -> str:
 
 
 def judge_exported(figures: Figures) -> str:
-    """The ready judge's graphs beside the same judge in torch."""
+    """The ready judge's graphs compared with the same judge in torch."""
     faster, rate = figures["faster"], figures["pairs_per_s"]
     rows = [[name, interval(figures["kappa"][name], mean="value"), f"{rate[name]:.1f}"] for name in ("torch", "onnx")]
     return section(

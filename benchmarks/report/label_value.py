@@ -53,7 +53,7 @@ def label_value(figures: Figures) -> str:
     tested = ", ".join(f"{name} {count}" for name, count in figures["tested"].items())
     depths = ", ".join(f"{name} {depth}" for name, depth in figures["depths"].items())
     return section(
-        "What judged and written queries are worth beside k labelled ones, to a student that trains in a second: "
+        "What judged and written queries add to k labelled ones, to a student that trains in a second: "
         "weights of the ready reranker's score, cosine, MaxSim, BM25 and feedback, and a matrix between the vectors of "
         "query and document, which are not computed again. Judged pools: those of the other training queries, by the "
         "student that learnt from the k labels (at 0, by the ready reranker). NDCG@10 of test queries "

@@ -210,7 +210,7 @@ def transfer(figures: Figures) -> str:
         rows.append([name, str(found["queries"]), *cells])
     return section(
         "The ready reranker over BM25's top 100 for queries that it never saw, NDCG@10 [95 % CI]. What "
-        "weighs beside its own scores was chosen on TREC DL 2021 and on scifact's training queries.",
+        "is added to its own scores was chosen on TREC DL 2021 and on scifact's training queries.",
         table(
             [
                 "collection",

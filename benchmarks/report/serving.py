@@ -72,8 +72,8 @@ def cascade(figures: Figures) -> str:
     rows = []
     for way, values in figures["runs"].items():
         test = figures["against_first"].get(way)
-        told = difference(test["nDCG@10"]) if test else ""
-        rows.append([way, f"{1000 * figures['seconds'][way]:,.0f}", interval(values["nDCG@10"]), told])
+        gain = difference(test["nDCG@10"]) if test else ""
+        rows.append([way, f"{1000 * figures['seconds'][way]:,.0f}", interval(values["nDCG@10"]), gain])
     return section(
         "A cascade (`--then`) over BM25's top 100 of TREC DL 2019, int8, documents known: the cross-encoder is "
         f"`{figures['model']}` of the starts. ms: median a query, interleaved; p: paired randomisation test, "
@@ -92,13 +92,13 @@ def stored_vectors(figures: Figures) -> str:
     ]
     return section(
         f"Vectors of {figures['candidates']} documents that no cache holds, median of {figures['searches']} searches.",
-        table(["engine beside", "vectors", "ms a search", "bytes a document"], rows),
+        table(["engine on the same machine", "vectors", "ms a search", "bytes a document"], rows),
         figures,
     )
 
 
 def serve_load(figures: Figures) -> str:
-    """The service beside a plain server on the same model."""
+    """The service compared with a plain server on the same model."""
     latencies = ("requests_per_s", "p50_ms", "p95_ms", "p99_ms")
     clients, offered = [], []
     for server, name in (("plain", "FastAPI + sentence-transformers"), ("relsearch", "relsearch serve")):

@@ -72,7 +72,7 @@ def _pooled(figures: Figures) -> str:
     row = next(row for row in figures["pooled"] if (row["k"], row["arm"]) == (10, "judged pools"))
     gain = f"{row['gain']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
     return (
-        f"- To a student that trains in a second, judged pools beside 10 labelled queries bring {gain}, pooled over "
+        f"- To a student that trains in a second, judged pools add {gain} to 10 labelled queries, pooled over "
         f"{len(figures['learnt'])} collections ({p_text(row['p'])})."
     )
 

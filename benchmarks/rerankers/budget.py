@@ -2,7 +2,7 @@
 
 `python -m benchmarks.rerankers.budget BUNDLE [--budgets 0 10 ...] [--depth 100]` needs the collections folder
 (RELSEARCH_COLLECTIONS). BM25's top documents are reranked; their vectors and token ids are known, as in an index.
-What the bundle asks for beside its scores is added, as `rerank` does.
+The first stage's scores and the feedback that the bundle asks for are added, as `rerank` does.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ from relsearch.pipeline.stages.judges import reranker_judge
 from relsearch.rerank.families import open_model
 
 STUDENTS = {"minilm": EncoderConfig(), "e5": EncoderConfig.model_validate(E5)}
-HUMAN, READY, SELF = "human", "ready", "self"  # whose labels: people's alone, and beside them a judge's
+HUMAN, READY, SELF = "human", "ready", "self"  # whose labels: people's alone, or people's and a judge's
 JUDGED_DEPTH = 40
 
 
@@ -117,7 +117,7 @@ class FewLabels(Trial):
         started, folder = time.perf_counter(), self.folder / f"{k}-{seed}-{arm}" / "model"
         self._train(k, seed, arm, folder)
         run = self.reranked(open_model(folder, exact=False))
-        if arm != HUMAN:  # that one grades for the arm beside it
+        if arm != HUMAN:  # that one grades for this arm
             shutil.rmtree(folder)
         return {"values": self._measured(run), "seconds": time.perf_counter() - started}
 

@@ -182,7 +182,7 @@ class OwnDomain(Trial):
         self._train(number, rest, arm)
         scorer = Once(LateTorchScorer.open(folder / "model", exact=False))
         runs = {mix: self.reranked(scorer, weight, queries=test) for mix, weight in MIXES.items()}
-        if arm.judged or arm.labelled is None:  # else it is what labels for the arm beside it
+        if arm.judged or arm.labelled is None:  # else it is the arm that labels for the judged one
             shutil.rmtree(folder / "model")
         for mix, run in runs.items():
             write(run, paths[mix], CANDIDATES)

@@ -113,7 +113,7 @@ class Bench(Trial):
         return {**runs, OPTIMIZED: self._run(OPTIMIZED, "optimize", "model"), "bm25": self.first_stage}
 
     def about(self) -> dict[str, Any]:
-        """Return what the stages told of judge, written queries, rounds and search."""
+        """Return the stages' figures on judge, written queries, rounds and search."""
         stages = ("agree", "synthesize", "optimize")
         return {"stages": {name: read_manifest(self.config.output / name).figures for name in stages}}
 

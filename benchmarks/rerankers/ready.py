@@ -50,7 +50,7 @@ def main() -> None:
             output=model,
         )
         print(report.card.model_dump_json(indent=1))
-        labelled = Labelled.of(pools.collected.pairs(dev), dev, config.scale)
+        labelled = Labelled.from_pairs(pools.collected.pairs(dev), dev, config.scale)
         print(export_late(model, exported, labelled=labelled, config=export).reason)
         _ship(exported, base=arguments.base)
 

@@ -1,4 +1,4 @@
-"""The service under load, beside a plain FastAPI + sentence-transformers server on the same model.
+"""The service under load, compared with a plain FastAPI + sentence-transformers server on the same model.
 
 `python -m benchmarks.serving.load --bundle BUNDLE --model RERANKER [--seconds 60] [--quick]`;
 RERANKER is the cross-encoder's folder that the bundle was exported from (`relsearch export --model RERANKER`). One and

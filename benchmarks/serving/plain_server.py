@@ -1,6 +1,6 @@
 """What one writes in ten minutes: FastAPI around sentence-transformers, one request after the other.
 
-`RERANKER=folder uvicorn benchmarks.serving.plain_server:app`; the service is measured beside it.
+`RERANKER=folder uvicorn benchmarks.serving.plain_server:app`; the service is compared with it.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def export_foreign(
     """Export a cross-encoder to the bundle folder `output`, replacing it whole.
 
     fp32 must equal torch; int8 is held to the gate on the collection's labelled pairs. Its scores are the sigmoid of
-    its logits, and it asks for no first-stage scores beside them unless the config does. Raise ModelError where it is
+    its logits, and it asks for no first-stage scores unless the config does. Raise ModelError where it is
     no cross-encoder with one score, or one of relsearch's own, which is nothing without its prior; DataError where
     nothing is labelled.
     """
@@ -55,7 +55,7 @@ def export_foreign(
 
 
 def write_foreign(model: str, folder: Path, *, max_length: int) -> Manifest:
-    """Write the fp32 bundle of any cross-encoder, not yet held against torch on texts."""
+    """Write the fp32 bundle of any cross-encoder, not yet compared with torch on texts."""
     facts = export_cross_encoder(model, folder / MODEL, tokenizer=folder / TOKENIZER)
     length = min(max_length, facts.max_length)
     manifest = Manifest(

@@ -39,7 +39,7 @@ def export_late(model: Path, output: Path, *, labelled: Labelled, config: Export
 
 
 def write_late(model: Path, folder: Path) -> LateManifest:
-    """Write the fp32 bundle of a late-interaction model folder, not yet held against torch."""
+    """Write the fp32 bundle of a late-interaction model folder, not yet compared with torch."""
     card = read_card(model, LateCard)
     loaded = open_model(model, card)
     folder.mkdir(parents=True)

@@ -37,13 +37,13 @@ _EXACT_LISTS = 6
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What variants are held to: documents of labelled queries, and their grades from 0."""
+    """What variants are measured on: documents of labelled queries, and their grades from 0."""
 
     lists: list[RankList]
     grades: pl.DataFrame
 
     @classmethod
-    def of(cls, pairs: Iterable[Pair], qrels: pl.DataFrame, scale: Scale) -> Labelled:
+    def from_pairs(cls, pairs: Iterable[Pair], qrels: pl.DataFrame, scale: Scale) -> Labelled:
         """Return the first documents of each query; `qrels` has query_id, doc_id and grade on the scale."""
         return cls(rank_lists(pairs, depth=_DEPTH), qrels.with_columns(grade=pl.col("grade") - scale.lowest))
 
@@ -82,7 +82,7 @@ def ship(
     config: ExportConfig,
     figures: dict[str, float | int | str | None],
 ) -> ExportReport:
-    """Hold the fp32 bundle against torch, choose what to ship, and put it in place of `output`."""
+    """Compare the fp32 bundle with torch, choose what to ship, and put it in place of `output`."""
     some = labelled.lists[:_EXACT_LISTS]
     exact = parity(torch, open_scorer(fp32), some, labelled.grades)
     gate_exact(exact)
@@ -99,7 +99,7 @@ def ship(
 
 
 def write_fp32(model: Path, folder: Path) -> Manifest:
-    """Write the fp32 bundle of a model folder, not yet held against torch."""
+    """Write the fp32 bundle of a model folder, not yet compared with torch."""
     card = read_card(model, Card)
     facts = export_cross_encoder(model, folder / MODEL, tokenizer=folder / TOKENIZER, own=card.prior is not None)
     manifest = Manifest(

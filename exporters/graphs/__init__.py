@@ -1,4 +1,4 @@
-"""ONNX graphs of torch models: written, held against torch, quantised.
+"""ONNX graphs of torch models: written, compared with torch, quantised.
 
 Other rooms may import `checked`, `quantize`, `shared_weights` and `torch_export`.
 """

@@ -1,4 +1,4 @@
-"""Torch models to ONNX graphs, each held against torch before it is kept."""
+"""Torch models to ONNX graphs, each compared with torch before it is kept."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _write(export: Callable[[str], None], target: Path, name: str) -> None:
         try:
             export(folder)
         except ImportError as exc:
-            raise MissingExtraError("ONNX export beside transformers 4", "export-optimum") from exc
+            raise MissingExtraError("ONNX export by optimum", "export-optimum") from exc
         shutil.move(Path(folder) / "model.onnx", target)
 
 

@@ -80,18 +80,18 @@ def tls_context() -> ssl.SSLContext | None:
     return context
 
 
-def unreachable(name: str, url: str, said: str, *, tls: bool) -> SearchEngineError:
+def unreachable(name: str, url: str, message: str, *, tls: bool) -> SearchEngineError:
     """Return the error of an engine that gave no answer, by what the client said."""
-    text = without_secrets(said)
+    text = without_secrets(message)
     if tls:
         return SearchEngineError(f"{name} at {url}: TLS failed: {text}; {tls_advice(text)}")
     closed = "http:" in url and any(word in text.lower() for word in ("closed", "aborted", "reset", "disconnected"))
     return SearchEngineError(f"{name} at {url}: {text}; {_CHECK_URL}" + ("; with TLS write https://" if closed else ""))
 
 
-def tls_advice(said: str) -> str:
+def tls_advice(message: str) -> str:
     """Return what to do about a failure of TLS, by what OpenSSL said."""
-    lower = said.lower()
+    lower = message.lower()
     if "mismatch" in lower or "doesn't match" in lower:
         return "use the host name that its certificate is for"
     if "wrong_version_number" in lower or "record layer" in lower:
@@ -101,12 +101,12 @@ def tls_advice(said: str) -> str:
     return f"it may ask for a client certificate: --client-cert and --client-key, or {CLIENT_CERT} and {CLIENT_KEY}"
 
 
-def permission_advice(status: int, said: str) -> str:
+def permission_advice(status: int, message: str) -> str:
     """Return what to set after a 401 or 403, with the `; ` before it; nothing for what no credentials would help."""
     given = next((each for each in (API_KEY, USER) if os.environ.get(each)), None)
     if status == _UNAUTHORIZED:
         return f"; the server does not accept {given}" if given else f"; set {CREDENTIALS}"
-    if status == _FORBIDDEN and "license" not in said:
+    if status == _FORBIDDEN and "license" not in message:
         return f"; {given} lacks the privilege" if given else f"; set {CREDENTIALS}"
     return ""
 

@@ -33,7 +33,7 @@ class Reply:
     @property
     def reason(self) -> str:
         """What the server said went wrong, what caused it, and which credentials to set, on one line."""
-        said = without_secrets(_said(self.body.get("error", self.body)))
+        said = without_secrets(_error_text(self.body.get("error", self.body)))
         return said + permission_advice(self.status, said)
 
 
@@ -77,7 +77,7 @@ def match_body(text: str, paths: Iterable[str]) -> dict[str, Any]:
     return {"query": {"multi_match": {"query": text, "fields": [*paths, CONTENTS], "lenient": True}}}
 
 
-def _said(error: Any) -> str:
+def _error_text(error: Any) -> str:
     if not isinstance(error, dict) or "reason" not in error:
         return " ".join(json.dumps(error).split())[:_SHOWN]
     reasons: list[str] = []

@@ -42,7 +42,7 @@ def retries(access: Access) -> int:
 
 
 def index_body(index: IndexConfig) -> dict[str, Any]:
-    """Return settings and mappings: the language's analyzer, BM25 with k1 and b, contents beside all fields."""
+    """Return settings and mappings: the language's analyzer, BM25 with k1 and b, contents as well as all fields."""
     if index.language not in LANGUAGES:
         raise ConfigError(f"[index] language {index.language!r} is not known here; use one of: {', '.join(LANGUAGES)}")
     text = (files("relsearch.index") / "mappings" / f"{index.language}.json").read_text(encoding="utf-8")

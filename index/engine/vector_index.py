@@ -1,4 +1,4 @@
-"""Document vectors in an index of the search engine: every process that reranks shares them, and no disk is beside it.
+"""Document vectors in an index of the search engine: every process that reranks shares them and needs no disk.
 
 A document there holds one text's vectors under the id that the text is found by. So vectors are never another text's,
 whichever index a text stands in and however it changes.

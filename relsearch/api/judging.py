@@ -86,7 +86,7 @@ class Judge:
         """Return the label of each document, in their order: grade, probabilities, expected grade and confidence.
 
         A document is a string, or a dict that the template renders. A judge that compares documents, as `ready` does,
-        grades each beside the others. Raise TypeError or DataError for a document that is neither.
+        grades each among the others. Raise TypeError or DataError for a document that is neither.
         """
         if not isinstance(query, str):
             raise TypeError(f"query is of type {type(query).__name__}; give a string")

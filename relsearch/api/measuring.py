@@ -85,7 +85,7 @@ def named_runs(files: Sequence[StrPath]) -> dict[str, Path]:
     if twice := next((path for path in paths if paths.count(path) > 1), None):
         raise ConfigError(f"run {twice} is given twice")
     parts = {path: [*path.absolute().parts[1:-1], _stem(path)] for path in paths}
-    names = {path: next(name for name in _endings(parts[path]) if _tells(name, parts)) for path in paths}
+    names = {path: next(name for name in _endings(parts[path]) if _is_unique(name, parts)) for path in paths}
     return {name: path for path, name in names.items()}
 
 
@@ -94,7 +94,7 @@ def _endings(parts: list[str]) -> Iterator[str]:
     yield "/".join(parts)
 
 
-def _tells(name: str, parts: dict[Path, list[str]]) -> bool:
+def _is_unique(name: str, parts: dict[Path, list[str]]) -> bool:
     length = name.count("/") + 1
     return sum("/".join(each[-length:]) == name for each in parts.values()) == 1
 

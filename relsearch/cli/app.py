@@ -117,11 +117,11 @@ def main() -> None:
     except (RelsearchError, OSError) as exc:
         if logging.getLogger().isEnabledFor(logging.INFO):
             raise
-        typer.echo(f"relsearch: {_said(exc)}", err=True)
+        typer.echo(f"relsearch: {_message(exc)}", err=True)
         raise SystemExit(1) from None
 
 
-def _said(exc: Exception) -> str:
+def _message(exc: Exception) -> str:
     if isinstance(exc, FieldsError):
         return exc.in_shell
     if not isinstance(exc, OSError):

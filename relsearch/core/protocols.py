@@ -14,7 +14,7 @@ class Searcher(Protocol):
 
     @property
     def name(self) -> str:
-        """The name written beside each candidate, e.g. `embedded`."""
+        """The name written with each candidate, e.g. `embedded`."""
         ...
 
     def search(self, queries: Sequence[Query], k: int) -> Iterator[Candidate]:

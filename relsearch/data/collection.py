@@ -89,13 +89,13 @@ def texts_of(run: pl.DataFrame, collection: Collection, template: str) -> tuple[
     wanted = set(run["doc_id"].unique())
     present: set[str] = set()
 
-    def found() -> Iterator[tuple[str, str]]:
+    def rendered() -> Iterator[tuple[str, str]]:
         for doc in progress(collection.documents(template_fields(template)), desc="read documents", unit="doc"):
             present.update(doc.fields)
             if doc.doc_id in wanted:
                 yield doc.doc_id, render(doc.fields, template)
 
-    documents = DiskTexts(found())
+    documents = DiskTexts(rendered())
     _check_present(present, template, every=False)
     return {query.query_id: query.text for query in collection.queries()}, documents
 

@@ -53,7 +53,7 @@ LabelsLike = StrPath | Frame | Mapping[str, Mapping[str, int]] | Iterable[Judgme
 
 
 def run_table(run: RunLike) -> pl.DataFrame:
-    """Return a run as a candidates table: each query's documents by falling score, then rank, then id; ranks from 1.
+    """Return a run as a candidates table: each query's documents by descending score, then rank, then id; ranks from 1.
 
     `run` is a TREC file, a candidates table (.parquet), a frame with a query's id, a document's id and a score in each
     row, or scores by query and document: {"q1": {"d7": 12.3}}. Raise DataError for one that is none of these.

@@ -28,7 +28,7 @@ class Numbers(dict[str, int]):
         """Return the texts in the order of their numbers."""
         return pl.Series(list(self), dtype=pl.String)
 
-    def of(self, column: pl.Series) -> pl.Series:
+    def encode(self, column: pl.Series) -> pl.Series:
         """Return the number of each text of a column, which new ones get here."""
         distinct = column.unique(maintain_order=True)
         return column.replace_strict(distinct, [self[text] for text in distinct], return_dtype=pl.UInt32)
@@ -61,8 +61,8 @@ def plain_rows(block: str, first: int, queries: Numbers, tags: Numbers) -> pl.Da
     return pl.DataFrame(
         {
             "line": pl.int_range(first, first + table.height, eager=True, dtype=pl.UInt32),
-            "query": queries.of(table["query"]),
-            "tag": tags.of(table["tag"]),
+            "query": queries.encode(table["query"]),
+            "tag": tags.encode(table["tag"]),
             "doc_id": table["doc_id"],
             **numbers.to_dict(),
         }

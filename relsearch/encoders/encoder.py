@@ -119,7 +119,7 @@ def load_encoder(config: EncoderConfig, *, exact: bool = False, keep: StrPath | 
     """Load the encoder that the config names; raise ModelError if it is not one.
 
     A plain transformers folder without pooling settings gets mean pooling. `exact` computes in float32 even
-    where bfloat16 is faster: what an exported graph is held against must not be rounded. `keep`
+    where bfloat16 is faster: what an exported graph is compared with must not be rounded. `keep`
     is a folder where vectors outlive the process.
     """
     model, folder = open_embedder(config)

@@ -1,4 +1,4 @@
-"""judge.json: all that a tuned judge needs beside its adapter."""
+"""judge.json: all that a tuned judge needs besides its adapter."""
 
 from __future__ import annotations
 

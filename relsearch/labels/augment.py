@@ -58,7 +58,7 @@ def gate_judge(kappa: Figure | None, *, force: bool) -> None:
 
 
 def why_accepted(kappa: Figure | None, *, accuracy: float, majority: float) -> str:
-    """Return why a judge's labels are used, in a sentence that names its accuracy beside the majority class's."""
+    """Return why a judge's labels are used, in a sentence that compares its accuracy with the majority class's."""
     shown = "not defined" if kappa is None else f"{kappa.value:.3f} [{kappa.low:.3f}, {kappa.high:.3f}]"
     rates = f"accuracy {accuracy:.3f}, of the majority class {majority:.3f}"
     if kappa is None or not kappa.low > 0:

@@ -53,7 +53,7 @@ def open_reranker(bundle: StrPath | Reranker, policy: Policy) -> Reranker:
 
 
 def _current_names(policy: Policy) -> dict[str, Any]:
-    """The policy by its current names; a former one warns, and is an error beside the current one."""
+    """The policy by its current names; a former one warns, and is an error together with the current one."""
     given: dict[str, Any] = dict(policy)
     for former, name in _FORMER.items():
         if former not in given:

@@ -3,8 +3,8 @@
 Every judged query counts: one that a run does not answer scores 0, as in trec_eval -c. A measure that credits none of
 the labels is not defined, nor is an interval or a test on a single query.
 
-Intervals are 95 % BCa bootstrap intervals over queries (Efron 1987). Differences are tested by the paired
-randomisation test (Smucker et al. 2007), beside Student's t; Holm's correction covers all runs compared on a measure.
+Intervals are 95 % BCa bootstrap intervals over queries (Efron 1987). Differences are tested by the paired randomisation
+test (Smucker et al. 2007), with Student's t next to it; Holm's correction covers all runs compared on a measure.
 """
 
 from __future__ import annotations

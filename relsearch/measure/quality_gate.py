@@ -27,11 +27,11 @@ Outcome = Literal["beaten", "not beaten", "cannot tell"]
 
 
 @dataclass(frozen=True, slots=True)
-class Duel:
+class GateComparison:
     """The new reranker against one baseline: both means, their difference, its one-sided p, and what became of it.
 
-    `telling` queries have a value above 0 on one side: the others are the same whatever the order, and of so many p is
-    at least 1 / 2^telling. Figures are nan where the measure credits none of the labels.
+    `informative` queries have a value above 0 on one side: the others are the same whatever the order. Of n informative
+    ones p is at least 1 / 2^n. Figures are nan where the measure credits none of the labels.
     """
 
     baseline: str
@@ -39,37 +39,37 @@ class Duel:
     old: float
     difference: float
     p: float
-    telling: int
+    informative: int
     outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All duels, on so many queries of a kind, by one measure; it takes `needed` telling ones to show a gain."""
+    """All comparisons, on so many queries of a kind, by one measure; a gain takes `needed` informative ones to show."""
 
     measure: str
     queries: int
     kind: str
     needed: int
-    duels: tuple[Duel, ...]
+    comparisons: tuple[GateComparison, ...]
 
     @property
     def decided(self) -> bool:
-        """Whether there were enough telling queries for every duel."""
-        return all(duel.outcome != "cannot tell" for duel in self.duels)
+        """Whether there were enough informative queries for every comparison."""
+        return all(each.outcome != "cannot tell" for each in self.comparisons)
 
     @property
     def passed(self) -> bool:
         """Whether every baseline was beaten."""
-        return all(duel.outcome == "beaten" for duel in self.duels)
+        return all(each.outcome == "beaten" for each in self.comparisons)
 
     @property
     def refusal(self) -> str:
-        """One line: what was not beaten, by how much, or why nothing can be told, and what to do."""
+        """One line: what was not beaten and by how much, or why the queries are too few, and what to do."""
         lost = "; ".join(
-            f"{duel.baseline}: {duel.new:.3f} against {duel.old:.3f}, p {duel.p:.3f}"
-            for duel in self.duels
-            if duel.outcome == "not beaten"
+            f"{each.baseline}: {each.new:.3f} against {each.old:.3f}, p {each.p:.3f}"
+            for each in self.comparisons
+            if each.outcome == "not beaten"
         )
         if lost:
             on = f"on {self.queries} {self.kind} queries the new reranker does not beat"
@@ -83,13 +83,13 @@ class Verdict:
 
     @property
     def _undecided(self) -> str:
-        undecided = [duel for duel in self.duels if duel.outcome == "cannot tell"]
-        names = ", ".join(duel.baseline for duel in undecided)
-        telling = min((duel.telling for duel in undecided), default=0)
+        undecided = [each for each in self.comparisons if each.outcome == "cannot tell"]
+        names = ", ".join(each.baseline for each in undecided)
+        informative = min((each.informative for each in undecided), default=0)
         return (
             f"{self.queries} {self.kind} queries cannot tell whether the new reranker beats ({self.measure}) {names}: "
             f"[export] quality_gate_p takes {self.needed} on which either ranks a relevant document, and these are "
-            f"{telling}"
+            f"{informative}"
         )
 
     def to_json(self) -> JsonValue:
@@ -100,21 +100,21 @@ class Verdict:
             "kind": self.kind,
             "queries_needed": self.needed,
             "passed": self.passed,
-            "duels": [_duel_json(duel) for duel in self.duels],
+            "comparisons": [_comparison_json(each) for each in self.comparisons],
         }
 
     def to_table(self) -> str:
         """Return one row a baseline."""
         rows = [
             [
-                duel.baseline,
-                number(duel.new),
-                number(duel.old),
-                number(duel.difference, "+.3f"),
-                number(duel.p),
-                duel.outcome,
+                each.baseline,
+                number(each.new),
+                number(each.old),
+                number(each.difference, "+.3f"),
+                number(each.p),
+                each.outcome,
             ]
-            for duel in self.duels
+            for each in self.comparisons
         ]
         return table([f"{self.measure}, n={self.queries} {self.kind}", "new", "baseline", "diff", "p", "verdict"], rows)
 
@@ -145,19 +145,26 @@ def compare(
         raise DataError("export: no human label on dev queries to test the reranker on; raise [pool] dev_share")
     needed = queries_needed(max_p)
     ours = query_values(labels, new, [measure])[measure]
-    duels = []
+    comparisons = []
     for name, run in baselines.items():
         theirs = query_values(labels, run, [measure])[measure]
         difference = float((ours - theirs).mean())
         p = randomisation_p(ours - theirs - margin, alternative="greater", seed=seed)
-        telling = int(np.count_nonzero((ours > 0) | (theirs > 0)))
+        informative = int(np.count_nonzero((ours > 0) | (theirs > 0)))
         outcome: Outcome = "beaten" if difference > margin and p <= max_p else "not beaten"
-        if telling < needed:
+        if informative < needed:
             outcome = "cannot tell"
-        duels.append(Duel(name, float(ours.mean()), float(theirs.mean()), difference, p, telling, outcome))
-    return Verdict(measure, len(ours), kind, needed, tuple(duels))
+        comparisons.append(
+            GateComparison(name, float(ours.mean()), float(theirs.mean()), difference, p, informative, outcome)
+        )
+    return Verdict(measure, len(ours), kind, needed, tuple(comparisons))
 
 
-def _duel_json(duel: Duel) -> dict[str, JsonValue]:
-    figures = {name: or_none(getattr(duel, name)) for name in ("new", "old", "difference", "p")}
-    return {"baseline": duel.baseline, **figures, "telling": duel.telling, "outcome": duel.outcome}
+def _comparison_json(comparison: GateComparison) -> dict[str, JsonValue]:
+    figures = {name: or_none(getattr(comparison, name)) for name in ("new", "old", "difference", "p")}
+    return {
+        "baseline": comparison.baseline,
+        **figures,
+        "informative": comparison.informative,
+        "outcome": comparison.outcome,
+    }

@@ -85,7 +85,7 @@ def from_zero(qrels: pl.DataFrame, lowest: int) -> pl.DataFrame:
 
 
 class _Ranked:
-    """A run whose queries are told by their place; raise DataError on a score that is not finite."""
+    """A run whose queries are numbered by place; raise DataError on a score that is not finite."""
 
     def __init__(self, run: pl.DataFrame) -> None:
         unusable = run.filter(~pl.col("score").is_finite().fill_null(value=False))

@@ -32,7 +32,7 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class BestSettings:
     """The best settings, their measure, that of the configured ones, and what became of the trials."""
 
     augment: AugmentConfig
@@ -54,7 +54,7 @@ class Round:
     gain: float
 
 
-def search(objective: Objective, config: Config, journal: Path, *, minutes: float) -> Found | None:
+def search(objective: Objective, config: Config, journal: Path, *, minutes: float) -> BestSettings | None:
     """Try settings, the configured ones first, and return the best; None where no trial fitted into the minutes.
 
     A trial that is under the median of the others' first rung is pruned there. Raise what the objective raises: the
@@ -82,7 +82,7 @@ def search(objective: Objective, config: Config, journal: Path, *, minutes: floa
     best = max(complete, key=lambda trial: (trial.value or 0.0, -trial.number))
     augment, train = _settings(best, config)
     pruned = sum(trial.state.name == "PRUNED" for trial in study.trials)
-    return Found(augment, train, best.value or 0.0, complete[0].value or 0.0, len(complete), pruned)
+    return BestSettings(augment, train, best.value or 0.0, complete[0].value or 0.0, len(complete), pruned)
 
 
 def rounds(
@@ -108,9 +108,9 @@ def rounds_table(made: Sequence[Round]) -> str:
     return table(headers, rows)
 
 
-def settings_toml(found: Found) -> str:
+def settings_toml(best: BestSettings) -> str:
     """Return the sections of relsearch.toml that the best settings change."""
-    augment, train = found.augment, found.train
+    augment, train = best.augment, best.train
     policies = ", ".join(f'"{name}"' for name in augment.policies)
     lines = [
         "[augment]",

@@ -122,7 +122,7 @@ def stage_fingerprint(name: str, config: Config) -> str:
     other content makes all that follow outdated. What stands outside counts by what is in it: the same path may hold
     other labels, another run, model or judge tomorrow.
     """
-    return _Fingerprints(config).of(name)
+    return _Fingerprints(config).fingerprint(name)
 
 
 class _Fingerprints:
@@ -134,7 +134,7 @@ class _Fingerprints:
         self._known: dict[str, str] = {}
         self.contents = Contents(config.output / _CONTENTS)
 
-    def of(self, name: str) -> str:
+    def fingerprint(self, name: str) -> str:
         """Return the fingerprint of a stage."""
         if name not in self._known:
             self._known[name] = self._computed(self._stages[name])
@@ -158,7 +158,7 @@ class _Fingerprints:
             settings["content"] = [judge_content(judge) for judge in config.label.judges]
             if RERANKER in config.label.judges:
                 settings["read"] = [config.export.first_stage_weight, config.export.prf_weight, config.tune.aim]
-        inputs = [(self.of(before), artifacts.content(config.output / before)) for before in stage.after]
+        inputs = [(self.fingerprint(before), artifacts.content(config.output / before)) for before in stage.after]
         return artifacts.fingerprint(stage.name, settings, inputs)
 
     def _content(self, name: Path | str) -> str:
@@ -194,7 +194,7 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
     for stage in wanted:
         fingerprints = _Fingerprints(config)
         for before in _all_before(stage, stages):
-            if not artifacts.is_current(config.output / before, fingerprints.of(before)):
+            if not artifacts.is_current(config.output / before, fingerprints.fingerprint(before)):
                 raise ArtifactError(f"{config.output / before}: absent or outdated; run: relsearch {_verb_of(before)}")
         if stage.name != "collect":
             _say_limits(config, [stage])
@@ -231,7 +231,7 @@ def _all_before(stage: Stage, stages: Sequence[Stage]) -> Iterable[str]:
 
 def _run(stage: Stage, config: Config, fingerprints: _Fingerprints, stages: Sequence[str]) -> StageResult:
     directory = config.output / stage.name
-    expected = fingerprints.of(stage.name)
+    expected = fingerprints.fingerprint(stage.name)
     fingerprints.contents.save()
     write_settings(config)
     if artifacts.is_current(directory, expected):

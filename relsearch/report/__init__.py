@@ -23,5 +23,7 @@ def render(source: Path | ReportData) -> str:
 def write_page(data: ReportData, path: Path) -> str:
     """Write the page whole and return a line that says where it is and what it says."""
     replace_text(path, render_page(data))
-    told = headline(data.evaluation, data.told) if data.evaluation and data.evaluation.comparisons else data.title
-    return f"{path}: {told}"
+    summary = (
+        headline(data.evaluation, data.featured) if data.evaluation and data.evaluation.comparisons else data.title
+    )
+    return f"{path}: {summary}"

@@ -18,7 +18,7 @@ Look = tuple[float, float]  # a step of training, and what was measured then
 
 @dataclass(frozen=True, slots=True)
 class JudgeCheck:
-    """A judge's labels beside human ones: the figures, None for reliability without probabilities, and the pairs.
+    """A judge's labels against human ones: the figures, None for reliability without probabilities, and the pairs.
 
     `pairs` is the table of `relsearch.measure.agreement.common_pairs`; `on` says whose pairs they are. `notes` say what
     a reader must know of the figures.
@@ -54,15 +54,15 @@ class StageTime:
 class ReportData:
     """All that a report shows; what is empty or None is left out of the page.
 
-    `evaluation` compares `runs` with its baseline, and `told` is the run that the first screen tells of. `labels` are
-    what it measured on, `judged` the judge's labels. Texts are by id; a document's is as the template rendered it.
+    `evaluation` compares `runs` with its baseline, and `featured` is the run that the first screen is about. `labels`
+    are what it measured on, `judged` the judge's labels. Texts are by id; a document's is as the template rendered it.
     `curves` hold what a training's models measured, by a caption and by name.
     """
 
     title: str
     scale: Scale
     evaluation: Evaluation | None = None
-    told: str = ""
+    featured: str = ""
     runs: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     labels: pl.DataFrame | None = None
     judged: pl.DataFrame | None = None

@@ -43,7 +43,7 @@ def from_files(
     seed: int,
     command: str = "",
 ) -> ReportData:
-    """Measure the runs and return their report; the last run that is not the baseline is the one that is told of.
+    """Measure the runs and return their report; the last run that is not the baseline is the featured one.
 
     Raise the errors of reading, of `evaluate` and, with `judgments`, of `check_judge`. A label that a judge gave is
     refused unless `judge_labels`.
@@ -78,7 +78,7 @@ def from_files(
         title=" and ".join([", ".join(list(runs)[:-1]), list(runs)[-1]]) if len(runs) > 1 else next(iter(runs)),
         scale=known,
         evaluation=result,
-        told=next(name for name in reversed(list(runs)) if name != result.baseline or len(runs) == 1),
+        featured=next(name for name in reversed(list(runs)) if name != result.baseline or len(runs) == 1),
         runs=heads,
         labels=labels,
         judged=judged,

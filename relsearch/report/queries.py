@@ -47,10 +47,10 @@ def title_and_body(text: str) -> tuple[str, str]:
     return excerpt(title, _TITLE), excerpt(text[len(title) + 1 :], _BODY)
 
 
-def shown_queries(evaluation: Evaluation, told: str) -> list[str]:
-    """Return the queries whose lists are shown: those that change most in the run that is told of, sorted by id."""
+def shown_queries(evaluation: Evaluation, featured: str) -> list[str]:
+    """Return the queries whose lists are shown: those that change most in the featured run, sorted by id."""
     measure = first_measure(evaluation)
-    changes = np.abs(evaluation.per_query[told][measure] - evaluation.per_query[evaluation.baseline][measure])
+    changes = np.abs(evaluation.per_query[featured][measure] - evaluation.per_query[evaluation.baseline][measure])
     order = sorted(range(len(evaluation.query_ids)), key=lambda place: (-changes[place], evaluation.query_ids[place]))
     return sorted(evaluation.query_ids[place] for place in order[:LISTED])
 

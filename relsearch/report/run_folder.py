@@ -50,7 +50,7 @@ def from_run_folder(folder: Path) -> ReportData:
         title=folder.absolute().name,
         scale=config.scale,
         evaluation=evaluation,
-        told=_told(config, export) if evaluation else "",
+        featured=_featured(config, export) if evaluation else "",
         runs=runs,
         labels=pools.collected.human if "collect" in manifests else None,
         judged=_judgments(config) if "judge" in manifests else None,
@@ -93,7 +93,7 @@ def _comparison(
     return result, cut_runs(runs, RANKS)
 
 
-def _told(config: Config, export: Mapping[str, object]) -> str:
+def _featured(config: Config, export: Mapping[str, object]) -> str:
     """The run of the reranker that ships, or of the last new one where none of them does."""
     names = measured(config)
     shipped = f"{export.get('shipped')}_reranker"

@@ -35,7 +35,7 @@ class Estimated:
     name: str
     figures: tuple[str, ...]
     span: Span
-    told: bool
+    featured: bool
 
     @classmethod
     def on(
@@ -44,13 +44,13 @@ class Estimated:
         name: str,
         estimate: Estimate,
         *,
-        told: bool,
+        featured: bool,
         spec: str = ".3f",
         more: tuple[str, ...] = (),
     ) -> Estimated:
         """Return the row of an estimate whose chart has this axis, with `more` figures at its end."""
         shown = number(estimate.mean, spec), interval(estimate.low, estimate.high, spec)
-        return cls(name, (*shown, *more), Span.on(axis, estimate.mean, estimate.low, estimate.high), told)
+        return cls(name, (*shown, *more), Span.on(axis, estimate.mean, estimate.low, estimate.high), featured)
 
 
 def comparison_view(data: ReportData) -> dict[str, Any]:
@@ -58,13 +58,14 @@ def comparison_view(data: ReportData) -> dict[str, Any]:
     evaluation = data.evaluation
     if evaluation is None:
         return {"evaluation": None, "lists": {}, "measures": {}, "compared": []}
-    listed = {query_id: place for place, query_id in enumerate(shown_queries(evaluation, data.told))}
+    listed = {query_id: place for place, query_id in enumerate(shown_queries(evaluation, data.featured))}
     return {
         "evaluation": evaluation,
         "measure": first_measure(evaluation),
-        "measures": {measure: _estimates(data, evaluation, measure) for measure in evaluation.estimates[data.told]},
+        "measures": {measure: _estimates(data, evaluation, measure) for measure in evaluation.estimates[data.featured]},
         "compared": [
-            _queries(data, run, listed) for run in sorted(evaluation.comparisons, key=lambda name: name != data.told)
+            _queries(data, run, listed)
+            for run in sorted(evaluation.comparisons, key=lambda name: name != data.featured)
         ],
         "lists": result_lists(data, listed),
         "most": LISTED,
@@ -79,11 +80,16 @@ def _estimates(data: ReportData, evaluation: Evaluation, measure: str) -> dict[s
     mean_axis, gain_axis = (Axis.around(_ends(each.values())) for each in (means, differences))
     return {
         "axis": mean_axis,
-        "means": [Estimated.on(mean_axis, run, each, told=run == data.told) for run, each in means.items()],
+        "means": [Estimated.on(mean_axis, run, each, featured=run == data.featured) for run, each in means.items()],
         "gain_axis": gain_axis,
         "gains": [
             Estimated.on(
-                gain_axis, run, each, told=run == data.told, spec="+.3f", more=(p_value(comparisons[run].p_holm),)
+                gain_axis,
+                run,
+                each,
+                featured=run == data.featured,
+                spec="+.3f",
+                more=(p_value(comparisons[run].p_holm),),
             )
             for run, each in differences.items()
         ],

@@ -32,7 +32,7 @@ class Evaluation(BaseModel):
 
 
 class CardBase(BaseModel):
-    """What every family stores beside its weights; `history` starts with the untrained start at step 0.
+    """What every family stores with its weights; `history` starts with the untrained start at step 0.
 
     `base_revision` is the commit of a base from the hub, `base_licence` what its README.md says; None where unknown.
     """

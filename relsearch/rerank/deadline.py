@@ -45,7 +45,7 @@ def rerank_within(stages: Stages, query: str, texts: Sequence[str], *, budget_ms
     """Order the texts, which come in the order of the search, within about `budget_ms`.
 
     Where every text has a prior logit, the cross-encoder reads them in the prior's order, and those that it does
-    not reach follow in that order; else both are the order in which they came. Their scores fall on below the
+    not reach follow in that order; else both are the order in which they came. Their scores go on decreasing below the
     lowest that was reached, so that the order of scores is the order.
     """
     started = time.perf_counter()
@@ -61,7 +61,7 @@ def rerank_within(stages: Stages, query: str, texts: Sequence[str], *, budget_ms
 
 
 def scores_below(lowest: float, count: int) -> list[float]:
-    """Return `count` falling scores in (0, lowest) for candidates below the lowest reranked one."""
+    """Return `count` decreasing scores in (0, lowest) for candidates below the lowest reranked one."""
     return [lowest / (2 + turn) for turn in range(count)]
 
 

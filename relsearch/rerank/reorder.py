@@ -44,10 +44,10 @@ def rerank_run(
 ) -> pl.DataFrame:
     """Return the run with the first `depth` documents of each query in the reranker's order.
 
-    Ties keep the first stage's rank, then doc_id. Documents below the depth follow in their order, with
-    scores that go on falling below the lowest reranked one. Texts are looked up query by query. A `journal` gets each
-    query's order, and what it has already, of the same reranker (`about`), candidates and texts, is not scored again.
-    Raise DataError where a text is missing, ModelError where a score is NaN.
+    Ties keep the first stage's rank, then doc_id. Documents below the depth follow in their order, with scores that go
+    on decreasing below the lowest reranked one. Texts are looked up query by query. A `journal` gets each query's
+    order, and what it has already, of the same reranker (`about`), candidates and texts, is not scored again. Raise
+    DataError where a text is missing, ModelError where a score is NaN.
     """
 
     def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
@@ -88,7 +88,7 @@ def rerank_run_within(
 
 
 def _best_first(places: Sequence[int], scores: Sequence[float]) -> tuple[list[int], list[float]]:
-    """Return the places by falling score, equal ones by place, and the scores in that order."""
+    """Return the places by descending score, equal ones by place, and the scores in that order."""
     ordered = sorted(zip(places, scores, strict=True), key=lambda each: (-each[1], each[0]))
     return [place for place, _ in ordered], [score for _, score in ordered]
 

@@ -37,7 +37,7 @@ class TextTokenizer:
 class PairTokenizer:
     """Pairs of query and document, each cut to `max_length` tokens, the longer half first.
 
-    A document longer than that is read in up to `windows` windows, one beside the other, the last one at its end.
+    A document longer than that is read in up to `windows` adjacent windows, the last one at its end.
     Where the tokenizer joins pairs by no fixed template, or a `text` is made of them, pairs are encoded whole and
     nothing is kept.
     """

@@ -1,7 +1,7 @@
 """Queries out of documents: which documents, what their own structure asks, and what a query must pass to be kept.
 
 Order of the filters: distinct and unlike every held-out query → finds its own document → the judge calls that document
-relevant. The negatives beside it come from its own pool and from anywhere, without what the judge calls relevant:
+relevant. Its negatives come from its own pool and from anywhere, without what the judge calls relevant:
 false negatives teach the opposite of what is true.
 """
 
@@ -35,7 +35,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class FilterCounts:
     """How many queries of one source were written, and how many each filter left."""
 
     source: str
@@ -67,9 +67,9 @@ def diverse(vectors: NDArray[np.float32], count: int, *, seed: int) -> list[int]
     return sorted(nearest.values())
 
 
-def identified(found: Iterable[tuple[str, str, str]]) -> list[Written]:
+def identified(queries: Iterable[tuple[str, str, str]]) -> list[Written]:
     """Return queries from (text, doc_id, source); the id is a hash of text and document."""
-    return [Written(_query_id(text, doc_id), text, doc_id, source) for text, doc_id, source in found]
+    return [Written(_query_id(text, doc_id), text, doc_id, source) for text, doc_id, source in queries]
 
 
 def distinct(written: Sequence[Written], known: Iterable[str], *, threshold: float) -> list[Written]:
@@ -126,14 +126,14 @@ def labelled(judged: pl.DataFrame, config: SynthesizeConfig, scale: Scale) -> pl
     return pl.concat(parts).sort("query_id", "doc_id")
 
 
-def kept(steps: Sequence[Sequence[Written]]) -> list[Kept]:
+def filter_counts(steps: Sequence[Sequence[Written]]) -> list[FilterCounts]:
     """Count what was written and what each of the three filters left, a source a row and all together last."""
     written, unlike, found, relevant = ([query.source for query in step] for step in steps)
     rows = [
-        Kept(name, written.count(name), unlike.count(name), found.count(name), relevant.count(name))
+        FilterCounts(name, written.count(name), unlike.count(name), found.count(name), relevant.count(name))
         for name in sorted(set(written))
     ]
-    return [*rows, Kept("all", len(written), len(unlike), len(found), len(relevant))]
+    return [*rows, FilterCounts("all", len(written), len(unlike), len(found), len(relevant))]
 
 
 def texts_of(written: Iterable[Written]) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import quick, record
-from benchmarks.quick import Found, baseline, row
+from benchmarks.quick import Figure, baseline, row
 
 
 @pytest.mark.parametrize(
@@ -18,21 +18,21 @@ from benchmarks.quick import Found, baseline, row
 )
 def test_a_figure_is_worse_beyond_its_tolerance(value: float, sign: int, worse: bool) -> None:
     """More is better by default and less where the sign is -1; a better figure is never refused."""
-    found = Found("NDCG@10", value, 0.01, sign=sign)
+    found = Figure("NDCG@10", value, 0.01, sign=sign)
     assert found.worse(0.7) is worse
     assert row(found, 0.7)[-1] == ("WORSE" if worse else "ok")
 
 
 def test_a_figure_that_nothing_recorded_has_no_verdict() -> None:
     """It is printed, without a difference."""
-    assert row(Found("NDCG@10", 0.5, 0.01), None) == ["NDCG@10", "", "0.5000", "", "0.01", ""]
+    assert row(Figure("NDCG@10", 0.5, 0.01), None) == ["NDCG@10", "", "0.5000", "", "0.01", ""]
 
 
 def test_speed_is_compared_on_like_processors_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What another processor recorded of quality counts, its speed does not."""
     monkeypatch.setattr(record, "RESULTS", tmp_path)
     figures = [{"name": "NDCG@10", "value": 0.7, "speed": False}, {"name": "times", "value": 4.0, "speed": True}]
-    found = [Found("NDCG@10", 0.7, 0.01), Found("times", 1.0, 0.5, speed=True)]
+    found = [Figure("NDCG@10", 0.7, 0.01), Figure("times", 1.0, 0.5, speed=True)]
     for flags, known in ((["none"], {"NDCG@10": 0.7}), (record.cpu()["cpu_flags"], {"NDCG@10": 0.7, "times": 4.0})):
         kept = {"parts": {"all": {"figures": figures}}, "cpu_flags": flags}
         (tmp_path / "quick.json").write_text(json.dumps(kept), encoding="utf-8")
@@ -54,5 +54,5 @@ def test_a_part_is_recorded_beside_the_others(tmp_path: Path, monkeypatch: pytes
         quick.main()
 
 
-def _figures(name: str, value: float, folder: Path) -> list[Found]:
-    return [Found(name, value, 0.01)]
+def _figures(name: str, value: float, folder: Path) -> list[Figure]:
+    return [Figure(name, value, 0.01)]

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from relsearch.cli import app
-from relsearch.cli.verbs.search import found_table
+from relsearch.cli.verbs.search import result_table
 from relsearch.core.errors import ConfigError, RelsearchError
 from relsearch.data.collection import load_collection
 from relsearch.live.searching import Hit, SearchResult
@@ -31,7 +31,7 @@ def _run(*arguments: str, code: int = 0) -> str:
 
 def test_both_ranks_stand_side_by_side_in_80_columns() -> None:
     """The new rank, BM25's, the probability, the id cut short, the text on one line."""
-    lines = found_table(SearchResult(HITS, True, None, 1.0, 2.0)).splitlines()
+    lines = result_table(SearchResult(HITS, True, None, 1.0, 2.0)).splitlines()
     assert lines[0].split() == ["rank", "BM25", "P(rel)", "document", "text"]
     assert [line.split()[:3] for line in lines[2:]] == [["1", "3", "0.910"], ["2", "1", "0.500"], ["3", "12", "-"]]
     assert max(map(len, lines)) <= 80
@@ -40,7 +40,7 @@ def test_both_ranks_stand_side_by_side_in_80_columns() -> None:
 
 def test_nothing_found_is_said() -> None:
     """An empty table would look like a fault."""
-    assert found_table(SearchResult((), True, None, 1.0, 2.0)) == "nothing found"
+    assert result_table(SearchResult((), True, None, 1.0, 2.0)) == "nothing found"
 
 
 def test_printed_bodies_hold_no_key_and_touch_no_server(monkeypatch: pytest.MonkeyPatch) -> None:

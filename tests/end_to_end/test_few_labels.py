@@ -50,9 +50,9 @@ def test_five_labelled_queries_run_through(tmp_path: Path, documents: list[Docum
     }
     done = {result.name: result.figures for result in run_all(Config.model_validate(settings))}
     assert done["collect"]["queries"] == {"test": 2, "train": 3, "unlabelled": 1}
-    guard = done["export"]["guard"]
-    assert isinstance(guard, dict)
-    assert (guard["kind"], guard["queries"], done["export"]["shipped"]) == ("cross-validated", 3, "none")
+    gate = done["export"]["quality_gate"]
+    assert isinstance(gate, dict)
+    assert (gate["kind"], gate["queries"], done["export"]["shipped"]) == ("cross-validated", 3, "none")
     assert "3 cross-validated queries cannot tell" in str(done["export"]["refused"])
     assert "force = true says so" in " ".join(str(done["augment"]["table"]).split())
     output = tmp_path / "out"

@@ -373,13 +373,13 @@ def test_the_guard_keeps_what_ships(config: Path, tmp_path: Path) -> None:
     export = tmp_path / "out" / "export"
     before = _files(export / "bundle")
     _change(changed, 'quality_gate = "off"', 'quality_gate = "off"\nquality_gate_margin = 1.0\nquality_gate_p = 0.5')
-    for old, guard in (("off", "refuse"), ("refuse", "report")):
-        _change(changed, f'quality_gate = "{old}"', f'quality_gate = "{guard}"')
+    for old, gate in (("off", "refuse"), ("refuse", "report")):
+        _change(changed, f'quality_gate = "{old}"', f'quality_gate = "{gate}"')
         command = [sys.executable, "-c", "from relsearch.cli import main; main()", "export", "-c", str(changed)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert _files(export / "bundle") == before
-        assert done.returncode == int(guard == "refuse"), done.stderr
-        assert ("does not beat (nDCG@10) bm25" in done.stderr) == (guard == "refuse")
+        assert done.returncode == int(gate == "refuse"), done.stderr
+        assert ("does not beat (nDCG@10) bm25" in done.stderr) == (gate == "refuse")
         assert "not beaten" in done.stdout
     figures = json.loads((export / "manifest.json").read_text("utf-8"))["figures"]
     assert figures["shipped"] == "previous"
@@ -391,9 +391,9 @@ def test_folds_tell_where_dev_queries_are_too_few(config: Path, tmp_path: Path) 
     _change(changed, 'quality_gate = "off"', 'quality_gate = "report"')
     _change(changed, "[optimize]\nenabled = true", "[optimize]\nenabled = false")
     (result,) = run_verb("export", load_config(changed))
-    guard = result.figures["guard"]
-    assert isinstance(guard, dict)
-    assert (guard["kind"], guard["queries"]) == ("cross-validated", 6)
+    gate = result.figures["quality_gate"]
+    assert isinstance(gate, dict)
+    assert (gate["kind"], gate["queries"]) == ("cross-validated", 6)
     assert "n=6 cross-validated" in str(result.figures["table"])
     assert not (tmp_path / "out" / "export" / "folds").exists()
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 OFFERED = "bf16" if "amx_bf16" in cpu_flags() else "int8"
 QUERY = "why does a cat purr"
 TEXTS = ["a cat purrs", "sea water holds salt", "green tea is steeped", "a cat " * 60]
-COMPANY = [f"{'sea salt ' * (number % 12)}{number}" for number in range(50)]
+OTHERS = [f"{'sea salt ' * (number % 12)}{number}" for number in range(50)]
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def test_scores_are_near_fp32(
     tiny_bundles: dict[str, Path], bundles: dict[str, Path], variant: str, off: float
 ) -> None:
     """Within so many standard deviations of fp32, over texts of many lengths; not equal, for it has fewer bits."""
-    exact = OnnxScorer.open(tiny_bundles["fp32"]).logits(QUERY, COMPANY + TEXTS)
-    found = OnnxScorer.open(bundles[variant], workers=2).logits(QUERY, COMPANY + TEXTS)
+    exact = OnnxScorer.open(tiny_bundles["fp32"]).logits(QUERY, OTHERS + TEXTS)
+    found = OnnxScorer.open(bundles[variant], workers=2).logits(QUERY, OTHERS + TEXTS)
     assert 0 < np.abs(found - exact).max() / exact.std() < off
 
 
@@ -63,7 +63,7 @@ def test_scores_are_near_fp32(
 def test_company_hardly_counts(bundles: dict[str, Path], variant: str) -> None:
     """Ranges are fixed: what a text is batched with changes rounding alone."""
     scorer = OnnxScorer.open(bundles[variant], workers=2)
-    together = scorer.logits(QUERY, TEXTS + COMPANY)
+    together = scorer.logits(QUERY, TEXTS + OTHERS)
     alone = np.concatenate([scorer.logits(QUERY, [text]) for text in TEXTS])
     assert together[: len(TEXTS)] == pytest.approx(alone, abs=0.02 * together.std())
 
@@ -85,7 +85,7 @@ def test_export_says_which_runtime(
 ) -> None:
     """A bundle for OpenVINO names it; opening one needs no more than its folder."""
     qrels = examples_of(["q3", "q4"], documents)
-    labelled = Labelled.of(dev_pairs(queries, documents), qrels, SCALES["0-3"])
+    labelled = Labelled.from_pairs(dev_pairs(queries, documents), qrels, SCALES["0-3"])
     config = ExportConfig(runtime="openvino", force=True)
     report = export_bundle(tiny_reranker, tmp_path / "bundle", labelled=labelled, config=config)
     manifest = open_bundle(tmp_path / "bundle").manifest
@@ -98,7 +98,7 @@ def test_late_interaction_runs_on_it_too(
 ) -> None:
     """Queries and documents calibrate one graph, and a budget of no time still orders."""
     qrels = examples_of(["q3", "q4"], documents).select("query_id", "doc_id", pl.col("grade").cast(pl.Int64))
-    labelled = Labelled.of(dev_pairs(queries, documents), qrels, SCALES["0-3"])
+    labelled = Labelled.from_pairs(dev_pairs(queries, documents), qrels, SCALES["0-3"])
     config = ExportConfig(runtime="openvino", force=True)
     export_late(late_model, tmp_path / "int8", labelled=labelled, config=config)
     export_late(late_model, tmp_path / "plain", labelled=labelled, config=ExportConfig(force=True))

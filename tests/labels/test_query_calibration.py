@@ -93,7 +93,7 @@ def test_labels_move_the_way_people_point_and_no_label_moves_itself() -> None:
 
 
 def test_grades_change_where_the_judge_s_own_do() -> None:
-    """Held against labels that move nothing, every grade is the one that its thresholds gave."""
+    """Calibrated on labels that move nothing, every grade is the one that its thresholds gave."""
     judged, human = _drawn(40, 30, deviation=0)
     found = calibrate(judged, human, SCALE).labels
     still = np.abs((found["expected"] - judged["expected"]).to_numpy()) < 0.02

@@ -42,7 +42,7 @@ class Engine:
         return {"fields": {self._name: {"text": {"type": "text"}}}}
 
     def search(self, *, index: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return at most `size` hits with falling scores."""
+        """Return at most `size` hits with decreasing scores."""
         self.asked.append({"index": index, **body})
         rows = enumerate(self._sources[: body["size"]])
         hits = [{"_id": f"d{place}", "_index": index, "_score": 9.0 - place, "_source": each} for place, each in rows]

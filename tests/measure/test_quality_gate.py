@@ -1,4 +1,4 @@
-"""The guard: a clear win passes; a tie, a loss and a gain within the margin do not; few queries cannot tell."""
+"""The quality gate: a clear win passes; a tie, a loss and a gain within the margin do not; few queries cannot tell."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_clear_win_passes() -> None:
     """The relevant document first, against second and third, is a win over both."""
     verdict = _hold(_run(1), bm25=_run(3), cosine=_run(2))
     assert verdict.passed
-    assert [duel.difference for duel in verdict.duels] == pytest.approx([0.5, 1 - 0.63093], abs=1e-4)
+    assert [comparison.difference for comparison in verdict.comparisons] == pytest.approx([0.5, 1 - 0.63093], abs=1e-4)
 
 
 def test_a_tie_and_a_loss_are_refused_and_named() -> None:
@@ -59,9 +59,9 @@ def test_a_gain_must_exceed_the_margin() -> None:
 def test_a_gain_that_chance_explains_is_refused() -> None:
     """A better mean that comes from six of twelve queries, the others losing, is not sure enough."""
     verdict = _hold(_run(1, lost=tuple(QUERIES[:6])), bm25=_run(3))
-    (duel,) = verdict.duels
-    assert duel.difference > 0
-    assert duel.p > 0.05
+    (comparison,) = verdict.comparisons
+    assert comparison.difference > 0
+    assert comparison.p > 0.05
     assert not verdict.passed
 
 
@@ -86,7 +86,7 @@ def test_the_queries_that_p_takes(max_p: float, needed: int) -> None:
     assert _hold(_run(1), max_p=max_p, queries=needed, bm25=_run(3)).passed
     if needed > 1:
         verdict = _hold(_run(1), max_p=max_p, queries=needed - 1, bm25=_run(3))
-        assert [duel.outcome for duel in verdict.duels] == ["cannot tell"]
+        assert [comparison.outcome for comparison in verdict.comparisons] == ["cannot tell"]
         assert not verdict.passed
 
 
@@ -106,14 +106,16 @@ def test_too_few_queries_are_named() -> None:
 def test_queries_without_a_relevant_candidate_tell_nothing() -> None:
     """Where neither run has the document, twelve queries are as few as none, and so are labels of nothing relevant."""
     lost = _run(1).filter(pl.col("doc_id") != "best")
-    assert [duel.outcome for duel in _hold(lost, bm25=lost).duels] == ["cannot tell"]
+    assert [comparison.outcome for comparison in _hold(lost, bm25=lost).comparisons] == ["cannot tell"]
     found = pl.concat([_run(1).filter(pl.col("query_id").is_in(QUERIES[:3])), lost]).unique(["query_id", "doc_id"])
-    assert [(duel.telling, duel.outcome) for duel in _hold(found, bm25=lost).duels] == [(3, "cannot tell")]
+    assert [(comparison.informative, comparison.outcome) for comparison in _hold(found, bm25=lost).comparisons] == [
+        (3, "cannot tell")
+    ]
     irrelevant = QRELS.with_columns(grade=pl.lit(1, dtype=pl.Int32))
     verdict = compare(irrelevant, _run(1), {"bm25": _run(3)}, measure="nDCG@10", margin=0, max_p=0.1, seed=1, lowest=1)
     assert not verdict.passed
-    assert json.loads(json.dumps(verdict.to_json(), allow_nan=False))["duels"] == [
-        {"baseline": "bm25", "new": None, "old": None, "difference": None, "p": None, "telling": 0}
+    assert json.loads(json.dumps(verdict.to_json(), allow_nan=False))["comparisons"] == [
+        {"baseline": "bm25", "new": None, "old": None, "difference": None, "p": None, "informative": 0}
         | {"outcome": "cannot tell"}
     ]
     assert verdict.to_table().splitlines()[2].split() == ["bm25", "-", "-", "-", "-", "cannot", "tell"]

@@ -90,27 +90,27 @@ ALL = ["train-human", "export", "evaluate"]
 def test_what_the_labels_are_too_few_for_is_said(tmp_path: Path) -> None:
     """Two dev queries show nothing, so folds do; five test queries have wide intervals."""
     texts = [f"tea {number}" for number in range(25)]
-    guard, test = _limits(tmp_path, texts, stages=ALL, near_duplicate=1, dev_share=0.08, test_share=0.2)
-    assert "it takes 4 dev queries to show a gain at p 0.1, so the gate trains again on folds of the 20" in guard
+    gate, test = _limits(tmp_path, texts, stages=ALL, near_duplicate=1, dev_share=0.08, test_share=0.2)
+    assert "it takes 4 dev queries to show a gain at p 0.1, so the gate trains again on folds of the 20" in gate
     assert "18 training, 2 dev and 5 test queries have a relevant document; with so few test queries" in test
 
 
 def test_below_twenty_labelled_queries_cross_validation_does_a_dev_splits_work(tmp_path: Path) -> None:
     """It is said before anything is trained, and how many labels a dev split takes."""
-    folds, guard, _ = _limits(tmp_path, [f"tea {number}" for number in range(12)], stages=ALL, near_duplicate=1)
+    folds, gate, _ = _limits(tmp_path, [f"tea {number}" for number in range(12)], stages=ALL, near_duplicate=1)
     assert "7 labelled queries besides the test; from 20 on some are set apart as dev queries" in folds
     assert "cross-validation in 3 folds" in folds
-    assert "so the gate takes the cross-validation of the 7 training queries" in guard
+    assert "so the gate takes the cross-validation of the 7 training queries" in gate
 
 
 def test_where_no_gate_can_tell_it_is_said_before_any_training(tmp_path: Path) -> None:
     """With four labelled queries there are two to learn from."""
-    _, guard, _ = _limits(tmp_path, ["tea", "coffee", "water", "milk"], stages=ALL, near_duplicate=1)
-    assert "and there are 2 training and dev queries together: the gate cannot tell, and nothing ships" in guard
+    _, gate, _ = _limits(tmp_path, ["tea", "coffee", "water", "milk"], stages=ALL, near_duplicate=1)
+    assert "and there are 2 training and dev queries together: the gate cannot tell, and nothing ships" in gate
 
 
 def test_labels_that_nothing_can_be_trained_on_are_refused(tmp_path: Path) -> None:
-    """Two queries leave one to learn from, and none to be told by; the ready reranker needs none."""
+    """Two queries leave one to learn from, and none to test on; the ready reranker needs none."""
     with pytest.raises(DataError, match="takes 2 queries besides the test, one to learn from") as refused:
         _limits(tmp_path, ["tea", "coffee"], stages=ALL)
     assert "--bundle ready" in str(refused.value)

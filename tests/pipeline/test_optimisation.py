@@ -9,7 +9,7 @@ import pytest
 
 from relsearch.core.settings.config import AugmentConfig, Config, OptimizeConfig, TrainConfig
 from relsearch.core.settings.load import load_config
-from relsearch.pipeline.optimisation import Found, Round, rounds, rounds_table, search, settings_toml
+from relsearch.pipeline.optimisation import BestSettings, Round, rounds, rounds_table, search, settings_toml
 
 pytest.importorskip("optuna", reason="the extra optimize is not installed")
 MINUTES = 60.0
@@ -36,7 +36,7 @@ def _config(**settings: float) -> Config:
     return Config(augment=augment, optimize=OptimizeConfig.model_validate({"trials": 12, **settings}))
 
 
-def _search(bowl: _Bowl, folder: Path, *, minutes: float = MINUTES, **settings: float) -> Found | None:
+def _search(bowl: _Bowl, folder: Path, *, minutes: float = MINUTES, **settings: float) -> BestSettings | None:
     return search(bowl, _config(**settings), folder / "study.journal", minutes=minutes)
 
 

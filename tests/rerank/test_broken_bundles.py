@@ -161,7 +161,7 @@ def test_the_command_writes_no_nan(
 @pytest.fixture
 def labelled(queries: list[Query], documents: list[Document]) -> Labelled:
     """The dev pairs and their grades."""
-    return Labelled.of(dev_pairs(queries, documents), examples_of(["q3", "q4"], documents), SCALES["0-3"])
+    return Labelled.from_pairs(dev_pairs(queries, documents), examples_of(["q3", "q4"], documents), SCALES["0-3"])
 
 
 @pytest.mark.parametrize("family", ["cross", "late"])

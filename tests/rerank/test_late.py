@@ -126,7 +126,7 @@ def test_export_holds_int8_to_the_gate(
 ) -> None:
     """Export ships a bundle that opens, and says what it chose."""
     qrels = examples_of(["q3", "q4"], documents).select("query_id", "doc_id", pl.col("grade").cast(pl.Int64))
-    labelled = Labelled.of(dev_pairs(queries, documents), qrels, SCALES["0-3"])
+    labelled = Labelled.from_pairs(dev_pairs(queries, documents), qrels, SCALES["0-3"])
     report = export_late(late_model, tmp_path / "bundle", labelled=labelled, config=ExportConfig(force=True))
     assert report.variant == "int8"
     assert 0 < open_scorer(tmp_path / "bundle").score("sea", ["the sea"])[0] < 1

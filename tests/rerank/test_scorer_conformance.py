@@ -1,4 +1,4 @@
-"""What every scorer must do, held against torch, ONNX fp32, ONNX int8 and the fake that other suites use."""
+"""What every scorer must do, tested on torch, ONNX fp32, ONNX int8 and the fake that other suites use."""
 
 from __future__ import annotations
 

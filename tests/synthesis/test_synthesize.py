@@ -10,11 +10,11 @@ from relsearch.core.settings.config import SynthesizeConfig
 from relsearch.core.tables import candidates_table
 from relsearch.core.types import SCALES, Candidate
 from relsearch.synthesis.synthesize import (
-    Kept,
+    FilterCounts,
     distinct,
     diverse,
+    filter_counts,
     identified,
-    kept,
     labelled,
     passed,
     round_trip,
@@ -125,5 +125,9 @@ def test_no_negatives_may_be_wanted() -> None:
 
 def test_each_filter_is_counted_by_source() -> None:
     """One row a source, then all."""
-    rows = kept((WRITTEN, WRITTEN[:3], WRITTEN[1:3], WRITTEN[2:3]))
-    assert rows == [Kept("llm", 2, 1, 0, 0), Kept("titles", 2, 2, 2, 1), Kept("all", 4, 3, 2, 1)]
+    rows = filter_counts((WRITTEN, WRITTEN[:3], WRITTEN[1:3], WRITTEN[2:3]))
+    assert rows == [
+        FilterCounts("llm", 2, 1, 0, 0),
+        FilterCounts("titles", 2, 2, 2, 1),
+        FilterCounts("all", 4, 3, 2, 1),
+    ]

@@ -1,4 +1,4 @@
-"""What judges are set beside: labels that take no tuning, and those that others published."""
+"""What judges are compared with: labels that take no tuning, and those that others published."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Each figure is Spearman's correlation with the error, judged minus human (the expected grade where there is one), with
 a bootstrap interval over queries. 0 is best, above 0 the judge is too kind to long, or overlapping, documents. A judge
-that knows little errs against whatever goes with relevance, so read it beside what the human grades themselves give.
+that knows little errs against whatever goes with relevance, so compare it with what the human grades themselves give.
 """
 
 from __future__ import annotations

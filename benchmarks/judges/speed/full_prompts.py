@@ -1,4 +1,4 @@
-"""What relsearch's readers are held against: every prompt read in full, padded on the right, in the order given."""
+"""What relsearch's readers are compared with: every prompt read in full, padded on the right, in the order given."""
 
 from __future__ import annotations
 

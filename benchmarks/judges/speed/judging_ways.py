@@ -55,7 +55,7 @@ def adapter_folder(config: JudgeConfig, scale: Scale, folder: Path, *, seed: int
 
 
 def unmerged(config: JudgeConfig, scale: Scale, folder: Path) -> Base:
-    """Return the base with the folder's adapter beside its weights."""
+    """Return the base with the folder's adapter, not merged into its weights."""
     from peft import PeftModel
 
     base = load(config, scale)
@@ -73,11 +73,11 @@ def merged(config: JudgeConfig, scale: Scale, folder: Path, *, dtype: torch.dtyp
 
 def llm_ways(config: JudgeConfig, scale: Scale, pairs: Sequence[Pair], folder: Path) -> dict[str, Way]:
     """Return every way of computing the pairs' grade logits with a causal model, shape [n, grades]."""
-    beside, base = unmerged(config, scale, folder), merged(config, scale, folder, dtype=torch.float32)
+    separate, base = unmerged(config, scale, folder), merged(config, scale, folder, dtype=torch.float32)
     tokens = base.encode(pairs)
     labels = list(label_tokens(base.tokenizer, scale))
     padding, size = base.tokenizer.pad_token_id or 0, config.batch_size
-    naive, full = (FullPromptReader(each.model, padding=padding) for each in (beside, base))
+    naive, full = (FullPromptReader(each.model, padding=padding) for each in (separate, base))
     ways: dict[str, Way] = {
         NAIVE: lambda: in_order(naive.last_logits, tokens, batch_size=size)[:, labels],
         MERGED: lambda: in_order(full.last_logits, tokens, batch_size=size)[:, labels],
@@ -93,10 +93,10 @@ def llm_ways(config: JudgeConfig, scale: Scale, pairs: Sequence[Pair], folder: P
 
 def encoder_ways(config: JudgeConfig, scale: Scale, pairs: Sequence[Pair], folder: Path) -> dict[str, Way]:
     """Return every way of computing the pairs' features with an encoder: it shares no prefix and has no logits."""
-    beside, base = unmerged(config, scale, folder), merged(config, scale, folder, dtype=torch.float32)
+    separate, base = unmerged(config, scale, folder), merged(config, scale, folder, dtype=torch.float32)
     tokens, size = base.encode(pairs), config.batch_size
     ways: dict[str, Way] = {
-        NAIVE: lambda: in_order(beside.reader().features, tokens, batch_size=size),
+        NAIVE: lambda: in_order(separate.reader().features, tokens, batch_size=size),
         MERGED: lambda: in_order(base.reader().features, tokens, batch_size=size),
         SORTED: lambda: read_all(base.reader().features, tokens, batch_size=size),
     }

@@ -144,7 +144,7 @@ def quality(model: Path, folder: Path, int8: str) -> dict[str, Any]:
 
 
 def late(bundle: Path, folder: Path, size: Size, *, max_length: int, threads: int) -> dict[str, Any]:
-    """Return how fast a late-interaction bundle is beside a cross-encoder of the same base, and what it loses."""
+    """Return how fast a late-interaction bundle is against a cross-encoder of the same base, and what it loses."""
     base = LateOnnxScorer.open(bundle).manifest.base
     peer = random_head(folder, base=base, max_length=max_length)
     reader = PairTokenizer(folder / "tokenizer.json", max_length=max_length)

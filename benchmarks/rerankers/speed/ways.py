@@ -51,7 +51,7 @@ def _has_optimum() -> bool:
 
 
 def _by_optimum(model: Path, folder: Path, *, max_length: int) -> dict[str, Way]:
-    """The ways through optimum's exporter, which is there beside transformers 4.57 alone."""
+    """The ways through optimum's exporter, which needs transformers 4.57."""
     return {
         "sentence-transformers, ONNX": sentence_transformers(model, max_length=max_length, backend="onnx"),
         OPTIMUM: optimum_int8(model, folder / "optimum", max_length=max_length),

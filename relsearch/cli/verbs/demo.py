@@ -19,8 +19,8 @@ def demo(
     """Run the whole chain on the packaged demo, in some twelve minutes.
 
     It learns from ten labelled queries, from these and judged pools, and from all labels, and measures each on queries
-    that nothing learnt from, beside BM25, the untrained cosine and the ready reranker. An interrupted demo goes on
-    where it stopped. Needs pip install 'relsearch[demo]'.
+    that nothing learnt from, and compares them with BM25, the untrained cosine and the ready reranker. An interrupted
+    demo goes on where it stopped. Needs pip install 'relsearch[demo]'.
     """
     from relsearch.pipeline.demo.show import to_json, to_text
     from relsearch.pipeline.demo.study import demo_config, run_demo

@@ -58,7 +58,7 @@ def grade(
         return
     if qrels:
         none = "no human grade below relevant on a judged pair; labels stay the judge's own"
-        typer.echo(f"{found.queries} queries held against human grades" if found.queries else none, err=True)
+        typer.echo(f"{found.queries} queries calibrated on human grades" if found.queries else none, err=True)
     typer.echo(table(["grade", "pairs"], [[str(grade), str(count)] for grade, count in counts.items()]))
 
 

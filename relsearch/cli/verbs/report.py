@@ -49,9 +49,9 @@ def report(
 ) -> None:
     """Write a comparison as one HTML page.
 
-    It needs no network: the gain and its cost, each query's result lists side by side, the judge beside people, how all
-    was made. All other options than --output and --force are for qrels and runs; a run folder has its own settings. The
-    first screen tells of the reranker that ships, or of the last run that is named.
+    It needs no network: the gain and its cost, each query's result lists side by side, the judge compared with people,
+    how all was made. All other options than --output and --force are for qrels and runs; a run folder has its own
+    settings. The first screen is about the reranker that ships, or the last run that is named.
     """
     from relsearch.core.measures import parse_measures
     from relsearch.report import from_files, from_run_folder, write_page

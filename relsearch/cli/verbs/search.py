@@ -55,7 +55,7 @@ def search(
 ) -> None:
     """Search a live index and show what reranking changes.
 
-    The table has the new rank beside BM25's, and P(rel), how probably a hit is relevant (docs/rerankers.md). --field
+    The table has the new rank, BM25's, and P(rel), how probably a hit is relevant (docs/rerankers.md). --field
     names what the bundle's template reads, and its path in the index. Where the reranker fails, the engine's order is
     shown and stderr says why.
     """
@@ -87,14 +87,14 @@ def search(
         typer.echo(f"not reranked: {found.reason}", err=True)
     elif min_score is not None and not found.hits:
         typer.echo(f"no hit has P(relevant) {min_score:g} or more", err=True)
-    typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False) if as_json else found_table(found))
+    typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False) if as_json else result_table(found))
 
 
-def found_table(found: SearchResult) -> str:
+def result_table(result: SearchResult) -> str:
     """Return both ranks of each hit side by side, within 80 columns."""
     from relsearch.core.display.text_table import table
 
-    rows = [_row(rank, hit) for rank, hit in enumerate(found.hits, 1)]
+    rows = [_row(rank, hit) for rank, hit in enumerate(result.hits, 1)]
     return table(["rank", "BM25", "P(rel)", "document", "text"], rows) if rows else "nothing found"
 
 

@@ -48,7 +48,7 @@ def ui(
 ) -> None:
     """Compare orders, grade pairs and look at runs in a browser.
 
-    Compare shows the engine's order beside a reranked one, for any query. Grade asks for the grades that help most, by
+    Compare shows the engine's order next to a reranked one, for any query. Grade asks for the grades that help most, by
     the keys 0 to 3, and writes each into --qrels at once. Runs shows the stages of run folders, and their reports.
     Any address but this machine's own needs a key: set RELSEARCH_UI_KEY.
     """

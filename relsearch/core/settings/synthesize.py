@@ -12,7 +12,7 @@ QuerySource = Literal["llm", "titles", "headings", "phrases"]
 
 
 class SynthesizeConfig(Section):
-    """Queries written from documents, the filters they must pass, and the negatives beside them."""
+    """Queries written from documents, the filters they must pass, and their negatives."""
 
     sources: tuple[QuerySource, ...] = Field(
         ("llm", "titles", "headings", "phrases"),

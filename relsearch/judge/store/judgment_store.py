@@ -111,7 +111,7 @@ def _wanted_rows(pool: QueryPool, wanted: Set[tuple[str, str]] | None) -> list[i
 
 
 def _needed(judge: Judge, pool: QueryPool, rows: Sequence[int]) -> list[int]:
-    """The fewest rows of the pool in whose company these get the labels that they get in the whole."""
+    """The fewest rows to judge together for these to get the labels that they get in the whole pool."""
     return sorted({*rows, *judge.context(pool)}) if rows else []
 
 

@@ -54,7 +54,7 @@ class Rules(Section):
     window: int = Field(100, ge=1, le=10_000, description="hits that are reranked")
     budget_ms: int = Field(500, ge=1, le=60_000, description="what reranking may add to a search")
     mix: float | None = Field(
-        None, ge=0, description="weight of the engine's scores beside the bundle's; default: what the bundle asks for"
+        None, ge=0, description="weight of the engine's scores against the bundle's; default: what the bundle asks for"
     )
     feedback: float | None = Field(
         None, ge=0, description="weight of likeness to the best candidates; default: what the bundle asks for"

@@ -29,7 +29,7 @@ class Slice(NamedTuple):
     start: int
     end: int
 
-    def of(self, text: Text) -> bytes:
+    def read(self, text: Text) -> bytes:
         """Return the value as it is written."""
         return bytes(text[self.start : self.end])
 

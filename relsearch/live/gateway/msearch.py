@@ -197,7 +197,7 @@ class _Batch:
             return [], self.decisions[at].mark
         if at in again:
             reason, other = again[at]
-            return [Edit(*page.place, other.place.of(other.text))], bypassed(reason)
+            return [Edit(*page.place, other.place.read(other.text))], bypassed(reason)
         if page.failed:
             return [], bypassed("engine_error")
         return await self.ranking.rank(page, plan, until=until)

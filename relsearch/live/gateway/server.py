@@ -70,11 +70,11 @@ def prospects(config: GatewayConfig, scorers: Scorers) -> list[str]:
 def _prospect(name: Path | None, scoring: Scoring, config: GatewayConfig) -> str:
     rules = next((each for each in config.index.values() if each.bundle == name), Rules())
     fitting = int(scoring.warm_up() * rules.budget_ms / 1000)
-    told = f"about {min(fitting, rules.window)} of {rules.window} documents that are new fit into {rules.budget_ms} ms"
+    fit = f"about {min(fitting, rules.window)} of {rules.window} documents that are new fit into {rules.budget_ms} ms"
     stored = scoring.stored
     if stored is None and fitting < rules.window:
-        return f"{told}; the others are read afterwards, and kept with --vectors; relsearch precompute reads all before"
-    return told if stored is None else f"{told}; {stored} are read already"
+        return f"{fit}; the others are read afterwards, and kept with --vectors; relsearch precompute reads all before"
+    return fit if stored is None else f"{fit}; {stored} are read already"
 
 
 async def serve(gateway: Gateway, *, host: str, port: int, ready: Callable[[str], None]) -> None:

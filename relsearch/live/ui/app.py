@@ -67,7 +67,7 @@ def create_app(workspace: Workspace, *, key: str | None = None) -> Starlette:
 
 
 class Pages:
-    """One method a page or form; what they show is computed by the modules beside."""
+    """One method a page or form; what they show is computed by the other modules."""
 
     def __init__(self, workspace: Workspace, key: str | None) -> None:
         self._work = workspace

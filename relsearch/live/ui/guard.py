@@ -1,8 +1,8 @@
 """What stands between a browser and the app: who may ask, from where, how much, and what a page may do.
 
-Other web sites can make a browser send requests to this machine. They are told by the Host header, which is another
-where a name was rebound to this address, and by the Origin header of every POST. Where there is a key, browsers show a
-cookie that came with it.
+Other web sites can make a browser send requests to this machine. They are recognised by the Host header, which is
+another where a name was rebound to this address, and by the Origin header of every POST. Where there is a key, browsers
+show a cookie that came with it.
 """
 
 from __future__ import annotations

@@ -36,9 +36,9 @@ def verdict(demo: Demo) -> str:
     if high < 0 and test.p < _SURE:
         return f"Judged pools cost here what {demo.counts['labelled_queries']} labelled queries had gained: {shown}."
     return (
-        f"That judged pools add anything to {demo.counts['labelled_queries']} labelled queries cannot be told from "
-        f"{demo.counts['test_queries']} test queries: {shown}. The demo shows the chain and its cost; where judged "
-        "pools pay, and where not, is measured on human grades in benchmarks/README.md."
+        f"{demo.counts['test_queries']} test queries do not show that judged pools add to "
+        f"{demo.counts['labelled_queries']} labelled queries: {shown}. The demo shows the chain and its cost; "
+        "where judged pools pay, and where not, is measured on human grades in benchmarks/README.md."
     )
 
 

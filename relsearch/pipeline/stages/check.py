@@ -59,7 +59,7 @@ def check_labels(config: Config, stages: Collection[str], *, collected: Collecte
     folded = is_cross_validated(collected)
     if "train-human" in stages and (len(train) < _LEAST if folded else not (train and dev)):
         raise DataError(
-            f"{held}; a reranker takes {_LEAST} queries besides the test, one to learn from and one to be told by: "
+            f"{held}; a reranker takes {_LEAST} queries besides the test, one to learn from and one to test on: "
             "label more queries, or move them with [pool] test_share, or rerank with --bundle ready, which needs no "
             "labels"
         )

@@ -110,7 +110,7 @@ def judge_wanted(
 
 
 def agree(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
-    """Hold the judge against human labels on dev queries, or those that stand in for them, and on test queries."""
+    """Compare the judge with human labels on dev queries, or those that stand in for them, and on test queries."""
     testing = {"dev": testing_the_judge(config, pools.collected), "test": pools.collected.split("test")}
     for split, queries in testing.items():
         if queries:

@@ -21,12 +21,12 @@ from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools
 from relsearch.synthesis import structure
 from relsearch.synthesis.synthesize import (
-    Kept,
+    FilterCounts,
     Written,
     distinct,
     diverse,
+    filter_counts,
     identified,
-    kept,
     labelled,
     passed,
     round_trip,
@@ -59,7 +59,7 @@ def synthesize(config: Config, work: Building, *, pools: Pools, artefacts: Artef
     rows = [(query.query_id, query.text, "synthetic", query.doc_id, query.source) for query in relevant]
     schema = {**tables.QUERIES, "doc_id": pl.String, "source": pl.String}
     tables.write(pl.DataFrame(rows, schema=schema, orient="row"), work.directory / "queries.parquet", tables.QUERIES)
-    counts = kept((written, unlike, found, relevant))
+    counts = filter_counts((written, unlike, found, relevant))
     work.figures |= {
         "documents": len(seeds),
         "queries": len(relevant),
@@ -129,6 +129,6 @@ def _judged(
     return wanted.join(judged, on=_PAIR, maintain_order="left").select(*tables.JUDGMENTS, "role").drop_nulls("grade")
 
 
-def _table(counts: Sequence[Kept]) -> str:
+def _table(counts: Sequence[FilterCounts]) -> str:
     headers = ["queries from", "written", "distinct", "own document found", "judged relevant"]
     return table(headers, [[str(cell) for cell in astuple(row)] for row in counts])

@@ -54,7 +54,7 @@ def export(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts
 
     folded = is_cross_validated(pools.collected)
     labels = pools.labels_in("train" if folded else "dev").sort("query_id", "doc_id")
-    labelled = Labelled.of(pools.collected.pairs(labels), labels, config.scale)
+    labelled = Labelled.from_pairs(pools.collected.pairs(labels), labels, config.scale)
     write = export_late if config.train.family == "late" else export_bundle
     scores = {}
     for arm in arms(config):

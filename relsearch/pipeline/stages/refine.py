@@ -16,7 +16,7 @@ from relsearch.core.files.atomic import copy_folder, replace_text
 from relsearch.core.settings.config import AugmentConfig, Config, TrainConfig
 from relsearch.labels import augment as policy
 from relsearch.pipeline.artifacts import Building
-from relsearch.pipeline.optimisation import Found, Round, rounds, rounds_table, search, settings_toml
+from relsearch.pipeline.optimisation import BestSettings, Round, rounds, rounds_table, search, settings_toml
 from relsearch.pipeline.stages.folds import FOLDS, is_cross_validated, watched
 from relsearch.pipeline.stages.inputs import Artefacts, Pools, of_queries
 from relsearch.pipeline.stages.label import judge_wanted, judged, synthetic
@@ -176,23 +176,23 @@ class Bench:
         return examples.height, report.card.dev_ndcg10
 
 
-def _figures(found: Found) -> dict[str, JsonValue]:
+def _figures(best: BestSettings) -> dict[str, JsonValue]:
     return {
-        "finished": found.finished,
-        "pruned": found.pruned,
-        "dev_ndcg10": found.value,
-        "dev_ndcg10_configured": found.configured,
+        "finished": best.finished,
+        "pruned": best.pruned,
+        "dev_ndcg10": best.value,
+        "dev_ndcg10_configured": best.configured,
     }
 
 
-def _table(made: list[Round], found: Found | None, bench: Bench) -> str:
+def _table(made: list[Round], best: BestSettings | None, bench: Bench) -> str:
     lines = [rounds_table(made)] if made else []
     if made:
         paid = sum(each.gain >= bench.min_gain and each.judged > 0 for each in made)
         lines.append(f"{paid} of {len(made)} rounds paid.")
-    if found:
+    if best:
         lines.append(
-            f"{found.finished + found.pruned} trials, {found.pruned} pruned: dev NDCG@10 {found.value:.4f}, "
-            f"{found.configured:.4f} as configured."
+            f"{best.finished + best.pruned} trials, {best.pruned} pruned: dev NDCG@10 {best.value:.4f}, "
+            f"{best.configured:.4f} as configured."
         )
     return "\n".join([*lines, f"Dev NDCG@10: {bench.start:.4f} before, {bench.best:.4f} now."])

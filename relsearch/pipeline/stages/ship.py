@@ -30,7 +30,7 @@ def ship(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: A
     What shipped before then stays, and `shipped` says so: "previous", or "none".
     """
     verdict = judged_at_gate(config, work, arm, pools=pools, artefacts=artefacts)
-    work.figures |= {"guard": verdict.to_json(), "table": verdict.to_table()}
+    work.figures |= {"quality_gate": verdict.to_json(), "table": verdict.to_table()}
     source = work.directory / arm
     if not verdict.passed and config.export.quality_gate != "off":
         work.figures["refused"] = verdict.refusal
@@ -60,7 +60,7 @@ def judged_at_gate(config: Config, work: Building, arm: str, *, pools: Pools, ar
         dev = collected.split("dev")
         first, against = _baselines(config, dev, pools, bundle=bundle, before=before)
         new = bundle_run(config, first, bundle, collected=collected)
-        verdict = _held(config, of_queries(collected.human, dev), new, against, kind="dev")
+        verdict = _compared(config, of_queries(collected.human, dev), new, against, kind="dev")
         if verdict.decided or export.quality_gate == "off" or arm not in FOLDED:
             return verdict
         if len(queries) < folds_need(export.quality_gate_p):
@@ -72,7 +72,7 @@ def judged_at_gate(config: Config, work: Building, arm: str, *, pools: Pools, ar
         return verdict
     shutil.rmtree(work.directory / FOLDS, ignore_errors=True)
     against = _baselines(config, queries, pools, bundle=bundle, before=before)[1]
-    return _held(config, of_queries(collected.human, queries), new, against, kind="cross-validated")
+    return _compared(config, of_queries(collected.human, queries), new, against, kind="cross-validated")
 
 
 def _baselines(
@@ -87,7 +87,7 @@ def _baselines(
     return first, against
 
 
-def _held(
+def _compared(
     config: Config, human: pl.DataFrame, new: pl.DataFrame, against: Mapping[str, pl.DataFrame], *, kind: str
 ) -> Verdict:
     return compare(

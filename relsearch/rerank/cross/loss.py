@@ -1,4 +1,4 @@
-"""The graded loss on prior + residual: weighted ListNet (Cao et al. 2007) with a pointwise cross-entropy beside it."""
+"""The graded loss on prior + residual: weighted ListNet (Cao et al. 2007) plus a pointwise cross-entropy."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class OnnxScorer(ResidualScorer):
         )
 
     def truncated(self, query: str, texts: Sequence[str]) -> int:
-        """Return how many of the texts are longer than what is read of them beside this query."""
+        """Return how many of the texts are longer than what is read of them with this query."""
         return self._pairs.truncated([(encodable(query), encodable(text)) for text in texts])
 
     def prepare(self, texts: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The reranker in torch: what training evaluates, and what exports are held against."""
+"""The reranker in torch: what training evaluates, and what exports are compared with."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class TorchScorer(ResidualScorer):
             return super().logits_many(requests)
 
     def truncated(self, query: str, texts: Sequence[str]) -> int:
-        """Return how many of the texts are longer than what is read of them beside the query."""
+        """Return how many of the texts are longer than what is read of them with the query."""
         most = self._model.max_seq_length
         if not texts or most is None:
             return 0

@@ -10,7 +10,7 @@ from relsearch.rerank.late.reading import Reading
 
 
 class LateCard(CardBase):
-    """What is stored beside the weights; `history` starts with the untrained base at step 0."""
+    """What is stored with the weights; `history` starts with the untrained base at step 0."""
 
     family: Literal["late"] = "late"
     dimension: int

@@ -1,4 +1,4 @@
-"""The late-interaction model in torch: what exports are held against."""
+"""The late-interaction model in torch: what exports are compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sampling whose draws belong to a text, not to its batch: the same text gets the same queries in any company.
+"""Sampling whose draws belong to a text, not to its batch: the same text gets the same queries in any batch.
 
 Adding standard Gumbel noise to the log-probabilities and taking the highest is a draw from them (Gumbel 1954); each row
 takes its noise from its own generator.

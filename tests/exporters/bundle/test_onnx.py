@@ -38,7 +38,7 @@ def test_fp32_equals_torch(
     config = ExportConfig(max_ndcg_loss=0, min_top10_overlap=10)
     pairs = dev_pairs(queries, documents)
     report = export_bundle(
-        tiny_reranker, tmp_path / "bundle", labelled=Labelled.of(pairs, qrels, SCALES["0-3"]), config=config
+        tiny_reranker, tmp_path / "bundle", labelled=Labelled.from_pairs(pairs, qrels, SCALES["0-3"]), config=config
     )
     assert report.exact.max_difference < 1e-3
     manifest = open_bundle(tmp_path / "bundle").manifest
@@ -58,7 +58,7 @@ def test_force_ships_int8(
 ) -> None:
     """Forced by name, int8 ships whatever the gate says, and replaces the bundle that was there."""
     write_fp32(tiny_reranker, tmp_path / "bundle")
-    labelled = Labelled.of(dev_pairs(queries, documents), qrels, SCALES["0-3"])
+    labelled = Labelled.from_pairs(dev_pairs(queries, documents), qrels, SCALES["0-3"])
     config = ExportConfig(force=True)
     report = export_bundle(tiny_reranker, tmp_path / "bundle", labelled=labelled, config=config)
     assert report.variant == open_bundle(tmp_path / "bundle").manifest.variant == "int8"

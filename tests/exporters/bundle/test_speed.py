@@ -148,7 +148,7 @@ def test_a_key_tells_what_matters(tiny_bundles: dict[str, Path]) -> None:
 def labelled(queries: list[Query], documents: list[Document]) -> Labelled:
     """The dev pairs and their grades."""
     grades: pl.DataFrame = examples_of(["q3", "q4"], documents)
-    return Labelled.of(dev_pairs(queries, documents), grades, SCALES["0-3"])
+    return Labelled.from_pairs(dev_pairs(queries, documents), grades, SCALES["0-3"])
 
 
 @pytest.mark.parametrize("family", ["tiny_reranker", "late_model"])

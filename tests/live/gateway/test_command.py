@@ -36,7 +36,7 @@ def test_the_command_reranks_with_a_bundle(tiny_bundles: dict[str, Path], tmp_pa
 
 
 def test_a_second_bundle_reranks_the_head(tiny_bundles: dict[str, Path], late_bundle: Path, tmp_path: Path) -> None:
-    """The first hits get the second bundle's scores, and what lies below them falling ones."""
+    """The first hits get the second bundle's scores, and what lies below them decreasing ones."""
     second = ["--then", str(tiny_bundles["int8"]), "--then-window", "2"]
     response = _answered(["--bundle", str(late_bundle), *second], tmp_path)
     scores = _scores(response)

@@ -66,7 +66,7 @@ def test_the_whole_demo_runs(small: Config) -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
-    [(0.01, 0.03, "Judged pools add"), (-0.03, -0.01, "Judged pools cost"), (-0.01, 0.02, "cannot be told")],
+    [(0.01, 0.03, "Judged pools add"), (-0.03, -0.01, "Judged pools cost"), (-0.01, 0.02, "do not show")],
 )
 def test_the_verdict_follows_the_interval(low: float, high: float, said: str) -> None:
     """A difference that may be none is not called a gain."""
@@ -74,7 +74,7 @@ def test_the_verdict_follows_the_interval(low: float, high: float, said: str) ->
     demo = Demo({}, (test,), (), {"labelled_queries": 10, "test_queries": 60}, Clock())
     assert said in verdict(demo)
     assert said in verdict(replace(demo, tests=(test, test)))
-    assert "cannot be told" in verdict(replace(demo, tests=(replace(test, p=0.13),)))
+    assert "do not show" in verdict(replace(demo, tests=(replace(test, p=0.13),)))
 
 
 def test_the_packaged_settings_name_the_demo() -> None:

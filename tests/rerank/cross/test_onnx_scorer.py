@@ -25,10 +25,10 @@ def test_many_queries_are_scored_as_one_by_one(tiny_bundles: dict[str, Path]) ->
 
 @pytest.mark.parametrize("variant", ["fp32", "int8"])
 def test_a_score_stays_the_same_in_any_company(tiny_bundles: dict[str, Path], variant: str) -> None:
-    """To 1e-6 in fp32, where company is padding; to the last bit in int8, where each text is a call of its own."""
+    """To 1e-6 in fp32, where other texts are padding; to the last bit in int8, where each text is a call of its own."""
     scorer = OnnxScorer.open(tiny_bundles[variant], workers=2)
-    company = [f"{'sea salt ' * (number % 12)}{number}" for number in range(50)]
-    together = scorer.logits(QUERY, TEXTS + company)[: len(TEXTS)]
+    others = [f"{'sea salt ' * (number % 12)}{number}" for number in range(50)]
+    together = scorer.logits(QUERY, TEXTS + others)[: len(TEXTS)]
     alone = np.concatenate([scorer.logits(QUERY, [text]) for text in TEXTS])
     assert together == pytest.approx(alone, abs=0 if variant == "int8" else 1e-6)
 

@@ -31,7 +31,7 @@ def texts(documents: list[Document]) -> list[str]:
 
 @pytest.mark.slow
 def test_the_same_seed_writes_the_same_in_any_batch(tiny_llama: Path, texts: list[str]) -> None:
-    """Draws belong to the text: order, batch size and company do not change what is written for it."""
+    """Draws belong to the text: order, batch size and other texts do not change what is written for it."""
     together = _writer(tiny_llama, batch_size=7, queries_per_document=20).write(texts)
     alone = [_writer(tiny_llama, batch_size=1, queries_per_document=20).write([text])[0] for text in reversed(texts)]
     assert together == alone[::-1]

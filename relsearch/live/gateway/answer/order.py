@@ -30,7 +30,7 @@ def placed(scores: Mapping[int, float], window: int, count: int) -> list[Placed]
     """Return all `count` hits in their new order; `scores` has those of the first `window` that were read.
 
     Equal scores keep the engine's order. What was not read is given scores between those around it, and the hits past
-    the window go on falling below `PAST`, so that the order of scores is the order.
+    the window go on decreasing below `PAST`, so that the order of scores is the order.
     """
     best_first = iter(sorted(scores, key=lambda place: (-scores[place], place)))
     order = [next(best_first) if place in scores else place for place in range(window)]

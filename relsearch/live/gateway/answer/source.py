@@ -19,7 +19,7 @@ class SourceFilter:
     wanted: bool = True
     includes: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
-    others: Mapping[str, Any] = field(default_factory=dict)  # what the engine is told besides, such as exclude_vectors
+    others: Mapping[str, Any] = field(default_factory=dict)  # further keys of the filter, such as exclude_vectors
 
     @property
     def keeps_all(self) -> bool:

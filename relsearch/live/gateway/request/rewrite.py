@@ -57,7 +57,7 @@ class Plan:
     start: int
     size: int
     source: SourceFilter
-    past: bool = False  # the page starts past the window: it is the engine's own, under scores that go on falling
+    past: bool = False  # the page starts past the window: it is the engine's own, with scores that go on decreasing
 
 
 def stripped(search: Search) -> tuple[Ask | bool | None, Search]:
