@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import logging
 import warnings
 from collections import Counter
@@ -22,6 +23,8 @@ OPSET = 20
 _SCOPES = "pkg.torch.onnx.name_scopes"
 # Tell on every export that torchvision, which no text model needs, is absent, and which constants are not folded.
 _TALKATIVE = [logging.getLogger(name) for name in ("torch.onnx._internal.exporter._registration", "onnxscript")]
+# Graphs without their weights, by the digest of the module's structure; each is small.
+_traces: dict[str, Any] = {}
 # Said by torch 2.13 of its own code on every export.
 _EXPECTED = (r"`isinstance\(treespec, LeafSpec\)` is deprecated",)
 
@@ -34,24 +37,65 @@ def write_graph(
     Nodes are named by the part of the module that they stand in, `0.model.encoder.layer.1.output.dense/MatMul`.
     """
     import onnx
+    import onnx_ir
+    import onnxscript.optimizer
 
-    free = torch.export.Dim.DYNAMIC
-    program = torch.onnx.export(
-        module.eval(),
-        tuple(example),
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=list(inputs),
-        output_names=list(outputs),
-        dynamic_shapes=tuple({0: free, 1: free} for _ in example),
-        verbose=False,
-    )
-    if program is None:
-        raise ValueError("torch.onnx.export returned no program")
-    graph = program.model_proto
+    weights = module.eval().state_dict()
+    model = _traced(module, example, inputs=inputs, outputs=outputs).clone()
+    for name, value in model.graph.initializers.items():
+        if name in weights:
+            value.const_value = onnx_ir.tensor(weights[name].detach().contiguous().numpy(), name=name)
+    graph = onnx_ir.to_proto(onnxscript.optimizer.optimize(model))
     _name_nodes(graph)
     _strip(graph)
     onnx.save(graph, target)
+
+
+def _traced(module: nn.Module, example: Sequence[Tensor], *, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+    """Return a module's graph without its weights, traced once for all modules that differ in their weights alone.
+
+    Tracing takes most of an export's time, and the rerankers of a project share their architecture.
+    """
+    structure = _structure(module, example, (*inputs, *outputs))
+    if structure not in _traces:
+        free = torch.export.Dim.DYNAMIC
+        program = torch.onnx.export(
+            module,
+            tuple(example),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=tuple({0: free, 1: free} for _ in example),
+            verbose=False,
+            optimize=False,
+        )
+        if program is None:
+            raise ValueError("torch.onnx.export returned no program")
+        weights = module.state_dict()
+        for name, value in program.model.graph.initializers.items():
+            if name in weights:
+                value.const_value = None
+        _traces[structure] = program.model
+    return _traces[structure]
+
+
+def _structure(module: nn.Module, example: Sequence[Tensor], names: Sequence[str]) -> str:
+    """Digest all that a trace depends on: classes, settings, shapes, and tensors that are no weights."""
+    weights = module.state_dict()
+    digest = hashlib.sha256(repr(names).encode())
+    for each in (*example, *weights.values()):
+        digest.update(f"{tuple(each.shape)} {each.dtype}".encode())
+    for name, part in module.named_modules():
+        digest.update(f"{name} {type(part)!r}".encode())
+        for key, value in sorted({**vars(part), **part._buffers}.items()):
+            if isinstance(value, Tensor) and f"{name}.{key}".lstrip(".") not in weights:
+                digest.update(value.numpy(force=True).tobytes())
+            elif hasattr(value, "to_json_string"):  # a transformer's config
+                digest.update(value.to_json_string().encode())
+            elif isinstance(value, bool | int | float | str | None):
+                digest.update(f"{key}={value!r}".encode())
+    return digest.hexdigest()
 
 
 def _strip(model: Any) -> None:
