@@ -27,8 +27,8 @@ from relsearch.core.settings.config import IndexConfig
 from relsearch.data.collection import load_collection
 from relsearch.index import embedded
 from relsearch.index.engine.vector_index import open_vectors
-from relsearch.live.gateway.answer.order import placed
 from relsearch.measure.query_values import query_values
+from relsearch.rerank.partly import placed
 from relsearch.rerank.reranker import Reranker
 from relsearch.stats.logistic import log_odds
 
@@ -43,7 +43,7 @@ Way = Callable[[Mapping[int, float], Sequence[float]], list[int]]
 
 def among_themselves(read: Mapping[int, float], stage: Sequence[float]) -> list[int]:
     """What was read trades places, all else keeps its own: the gateway's way."""
-    return [each.place for each in placed(read, len(stage), len(stage))]
+    return [each.place for each in placed(read, range(len(stage)))]
 
 
 def on_top(read: Mapping[int, float], stage: Sequence[float]) -> list[int]:

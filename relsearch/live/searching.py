@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from textwrap import shorten
 from threading import Event
@@ -25,11 +25,13 @@ from relsearch.index.engine.field_check import check_searchable, field_types
 from relsearch.index.engine.hits import engine_scores, hit_fields, no_text_error
 from relsearch.index.engine.http import match_body
 from relsearch.live.policy import Policy, open_reranker
+from relsearch.rerank.partly import PartlyRead, placed
 from relsearch.rerank.reranker import Reranker
 
 Fields = Mapping[str, str] | Sequence[str] | None
 
 _THREADS = 4
+_READING = 0.9  # of a budget: afterwards scores are computed and hits put in order
 _SHOWN = 160  # characters of a hit in a notebook
 
 
@@ -47,13 +49,18 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, best first, and milliseconds of both steps; unless `reranked`, in the engine's order for the `reason`."""
+    """Hits, best first, and milliseconds of both steps; unless `reranked`, in the engine's order for the `reason`.
+
+    `read` is how many hits of the window the reranker read within the budget; the others have no score and keep their
+    places.
+    """
 
     hits: tuple[Hit, ...]
     reranked: bool
     reason: str | None
     engine_ms: float
     rerank_ms: float
+    read: int = 0
 
     def _repr_html_(self) -> str:
         """Return the hits as a table, as a notebook shows them: ranks, scores, ids and the start of each text."""
@@ -93,8 +100,9 @@ def search(
 
     `bundle` is a folder, `ready`, or a Reranker that is open. `fields` are those of the bundle's template; a mapping
     gives their paths in the index, e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match.
-    `min_score` leaves out hits with a lower P(relevant), and those beyond the window. After `budget_ms`, or where the
-    reranker fails, the result has the engine's order and the reason. `policy` is described at Policy.
+    `min_score` leaves out hits with a lower P(relevant), and those that were not read. Within `budget_ms` as many hits
+    are read as fit, from the top; where none is, the reranker cannot stop in time (torch, a cascade), or it fails, the
+    result has the engine's order and the reason. `policy` is described at Policy.
 
     The client's own errors pass through. Raise ArtifactError for a broken bundle; FieldsError where the template has
     none of the fields, or nothing is found and none of them is a text field of the index; ConfigError where the two
@@ -103,20 +111,21 @@ def search(
     """
     reranker = open_reranker(bundle, policy)
     plan = _plan(query, reranker, fields, size=size, window=window, min_score=min_score, engine_query=engine_query)
+    plan = replace(plan, budget_ms=budget_ms, weights_fixed=policy.get("mix") is not None)
     started_s = time.monotonic()
     hits = _hits(client.search(index=index, body=plan.body))
     if not hits and not engine_query:
         check_searchable(field_types(client.field_caps(index=index, fields="*")), index, plan.names.values())
     searched_s = time.monotonic()
     stop = Event()
-    job = partial(plan.scores, hits, stop)
+    job = partial(plan.reorder, hits, stop, searched_s)
     try:
-        scores = job() if budget_ms is None else _pool().submit(job).result(budget_ms / 1000)
+        found = job() if budget_ms is None else _pool().submit(job).result(budget_ms / 1000)
     except Exception as exc:  # reranking never loses a search, whatever a scorer raises
         return plan.result(hits, None, _reason(exc, budget_ms), started_s, searched_s)
     finally:
         stop.set()
-    return plan.result(hits, scores, None, started_s, searched_s)
+    return plan.result(hits, found, plan.reason(found), started_s, searched_s)
 
 
 async def search_async(
@@ -137,20 +146,21 @@ async def search_async(
     loop = asyncio.get_running_loop()
     reranker = await loop.run_in_executor(_pool(), open_reranker, bundle, policy)
     plan = _plan(query, reranker, fields, size=size, window=window, min_score=min_score, engine_query=engine_query)
+    plan = replace(plan, budget_ms=budget_ms, weights_fixed=policy.get("mix") is not None)
     started_s = time.monotonic()
     hits = _hits(await client.search(index=index, body=plan.body))
     if not hits and not engine_query:
         check_searchable(field_types(await client.field_caps(index=index, fields="*")), index, plan.names.values())
     searched_s = time.monotonic()
     stop = Event()
-    scoring = loop.run_in_executor(_pool(), plan.scores, hits, stop)
+    scoring = loop.run_in_executor(_pool(), plan.reorder, hits, stop, searched_s)
     try:
-        scores = await asyncio.wait_for(scoring, None if budget_ms is None else budget_ms / 1000)
+        found = await asyncio.wait_for(scoring, None if budget_ms is None else budget_ms / 1000)
     except Exception as exc:  # as above; a cancelled search is no Exception and stays cancelled
         return plan.result(hits, None, _reason(exc, budget_ms), started_s, searched_s)
     finally:
         stop.set()
-    return plan.result(hits, scores, None, started_s, searched_s)
+    return plan.result(hits, found, plan.reason(found), started_s, searched_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,42 +174,57 @@ class _Plan:
     window: int
     min_score: float | None
     body: Mapping[str, Any]
+    budget_ms: float | None = None
+    weights_fixed: bool = False
 
-    def scores(self, hits: Sequence[Mapping[str, Any]], stop: Event) -> list[float]:
-        """Return one score for each hit in the window; raise where the reranker gives anything else."""
+    def reorder(self, hits: Sequence[Mapping[str, Any]], stop: Event, searched_s: float) -> PartlyRead:
+        """Return the window's new order, as far as the budget goes; raise where the reranker fails or is too late."""
         texts = [self.reranker.render(hit_fields(hit, self.names)) for hit in hits[: self.window]]
         if texts and not any(texts):
             raise no_text_error(hits, self.names, "set fields to the paths of what the bundle reads")
+        engines = engine_scores(hits[: self.window])
+        if self.budget_ms is not None and self.reranker.stops_in_time:
+            left_ms = _READING * self.budget_ms - 1000 * (time.monotonic() - searched_s)
+            return self.reranker.place_within(
+                self.query, texts, engines, budget_ms=max(left_ms, 0.0), weights_fixed=self.weights_fixed
+            )
 
         def check() -> None:
             if stop.is_set():
                 raise TimeoutError
 
-        return self.reranker.score_pool(self.query, texts, engine_scores(hits[: self.window]), between=check)
+        scores = dict(enumerate(self.reranker.score_pool(self.query, texts, engines, between=check)))
+        return PartlyRead(placed(scores, range(len(texts))), scores)
+
+    def reason(self, found: PartlyRead) -> str | None:
+        """Return why the hits have the engine's order, None where they do not."""
+        return _too_late(self.budget_ms) if found.order and not found.read else None
 
     def result(
         self,
         hits: Sequence[Mapping[str, Any]],
-        scores: list[float] | None,
+        found: PartlyRead | None,
         reason: str | None,
         started_s: float,
         searched_s: float,
     ) -> SearchResult:
-        """Return the first `size` hits: the window by score, ties by the engine's rank, then what lies below it.
+        """Return the first `size` hits: the window in its new order, then what lies below it.
 
         Where the window was reranked and there is a lowest score, only hits that have it are left.
         """
-        known: list[float | None] = [*(scores or [])]
-        known += [None] * (len(hits) - len(known))
+        read = found.read if found else {}
+        reranked = found is not None and reason is None
+        window = [place for place, _ in found.order] if found and reranked else range(min(self.window, len(hits)))
+        engines = engine_scores(hits)
         ranked = [
-            Hit(hit["_id"], hit["_index"], score, rank, engine_score, hit.get("_source") or {})
-            for rank, (hit, score, engine_score) in enumerate(zip(hits, known, engine_scores(hits), strict=True), 1)
+            Hit(hit["_id"], hit["_index"], read.get(place), place + 1, engines[place], hit.get("_source") or {})
+            for place in [*window, *range(len(window), len(hits))]
+            for hit in [hits[place]]
         ]
-        if scores is not None and self.min_score is not None:
+        if reranked and self.min_score is not None:
             ranked = [hit for hit in ranked if hit.score is not None and hit.score >= self.min_score]
-        ranked.sort(key=lambda hit: (hit.score is None, -(hit.score or 0.0), hit.engine_rank))
         engine_ms, rerank_ms = 1000 * (searched_s - started_s), 1000 * (time.monotonic() - searched_s)
-        return SearchResult(tuple(ranked[: self.size]), scores is not None, reason, engine_ms, rerank_ms)
+        return SearchResult(tuple(ranked[: self.size]), reranked, reason, engine_ms, rerank_ms, len(read))
 
 
 def _plan(
@@ -242,8 +267,12 @@ def _hits(response: Any) -> list[Mapping[str, Any]]:
 
 def _reason(exc: Exception, budget_ms: float | None) -> str:
     if isinstance(exc, TimeoutError) and budget_ms is not None:
-        return f"the reranker took longer than {budget_ms:g} ms"
+        return _too_late(budget_ms)
     return f"{type(exc).__name__}: {reason(exc)}"
+
+
+def _too_late(budget_ms: float | None) -> str:
+    return f"the reranker took longer than {budget_ms:g} ms"
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from relsearch.rerank.deadline import scores_below
+from relsearch.rerank.partly import scores_below
 from relsearch.stats.logistic import log_odds
 
 ScorePool = Callable[[str, Sequence[str], Sequence[float]], list[float]]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from relsearch.core.protocols import Scorer
+from relsearch.rerank.partly import placed
 from relsearch.stats.logistic import Logistic
 
 # Where documents have no vector yet, this share of the budget may go into encoding them: without a vector the
@@ -16,12 +18,35 @@ _ENCODING_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """Places of the texts, best first, their scores in that order, and how many of the first were read in full."""
+    """What was reached in time of some texts: the scores by place, and all places in the order they were read in."""
 
-    order: tuple[int, ...]
-    scores: tuple[float, ...]
-    reached: int
+    read: Mapping[int, float]
+    first: tuple[int, ...]
     elapsed_ms: float
+
+    @property
+    def reached(self) -> int:
+        """How many texts were read in full."""
+        return len(self.read)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The places, best first."""
+        return tuple(each.place for each in placed(self.read, self.first))
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The scores in that order."""
+        return tuple(each.score for each in placed(self.read, self.first))
+
+
+@runtime_checkable
+class BudgetScorer(Scorer, Protocol):
+    """A scorer that reranks as many texts as fit into a time."""
+
+    def rerank(self, query: str, texts: Sequence[str], *, budget_ms: float = 50) -> Reranked:
+        """Return what is found within about `budget_ms`."""
+        ...
 
 
 class Stages(Protocol):
@@ -45,8 +70,7 @@ def rerank_within(stages: Stages, query: str, texts: Sequence[str], *, budget_ms
     """Order the texts, which come in the order of the search, within about `budget_ms`.
 
     Where every text has a prior logit, the cross-encoder reads them in the prior's order, and those that it does
-    not reach follow in that order; else both are the order in which they came. Their scores go on decreasing below the
-    lowest that was reached, so that the order of scores is the order.
+    not reach keep their places in that order (relsearch.rerank.partly); else both are the order in which they came.
     """
     started = time.perf_counter()
     deadline = started + budget_ms / 1000
@@ -57,23 +81,7 @@ def rerank_within(stages: Stages, query: str, texts: Sequence[str], *, budget_ms
     added = stages.residuals_until(query, [distinct[place] for place in first], deadline)
     logits = {distinct[first[turn]]: priors[first[turn]] + residual for turn, residual in added.items()}
     scores = dict(zip(logits, stages.calibration.probabilities(list(logits.values())).tolist(), strict=True))
-    return _placed(texts, scores, {distinct[place]: turn for turn, place in enumerate(below)}, started)
-
-
-def scores_below(lowest: float, count: int) -> list[float]:
-    """Return `count` decreasing scores in (0, lowest) for candidates below the lowest reranked one."""
-    return [lowest / (2 + turn) for turn in range(count)]
-
-
-def _placed(texts: Sequence[str], scores: Mapping[str, float], below: Mapping[str, int], started: float) -> Reranked:
-    reached = sorted(
-        (place for place, text in enumerate(texts) if text in scores), key=lambda place: (-scores[texts[place]], place)
-    )
-    rest = sorted(
-        (place for place, text in enumerate(texts) if text not in scores),
-        key=lambda place: (below[texts[place]], place),
-    )
-    lowest = min(scores.values(), default=1.0)
-    placed = [scores[texts[place]] for place in reached] + scores_below(lowest, len(rest))
-    elapsed_ms = (time.perf_counter() - started) * 1000
-    return Reranked((*reached, *rest), tuple(placed), len(reached), elapsed_ms)
+    turn_of = {distinct[place]: turn for turn, place in enumerate(below)}
+    read = {place: scores[text] for place, text in enumerate(texts) if text in scores}
+    order = sorted(range(len(texts)), key=lambda place: (turn_of[texts[place]], place))
+    return Reranked(read, tuple(order), (time.perf_counter() - started) * 1000)

@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.display.progress import progress
-from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.errors import DataError
 from relsearch.core.files.journal import Journal
 from relsearch.core.files.key_index import digest
-from relsearch.core.protocols import Scorer
-from relsearch.rerank.deadline import Reranked, scores_below
+from relsearch.rerank.partly import scores_below
 from relsearch.rerank.reranker import Reranker
 
 _Row = tuple[str, str, int, float, str]
 _BLOCK = 20_000  # rows that are Python objects at once
 # From a query, its texts and their first-stage scores: the texts' places, best first, and scores in that order.
 _Order = Callable[[str, list[str], list[float]], tuple[Sequence[int], Sequence[float]]]
-
-
-@runtime_checkable
-class BudgetScorer(Scorer, Protocol):
-    """A scorer that reranks as many texts as fit into a time."""
-
-    def rerank(self, query: str, texts: Sequence[str], *, budget_ms: float = 50) -> Reranked:
-        """Return the order found within about `budget_ms`."""
-        ...
 
 
 def rerank_run(
@@ -66,23 +55,19 @@ def rerank_run_within(
     *,
     depth: int,
     budget_ms: float,
+    weights_fixed: bool = False,
 ) -> tuple[pl.DataFrame, float]:
     """Return the run reranked within `budget_ms` a query, and the mean number of documents that were reached.
 
-    The others follow in their order. Raise ConfigError where the reranker cannot stop in time, or has a cascade.
+    The others keep their places; the first stage's scores weigh as Reranker.combine_read says. Raise ConfigError
+    where the reranker cannot stop in time, or has a cascade.
     """
-    scorer = reranker.scorer
-    if not isinstance(scorer, BudgetScorer) or reranker.cascade:
-        raise ConfigError("--budget-ms stops one bundle's reading; leave out --cascade, or the budget")
     reached: list[int] = []
 
     def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
-        found = scorer.rerank(query, texts, budget_ms=budget_ms)
-        reached.append(found.reached)
-        places, below = found.order[: found.reached], found.order[found.reached :]
-        read, stage = [texts[place] for place in places], [first_stage[place] for place in places]
-        best, scores = _best_first(places, reranker.combine(query, read, found.scores[: found.reached], stage))
-        return [*best, *below], [*scores, *scores_below(min(scores, default=1.0), len(below))]
+        found = reranker.place_within(query, texts, first_stage, budget_ms=budget_ms, weights_fixed=weights_fixed)
+        reached.append(len(found.read))
+        return [each.place for each in found.order], [each.score for each in found.order]
 
     return _table(run, queries, documents, order, depth=depth), sum(reached) / max(len(reached), 1)
 

@@ -16,9 +16,11 @@ from relsearch.core.protocols import Scorer
 from relsearch.core.types import StrPath
 from relsearch.rerank.bundle import Bundle, ManifestBase
 from relsearch.rerank.cascade import Cascade
+from relsearch.rerank.deadline import BudgetScorer
 from relsearch.rerank.families import make_scorer
 from relsearch.rerank.interpolation import Interpolation, prf_vectors
 from relsearch.rerank.opening import Opened, open_reranker
+from relsearch.rerank.partly import PartlyRead, placed
 from relsearch.rerank.vectors.store import OpenStore
 
 if TYPE_CHECKING:
@@ -233,6 +235,52 @@ class Reranker:
         vectors = prf_vectors(self.scorer, texts, self.interpolation)
         found = self.interpolation.interpolate(scores, stage, vectors=vectors)
         return self.cascade.rescore(query, texts, found) if self.cascade else found
+
+    def combine_read(
+        self,
+        query: str,
+        texts: Sequence[str],
+        read: Mapping[int, float],
+        first_stage: Sequence[float] | None = None,
+        *,
+        weights_fixed: bool = False,
+    ) -> dict[int, float]:
+        """Return the scores, by place, of those of a query's candidates that were read, given the scorer's own.
+
+        Unless the weights are fixed, the first stage's scores weigh the more, the fewer were read. A cascade has no
+        part in it. Raise as `combine` does.
+        """
+        stage = [0.0] * len(texts) if first_stage is None else first_stage
+        weights = self.interpolation
+        if not weights_fixed and first_stage is not None:
+            weights = weights.partly_read(len(read) / max(len(texts), 1))
+        own = replace(self, interpolation=weights, cascade=None)
+        scores = own.combine(query, [texts[place] for place in read], list(read.values()), [stage[at] for at in read])
+        return dict(zip(read, scores, strict=True))
+
+    @property
+    def stops_in_time(self) -> bool:
+        """Whether place_within can be called: the scorer reads within a budget, and there is no cascade."""
+        return isinstance(self.scorer, BudgetScorer) and self.cascade is None
+
+    def place_within(
+        self,
+        query: str,
+        texts: Sequence[str],
+        first_stage: Sequence[float],
+        *,
+        budget_ms: float,
+        weights_fixed: bool = False,
+    ) -> PartlyRead:
+        """Order a query's candidates as far as they can be read within about `budget_ms` (relsearch.rerank.partly).
+
+        Raise ConfigError where the scorer cannot stop in time, or there is a cascade.
+        """
+        if not (isinstance(self.scorer, BudgetScorer) and self.stops_in_time):
+            raise ConfigError("a budget stops one bundle's reading; leave out --cascade, or the budget")
+        found = self.scorer.rerank(query, texts, budget_ms=budget_ms)
+        read = self.combine_read(query, texts, found.read, first_stage, weights_fixed=weights_fixed)
+        return PartlyRead(placed(read, found.first), read)
 
     def _scores(self, query: str, texts: Sequence[str], between: Callable[[], object] | None) -> list[float]:
         if between is None:

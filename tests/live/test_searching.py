@@ -21,6 +21,7 @@ from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.index.engine.vector_index import open_vectors
 from relsearch.live import searching
 from relsearch.live.searching import SearchResult
+from relsearch.rerank.deadline import Reranked
 from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.reranker import Reranker
@@ -222,6 +223,33 @@ def test_a_slow_reranker_is_left_behind_at_the_budget(search: Callable[..., Sear
     assert found.rerank_ms < 5000  # all texts would take 9,600
     time.sleep(0.7)
     assert len(calls) <= 1
+
+
+@dataclass(frozen=True)
+class ReadsInTime(Scored):
+    """A scorer of which so many texts are read in any time."""
+
+    reached: int
+
+    def rerank(self, query: str, texts: Sequence[str], *, budget_ms: float = 50) -> Reranked:
+        """Read the first ones."""
+        read = dict(enumerate(self.scores(query, texts[: self.reached])))
+        return Reranked(read, tuple(range(len(texts))), 0.0)
+
+
+def test_what_fits_into_the_budget_is_read(search: Callable[..., SearchResult]) -> None:
+    """The hits that were read trade places, the others keep theirs and have no score."""
+    found = search(
+        ["tea", "green tea", "a cup of green tea", "no"], Reranker(ReadsInTime(longer_is_better, 2)), budget_ms=50
+    )
+    assert (found.reranked, found.read, _ids(found)) == (True, 2, ["d1", "d0", "d2", "d3"])
+    assert [hit.score is None for hit in found.hits] == [False, False, True, True]
+    none = search(TEXTS, Reranker(ReadsInTime(longer_is_better, 0)), budget_ms=50)
+    assert (none.reranked, none.reason, _ids(none)) == (
+        False,
+        "the reranker took longer than 50 ms",
+        ["d0", "d1", "d2", "d3"],
+    )
 
 
 def test_within_the_budget_the_result_is_the_same(search: Callable[..., SearchResult]) -> None:

@@ -38,7 +38,9 @@ def rerank(
     vectors: VectorsOption = None,
     budget_ms: Annotated[
         float | None,
-        typer.Option(min=0, help="Milliseconds a query; what is not reached follows in cosine's or the run's order."),
+        typer.Option(
+            min=0, help="Milliseconds a query; what is not reached keeps its place in cosine's or the run's order."
+        ),
     ] = None,
     min_score: MinScoreOption = None,
     mix: MixOption = None,
@@ -82,7 +84,10 @@ def rerank(
             run = rerank_run(first, queries, texts, reranker, depth=depth, journal=journal, about=about)
         else:
             reranker.prepare(list(texts.values()))  # as an index would hold them
-            run, reached = rerank_run_within(first, queries, texts, reranker, depth=depth, budget_ms=budget_ms)
+            fixed = mix is not None
+            run, reached = rerank_run_within(
+                first, queries, texts, reranker, depth=depth, budget_ms=budget_ms, weights_fixed=fixed
+            )
             typer.echo(f"reached within {budget_ms:g} ms: {reached:.1f} candidates a query", err=True)
         if min_score is not None:
             run = run.filter(pl.col("score") >= min_score, pl.col("rank") <= depth)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from relsearch.core.errors import ConfigError
 from relsearch.live.gateway.answer.documents import read_text
-from relsearch.live.gateway.answer.order import Placed, placed
 from relsearch.live.gateway.answer.page import engines_own, read_page, reranked
 from relsearch.live.gateway.answer.ranking import Ranking, deadline
 from relsearch.live.gateway.answer.source import SourceFilter
@@ -31,6 +30,7 @@ from relsearch.live.gateway.scoring.breaker import Breaker
 from relsearch.live.gateway.scoring.scoring import Scoring
 from relsearch.live.gateway.server import check_address
 from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
+from relsearch.rerank.partly import Placed, placed
 from relsearch.rerank.reranker import Reranker
 from tests.rerank.fake_scorer import OverlapScorer
 
@@ -121,7 +121,7 @@ def test_pages_of_any_size_hold_each_hit_once(values: list[float], more: int, si
     """All pages give a permutation; hits that were not read, or lie past the window, keep their place."""
     read = {place: value for place, value in enumerate(values) if data.draw(st.booleans())} or {0: values[0]}
     count = len(values) + more
-    order = placed(read, len(values), count)
+    order = placed(read, range(len(values)), more)
     pages = [_hits(_reranked(_answer(count), _page(start, size), order)) for start in range(0, count, size)]
     ids = [int(hit["_id"]) for page in pages for hit in page]
     shown = [hit["_score"] for page in pages for hit in page]
@@ -177,7 +177,7 @@ def test_what_is_no_answer_is_refused(text: bytes) -> None:
 def test_equal_scores_keep_the_engines_order() -> None:
     """Ties fall back to the first stage's rank."""
     answer = {"hits": {"max_score": 3.0, "hits": [{"_id": name, "_score": 1.0} for name in "abc"]}}
-    page = _reranked(answer, _page(0, 3), placed({0: 0.5, 1: 0.7, 2: 0.5}, 3, 3))["hits"]
+    page = _reranked(answer, _page(0, 3), placed({0: 0.5, 1: 0.7, 2: 0.5}, range(3)))["hits"]
     assert [hit["_id"] for hit in page["hits"]] == ["b", "a", "c"]
     assert page["max_score"] == 0.7
 
@@ -190,7 +190,7 @@ def test_an_answer_is_never_written_anew() -> None:
     second = '{"_id":"b", "_score": 0.5,"_source": {"title":"x"},"sort":[1.50]}'
     text = '{"took" : 1, "hits":{"hits":[\n  %s,\n  %s\n],"max_score":1.0}, "z": 0.10}'
     page = read_page((text % (first, second)).encode(), plan=_page(0, 2), most=10)
-    swapped = edited(page.text, reranked(page, _page(0, 2), placed({0: 0.25, 1: 0.75}, 2, 2)))
+    swapped = edited(page.text, reranked(page, _page(0, 2), placed({0: 0.25, 1: 0.75}, range(2))))
     shown = (second.replace("0.5", "0.75"), first.replace("1.0", "0.25"))
     assert swapped.decode() == (text % shown).replace('"max_score":1.0', '"max_score":0.75')
 
@@ -304,7 +304,7 @@ def test_the_engines_rank_and_score_are_kept_on_request() -> None:
     """Under fields, beside those that the client asked for."""
     for fields, others in (({"fields": {"x": [1]}}, {"x": [1]}), ({"fields": {}}, {}), ({}, {})):
         answer = {"hits": {"max_score": 3.0, "hits": [{"_id": "a", "_score": 3.0, **fields}]}}
-        (hit,) = _hits(_reranked(answer, _page(0, 1, original=True), placed({0: 0.5}, 1, 1)))
+        (hit,) = _hits(_reranked(answer, _page(0, 1, original=True), placed({0: 0.5}, range(1))))
         assert hit["fields"] == {**others, "relsearch.rank": [1], "relsearch.score": [3.0]}
         assert hit["_score"] == 0.5
 

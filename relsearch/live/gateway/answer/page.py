@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relsearch.live.gateway.answer.documents import read_text
-from relsearch.live.gateway.answer.order import Placed
 from relsearch.live.gateway.json_slices import (
     Edit,
     Slice,
@@ -25,6 +24,7 @@ from relsearch.live.gateway.json_slices import (
     visit_object,
 )
 from relsearch.live.gateway.request.rewrite import Plan
+from relsearch.rerank.partly import Placed
 
 _NOWHERE = Slice(0, 0)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from relsearch.core.errors import ConfigError
-from relsearch.live.gateway.answer.order import past_window, placed
 from relsearch.live.gateway.answer.page import Page, engines_own, read_page, reranked, rescored
 from relsearch.live.gateway.config import GatewayConfig, Rules
 from relsearch.live.gateway.json_slices import Edit, edited, end_of, skip_space, visit_array, visit_object
@@ -20,6 +19,7 @@ from relsearch.live.gateway.refusals import BadAskError, LateError, NotRerankedE
 from relsearch.live.gateway.request.ask import Ask
 from relsearch.live.gateway.request.rewrite import Plan, Search, plan, stripped
 from relsearch.live.gateway.scoring.scoring import Scoring
+from relsearch.rerank.partly import past_window, placed
 
 Scorers = Mapping[Path | None, Scoring]
 Result = TypeVar("Result")
@@ -163,7 +163,7 @@ class Ranking:
             read = await scoring.score(reranker, wanted.query, texts, engines, until=until, weights_fixed=fixed)
         except NotRerankedError as exc:
             return engines_own(page, wanted), bypassed(exc.reason)
-        order = placed(read, len(texts), len(page.hits))
+        order = placed(read, range(len(texts)), len(page.hits) - len(texts))
         return reranked(page, wanted, order), f"reranked; read={len(read)}/{len(texts)}"
 
     async def written(self, page: Page, edits: Sequence[Edit], *, compress: bool) -> bytes:

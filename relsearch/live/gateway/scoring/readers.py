@@ -4,48 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from relsearch.core.content_cache import ContentCache
 from relsearch.core.errors import ModelError
 from relsearch.core.protocols import Scorer
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
+from relsearch.rerank.document_reader import ReadsDocuments
 
 _KEPT_PAIRS = 200_000  # 16 bytes of key and a score each
 _LONGEST_TOKENS = 512  # of a scorer that does not say how much it reads
 _TEST = ("test query", "how big")
-
-
-@runtime_checkable
-class ReadsDocuments(Scorer, Protocol):
-    """A scorer that reads a document apart from any query and keeps what it read: late interaction."""
-
-    most_characters: int
-
-    @property
-    def stored(self) -> int | None:
-        """How many documents the store has, None where there is no store."""
-        ...
-
-    def holds(self, texts: Sequence[str]) -> list[bool]:
-        """Tell of each document whether it is kept."""
-        ...
-
-    def read_query(self, query: str) -> None:
-        """Read and keep a query."""
-        ...
-
-    def fetch(self, texts: Sequence[str]) -> None:
-        """Keep those that a store has."""
-        ...
-
-    def read(self, texts: Sequence[str]) -> None:
-        """Read and keep documents."""
-        ...
-
-    def save(self, texts: Sequence[str]) -> int:
-        """Write documents that were read to the store; return how many it lacked."""
-        ...
 
 
 class Reader(Protocol):

@@ -155,14 +155,10 @@ class Scoring:
         scores = self._reader.scores(query, known)
         self._finish_s += _MEMORY * (time.monotonic() - began - self._finish_s) if self._finish_s else 0.0
         self._finish_s = self._finish_s or time.monotonic() - began
-        weights = reranker.interpolation
-        first = replace(
-            reranker,
-            cascade=None,
-            interpolation=weights if weights_fixed else weights.partly_read(len(places) / len(texts)),
-        )
-        combined = first.combine(query, known, scores, [first_stage[place] for place in places])
-        return dict(zip(places, self._rescored(reranker, query, known, combined, until), strict=True))
+        read = dict(zip(places, scores, strict=True))
+        combined = reranker.combine_read(query, texts, read, first_stage, weights_fixed=weights_fixed)
+        rescored = self._rescored(reranker, query, known, list(combined.values()), until)
+        return dict(zip(places, rescored, strict=True))
 
     def _rescored(
         self, reranker: Reranker, query: str, texts: list[str], scores: list[float], until: float | None

@@ -1,0 +1,40 @@
+"""What a scorer can do that reads a document apart from any query, and keeps what it read: late interaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from relsearch.core.protocols import Scorer
+
+
+@runtime_checkable
+class ReadsDocuments(Scorer, Protocol):
+    """A scorer that reads a document apart from any query and keeps what it read: late interaction."""
+
+    most_characters: int
+
+    @property
+    def stored(self) -> int | None:
+        """How many documents the store has, None where there is no store."""
+        ...
+
+    def holds(self, texts: Sequence[str]) -> list[bool]:
+        """Tell of each document whether it is kept."""
+        ...
+
+    def read_query(self, query: str) -> None:
+        """Read and keep a query."""
+        ...
+
+    def fetch(self, texts: Sequence[str]) -> None:
+        """Keep those that a store has."""
+        ...
+
+    def read(self, texts: Sequence[str]) -> None:
+        """Read and keep documents."""
+        ...
+
+    def save(self, texts: Sequence[str]) -> int:
+        """Write documents that were read to the store; return how many it lacked."""
+        ...
