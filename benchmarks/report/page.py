@@ -65,7 +65,11 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
             "cascade": (serving.cascade,),
             "stored_vectors": (serving.stored_vectors,),
         },
-        "The service": {"serve_load": (serving.serve_load,), "serve_soak": (serving.serve_soak,)},
+        "The service": {
+            "serve_load": (serving.serve_load,),
+            "serve_soak": (serving.serve_soak,),
+            "service_overload": (serving.service_overload,),
+        },
         "The gateway and real engines": {
             "servers": (serving.servers,),
             "gateway_cold": (serving.gateway_cold,),

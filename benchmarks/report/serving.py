@@ -138,6 +138,32 @@ def serve_soak(figures: Figures) -> str:
     )
 
 
+def service_overload(figures: Figures) -> str:
+    """What more users than the service can read for get of it."""
+    rows = [
+        [
+            way,
+            str(row["users"]),
+            f"{row['good_per_s']:g}",
+            f"{row['read_share']:.0%}",
+            str(row["refused"]),
+            str(row["errors"]),
+        ]
+        for way, found in figures["ways"].items()
+        for row in found
+    ]
+    least = ", ".join(f"{share:g} ({way})" for way, share in figures["least_over_one_user"].items())
+    return section(
+        f"The service asked for more than it can read: {figures['documents_per_request']} new documents a request, "
+        f"{figures['cores']} cores shared with the users and with other work (load average "
+        f"{figures['load_average_after']:g}). whole: all documents within {figures['budget_ms']['whole'] / 1000:g} s, "
+        f"or none; partly: what can be read in {figures['budget_ms']['partly'] / 1000:g} s. Fewest answers a second of "
+        f"several users over those of one: {least}.",
+        table(["way", "users", "answers/s in time", "read", "refused (429)", "errors"], rows),
+        figures,
+    )
+
+
 def gateway_overhead(figures: Figures) -> str:
     """What the gateway adds to a request that it passes through."""
     rows = [

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -22,6 +22,7 @@ class Load:
     """What came back, and when."""
 
     seconds: list[float] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)  # of each answer's documents, those that were read
     refused: int = 0
     errors: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -63,7 +64,9 @@ class Requests:
             yield {"query": self._rng.choice(self._queries), "texts": texts}
 
 
-async def closed(url: str, requests: Requests, *, clients: int, seconds: float) -> Load:
+async def closed(
+    url: str, requests: Requests, *, clients: int, seconds: float, headers: Mapping[str, str] | None = None
+) -> Load:
     """Let so many clients each send a request, wait for the answer, and send the next, for so long."""
     load, bodies = Load(), iter(requests)
     started = time.perf_counter()
@@ -72,7 +75,7 @@ async def closed(url: str, requests: Requests, *, clients: int, seconds: float) 
         while time.perf_counter() - started < seconds:
             await _send(client, next(bodies), load, due=time.perf_counter())
 
-    async with _client(url) as client:
+    async with _client(url, headers) as client:
         await asyncio.gather(*(one(client) for _ in range(clients)))
     load.wall_s = time.perf_counter() - started
     return load
@@ -91,8 +94,10 @@ async def offered(url: str, requests: Requests, *, per_s: float, seconds: float,
     return load
 
 
-def _client(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, limits=httpx.Limits(max_connections=None))
+def _client(url: str, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=url, headers=headers, timeout=_TIMEOUT_S, limits=httpx.Limits(max_connections=None)
+    )
 
 
 async def _send(client: httpx.AsyncClient, body: dict[str, Any], load: Load, *, due: float) -> None:
@@ -103,6 +108,8 @@ async def _send(client: httpx.AsyncClient, body: dict[str, Any], load: Load, *, 
         return
     if response.status_code == 200 and len(response.json()) == len(body["texts"]):
         load.seconds.append(time.perf_counter() - due)
+        read, _, of = response.headers.get("X-Relsearch", "").partition("read=")[2].partition("/")
+        load.shares.append(int(read) / int(of) if of else 1.0)
     elif response.status_code == 429:
         load.refused += 1
         await asyncio.sleep(min(1.0, float(response.headers["Retry-After"])))

@@ -40,6 +40,8 @@ from relsearch.rerank.reranker import Reranker
 
 TRUNCATED = "X-Relsearch-Truncated"
 TIMEOUT = "X-Relsearch-Timeout-Ms"
+BUDGET = "X-Relsearch-Budget-Ms"
+MARK = "X-Relsearch"
 SCORE_SCALE = "calibrated P(relevant), strictly inside (0, 1)"
 _OPEN_PATHS = {"/health", "/docs", "/openapi.json"}
 _DIGITS = 9  # of a time limit; more would be years
@@ -92,14 +94,17 @@ class Service:
         ranked = rank(scored.scores, limit=asked.limit, sort=_flag(request, "sort", default=True))
         self._count(request, scored)
         answer = asked.answer(ranked, scored.usage, model=getattr(asked, "model", None) or self._settings.model)
-        cut = scored.usage.truncated
-        return JSONResponse(answer, headers={} if cut is None else {TRUNCATED: str(cut)})
+        headers = {} if scored.usage.truncated is None else {TRUNCATED: str(scored.usage.truncated)}
+        if BUDGET in request.headers:
+            headers[MARK] = f"reranked; read={scored.read}/{len(passages)}"
+        return JSONResponse(answer, headers=headers)
 
     async def _score(self, request: Request, asked: RerankRequest, passages: list[str]) -> Scored:
         return await self._batcher.score(
             asked.query,
             passages,
-            timeout_s=_timeout_s(request),
+            timeout_s=_seconds(request, TIMEOUT),
+            budget_s=_seconds(request, BUDGET),
             priority=asked.urgency,
             whole_texts_only=asked.whole_texts_only,
             ends=asked.ends,
@@ -108,6 +113,7 @@ class Service:
     def _count(self, request: Request, scored: Scored) -> None:
         request.state.log |= {"tokens": scored.usage.total_tokens, "truncated": scored.usage.truncated}
         self._metrics.documents.inc(len(scored.scores))
+        self._metrics.unread.inc(len(scored.scores) - scored.read)
         self._metrics.tokens.inc(scored.usage.total_tokens)
         self._metrics.truncated.inc(scored.usage.truncated or 0)
 
@@ -235,10 +241,10 @@ def _flag(request: Request, name: str, *, default: bool) -> bool:
     return value == "true"
 
 
-def _timeout_s(request: Request) -> float | None:
-    value = request.headers.get(TIMEOUT)
+def _seconds(request: Request, header: str) -> float | None:
+    value = request.headers.get(header)
     if value is None:
         return None
     if not (value.isascii() and value.isdecimal() and int(value[:_DIGITS]) > 0):
-        raise InvalidError(f"header {TIMEOUT}: write whole milliseconds above 0")
+        raise InvalidError(f"header {header}: write whole milliseconds above 0")
     return int(value[:_DIGITS]) / 1000

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
+from typing import ParamSpec, TypeVar
 
-from relsearch.core.protocols import Scorer
+from relsearch.live.service.calls import distinct_texts, scores_of
 from relsearch.live.service.metrics import Metrics
 from relsearch.live.service.queue import Job, Part, Queue
 from relsearch.live.service.refusals import (
@@ -26,29 +26,24 @@ from relsearch.live.service.refusals import (
 from relsearch.live.service.schema import Usage
 from relsearch.live.service.settings import Settings
 from relsearch.live.service.tokens import TokenLengths, estimated_lengths
+from relsearch.rerank.document_reader import ReadsDocuments
+from relsearch.rerank.partly import placed
 from relsearch.rerank.reranker import Reranker
 
 _log = logging.getLogger(__name__)
-Wanted = dict[str, list[str]]  # the distinct texts of each query
+_SHARE = 0.9  # of a request's time is planned with: measured speeds are means
+_TYPICAL = "how fast does this machine read a passage " * 12
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@runtime_checkable
-class ManyScorer(Scorer, Protocol):
-    """A scorer that takes a whole batch at once, whatever its queries."""
-
-    def score_many(self, requests: Sequence[tuple[str, Sequence[str]]]) -> list[list[float]]:
-        """Return the scores of each query's texts, as `score` would."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The scores of a request's texts in their order, and what they cost."""
+    """The scores of a request's texts in their order, what they cost, and how many of the texts were read."""
 
     scores: list[float]
     usage: Usage
+    read: int
 
 
 class Batcher:
@@ -69,14 +64,18 @@ class Batcher:
         self._queue = Queue()
         self._requests = 0
         self._running = False
+        self._ended = 0.0  # when the last batch was done
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Score one pair, so that the first client does not wait for what is lazy, then begin to serve."""
+        """Score a few pairs, which loads what is lazy and measures the speed, then begin to serve."""
         self._filled = asyncio.Event()
         # One thread more, for tokenising the next request.
         self._threads = ThreadPoolExecutor(self._settings.parallel_batches + 1, thread_name_prefix="relsearch-batch")
-        await self._in_thread(_scores, self._reranker.scorer, {"warm": ["up"]})
+        for texts in (["up"], [f"{turn} {_TYPICAL}" for turn in range(8)]):  # the first call pays for what is loaded
+            started = time.monotonic()
+            await self._in_thread(scores_of, self._reranker.scorer, {"warm": texts})
+        self._queue.learn_speed(sum(await self._lengths("warm", texts)), time.monotonic() - started)
         self._loops = [asyncio.create_task(self._serve()) for _ in range(self._settings.parallel_batches)]
         self._running = True
 
@@ -96,37 +95,46 @@ class Batcher:
         texts: Sequence[str],
         *,
         timeout_s: float | None = None,
+        budget_s: float | None = None,
         priority: int = 0,
         whole_texts_only: bool = False,
         ends: bool = False,
     ) -> Scored:
         """Return one score a text; equal texts are scored once. With `ends`, a text too long is read at its end.
 
-        Raises OverloadedError where the queue is full or the time ran out in it, BackendError where scoring
-        failed or ran out of time, WouldTruncateError where a text must be cut and may not be. A cancelled call
-        leaves the queue.
+        With `budget_s`, what is read by then is enough; other texts keep their places (relsearch.rerank.partly).
+        Raises OverloadedError where the queue is full, or a request cannot be done in time, BackendError where scoring
+        failed or ran out of time, WouldTruncateError where a text must be cut and may not be. A cancelled call leaves
+        the queue.
         """
         with self._accepted():
-            limit_s = min(timeout_s or self._settings.timeout_s, self._settings.timeout_s)
-            job: Job | None = None
+            limit_s = min(filter(None, (timeout_s, budget_s, self._settings.timeout_s)))
+            due, partly, job = time.monotonic() + _SHARE * limit_s, budget_s is not None, None
             try:
-                async with asyncio.timeout(limit_s):
+                async with asyncio.timeout(limit_s if not partly else _SHARE * limit_s):
+                    if not self._queue.in_time(0, due, priority=priority, partly=partly):
+                        raise self._full("what waits takes longer than the request's time")
                     distinct = list(dict.fromkeys(texts))
                     lengths = await self._lengths(query, distinct)
-                    usage = self._usage(lengths)
-                    if whole_texts_only and usage.truncated:
-                        raise WouldTruncateError(f"{usage.truncated} texts are longer than the model; send truncate")
+                    truncated = self._usage(lengths).truncated
+                    if whole_texts_only and truncated:
+                        raise WouldTruncateError(f"{truncated} texts are longer than the model; send truncate")
                     read = await self._ends(query, distinct) if ends else distinct
-                    costs = dict(zip(read, lengths, strict=True))
-                    job = self._enqueue(query, list(costs), list(costs.values()), priority=priority)
+                    costs = dict(zip(read, await self._costs(read, lengths), strict=True))
+                    job = self._enqueue(query, costs, due=due, partly=partly, priority=priority)
                     found = await job.done
-                    found = await self._in_thread(self._combined, query, found)
             except TimeoutError:
-                raise self._too_late(job, limit_s) from None
+                if not (partly and job and job.scores):
+                    raise self._too_late(job, limit_s) from None
+                found = dict(job.scores)
             finally:
                 self._leave(job)
+            found = await self._in_thread(self._combined, query, found)
         of_text = dict(zip(distinct, read, strict=True))
-        return Scored([found[of_text[text]] for text in texts], usage)
+        known = {place: found[of_text[text]] for place, text in enumerate(texts) if of_text[text] in found}
+        usage = self._usage([length for text, length in zip(read, lengths, strict=True) if text in found])
+        scores = {each.place: each.score for each in placed(known, range(len(texts)))}
+        return Scored([scores[place] for place in range(len(texts))], usage, len(known))
 
     def _combined(self, query: str, found: Mapping[str, float]) -> dict[str, float]:
         """The scores of one request's texts beside each other; their vectors were kept when they were scored."""
@@ -167,13 +175,36 @@ class Batcher:
         longest = self._tokens.max_length
         return Usage(sum(min(length, longest) for length in lengths), sum(length > longest for length in lengths))
 
-    def _enqueue(self, query: str, texts: list[str], lengths: list[int], *, priority: int) -> Job:
+    async def _costs(self, texts: list[str], lengths: list[int]) -> list[int]:
+        """The tokens of each text as they are read; a document that is kept or stored costs next to nothing."""
         longest = self._tokens.max_length if self._tokens else self._settings.max_batch_tokens
-        costs = [min(length, longest) for length in lengths]
+        scorer = self._reranker.scorer
+
+        def held() -> list[bool]:
+            if not isinstance(scorer, ReadsDocuments):
+                return [False] * len(texts)
+            scorer.fetch(texts)
+            return scorer.holds(texts)
+
+        return [
+            1 if known else min(length, longest)
+            for known, length in zip(await self._in_thread(held), lengths, strict=True)
+        ]
+
+    def _enqueue(self, query: str, costs: Mapping[str, int], *, due: float, partly: bool, priority: int) -> Job:
+        """Queue a request if it can be done in time, or as many of its texts as can, those that cost least first."""
+        texts, total = list(costs), sum(costs.values())
+        if partly:
+            texts.sort(key=lambda text: costs[text] > 1)
+            tokens = [costs[text] for text in texts]
+            texts = texts[: self._queue.fitting(tokens, due, priority=priority, requests=self._requests)]
+        if not texts or not (partly or self._queue.in_time(total, due, priority=priority)):
+            raise self._full(f"{total} tokens more would not be read in time")
         # A request larger than the whole queue is served when nothing else waits.
-        if self._queue.waiting_tokens and self._queue.waiting_tokens + sum(costs) > self._settings.max_waiting_tokens:
+        if self._queue.waiting_tokens and self._queue.waiting_tokens + total > self._settings.max_waiting_tokens:
             raise self._full(f"{self._queue.waiting_tokens} tokens are waiting")
-        job = Job(query, texts, costs, asyncio.get_running_loop().create_future())
+        done = asyncio.get_running_loop().create_future()
+        job = Job(query, texts, [costs[text] for text in texts], done, due, partly)
         self._queue.push(job, priority=priority)
         self._metrics.waiting_tokens.set(self._queue.waiting_tokens)
         self._filled.set()
@@ -205,17 +236,25 @@ class Batcher:
                 self._filled.clear()
 
     async def _run(self, parts: list[Part]) -> None:
-        started = time.perf_counter()
-        await self._answer(parts)
-        self._timed(sum(part.tokens for part in parts), time.perf_counter() - started)
+        tokens, started = sum(part.tokens for part in parts), time.monotonic()
+        try:
+            await self._answer(parts)
+        finally:
+            self._queue.finished(tokens)
+        # Two batches share the cores: a batch is worth the time since the one before it ended.
+        ended = time.monotonic()
+        self._queue.learn_speed(tokens, ended - max(started, self._ended))
+        self._ended = ended
+        self._metrics.batch_tokens.observe(tokens)
+        self._metrics.batch_seconds.observe(ended - started)
 
     async def _answer(self, parts: list[Part]) -> None:
         waiting = [part for part in parts if not part.job.done.done()]
-        wanted = _distinct(waiting)
+        wanted = distinct_texts(waiting)
         if not wanted:
             return
         try:
-            scores = await self._in_thread(_scores, self._reranker.scorer, wanted)
+            scores = await self._in_thread(scores_of, self._reranker.scorer, wanted)
         except Exception as exc:  # whatever a model raises ends its requests, not the service
             if len(wanted) > 1:
                 for query in wanted:  # one query's failure is not its neighbours'
@@ -232,30 +271,6 @@ class Batcher:
             of_query = scores[part.job.query]
             part.job.add({text: of_query[text] for text in part.texts})
 
-    def _timed(self, tokens: int, seconds: float) -> None:
-        self._queue.learn_speed(tokens * self._settings.parallel_batches, seconds)
-        self._metrics.batch_tokens.observe(tokens)
-        self._metrics.batch_seconds.observe(seconds)
-
     async def _in_thread(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         work = functools.partial(function, *arguments, **options)
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-
-def _distinct(parts: Sequence[Part]) -> Wanted:
-    wanted: dict[str, dict[str, None]] = {}
-    for part in parts:
-        wanted.setdefault(part.job.query, {}).update(dict.fromkeys(part.texts))
-    return {query: list(texts) for query, texts in wanted.items()}
-
-
-def _scores(scorer: Scorer, wanted: Wanted) -> dict[str, dict[str, float]]:
-    if isinstance(scorer, ManyScorer):
-        found = scorer.score_many(list(wanted.items()))
-    else:
-        found = [scorer.score(query, texts) for query, texts in wanted.items()]
-    for texts, scores in zip(wanted.values(), found, strict=True):
-        if len(scores) != len(texts) or not all(0 < score < 1 for score in scores):
-            raise BackendError("the model gave no score strictly inside (0, 1) for some text; export the bundle again")
-    pairs = zip(wanted.items(), found, strict=True)
-    return {query: dict(zip(texts, scores, strict=True)) for (query, texts), scores in pairs}

@@ -23,6 +23,9 @@ class Metrics:
             "relsearch_request_seconds", "Time to answer.", ["path"], buckets=_SECONDS, registry=self._registry
         )
         self.documents = Counter("relsearch_documents", "Documents ranked.", registry=self._registry)
+        self.unread = Counter(
+            "relsearch_unread_documents", "Of these, left unread by a request's budget.", registry=self._registry
+        )
         self.distinct = Counter(
             "relsearch_distinct_documents", "Documents scored, duplicates of a request once.", registry=self._registry
         )

@@ -29,6 +29,13 @@ _PARAMETERS: list[dict[str, Any]] = [
         "schema": {"type": "integer", "minimum": 1},
         "description": "Give up after so many milliseconds, if the service's own limit is not shorter.",
     },
+    {
+        "name": "X-Relsearch-Budget-Ms",
+        "in": "header",
+        "schema": {"type": "integer", "minimum": 1},
+        "description": "Answer after so many milliseconds with what was read by then: documents that were not keep "
+        "their places in the request's order. The answer's header X-Relsearch says how many were read.",
+    },
 ]
 
 

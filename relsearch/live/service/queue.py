@@ -1,15 +1,18 @@
-"""What waits to be scored: requests as jobs, dealt out as batches of a token budget."""
+"""What waits to be scored: requests as jobs, dealt out as batches of a token budget, and which can be in time."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 _TOKENS_PER_S = 10_000.0  # believed until the first batch was timed
-_WEIGHT = 0.2  # of a new batch in the running mean of the speed
+_MEMORY_TOKENS = 20_000  # about as many of the last ones count for the speed
 
 
 @dataclass(slots=True, eq=False)
@@ -20,6 +23,8 @@ class Job:
     texts: Sequence[str]
     tokens: Sequence[int]
     done: asyncio.Future[dict[str, float]]
+    due: float = math.inf  # until when, of time.monotonic, it is to be done
+    partly: bool = False  # it takes its turn by when it is due, whatever its length
     scores: dict[str, float] = field(default_factory=dict)
     dealt: int = 0  # how many of its texts were put into batches
     waiting_tokens: int = field(init=False)  # of the others
@@ -55,18 +60,53 @@ class Queue:
         self._heap: list[tuple[int, float, int, Job]] = []
         self._count = 0
         self.waiting_tokens = 0
-        self.tokens_per_s = _TOKENS_PER_S
+        self.running_tokens = 0  # of the batches that are being scored
+        self._tokens, self._seconds = _TOKENS_PER_S / 1000, 1 / 1000
+
+    @property
+    def tokens_per_s(self) -> float:
+        """The speed of the last batches together."""
+        return self._tokens / self._seconds
 
     @property
     def wait_s(self) -> float:
-        """How long what waits will take, at the speed of the last batches."""
-        return self.waiting_tokens / self.tokens_per_s
+        """How long what waits and what is being scored will take, at the speed of the last batches."""
+        return (self.waiting_tokens + self.running_tokens) / self.tokens_per_s
+
+    def in_time(self, tokens: int, due: float, *, priority: int, partly: bool = False) -> bool:
+        """Tell whether a job would be done when it is due, and make none late that waits already.
+
+        Always so where nothing else is to do: the measured speed may be that of a busier hour.
+        """
+        if not self._heap and not self.running_tokens:
+            return True
+        now, speed = time.monotonic(), self.tokens_per_s
+        total, place = self.running_tokens, (priority, due if partly else now + tokens / speed)
+        behind = False
+        for other, finish, _, job in sorted(self._heap):
+            if not behind and (other, finish) > place:
+                behind, total = True, total + tokens
+                if now + total / speed > due:
+                    return False
+            total += job.waiting_tokens
+            if behind and now + (total - tokens) / speed <= job.due < now + total / speed:
+                return False
+        return behind or now + (total + tokens) / speed <= due
+
+    def fitting(self, costs: Sequence[int], due: float, *, priority: int, requests: int) -> int:
+        """Return how many texts of a job that is done partly, first come first, can be scored in time.
+
+        At least one where all is idle; of the time until it is due, a job gets the share of one of so many requests.
+        """
+        share = _fitting(costs, int((due - time.monotonic()) * self.tokens_per_s / requests), at_least=1)
+        totals = list(accumulate(costs[:share]))
+        return bisect_left(totals, True, key=lambda total: not self.in_time(total, due, priority=priority, partly=True))
 
     def push(self, job: Job, *, priority: int) -> None:
         """Add a job; a lower priority number goes first."""
         tokens = job.waiting_tokens
         self.waiting_tokens += tokens
-        finish = time.monotonic() + tokens / self.tokens_per_s
+        finish = job.due if job.partly else time.monotonic() + tokens / self.tokens_per_s
         heapq.heappush(self._heap, (priority, finish, self._count, job))
         self._count += 1
 
@@ -86,6 +126,7 @@ class Queue:
             room -= parts[-1].tokens
             if job.dealt == len(job.texts):
                 self._pop()
+        self.running_tokens += sum(part.tokens for part in parts)
         return parts
 
     def drop_abandoned(self) -> None:
@@ -95,9 +136,15 @@ class Queue:
         self._heap = kept
         self.waiting_tokens = sum(entry[-1].waiting_tokens for entry in kept)
 
+    def finished(self, tokens: int) -> None:
+        """Say that a batch that was dealt is done."""
+        self.running_tokens -= tokens
+
     def learn_speed(self, tokens: int, seconds: float) -> None:
-        """Take the speed of a finished batch into the running mean."""
-        self.tokens_per_s += _WEIGHT * (tokens / max(seconds, 1e-6) - self.tokens_per_s)
+        """Take a batch into the speed: its tokens, and the seconds in which no other batch ended."""
+        kept = math.exp(-tokens / _MEMORY_TOKENS)
+        self._tokens = kept * self._tokens + tokens
+        self._seconds = kept * self._seconds + max(seconds, 1e-6)
 
     def _take(self, job: Job, count: int) -> Part:
         chosen = slice(job.dealt, job.dealt + count)
