@@ -14,11 +14,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from relsearch.core.text_table import table
-
 from benchmarks.record import record
 from benchmarks.serving.clients import closed
 from benchmarks.serving.load import SEED, demo_requests, service
+from relsearch.core.display.text_table import table
 
 USERS = (1, 2, 4, 8, 16)
 DOCUMENTS = 50
