@@ -40,8 +40,8 @@ def placed(read: Mapping[int, float], first: Sequence[int], beyond: int = 0) -> 
     """Return all candidates in their new order: `first` has their places in the order of the search.
 
     `read` has the scores of the places that were read; equal scores keep the order of places. What was not read is
-    given scores between those around it. The scores of `beyond` candidates more, past the window, go on decreasing below
-    `PAST`, so that the order of scores is the order.
+    given scores between those around it; those of `beyond` candidates more, past the window, go on decreasing below
+    `PAST`. So the order of scores is the order.
     """
     best_first = iter(sorted(read, key=lambda place: (-read[place], place)))
     order = [next(best_first) if place in read else place for place in first]
