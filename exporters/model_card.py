@@ -104,8 +104,9 @@ def _nested(figures: object) -> dict[str, object]:
 def _about_trained(card: object) -> str:
     if not isinstance(card, Card):
         return (
-            "Late interaction: the weights are those of the encoder, which `transformers.AutoModel` loads. Its scores "
-            "need the head in `reranker.json` as well: use relsearch, or the bundle that `relsearch export` makes."
+            "Late interaction: `SentenceTransformer(folder)` gives its pooled vectors, by `encode_query` and "
+            "`encode_document`. Its scores need token vectors and the head in `reranker.json` as well: use relsearch, "
+            "or the bundle that `relsearch export` makes."
         )
     if card.prior is None:
         return (

@@ -17,6 +17,7 @@ from relsearch.encoders.loading import UNUSED, Source
 from relsearch.encoders.model_source import fast_dtype, loading
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
+from relsearch.rerank.late.sentence_modules import write_sentence_modules
 
 PROJECTION = "projection.safetensors"
 _MICRO_BATCH = 4  # texts read together, sorted by length: 1.5 x the speed of one padded batch on two cores
@@ -146,7 +147,10 @@ class LateModel(nn.Module):
         return functional.normalize(pooled, dim=-1), functional.normalize(tokens, dim=-1)
 
     def save_pretrained(self, folder: str, **_: Any) -> None:
-        """Write the averaged encoder, tokenizer and projection; the head stands in the card."""
+        """Write the averaged encoder, tokenizer and projection; the head stands in the card.
+
+        SentenceTransformer(folder) gives the pooled vectors, by `encode_query` and `encode_document`.
+        """
         from safetensors.torch import save_file
 
         with self.averaged():
@@ -154,6 +158,8 @@ class LateModel(nn.Module):
         self.tokenizer.save_pretrained(folder)
         tensors = {"projection": self.projection.weight, "weights": self.weights, "bias": self.bias}
         save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, Path(folder) / PROJECTION)
+        size = self.encoder.config.hidden_size
+        write_sentence_modules(Path(folder), self.queries, self.documents, size=size)
 
     def load_trained(self, folder: Path) -> None:
         """Take projection and head weights from a folder that save_pretrained wrote."""

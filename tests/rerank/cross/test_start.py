@@ -46,7 +46,7 @@ def test_an_encoder_is_no_reranker(tiny_bert: Path, tmp_path: Path) -> None:
 def test_the_bundle_of_no_step_scores_as_its_base(
     tmp_path: Path, queries: list[Query], documents: list[Document]
 ) -> None:
-    """Trained with a rate that moves nothing, in torch and exported; the card has no cosine."""
+    """Trained at a rate that moves nothing: in torch, exported, and by CrossEncoder; the card has no cosine."""
     base = saved("bert", tmp_path / "base")
     report = train_tiny(
         base,
@@ -64,3 +64,5 @@ def test_the_bundle_of_no_step_scores_as_its_base(
     expected = residuals(CrossEncoder(str(base), local_files_only=True), PAIRS)
     for scorer in (TorchScorer.open(tmp_path / "trained"), OnnxScorer.open(tmp_path / "bundle")):
         assert scorer.logits(TEXTS[0], TEXTS[1:]) == pytest.approx(expected, abs=1e-4)
+    loaded = CrossEncoder(str(tmp_path / "trained"), local_files_only=True)
+    assert residuals(loaded, PAIRS) == pytest.approx(expected, abs=1e-4)
