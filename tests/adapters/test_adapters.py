@@ -36,6 +36,38 @@ given = [Document(content=text, meta={"title": title}) for title, text in TEXTS]
 found = pipeline.run({"ranker": {"query": QUERY, "documents": given}})["ranker"]["documents"]
 report((each.meta["title"], each.score) for each in found)
 """,
+    "pyterrier": """
+import pandas as pd
+import pyterrier as pt
+from relsearch.adapters.pyterrier import RelsearchReranker
+rows = [("q1", QUERY, title, title, text, 9.0 - rank, rank) for rank, (title, text) in enumerate(TEXTS)]
+given = pd.DataFrame(rows, columns=["qid", "query", "docno", "title", "text", "score", "rank"])
+ranked = RelsearchReranker(reranker)
+assert ranked(given.iloc[:0]).empty
+second = pd.DataFrame([("q2", "tides", *rows[0][2:])], columns=given.columns)
+found = ranked(pd.concat([given, second]))
+assert found["qid"].tolist() == ["q1"] * 3 + ["q2"]
+expected = reranker.rank(QUERY, [{"title": title, "text": text} for title, text in TEXTS], first_stage=[9.0, 8.0, 7.0])
+assert found["score"].tolist()[:3] == [each.score for each in expected]
+assert found["rank"].tolist() == [0, 1, 2, 0]
+found = (ranked % 2)(given.drop(columns=["score", "rank"]))
+report(zip(found["docno"], found["score"]))
+""",
+    "ir_measures": """
+import ir_measures
+bm25 = {"q1": {str(place): 9.0 - place for place in range(3)}}
+collection = relsearch.MemoryCollection(
+    documents={str(place): {"title": title, "text": text} for place, (title, text) in enumerate(TEXTS)},
+    queries={"q1": QUERY},
+    qrels={"q1": {"1": 3, "2": 2}},
+)
+run = reranker.rerank_run(bm25, collection)
+assert run.columns[:2] == ["query_id", "doc_id"] and "score" in run.columns  # what ranx.Run.from_df is given
+qrels = pl.DataFrame([("q1", "1", 1), ("q1", "2", 1)], schema=["query_id", "doc_id", "relevance"], orient="row")
+found = ir_measures.calc_aggregate([ir_measures.AP], qrels.to_pandas(), run.to_pandas())
+ours = relsearch.evaluate(qrels, {"run": run.to_pandas()}, measures=["AP"])
+assert found[ir_measures.AP] == ours.estimates["run"]["AP"].mean
+""",
     "rerankers": """
 from rerankers.documents import Document
 from relsearch.adapters.rerankers import RelsearchRanker
@@ -46,6 +78,7 @@ report((each.document.doc_id, each.score) for each in found.top_k(2))
 """,
 }
 _BEFORE = """
+import polars as pl
 import relsearch
 QUERY = "why does a cat purr"
 TEXTS = [("Tides", "They follow the moon."), ("Cats", "A cat purrs when it is calm."), ("Pain", "Cats purr in pain.")]
