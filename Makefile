@@ -55,7 +55,6 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.rerankers.own_domain --labelled 10 20
 	$(BIN)/python -m benchmarks.rerankers.own_domain --collections scifact
 	$(BIN)/python -m benchmarks.rerankers.transfer
-	$(BIN)/python -m benchmarks.rerankers.few_labels
 	$(BIN)/python -m benchmarks.rerankers.starts
 	$(BIN)/python -m benchmarks.rerankers.architectures
 	$(BIN)/python -m benchmarks.rerankers.cascade runs/starts/arms/residual-on-e5-small-v2
@@ -69,6 +68,7 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.data.odd_inputs
 	$(BIN)/python -m benchmarks.data.growth
 	$(BIN)/python -m benchmarks.serving.footprint
+	$(BIN)/python -m benchmarks.serving.ui
 	$(BIN)/python -m cogapp -r $(TABLES)
 
 compat: .venv/dev.stamp  ## call the service and the gateway by other people's clients, installed apart (npm, engines)

@@ -1,7 +1,8 @@
 """BM25 by each searcher on complete collections: `python -m benchmarks.data.bm25`.
 
-Needs RELSEARCH_COLLECTIONS (default ../shared/collections); Lucene needs Java; Elasticsearch and OpenSearch are
-started from RELSEARCH_SERVERS (default ../shared/servers). What is absent is left out and named.
+Needs RELSEARCH_COLLECTIONS (default ../shared/collections); Lucene needs Java; Elasticsearch and OpenSearch are started
+from RELSEARCH_SERVERS (default ../shared/servers). What is absent is left out and named. Its table is in
+benchmarks/rerankers.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Odd inputs on every reader and verb: tracebacks and changed files; and the memory of evaluating many queries.
 
 `python -m benchmarks.data.odd_inputs [--inputs 350]` runs the property tests of tests/, each on so many drawn inputs,
-those of the slower verbs on a share of it.
+those of the slower verbs on a share of it. Its table is in benchmarks/README.md.
 """
 
 from __future__ import annotations

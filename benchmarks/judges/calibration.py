@@ -4,7 +4,7 @@
 pairs of TREC DL 2019 (benchmarks.judges.quality keeps them; they are made where they are not there), calibrates them on
 k human grades a query, and measures the pairs whose grades it was not shown: the same ones for every k. Grades are of
 documents drawn at random, DRAWS times, or of those that `relsearch review` picks. It needs RELSEARCH_COLLECTIONS and
-RELSEARCH_MODELS.
+RELSEARCH_MODELS. Its table is in benchmarks/judges.md.
 """
 
 from __future__ import annotations

@@ -29,12 +29,12 @@ class Labelled:
     pairs: list[Pair]
     grades: list[int]
 
-    def of(self, query_ids: set[str]) -> Labelled:
+    def of_queries(self, query_ids: set[str]) -> Labelled:
         """Return the part of these queries."""
         rows = [row for row, pair in enumerate(self.pairs) if pair.query_id in query_ids]
-        return self.at(rows)
+        return self.of_rows(rows)
 
-    def at(self, rows: Sequence[int]) -> Labelled:
+    def of_rows(self, rows: Sequence[int]) -> Labelled:
         """Return these rows."""
         return Labelled([self.pairs[row] for row in rows], [self.grades[row] for row in rows])
 
@@ -54,7 +54,7 @@ def training_halves() -> tuple[Labelled, Labelled]:
     parts = [labelled(name) for name in TRAINING]
     every = Labelled([p for part in parts for p in part.pairs], [g for part in parts for g in part.grades])
     queries = shuffled({pair.query_id for pair in every.pairs})
-    return every.of(set(queries[DEV_QUERIES:])), every.of(set(queries[:DEV_QUERIES]))
+    return every.of_queries(set(queries[DEV_QUERIES:])), every.of_queries(set(queries[:DEV_QUERIES]))
 
 
 def human_of(part: Labelled) -> pl.DataFrame:

@@ -1,7 +1,8 @@
 """The ready judge as ONNX graphs against the same judge in torch: how many grades agree, and which is faster.
 
 `python -m benchmarks.judges.exported [--queries 10]` grades the pools of some queries of TREC Deep Learning 2019 with
-both, a query with one and then with the other. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS.
+both, a query with one and then with the other. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. Its table is in
+benchmarks/judges.md.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def main() -> None:
     arguments = parser.parse_args()
     use_models()
     every = labelled(TEST)
-    part = every.of(set(shuffled({pair.query_id for pair in every.pairs})[: arguments.queries]))
+    part = every.of_queries(set(shuffled({pair.query_id for pair in every.pairs})[: arguments.queries]))
     judges = {TORCH: load_torch_judge(SHIPPED, read_card(SHIPPED)), ONNX: load_judge(SHIPPED)}
     seconds: dict[str, list[float]] = {name: [] for name in judges}
     labels: dict[str, list[Judgment]] = {name: [] for name in judges}

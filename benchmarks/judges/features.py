@@ -1,7 +1,8 @@
 """Which evidence helps a judge: columns compared by cross-validation over the training queries, no model tuned.
 
 `python -m benchmarks.judges.features [--output runs/judge-quality]` needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS;
-vectors are kept in the output folder and shared with benchmarks.judges.quality. No query of 2019 is used.
+vectors are kept in the output folder and shared with benchmarks.judges.quality. No query of 2019 is used. Its table is
+in benchmarks/judges.md.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Judges side by side on TREC Deep Learning 2019: tuned on 2021 and the dev half of 2023.
 
-`python -m benchmarks.judges.quality [--output runs/judge-quality] [--only NAME...] [--measure-only]` tunes each
-judge of TUNED, judges the human-graded pairs of 2019 with them and with the judge that ships, and compares all with
-baselines and published labels. Every finished part is kept in the output folder,
-so a cut run goes on. It needs RELSEARCH_COLLECTIONS (default ../shared/collections) and RELSEARCH_MODELS (default
-../shared/models).
+`python -m benchmarks.judges.quality [--output runs/judge-quality] [--only NAME...] [--measure-only]` tunes each judge
+of TUNED, judges the human-graded pairs of 2019 with them and with the judge that ships, and compares all with baselines
+and published labels. Every finished part is kept in the output folder, so a cut run goes on. It needs
+RELSEARCH_COLLECTIONS (default ../shared/collections) and RELSEARCH_MODELS (default ../shared/models). Its tables are in
+benchmarks/README.md and benchmarks/judges.md.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class Bench:
         self.test = labelled(TEST)
         queries = sorted({pair.query_id for pair in self.test.pairs})
         few = natural_sample(self.test.pairs, count=SAMPLE_PER_QUERY * len(queries), seed=SEED)
-        every_second = self.test.of(set(queries[::2]))
-        self.parts = {ZERO_SHOT: self.test.at(few), LLM: every_second, LLM_ALONE: every_second}
+        every_second = self.test.of_queries(set(queries[::2]))
+        self.parts = {ZERO_SHOT: self.test.of_rows(few), LLM: every_second, LLM_ALONE: every_second}
 
     @property
     def kept(self) -> Path:
@@ -110,8 +110,8 @@ class Bench:
     def rows(self, judges: Mapping[str, pl.DataFrame]) -> list[dict[str, Any]]:
         """Return every figure of each judge, a row a judge."""
         human = human_of(self.test)
-        texts, queries, runs = measures.inputs(TEST)
-        return [measures.row(name, human, found, texts, queries, runs, SCALE, SEED) for name, found in judges.items()]
+        runs = measures.runs_of(TEST)
+        return [measures.row(name, human, labels, runs, SCALE, SEED) for name, labels in judges.items()]
 
     def reports(self) -> dict[str, Any]:
         """Return what tuning reported of each judge."""

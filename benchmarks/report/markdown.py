@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def section(about: str, body: str, figures: dict[str, Any], *, command: str | None = None) -> str:
+def section(about: str, body: str, figures: dict[str, Any]) -> str:
     """Return a paragraph, a table, and the command and date of the figures."""
-    return f"\n{about}\n\n{body}\n\nMeasured by `{command or figures['command']}` on {figures['date']}.\n"
+    return f"\n{about}\n\n{body}\n\nMeasured by `{figures['command']}` on {figures['date']}.\n"
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

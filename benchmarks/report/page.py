@@ -50,7 +50,6 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
             "label_value": (label_value,),
             "policies_cranfield": (rerankers.policies,),
             "policies_vaswani": (rerankers.policies,),
-            "few_labels": (rerankers.few_labels,),
         },
         "TREC Deep Learning": {"chain_trec_dl": (rerankers.chain,), "starts": (rerankers.starts,)},
         "Calibration": {"calibration": (calibration.calibration,)},
@@ -75,6 +74,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
             "gateway_cold": (serving.gateway_cold,),
             "partly_read": (serving.partly_read,),
         },
+        "Reports and the web app": {"ui": (serving.ui,)},
     },
     "growth": {"Verbs": {"growth": (growth.growth,)}},
     "avx512": {

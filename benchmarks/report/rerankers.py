@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from benchmarks.report.markdown import difference, interval, p_text, section, table
@@ -26,7 +25,6 @@ AGREEMENT = {
     "mae": "mean absolute error, grades",
     "auc": "AUC at grade >= 2",
 }
-STUDENTS = {"minilm": "MiniLM-L6", "e5": "e5-small-v2"}
 _SCORES = {"own": "own", "mixed": "BM25 mixed in", "shipped": "BM25 and feedback"}
 
 
@@ -106,37 +104,6 @@ def own_domain_few(figures: Figures) -> str:
         "of the fold's other queries graded by the reranker that learnt from those k, with BM25 and feedback. NDCG@10 "
         "[95 % CI]; p of a paired randomisation test.",
         table(["collection", "k", "scores", "untrained cosine", "human only", "augmented", "difference (p)"], rows),
-        figures,
-    )
-
-
-def few_labels(figures: Figures) -> str:
-    """Human labels alone against human and judged ones, by the number of labelled queries."""
-    arms = {"human_only": "human only", "augmented": "the ready judge's too", "self_taught": "its own grades too"}
-    human_only, *judged = arms.values()
-    rows = []
-    for row in figures["rows"]:
-        human, ready, own = (f"{row[arm]:.3f}" for arm in arms)
-        rows.append([str(row["k"]), human, f"{ready} ({row['p']:.3f})", f"{own} ({row['self_p']:.3f})"])
-    every = figures["every_label"]
-    rows.append([f"{every['k']}, all that the judge saw", f"{every['human_only']:.3f}", "", ""])
-    student, pairs = STUDENTS[figures["student"]], f"{figures['judged_pairs']:,} pairs"
-    lines = [f"  line {json.dumps([row[arm] for row in figures['rows']])}" for arm in arms]
-    chart = [
-        "```mermaid",
-        "xychart-beta",
-        f'  x-axis "labelled queries" {json.dumps([str(row["k"]) for row in figures["rows"]])}',
-        '  y-axis "NDCG@10"',
-        *lines,
-        "```",
-    ]
-    return section(
-        f"Few labels: NDCG@10 on TREC DL 2019 of {student}, tuned on k labelled queries alone, and with the pools of "
-        f"{figures['judged_queries']} more ({pairs}) as the ready judge grades them, or as the student itself does "
-        f"that learnt from those k; untrained it has {figures['untrained']:.3f}. {figures['seeds']} draw(s) of "
-        f"queries, {figures['steps']} steps each; p of a paired t-test over queries against people's labels alone. "
-        "The lines are the columns in their order.",
-        "\n".join([table(["labelled queries", human_only, *(f"{name} (p)" for name in judged)], rows), "", *chart]),
         figures,
     )
 
@@ -243,7 +210,6 @@ def demo(figures: Figures) -> str:
         f"seconds and {figures['peak_mb']} MB of memory.",
         table([f"demo, {counts['test_queries']} test queries", "NDCG@10 [95 % CI]", f"against {names[HUMAN]}"], rows),
         figures,
-        command="make demo",
     )
 
 

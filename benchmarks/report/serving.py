@@ -230,6 +230,17 @@ def servers(figures: Figures) -> str:
     )
 
 
+def ui(figures: Figures) -> str:
+    """What people look at."""
+    rows = [
+        ["a report on 200 queries and 3 runs", f"{figures['report_s']:.1f} s, {figures['report_mb']:.2f} MB"],
+        ["first screen of `relsearch ui --demo`", f"{figures['first_screen_s']:.1f} s"],
+        ["a compare page, p50 and p95", f"{figures['compare_p50_ms']} ms, {figures['compare_p95_ms']} ms"],
+        ["serious findings of axe, report and app", f"{figures['axe_serious']}, {figures['axe_serious_app']}"],
+    ]
+    return section("Reports and the web app on two cores, from a fresh process.", table(["what", ""], rows), figures)
+
+
 def odd_inputs(figures: Figures) -> str:
     """Files and arguments that were not meant so."""
     rows = [

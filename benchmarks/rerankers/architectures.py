@@ -1,4 +1,7 @@
-"""Every architecture and layout of cross-encoders, small and random: what is trained on, and how a bundle differs."""
+"""Every architecture and layout of cross-encoders, small and random: what is trained on, and how a bundle differs.
+
+Its table is in benchmarks/rerankers.md.
+"""
 
 from __future__ import annotations
 

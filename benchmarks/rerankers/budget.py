@@ -1,8 +1,9 @@
 """Quality against time: NDCG@10 of a bundle on TREC DL 2019 where each query has so many milliseconds.
 
 `python -m benchmarks.rerankers.budget BUNDLE [--budgets 0 10 ...] [--depth 100]` needs the collections folder
-(RELSEARCH_COLLECTIONS). BM25's top documents are reranked; their vectors and token ids are known, as in an index.
-The first stage's scores and the feedback that the bundle asks for are added, as `rerank` does.
+(RELSEARCH_COLLECTIONS). BM25's top documents are reranked; their vectors and token ids are known, as in an index. The
+first stage's scores and the feedback that the bundle asks for are added, as `rerank` does. Its table is in
+benchmarks/serving.md.
 """
 
 from __future__ import annotations
@@ -17,16 +18,15 @@ import polars as pl
 
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
+from benchmarks.rerankers.trec_dl import TEST
 from relsearch.core.display.text_table import table
-from relsearch.data.collection import load_collection
-from relsearch.data.trec import read_run
+from relsearch.data.collection import load_collection, texts_of
+from relsearch.data.trec import read_qrels, read_run
 from relsearch.measure.query_values import query_values
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.reorder import rerank_run_within
 from relsearch.rerank.reranker import Reranker
 
-TEST = "trec-dl-2019"
-_QRELS = {"query_id": pl.String, "doc_id": pl.String, "grade": pl.Int64}
 BUDGETS = (0.0, 10.0, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0)
 
 
@@ -46,15 +46,11 @@ def main() -> None:
 def measure(bundle: Path, folder: Path, *, budgets: Sequence[float], depth: int) -> dict[str, Any]:
     """Return NDCG@10 and the mean number of reached candidates at each budget, on a collection with a BM25 run."""
     collection = load_collection(str(folder))
-    qrels = pl.DataFrame(
-        [(label.query_id, label.doc_id, label.grade) for label in collection.qrels()], schema=_QRELS, orient="row"
-    )
+    qrels = read_qrels(folder / "qrels.tsv", None)
     labelled = set(qrels["query_id"])
     run = read_run(folder / "runs" / "bm25.trec").filter(pl.col("query_id").is_in(labelled), pl.col("rank") <= depth)
     scorer = open_scorer(bundle, cached_documents=run["doc_id"].n_unique())
-    wanted = set(run["doc_id"])
-    texts = {doc.doc_id: scorer.render(doc.fields) for doc in collection.documents() if doc.doc_id in wanted}
-    queries = {query.query_id: query.text for query in collection.queries()}
+    queries, texts = texts_of(run, collection, scorer.template)
     scorer.prepare(list(texts.values()))
     scorer.warm_up()
     reranker = Reranker(scorer, scorer.template, scorer.manifest.interpolation)

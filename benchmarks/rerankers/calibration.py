@@ -5,7 +5,7 @@ does, and keeps the scores, so that a cut run goes on. The calibration that the 
 judged pairs of 16 queries without first-stage scores, is compared with one fitted on FITTED's pools as they are
 reranked; both are measured on HELD_OUT. `--write` puts the latter into the ready bundle. It is linear in the logits, as
 interpolation is, so that no order changes. On TREC collections unjudged documents are left out; the others are judged
-completely. Needs RELSEARCH_COLLECTIONS.
+completely. Needs RELSEARCH_COLLECTIONS. Its table is in benchmarks/rerankers.md.
 """
 
 from __future__ import annotations

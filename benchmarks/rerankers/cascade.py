@@ -2,7 +2,7 @@
 
 `python -m benchmarks.rerankers.cascade MODEL [--sizes 10 20 50]` exports a cross-encoder that `train` wrote to int8 and
 measures NDCG@10 and milliseconds a query of either alone and of both, interleaved; documents' vectors and token ids are
-known, as in an index. Needs RELSEARCH_COLLECTIONS.
+known, as in an index. Needs RELSEARCH_COLLECTIONS. Its table is in benchmarks/serving.md.
 """
 
 from __future__ import annotations

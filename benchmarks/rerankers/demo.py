@@ -1,6 +1,7 @@
 """The packaged demo, recorded: `python -m benchmarks.rerankers.demo`, what `make demo` runs.
 
-Prints what `relsearch demo` prints, and writes benchmarks/results/demo.json if no stage was skipped.
+Prints what `relsearch demo` prints, and writes benchmarks/results/demo.json if no stage was skipped. Its table is in
+benchmarks/rerankers.md.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ nobody labelled counts as irrelevant. `--labelled 10 20` learns from so many of 
 and with the pools of the rest as the reranker that learnt from those alone grades them, and records few labels.
 Recorded apart: `--collections scifact`, whose own split is kept, and `--collections cnil-fr`, in French, which starts
 from runs/multilingual-e5-small, which benchmarks.data.multilingual_e5 writes. Needs RELSEARCH_COLLECTIONS and
-RELSEARCH_MODELS. A cut run goes on.
+RELSEARCH_MODELS. A cut run goes on. Its tables are in benchmarks/README.md and benchmarks/rerankers.md.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from benchmarks.deals import SEED, shuffled, split_dev
 from benchmarks.folders import COLLECTIONS, use_models
 from benchmarks.record import record
 from benchmarks.rerankers.own_collections import ENGLISH, OWN, STEPS, own_domain_config
-from benchmarks.rerankers.trial import Trial, of
+from benchmarks.rerankers.trial import Trial
 from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config, EncoderConfig
 from relsearch.core.tables import CANDIDATES, read, write
 from relsearch.data.trec import read_qrels
 from relsearch.judge.store.judgment_store import judge_all
+from relsearch.pipeline.stages.inputs import of_queries
 from relsearch.pipeline.stages.judges import reranker_judge
 from relsearch.rerank.bundle import SHIPPED
 from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
@@ -195,12 +196,12 @@ class OwnDomain(Trial):
         pools = self.pools
         known, unknown = (rest, rest[:0]) if arm.labelled is None else (rest[: arm.labelled], rest[arm.labelled :])
         dev, training = split_dev(known)
-        labels = pools.labels.filter(of(known))
+        labels = of_queries(pools.labels, known)
         judged = None
         if arm.judged:
             teacher = self._folder(number, arm.alone) / "model"
-            judge = reranker_judge(self.config, teacher, labels.filter(of(dev)), pools=pools)
-            pool = pools.first_stage.filter(of(unknown)).sort("query_id", "doc_id")
+            judge = reranker_judge(self.config, teacher, of_queries(labels, dev), pools=pools)
+            pool = of_queries(pools.first_stage, unknown).sort("query_id", "doc_id")
             judged = judge_all(judge, pools_of(self.collected.pairs(pool)), self._folder(number, arm) / "judged")
             training = [*training, *unknown]
         examples, dev_examples = self.examples(training, judged, labels=labels), self.examples(dev, labels=labels)

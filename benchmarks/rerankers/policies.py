@@ -5,7 +5,7 @@ runs/policies]` deals half of a collection's queries to the test, labels so many
 of the others. The pipeline's own stages then pool, judge the heads of the pools (with the reranker that learnt from
 people alone), write queries, augment by each policy, train and optimize. NDCG@10 is of the test queries, with BM25 and
 feedback as bundles ask for; the search sees the dev queries alone. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A
-cut run goes on.
+cut run goes on. Its table is in benchmarks/rerankers.md.
 """
 
 from __future__ import annotations

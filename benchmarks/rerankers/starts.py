@@ -3,7 +3,8 @@
 `python -m benchmarks.rerankers.starts [--output runs/starts] [--minutes 4]` trains each arm for the same minutes on the
 human labels of 2021 and a part of 2023 (a fifth of the queries for early stopping), then reranks BM25's top 100 of
 2019. One arm learns from 2022's pools as the ready judge grades them, too. docs/decisions.md has the starts and losses
-that lost. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on; trained folders stay in OUTPUT/arms.
+that lost. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. A cut run goes on; trained folders stay in OUTPUT/arms. Its
+table is in benchmarks/rerankers.md.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ import polars as pl
 from benchmarks.deals import SEED
 from benchmarks.folders import use_models
 from benchmarks.record import record
-from benchmarks.rerankers.few_labels import judged_pools
-from benchmarks.rerankers.trec_dl import E5, chain_config, gather
+from benchmarks.rerankers.trec_dl import E5, UNLABELLED, chain_config, gather
 from benchmarks.rerankers.trial import Trial, kept_figures, kept_run
+from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config, TrainConfig
+from relsearch.judge.registry import open_judge
+from relsearch.judge.store.judgment_store import judge_all
 from relsearch.pipeline.stages.training import human_examples
 from relsearch.rerank.families import open_model
 
 _ON_E5 = {"base": E5["model"], "encoder": E5}
+JUDGED_DEPTH = 40
 _LATE = {"family": "late", "head_multiple": 10}
 
 
@@ -93,6 +97,13 @@ def _train(trial: Trial, arm: Arm, folder: Path) -> dict[str, Any]:
         "seconds": round(history[-1].seconds),
         "dev_ndcg10": [round(history[0].ndcg10, 4), round(best.ndcg10, 4)],
     }
+
+
+def judged_pools(trial: Trial, folder: Path) -> pl.DataFrame:
+    """Return the ready judge's grades of the heads of BM25's runs of 2022; they are kept in the folder."""
+    heads = pl.col("query_id").str.starts_with(f"{UNLABELLED}:") & (pl.col("rank") <= JUDGED_DEPTH)
+    pairs = trial.collected.pairs(trial.pools.candidates.filter(heads).sort("query_id", "doc_id"))
+    return judge_all(open_judge(trial.config, keep=trial.vectors), pools_of(pairs), folder)
 
 
 def _reranked(trial: Trial, folder: Path) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 `python -m benchmarks.rerankers.transfer [--bundle ready] [--collections trec-dl-2019 cranfield vaswani scifact]`
 reranks BM25's top 100, the published run where the collection has one and else the embedded one's, by the bundle's own
 scores, with BM25's mixed in, and with all that it asks for, compared with the cosine of the untrained e5-small-v2.
-Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS.
+Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. Its table is in benchmarks/README.md.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 The judge is the ready one, which learnt from 2021 and 2023 as well; `--judge tuned` tunes one anew.
 
 `python -m benchmarks.rerankers.trec_dl [--output runs/trec-dl]` needs the collections folder (RELSEARCH_COLLECTIONS,
-default ../shared/collections) and, for the judge's evidence, the models folder (RELSEARCH_MODELS). No query of
-2019 is trained, tuned or calibrated on; the defaults of [tune] learning_rate and of the loss were once chosen after
-looking at figures on a sample of 2019, so that year is not wholly unseen.
+default ../shared/collections) and, for the judge's evidence, the models folder (RELSEARCH_MODELS). No query of 2019 is
+trained, tuned or calibrated on; the defaults of [tune] learning_rate and of the loss were once chosen after looking at
+figures on a sample of 2019, so that year is not wholly unseen. Its table is in benchmarks/rerankers.md.
 """
 
 from __future__ import annotations

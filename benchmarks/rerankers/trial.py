@@ -19,7 +19,7 @@ from relsearch.encoders.encoder import load_encoder
 from relsearch.labels import augment as policy
 from relsearch.measure.evaluate import Evaluation, evaluate
 from relsearch.pipeline.order import run_verb
-from relsearch.pipeline.stages.inputs import Artefacts, open_pools
+from relsearch.pipeline.stages.inputs import Artefacts, of_queries, open_pools
 from relsearch.pipeline.stages.runs import reorder
 from relsearch.pipeline.stages.training import train_on
 from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
@@ -48,12 +48,12 @@ class Trial:
     @cached_property
     def first_stage(self) -> pl.DataFrame:
         """BM25's run of the test queries."""
-        return self.pools.first_stage.filter(of(self.queries))
+        return of_queries(self.pools.first_stage, self.queries)
 
     @cached_property
     def test_labels(self) -> pl.DataFrame:
         """The human grades of the test queries."""
-        return self.collected.human.filter(of(self.queries))
+        return of_queries(self.collected.human, self.queries)
 
     def cosine(self, encoder: EncoderConfig) -> pl.DataFrame:
         """Return the first stage in the order of an untrained encoder's cosine."""
@@ -64,7 +64,7 @@ class Trial:
         self, scorer: Scorer, mix: Interpolation = NO_INTERPOLATION, *, queries: Collection[str] | None = None
     ) -> pl.DataFrame:
         """Return the first stage, of all test queries or of some, as a scorer orders it."""
-        run = self.first_stage if queries is None else self.first_stage.filter(of(queries))
+        run = self.first_stage if queries is None else of_queries(self.first_stage, queries)
         return rerank_run(
             run, self.collected.query_texts, self._texts, Reranker(scorer, interpolation=mix), depth=DEPTH
         )
@@ -114,11 +114,6 @@ def compared(qrels: pl.DataFrame, runs: Mapping[str, pl.DataFrame]) -> Evaluatio
     result = evaluate(qrels, runs, measures=[MEASURE], resamples=2000, seed=SEED)
     print(result.to_table(), flush=True)
     return result
-
-
-def of(queries: Collection[str]) -> pl.Expr:
-    """Return what keeps the rows of these queries."""
-    return pl.col("query_id").is_in(sorted(queries))
 
 
 def kept_run(path: Path, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:

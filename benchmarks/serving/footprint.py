@@ -1,6 +1,7 @@
 """Size and start-up: import time, disk of a serving install, lines of code a folder, tests.
 
-`python -m benchmarks.serving.footprint` installs the wheel's base dependencies into a fresh virtual environment.
+`python -m benchmarks.serving.footprint` installs the wheel's base dependencies into a fresh virtual environment. Its
+table is in benchmarks/README.md.
 """
 
 from __future__ import annotations

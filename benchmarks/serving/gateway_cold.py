@@ -4,7 +4,7 @@
 `relsearch gateway --bundle ready` as the README does, without vectors. One user asks a question of scifact's test
 queries every so many seconds; then so many users at once do the same of a fresh gateway; then a client asks for the
 engine's health while another searches 100 documents of 50 kB, 200 kB and 1 MB. Needs RELSEARCH_COLLECTIONS and
-RELSEARCH_SERVERS.
+RELSEARCH_SERVERS. Its table is in benchmarks/serving.md.
 """
 
 from __future__ import annotations

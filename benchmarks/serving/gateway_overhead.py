@@ -2,6 +2,7 @@
 
 Each request is made directly and through the gateway in turn, on connections kept alive; the figure is the median of
 the differences. `python -m benchmarks.serving.gateway_overhead [--requests N] [--engines elasticsearch opensearch]`.
+Its table is in benchmarks/README.md.
 """
 
 from __future__ import annotations

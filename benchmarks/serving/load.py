@@ -1,10 +1,10 @@
 """The service under load, compared with a plain FastAPI + sentence-transformers server on the same model.
 
-`python -m benchmarks.serving.load --bundle BUNDLE --model RERANKER [--seconds 60] [--quick]`;
-RERANKER is the cross-encoder's folder that the bundle was exported from (`relsearch export --model RERANKER`). One and
-eight clients that wait for their answers, with and without a busy neighbour process; then requests at random times, at
-growing shares of the rate that eight clients reached. --quick is a small part of it and records nothing. Texts are the
-packaged demo's.
+`python -m benchmarks.serving.load --bundle BUNDLE --model RERANKER [--seconds 60] [--quick]`; RERANKER is the
+cross-encoder's folder that the bundle was exported from (`relsearch export --model RERANKER`). One and eight clients
+that wait for their answers, with and without a busy neighbour process; then requests at random times, at growing shares
+of the rate that eight clients reached. --quick is a small part of it and records nothing. Texts are the packaged
+demo's. Its table is in benchmarks/serving.md.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ queries of scifact and cranfield and scores the first 50 with the ready bundle. 
 first ones, as by a gateway that has read nothing, or the first half of them and as many here and there, as by one that
 met some documents in earlier searches. The figures are those of every other query, beginning with the second. How the
 engine's scores weigh was chosen mostly on the others, but after figures of all had been seen. Needs
-RELSEARCH_COLLECTIONS.
+RELSEARCH_COLLECTIONS. Its table is in benchmarks/serving.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 `python -m benchmarks.serving.soak [--bundle ready] [--minutes 60] [--documents 10]` measures the rate at which eight
 clients saturate the service, then sends 80 % of it at random times. No text comes twice, so that every cache fills to
-its bound. The service and its clients share the cores that this process may use. Texts are the packaged demo's.
+its bound. The service and its clients share the cores that this process may use. Texts are the packaged demo's. Its
+table is in benchmarks/serving.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.serving.stored_vectors [--bundle ready] [--collection vaswani] [--searches 30] [--engines ...]`
 takes 100 other documents for each search, so that no cache helps, and times the ways in turn. Needs
-RELSEARCH_COLLECTIONS and RELSEARCH_SERVERS.
+RELSEARCH_COLLECTIONS and RELSEARCH_SERVERS. Its table is in benchmarks/serving.md.
 """
 
 from __future__ import annotations

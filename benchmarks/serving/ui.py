@@ -1,45 +1,60 @@
-"""What people look at: how soon a report is written, how large it is, and what axe finds in it.
+"""What people look at: how soon reports and pages come, how large a report is, and what axe finds.
 
-`python -m benchmarks.serving.ui [PART...]` measures the parts that are named, or all, and keeps the others' figures.
+`python -m benchmarks.serving.ui [--only PART...]` measures some parts, or all, and keeps the others' figures. Times are
+wall-clock, of a process that has just started. Needs RELSEARCH_COLLECTIONS and Chromium. Its table is in
+benchmarks/serving.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
+import re
 import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
+from benchmarks.deals import SEED
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record, recorded
-from benchmarks.serving.ui_app import compares, kills, screens
 from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.tables import candidates_table
 from relsearch.data.collection import load_collection
 from relsearch.exporters.trec import write_run
 from relsearch.index.registry import build_searcher
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 Figures = Mapping[str, float | int]
+_RELSEARCH = (sys.executable, "-c", "from relsearch.cli import main; main()")
 _QUERIES, _DEPTH = 200, 100
+_STARTS, _COMPARES = 3, 60
+_WIDTHS, _SCHEMES = (390, 1280), ("light", "dark")
 # Three first stages that rank a collection differently, by their BM25 parameters.
 _RUNS = {"bm25": (0.9, 0.4), "short": (1.2, 0.75), "flat": (0.3, 0.1)}
-_SERIOUS = ("serious", "critical")
 
 
 def main() -> None:
     """Measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: all")
-    names = parser.parse_args().parts or list(PARTS)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    names = parser.parse_args().only
     kept = recorded("ui") or {}
     figures = {field: kept[field] for _, fields in PARTS.values() for field in fields if field in kept}
     for name in names:
         figures |= PARTS[name][0]()
-    print(record("ui", figures), figures)
+    print(record("ui", figures, seed=SEED), figures)
 
 
 def report() -> Figures:
@@ -54,16 +69,43 @@ def report() -> Figures:
         page = folder / "report.html"
         runs = [str(folder / f"{run}.trec") for run in _RUNS]
         options = ["--scale", "0-4:1", "--collection", str(collection), "-o", str(page)]
-        command = [sys.executable, "-c", "from relsearch.cli import main; main()", "report", str(folder / "qrels.tsv")]
         started, spent = time.perf_counter(), _children_cpu_s()
-        subprocess.run([*command, *runs, *options], check=True)
+        subprocess.run([*_RELSEARCH, "report", str(folder / "qrels.tsv"), *runs, *options], check=True)
         seconds, cpu_seconds = time.perf_counter() - started, _children_cpu_s() - spent
+        with _chromium() as browser:
+            serious = _axe_serious(browser, [page.as_uri()])
         return {
             "report_s": round(seconds, 1),
             "report_cpu_s": round(cpu_seconds, 1),
             "report_mb": round(page.stat().st_size / 1e6, 2),
-            "axe_serious": sum(_serious(page, width, scheme) for width in (390, 1280) for scheme in ("light", "dark")),
+            "axe_serious": serious,
         }
+
+
+def screens() -> Figures:
+    """Return the seconds to the first screen, and how many serious findings axe has in the app's pages."""
+    query = urlencode({"q": "define a set of named constants"})
+    with _chromium() as browser:
+        starts = [_first_screen_s(browser) for _ in range(_STARTS)]
+        with _demo() as url:
+            pages = [url + path for path in ("/", f"/?{query}", f"/blind?{query}", "/grade", "/runs", "/absent")]
+            serious = _axe_serious(browser, pages)
+    return {"first_screen_s": round(statistics.median(starts), 2), "axe_serious_app": serious}
+
+
+def compares() -> Figures:
+    """Return the milliseconds of whole pages, engine against ready, of queries that nobody asked before."""
+    queries = [query.text for query in load_collection("demo").queries()]
+    random.Random(SEED).shuffle(queries)  # noqa: S311 - a seeded order, not a secret
+    times = []
+    with _demo() as url:
+        for query in queries[:_COMPARES]:
+            started = time.monotonic()
+            with urlopen(f"{url}/?{urlencode({'q': query})}") as answer:  # noqa: S310 - this machine
+                answer.read()
+            times.append(1000 * (time.monotonic() - started))
+    p95 = statistics.quantiles(times, n=20)[-1]
+    return {"compare_p50_ms": round(statistics.median(times)), "compare_p95_ms": round(p95)}
 
 
 def _children_cpu_s() -> float:
@@ -87,19 +129,63 @@ def _write_runs(collection: Path, folder: Path) -> None:
         write_run(candidates_table(searcher.search(queries, _DEPTH)), folder / f"{name}.trec", tag=name)
 
 
-def _serious(page: Path, width: int, scheme: str) -> int:
-    """Count what axe calls serious or critical in a page with all its parts unfolded."""
+def _first_screen_s(browser: Browser) -> float:
+    """Seconds from the command to the first page on the screen, with its example queries."""
+    started = time.monotonic()
+    with _demo() as url:
+        page = browser.new_page()
+        page.goto(url)
+        page.locator(".chips a").first.wait_for()
+        seconds = time.monotonic() - started
+        page.close()
+    return seconds
+
+
+def _axe_serious(browser: Browser, urls: Sequence[str]) -> int:
+    """How many rules axe finds broken seriously or critically, over all widths and colour schemes, details open."""
     from axe_playwright_python.sync_playwright import Axe
+
+    found = 0
+    for width in _WIDTHS:
+        for scheme in _SCHEMES:
+            page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
+            for url in urls:
+                page.goto(url)
+                page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+                violations = Axe().run(page).response["violations"]
+                found += sum(each["impact"] in ("serious", "critical") for each in violations)
+            page.close()
+    return found
+
+
+@contextmanager
+def _demo() -> Iterator[str]:
+    """Yield the URL of `relsearch ui --demo` in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*_RELSEARCH, "ui", "--demo", "--port", "0"]
+        with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                matches = (re.search(r"relsearch ui: (http://\S+)", line) for line in process.stderr or ())
+                found = next((match for match in matches if match), None)
+                if found is None:
+                    raise SystemExit(f"relsearch ui ended with status {process.wait()}")
+                yield found[1]
+            finally:
+                process.kill()
+
+
+@contextmanager
+def _chromium() -> Iterator[Browser]:
+    """Yield the system's Chromium without a window."""
     from playwright.sync_api import sync_playwright
 
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        raise SystemExit("no chromium; on Debian: apt-get install chromium")
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
-        tab.goto(page.as_uri())
-        tab.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-        found = Axe().run(tab).response["violations"]
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
         browser.close()
-    return sum(each["impact"] in _SERIOUS for each in found)
 
 
 # What each part measures, and the figures that it records.
@@ -107,7 +193,6 @@ PARTS: Mapping[str, tuple[Callable[[], Figures], tuple[str, ...]]] = {
     "report": (report, ("report_s", "report_cpu_s", "report_mb", "axe_serious")),
     "screens": (screens, ("first_screen_s", "axe_serious_app")),
     "compares": (compares, ("compare_p50_ms", "compare_p95_ms")),
-    "kills": (kills, ("grades", "kills", "grades_lost")),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from benchmarks.quick import Figure, baseline, row
 
 @pytest.mark.parametrize(
     ("value", "sign", "worse"),
-    [(0.68, 1, True), (0.695, 1, False), (0.9, 1, False), (0.72, -1, True), (0.5, -1, False)],
+    [(0.68, 1, True), (0.695, 1, False), (0.9, 1, False), (0.72, -1, True), (0.5, -1, False), (math.nan, 1, True)],
 )
 def test_a_figure_is_worse_beyond_its_tolerance(value: float, sign: int, worse: bool) -> None:
-    """More is better by default and less where the sign is -1; a better figure is never refused."""
+    """More is better by default and less where the sign is -1; a better figure is never refused, no number always."""
     found = Figure("NDCG@10", value, 0.01, sign=sign)
     assert found.worse(0.7) is worse
     assert row(found, 0.7)[-1] == ("WORSE" if worse else "ok")
@@ -39,7 +40,7 @@ def test_speed_is_compared_on_like_processors_only(tmp_path: Path, monkeypatch: 
         assert baseline(found) == known
 
 
-def test_a_part_is_recorded_beside_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_is_recorded_with_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of one part leaves what other parts recorded; a worse figure ends the run with status 1."""
     monkeypatch.setattr(record, "RESULTS", tmp_path)
     for name, value in (("first", 0.7), ("second", 0.5)):
@@ -54,5 +55,21 @@ def test_a_part_is_recorded_beside_the_others(tmp_path: Path, monkeypatch: pytes
         quick.main()
 
 
+def test_a_part_that_fails_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others are printed, and the run ends with status 1."""
+    monkeypatch.setitem(quick.PARTS, "broken", _broken)
+    monkeypatch.setitem(quick.PARTS, "whole", partial(_figures, "whole", 0.7))
+    monkeypatch.setattr("sys.argv", ["quick", "--only", "broken", "whole"])
+    with pytest.raises(SystemExit, match="broken"):
+        quick.main()
+    assert "0.7000" in capsys.readouterr().out
+
+
 def _figures(name: str, value: float, folder: Path) -> list[Figure]:
     return [Figure(name, value, 0.01)]
+
+
+def _broken(folder: Path) -> list[Figure]:
+    raise FileNotFoundError(folder / "no collection")

@@ -15,19 +15,16 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.folders import COLLECTIONS
-from benchmarks.judges.agreement.bias import bias
 from benchmarks.judges.agreement.pair_scores import pair_scores
 from benchmarks.judges.agreement.systems import systems, variants
-from relsearch.core.fields.template import render
 from relsearch.core.tables import judgments_table
 from relsearch.core.types import Judgment, Scale
 from relsearch.data.collection import FolderCollection
 from relsearch.data.trec import read_qrels, read_run
 from relsearch.measure.agreement import agreement
-from relsearch.measure.reliability import has_probabilities, reliability
-from relsearch.stats.bootstrap import Figure
 from relsearch.stats.ordinal import CumulativeLink, grade_scores, matching_thresholds
 
+FIGURES = ("kappa", "kappa_binary", "auc", "auc_within_query", "mae")
 PUBLISHED = {"GPT-4": "gpt4", "DeepSeek-V3": "deepseekv3", "Llama-3-8B": "llama3-8b"}
 
 
@@ -35,8 +32,6 @@ def row(
     name: str,
     human: pl.DataFrame,
     judged: pl.DataFrame,
-    texts: Mapping[str, str],
-    queries: Mapping[str, str],
     runs: Mapping[str, pl.DataFrame],
     scale: Scale,
     seed: int,
@@ -45,34 +40,12 @@ def row(
 ) -> dict[str, Any]:
     """Return every figure of a judge as {value, low, high}, None where it is undefined for these labels.
 
-    Systems are the runs and their `variants`; reliability needs labels with probabilities.
+    Systems are the runs and their `variants`.
     """
     agreed = agreement(human, judged, scale, resamples=resamples, seed=seed)
-    biased = bias(human, judged, texts, queries, scale, resamples=resamples, seed=seed)
     ranked = systems(variants(runs, seed=seed), human, judged, scale, resamples=resamples, seed=seed)
-    figures: dict[str, Figure | None] = {
-        "kappa": agreed.kappa,
-        "kappa_binary": agreed.kappa_binary,
-        "kappa_quadratic": agreed.kappa_quadratic,
-        "alpha_ordinal": agreed.alpha_ordinal,
-        "mae": agreed.mae,
-        "auc": agreed.auc,
-        "auc_within_query": agreed.auc_within_query,
-        "over_rating": agreed.over_rating,
-        "length_bias": biased.length,
-        "term_overlap_bias": biased.term_overlap,
-        "tau_systems": ranked.tau,
-        "ece_relevant": None,
-        "ece_confidence": None,
-        "share_within_one_above_90": None,
-    }
-    counts = {"pairs": agreed.pairs, "queries": agreed.queries, "systems": len(ranked.human), "pairs_above_90": 0}
-    if has_probabilities(judged):
-        reliable = reliability(human, judged, scale, resamples=resamples, seed=seed)
-        counts["pairs_above_90"] = reliable.pairs_above_90
-        for each in ("ece_relevant", "ece_confidence", "share_within_one_above_90"):
-            figures[each] = getattr(reliable, each)
-    return {"name": name, **counts, **{key: f and f.to_json() for key, f in figures.items()}}
+    figures = {name: agreed.figures().get(name) for name in FIGURES} | {"tau_systems": ranked.tau}
+    return {"name": name, "pairs": agreed.pairs, **{key: f and f.to_json() for key, f in figures.items()}}
 
 
 def majority(pairs: pl.DataFrame, grades: Sequence[int], scale: Scale) -> pl.DataFrame:
@@ -128,9 +101,6 @@ def bm25(name: str, pairs: pl.DataFrame) -> NDArray[np.float64]:
     return pair_scores(source.queries(), source.documents(), wanted)
 
 
-def inputs(name: str) -> tuple[dict[str, str], dict[str, str], dict[str, pl.DataFrame]]:
-    """Return a collection's rendered texts by doc_id, queries by query_id, and runs by name: what `row` reads."""
-    source = FolderCollection(COLLECTIONS / name, trec=False)
-    texts = {document.doc_id: render(document.fields) for document in source.documents()}
-    queries = {query.query_id: query.text for query in source.queries()}
-    return texts, queries, {path.stem: read_run(path) for path in sorted((COLLECTIONS / name / "runs").glob("*.trec"))}
+def runs_of(name: str) -> dict[str, pl.DataFrame]:
+    """Return a collection's runs by their names."""
+    return {path.stem: read_run(path) for path in sorted((COLLECTIONS / name / "runs").glob("*.trec"))}

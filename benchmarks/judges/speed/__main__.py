@@ -1,9 +1,10 @@
 """How fast a judge labels and learns, against the naive way of doing the same with the same model.
 
 `python -m benchmarks.judges.speed [--quick]`; --quick is a small part of it and records nothing. Every way is checked
-to compute the same before any is timed; rounds are interleaved; ratios are medians of the rounds' own ratios, with
-the lowest and the highest. Texts are those of the packaged demo. Sizes are for about eight minutes on two slow cores.
-bfloat16 is measured only where the processor computes in it: emulated, a product takes 40 times as long.
+to compute the same before any is timed; rounds are interleaved; ratios are medians of the rounds' own ratios, with the
+lowest and the highest. Texts are those of the packaged demo. Sizes are for about eight minutes on two slow cores.
+bfloat16 is measured only where the processor computes in it: emulated, a product takes 40 times as long. Its table is
+in benchmarks/judges.md.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ queries, as the student that learnt from those k judges them; on these and queri
 with its own document; on both; and on all labels. Half of the labelled queries, or the collection's own validation
 split, are the test: nothing is chosen on them. Pools are the heads of BM25's runs, of scifact 60 training and 70 test
 queries, so that documents are encoded in minutes. cnil-fr needs runs/multilingual-e5-small
-(benchmarks.data.multilingual_e5). Needs RELSEARCH_COLLECTIONS. A cut run goes on.
+(benchmarks.data.multilingual_e5). Needs RELSEARCH_COLLECTIONS. A cut run goes on. Its table is in
+benchmarks/rerankers.md.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ from benchmarks.rerankers.label_value.adapter import START, Adapter, Candidates,
 from benchmarks.rerankers.label_value.gain import pooled_rows
 from benchmarks.rerankers.label_value.pools import ValuePools
 from benchmarks.rerankers.own_collections import OWN, own_domain_config
-from benchmarks.rerankers.trial import MEASURE, Trial, kept_figures, of
+from benchmarks.rerankers.trial import MEASURE, Trial, kept_figures
 from relsearch.data.trec import read_qrels
 from relsearch.measure.query_values import query_values
+from relsearch.pipeline.stages.inputs import of_queries
 
 Floats = NDArray[np.float64]
 COSINE, READY, HUMAN, JUDGED, WRITTEN, BOTH, ALL = (
@@ -89,7 +91,7 @@ class LabelValue(Trial):
         self.folder, self.name = folder, name
         self.training, self.test = _dealt(name)
         run = pl.concat(
-            self.pools.first_stage.filter(of(queries), pl.col("rank") <= depths[name])
+            of_queries(self.pools.first_stage, queries).filter(pl.col("rank") <= depths[name])
             for queries, depths in ((self.training, _TRAINING_DEPTHS), (self.test, DEPTHS))
         )
         self.value_pools = ValuePools(name, folder, self.collected, run)
@@ -120,7 +122,7 @@ class LabelValue(Trial):
             self.value_pools.runs[query].with_columns(score=pl.Series(scored[query])) for query in self.test
         ).sort("query_id", "score", "rank", descending=[False, True, False])
         ranked = run.with_columns(rank=pl.int_range(1, pl.len() + 1).over("query_id"))
-        values = query_values(self.collected.human.filter(of(self.test)), ranked, [MEASURE])[MEASURE]
+        values = query_values(of_queries(self.collected.human, self.test), ranked, [MEASURE])[MEASURE]
         return {"values": [float(value) for value in values], "cpu_seconds": time.process_time() - started}
 
     def _scores(self, k: int, arm: str, seed: int) -> dict[str, Floats]:

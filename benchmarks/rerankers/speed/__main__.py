@@ -4,7 +4,8 @@
 speed is that of a trained one. What fewer bits cost is measured on a trained cross-encoder's folder, such as `train`
 wrote, where one is given. --quick is a small part of it and records nothing. Exact ways are checked to compute the same
 before any is timed; rounds are interleaved. Ways that pad all candidates into one batch are left out at 1,000
-candidates. Texts are sentences of the packaged demo, put together to the wanted lengths.
+candidates. Texts are sentences of the packaged demo, put together to the wanted lengths. Its table is in
+benchmarks/serving.md.
 """
 
 from __future__ import annotations

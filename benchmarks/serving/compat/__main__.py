@@ -2,7 +2,7 @@
 
 `python -m benchmarks.serving.compat [--environments .venv/compat]` installs the clients, in as many environments as
 their pins need, starts `relsearch serve`, a real Elasticsearch and a real OpenSearch behind `relsearch gateway`, and
-makes each client's calls. Needs RELSEARCH_SERVERS, npm, and a package index.
+makes each client's calls. Needs RELSEARCH_SERVERS, npm, and a package index. Its table is in docs/serving.md.
 """
 
 from __future__ import annotations
