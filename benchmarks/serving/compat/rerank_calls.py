@@ -101,10 +101,10 @@ def litellm_voyage(url: str) -> list[int]:
     return _litellm(url, "voyage/rerank-2.5")
 
 
-@call("litellm", "rerank, infinity/, return_documents=False")
+@call("litellm", "rerank, infinity/")
 def litellm_infinity(url: str) -> list[int]:
-    """As Infinity; with documents its requests are those of hosted_vllm/, which wants them as objects."""
-    return _litellm(url, "infinity/mixedbread-ai", top_n=2, return_documents=False)
+    """As Infinity, on its own path: the requests are those of hosted_vllm/, which wants documents as objects."""
+    return _litellm(f"{url}/infinity", "infinity/mixedbread-ai", top_n=2)
 
 
 @call("litellm", "rerank, hosted_vllm/")

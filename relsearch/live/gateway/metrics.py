@@ -24,7 +24,7 @@ _MARK = re.compile(
     r"(?P<what>\w+)(?:; reason=(?P<reason>\w+))?(?:; read=(?P<read>\d+)/(?P<of>\d+))?(?:; searches=(?P<n>\d+))?"
 )
 # Nothing was to be reranked there, whatever the reranker does.
-_NO_LOSS = frozenset({"no_hits", "no_hits_wanted", "beyond_window", "no_query"})
+_NO_LOSS = frozenset({"no_hits", "no_hits_wanted", "beyond_window", "no_query", "engine_error"})
 _LATEST = 50
 _QUIET_S = 600.0
 

@@ -116,11 +116,15 @@ async def _send_plain(
 async def send_body(
     request: web.BaseRequest, upstream: Upstream, url: str, body: bytes, *, mark: str
 ) -> web.StreamResponse:
-    """Send a body from which the gateway's own part was taken, and pass the answer on as it comes."""
+    """Send a body from which the gateway's own part was taken, and pass the answer on as it comes.
+
+    A search that is wrong by itself was not refused for its window.
+    """
     headers = request_headers(request, without=frozenset({"content-encoding", "content-length"}))
     headers.setdefault("Content-Type", "application/json")
     async with await upstream.send("POST", url, headers, body) as answer:
-        return await relay(request, answer, mark=mark)
+        wrong = mark and answer.status >= 400
+        return await relay(request, answer, mark=bypassed("engine_error") if wrong else mark)
 
 
 async def post(request: web.BaseRequest, upstream: Upstream, url: str, body: bytes) -> ClientResponse:

@@ -145,11 +145,14 @@ class RequireKey:
 
 def _add_ranking(app: FastAPI, service: Service) -> None:
     with_documents = JinaResponse | VoyageResponse | InfinityResponse
-    for path, answer in {"/rerank": with_documents | list[TeiResult], "/v1/rerank": with_documents}.items():
+    answers: dict[str, Any] = {
+        "/rerank": with_documents | list[TeiResult],
+        "/v1/rerank": with_documents,
+        "/v2/rerank": CohereResponse,
+        "/infinity/rerank": InfinityResponse,
+    }
+    for path, answer in answers.items():
         app.add_api_route(path, service.answer, methods=["POST"], response_model=answer, **operation(path))
-    app.add_api_route(
-        "/v2/rerank", service.answer, methods=["POST"], response_model=CohereResponse, **operation("/v2/rerank")
-    )
 
 
 def _add_information(app: FastAPI, settings: Settings, metrics: Metrics, tokens: TokenLengths | None) -> None:

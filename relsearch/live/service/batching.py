@@ -214,8 +214,8 @@ class Batcher:
         return OverloadedError(f"overloaded: {what}; try again later", retry_after_s=self._queue.wait_s)
 
     def _too_late(self, job: Job | None, limit_s: float) -> RefusedError:
-        if job is None or not job.dealt:
-            return OverloadedError(f"waited {limit_s:g} s in the queue", retry_after_s=self._queue.wait_s)
+        if job is None or not job.dealt or job.partly:
+            return OverloadedError(f"nothing was read within {limit_s:g} s", retry_after_s=self._queue.wait_s)
         return BackendError(f"scoring took longer than {limit_s:g} s; send fewer documents or raise the time limit")
 
     def _leave(self, job: Job | None) -> None:

@@ -25,6 +25,7 @@ DIALECTS: dict[str, tuple[type[RerankRequest], ...]] = {
     "/rerank": (TeiRequest, VoyageRequest, InfinityRequest, JinaRequest),
     "/v1/rerank": (VoyageRequest, InfinityRequest, JinaRequest),
     "/v2/rerank": (CohereRequest,),
+    "/infinity/rerank": (InfinityRequest,),  # for clients whose requests have none of Infinity's own keys
 }
 
 _Request = TypeVar("_Request", bound=RerankRequest)
@@ -91,7 +92,7 @@ def check(content: dict[str, Any], dialects: tuple[type[RerankRequest], ...]) ->
     if len(given) != 1:
         raise InvalidError(f"send either {' or '.join(keys)}" if len(keys) > 1 else f"send {', '.join(keys)}")
     alike = [dialect for dialect in dialects if dialect.texts_key == given[0]]
-    return _validated(next(dialect for dialect in alike if dialect.fits(content)), content)
+    return _validated(next((dialect for dialect in alike if dialect.fits(content)), alike[-1]), content)
 
 
 def _validated(dialect: type[_Request], content: dict[str, Any]) -> _Request:

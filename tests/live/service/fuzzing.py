@@ -22,7 +22,7 @@ from relsearch.live.service.settings import read_settings
 from relsearch.rerank.reranker import Reranker
 
 ALLOWED = {200, 400, 404, 405, 413, 422, 429}
-PATHS = ("/rerank", "/v1/rerank", "/v2/rerank")
+PATHS = ("/rerank", "/v1/rerank", "/v2/rerank", "/infinity/rerank")
 LIMIT = "X-Relsearch-Timeout-Ms"
 TIMEOUT_S = 20.0
 _MAX_BODY = 200_000

@@ -90,11 +90,13 @@ async def test_voyages_models_are_known(model: str, key: str) -> None:
 
 
 async def test_infinity_gets_strings_and_raw_scores() -> None:
-    """Documents with `raw_scores` are answered as Infinity does, log-odds if it is true."""
+    """Documents with `raw_scores`, or at its own path, are answered as Infinity does, log-odds if asked for."""
     body = {"query": "a b", "documents": TEXTS, "top_n": 2, "return_documents": True}
     async with serving(OverlapScorer()) as client:
         plain, raw = [(await client.post("/rerank", json=body | {"raw_scores": flag})).json() for flag in (False, True)]
+        by_path = (await client.post("/infinity/rerank", json=body)).json()
     assert plain["object"] == "rerank"
+    assert by_path["results"] == plain["results"]
     assert plain["results"][0] == {"index": 1, "relevance_score": 0.75, "document": "a b"}
     assert [row["relevance_score"] for row in raw["results"]] == pytest.approx([1.0986, 0], abs=1e-4)
 

@@ -150,21 +150,24 @@ class Ranking:
                 "beyond_window"
             )
         hits = page.hits[: wanted.rules.window]
-        texts = [hit.text for hit in hits]
+        places = [
+            place for place, hit in enumerate(hits) if hit.text
+        ]  # the others keep theirs: nothing of them is known
         try:
-            if not texts:
+            if not hits:
                 raise NotRerankedError("no_hits")
-            if not any(texts):
+            if not places:
                 raise NotRerankedError("no_text")
             scoring = self._scorers[wanted.rules.bundle]
             reranker = replace(scoring.reranker, interpolation=wanted.mix)
-            engines = [hit.score for hit in hits]
+            texts, engines = [hits[place].text for place in places], [hits[place].score for place in places]
             fixed = wanted.rules.mix is not None
-            read = await scoring.score(reranker, wanted.query, texts, engines, until=until, weights_fixed=fixed)
+            scores = await scoring.score(reranker, wanted.query, texts, engines, until=until, weights_fixed=fixed)
         except NotRerankedError as exc:
             return engines_own(page, wanted), bypassed(exc.reason)
-        order = placed(read, range(len(texts)), len(page.hits) - len(texts))
-        return reranked(page, wanted, order), f"reranked; read={len(read)}/{len(texts)}"
+        read = {places[turn]: score for turn, score in scores.items()}
+        order = placed(read, range(len(hits)), len(page.hits) - len(hits))
+        return reranked(page, wanted, order), f"reranked; read={len(read)}/{len(hits)}"
 
     async def written(self, page: Page, edits: Sequence[Edit], *, compress: bool) -> bytes:
         """Return the text that a page stands in with its edits, compressed where the client wants it so."""

@@ -137,14 +137,14 @@ def _number(search: Search, name: str, default: int) -> int:
 
 
 def _source(search: Search) -> SourceFilter:
-    """The parameters of the URL go before the body; `stored_fields` alone means no `_source`."""
+    """The parameters of the URL go before the body; `stored_fields` or `script_fields` alone mean no `_source`."""
     named = {side: search.parameter(f"_source_{side}") for side in ("includes", "excludes")}
     if any(named.values()):
         return source_filter({side: value.split(",") for side, value in named.items() if value})
     value = search.parameter("_source")
     if value is not None:
         return source_filter({"true": True, "false": False}.get(value, value.split(",")))
-    stored = search.body.get("stored_fields") or search.parameter("stored_fields")
-    if "_source" not in search.body and stored is not None:
+    others = [search.body.get("stored_fields"), search.parameter("stored_fields"), search.body.get("script_fields")]
+    if "_source" not in search.body and any(others):
         return SourceFilter(wanted=False)
     return source_filter(search.body.get("_source"))

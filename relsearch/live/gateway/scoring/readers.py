@@ -143,8 +143,9 @@ class PairReader:
 
     def scores(self, query: str, texts: Sequence[str]) -> list[float]:
         """Return the kept scores; one that was forgotten meanwhile is computed again."""
-        text_of = dict(zip(_keys(query, texts), texts, strict=True))
-        return self._kept.lookup(list(text_of), lambda keys: self._scorer.score(query, [text_of[key] for key in keys]))
+        pairs = _keys(query, texts)
+        text_of = dict(zip(pairs, texts, strict=True))
+        return self._kept.lookup(pairs, lambda keys: self._scorer.score(query, [text_of[key] for key in keys]))
 
     def save(self, texts: Sequence[str]) -> None:
         """Do nothing: pairs have no store."""

@@ -77,6 +77,13 @@ def test_the_fields_that_reranking_reads_are_fetched(asked: object, fetched: obj
     assert _sent(_plan({**MATCH, "_source": asked}))["_source"] == fetched
 
 
+@pytest.mark.parametrize("extra", [{"stored_fields": ["tag"]}, {"script_fields": {"x": {"script": "1"}}}])
+def test_a_search_for_other_fields_alone_gets_no_source(extra: dict[str, Any]) -> None:
+    """As the engines do, unless `_source` is asked for beside them."""
+    assert not _plan({**MATCH, **extra}).source.wanted
+    assert _plan({**MATCH, **extra, "_source": True}).source.wanted
+
+
 def test_fields_may_stand_elsewhere_in_the_source() -> None:
     """A template field is fetched from the path that the rules name."""
     rules = Rules(fields={"text": "body.content"})
