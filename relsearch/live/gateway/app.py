@@ -12,13 +12,14 @@ from aiohttp import ClientConnectionResetError, ClientError, ClientSSLError, Ser
 
 from relsearch.index.engine.access import tls_advice
 from relsearch.live.gateway.answer.ranking import Ranking
-from relsearch.live.gateway.metrics import METRICS_PATH, Metrics
+from relsearch.live.gateway.metrics import METRICS_PATH, Metrics, attributes
 from relsearch.live.gateway.msearch import answer_msearch
 from relsearch.live.gateway.proxy import KEY_HEADER, MARK_HEADER, Upstream, drop_own_headers, forward
 from relsearch.live.gateway.refusals import BadAskError
 from relsearch.live.gateway.request.reading import SearchPath, is_json, json_bytes, plain_text, read_start, search_path
 from relsearch.live.gateway.search import answer_search
 from relsearch.live.gateway.sniffing import answer_nodes, asks_for_nodes
+from relsearch.live.tracing import search_span
 
 _log = logging.getLogger(__name__)
 # No limit of the gateway's own; the engine has one.
@@ -62,8 +63,10 @@ class Gateway:
 
     async def _counted(self, request: web.BaseRequest, path: SearchPath) -> web.StreamResponse:
         began = time.monotonic()
-        response = await self._search(request, path)
-        mark = response.headers.get(MARK_HEADER)
+        with search_span("relsearch search", request.headers) as describe:
+            response = await self._search(request, path)
+            mark = response.headers.get(MARK_HEADER, "")
+            describe({"relsearch.mark": mark, "http.response.status_code": response.status, **attributes(mark)})
         if mark and self.metrics:
             self.metrics.count(mark, time.monotonic() - began)
         return response

@@ -29,6 +29,15 @@ _LATEST = 50
 _QUIET_S = 600.0
 
 
+def attributes(mark: str) -> dict[str, str | bool | int]:
+    """Return what a search's header X-Relsearch says, for its span; of many searches only whether any was reranked."""
+    found = _MARK.fullmatch(mark)
+    if found is None:
+        return {"relsearch.reranked": "reranked" in mark}
+    read = {} if found["read"] is None else {"relsearch.read": int(found["read"]), "relsearch.window": int(found["of"])}
+    return {"relsearch.reranked": found["what"] == "reranked", "relsearch.reason": found["reason"] or "", **read}
+
+
 class Metrics:
     """The gateway's counters, in a registry of their own."""
 

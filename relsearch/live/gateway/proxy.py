@@ -27,6 +27,7 @@ from yarl import URL
 
 from relsearch.core.errors import ConfigError
 from relsearch.index.engine.access import checked_hosts, tls_context
+from relsearch.live.tracing import child_span
 
 Body = bytes | AsyncIterable[bytes] | None
 KEY_HEADER = "X-Relsearch-Key"
@@ -85,19 +86,20 @@ class Upstream:
         if self._session:
             await self._session.close()
 
-    async def send(self, method: str, path: str, headers: Mapping[str, str], body: Body) -> ClientResponse:
+    async def send(self, method: str, path: str, headers: CIMultiDict[str], body: Body) -> ClientResponse:
         """Send a request to a path, which begins with `/`, of the engine; the caller releases the response.
 
         Where no connection can be made, nothing was sent, and the next host is asked: now, and first from now on.
         """
-        for _ in range(len(self._hosts) - 1):
-            host = self._hosts[0]
-            try:
-                return await self._send(method, host + path, headers, body)
-            except (ClientConnectorError, ConnectionTimeoutError):
-                if self._hosts[0] == host:  # else another request found it dead
-                    self._hosts.rotate(-1)
-        return await self._send(method, self._hosts[0] + path, headers, body)
+        with child_span("relsearch engine", headers):
+            for _ in range(len(self._hosts) - 1):
+                host = self._hosts[0]
+                try:
+                    return await self._send(method, host + path, headers, body)
+                except (ClientConnectorError, ConnectionTimeoutError):
+                    if self._hosts[0] == host:  # else another request found it dead
+                        self._hosts.rotate(-1)
+            return await self._send(method, self._hosts[0] + path, headers, body)
 
     async def _send(self, method: str, address: str, headers: Mapping[str, str], body: Body) -> ClientResponse:
         if self._session is None:

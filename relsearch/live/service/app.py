@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -36,6 +36,7 @@ from relsearch.live.service.schema import (
 )
 from relsearch.live.service.settings import Settings
 from relsearch.live.service.tokens import TokenLengths
+from relsearch.live.tracing import Attributes, search_span
 from relsearch.rerank.reranker import Reranker
 
 TRUNCATED = "X-Relsearch-Truncated"
@@ -87,12 +88,17 @@ class Service:
 
     async def answer(self, request: Request) -> Response:
         """Return the ranking in the dialect of the request; give up when its client hangs up."""
+        with search_span("relsearch rerank", request.headers) as describe:
+            return await self._answer(request, describe)
+
+    async def _answer(self, request: Request, describe: Callable[[Attributes], None]) -> Response:
         asked = await read_request(request, self._settings)
         passages = asked.passages
         request.state.log["documents"] = len(passages)
         scored = await _unless_client_leaves(request, self._score(request, asked, passages))
         ranked = rank(scored.scores, limit=asked.limit, sort=_flag(request, "sort", default=True))
         self._count(request, scored)
+        describe({"relsearch.reranked": True, "relsearch.read": scored.read, "relsearch.window": len(passages)})
         answer = asked.answer(ranked, scored.usage, model=getattr(asked, "model", None) or self._settings.model)
         headers = {} if scored.usage.truncated is None else {TRUNCATED: str(scored.usage.truncated)}
         if BUDGET in request.headers:

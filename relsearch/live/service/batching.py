@@ -26,6 +26,7 @@ from relsearch.live.service.refusals import (
 from relsearch.live.service.schema import Usage
 from relsearch.live.service.settings import Settings
 from relsearch.live.service.tokens import TokenLengths, estimated_lengths
+from relsearch.live.tracing import child_span
 from relsearch.rerank.document_reader import ReadsDocuments
 from relsearch.rerank.partly import placed
 from relsearch.rerank.reranker import Reranker
@@ -122,14 +123,16 @@ class Batcher:
                     read = await self._ends(query, distinct) if ends else distinct
                     costs = dict(zip(read, await self._costs(read, lengths), strict=True))
                     job = self._enqueue(query, costs, due=due, partly=partly, priority=priority)
-                    found = await job.done
+                    with child_span("relsearch reading"):
+                        found = await job.done
             except TimeoutError:
                 if not (partly and job and job.scores):
                     raise self._too_late(job, limit_s) from None
                 found = dict(job.scores)
             finally:
                 self._leave(job)
-            found = await self._in_thread(self._combined, query, found)
+            with child_span("relsearch scoring"):
+                found = await self._in_thread(self._combined, query, found)
         of_text = dict(zip(distinct, read, strict=True))
         known = {place: found[of_text[text]] for place, text in enumerate(texts) if of_text[text] in found}
         usage = self._usage([length for text, length in zip(read, lengths, strict=True) if text in found])

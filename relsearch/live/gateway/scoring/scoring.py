@@ -16,6 +16,7 @@ from relsearch.live.gateway.refusals import NotRerankedError
 from relsearch.live.gateway.scoring.breaker import Breaker
 from relsearch.live.gateway.scoring.readers import reader_of
 from relsearch.live.gateway.scoring.reading import Job, ReadingThreads, join_all
+from relsearch.live.tracing import child_span
 from relsearch.rerank.reranker import Reranker
 
 _log = logging.getLogger(__name__)
@@ -92,18 +93,14 @@ class Scoring:
             if self.breaker.take_probe():
                 self._finishing.submit(self._probe)
             raise NotRerankedError("breaker_open")
-        held = await self._in_time(lambda: self._reader.look(query, texts), until)
-        job = None
-        if not all(held):
-            job = self._start(query, [text for text, known in zip(texts, held, strict=True) if not known], held, until)
-            try:
-                await asyncio.wait({asyncio.wrap_future(job.done)}, timeout=max(job.until - time.monotonic(), 0.0))
-            finally:
-                self.reading.leave(job)
+        with child_span("relsearch reading"):
+            held = await self._in_time(lambda: self._reader.look(query, texts), until)
+            job = await self._read(query, texts, held, until)
         try:
-            found = await self._in_time(
-                lambda: self._finish(reranker, query, texts, first_stage, until, weights_fixed=weights_fixed), until
-            )
+            with child_span("relsearch scoring"):
+                found = await self._in_time(
+                    lambda: self._finish(reranker, query, texts, first_stage, until, weights_fixed=weights_fixed), until
+                )
         except NotRerankedError:
             raise
         except Exception as exc:
@@ -119,6 +116,17 @@ class Scoring:
         """End the threads, and save what was read; one that hangs is left behind."""
         self.reading.close()
         self._finishing.close()
+
+    async def _read(self, query: str, texts: Sequence[str], held: Sequence[bool], until: float) -> Job | None:
+        """Have read what is not held, as far as there is time; return the job, None where there was nothing to read."""
+        if all(held):
+            return None
+        job = self._start(query, [text for text, known in zip(texts, held, strict=True) if not known], held, until)
+        try:
+            await asyncio.wait({asyncio.wrap_future(job.done)}, timeout=max(job.until - time.monotonic(), 0.0))
+        finally:
+            self.reading.leave(job)
+        return job
 
     def _start(self, query: str, texts: list[str], held: Sequence[bool], until: float) -> Job:
         if self.reading.stalled and not any(held):
