@@ -171,9 +171,15 @@ def gateway_overhead(figures: Figures) -> str:
         for engine, found in figures["engines"].items()
         for kind, each in found["kinds"].items()
     ]
+    cut = "; ".join(
+        f"{engine} {each['slices_ms']:.2f} ms, written anew {each['anew_ms']:.2f} ms"
+        for engine, each in figures["engines"].items()
+        if "slices_ms" in each
+    )
     return section(
-        f"The gateway on untouched requests, medians of {figures['requests_of_a_kind']} interleaved pairs. Searches "
-        f"lost while its reranker raised, hung or was slow: {figures['searches_lost']}.",
+        f"The gateway on untouched requests, medians of {figures['requests_of_a_kind']} interleaved pairs. "
+        + (f"100 hits put in a new order as slices: {cut}. " if cut else "")
+        + f"Searches lost while its reranker raised, hung or was slow: {figures['searches_lost']}.",
         table(["engine", "request", "direct, ms", "through it, ms", "added, ms"], rows),
         figures,
     )
@@ -211,8 +217,9 @@ def partly_read(figures: Figures) -> str:
     return section(
         f"Where only some of {figures['depth']} hits were read: they trade places among themselves, the engine's "
         "scores weighing more, the fewer were read (the gateway's way), or as the bundle mixes them; they come on top, "
-        "or meet the expected score of the others. NDCG@10 of the ready bundle, on half of the queries; how the "
-        "engine's scores weigh was chosen with a view of these too, so that the figures are somewhat too good.",
+        "or meet the expected score of the others. NDCG@10 of the ready bundle. How the engine's scores weigh was "
+        "chosen with a view of scifact and cranfield, half of whose queries are shown, so that those figures are "
+        f"somewhat too good; {' and '.join(figures.get('fresh', ['no collection']))} had not been looked at by then.",
         table(["collection", "BM25", "read", *ways], rows),
         figures,
     )

@@ -1,7 +1,9 @@
-"""What the gateway adds to requests that it passes untouched, and whether a broken reranker costs a search.
+"""What the gateway adds to requests that it passes untouched, what cutting a page costs, and whether searches are lost.
 
 Each request is made directly and through the gateway in turn, on connections kept alive; the figure is the median of
-the differences. `python -m benchmarks.serving.gateway_overhead [--requests N] [--engines elasticsearch opensearch]`.
+the differences. A page of 100 hits is put in a new order as slices of the engine's text, and for comparison by reading
+all of it as JSON and writing it anew, as the gateway once did. Searches may be lost to a broken reranker. Takes about
+three minutes: `python -m benchmarks.serving.gateway_overhead [--requests N] [--engines elasticsearch opensearch]`.
 Its table is in benchmarks/README.md.
 """
 
@@ -22,6 +24,15 @@ import aiohttp
 from benchmarks.record import record
 from benchmarks.serving.engines import NAMES, engine, started
 from benchmarks.serving.gateway_process import FAULTS
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
+from relsearch.live.gateway.answer.documents import read_text
+from relsearch.live.gateway.answer.page import read_page, reranked
+from relsearch.live.gateway.config import Rules
+from relsearch.live.gateway.json_slices import edited
+from relsearch.live.gateway.request.ask import Ask
+from relsearch.live.gateway.request.rewrite import Search, plan
+from relsearch.rerank.interpolation import NO_INTERPOLATION
+from relsearch.rerank.partly import placed
 
 INDEX = "overhead"
 MATCH = {"query": {"match": {"text": "tides"}}}
@@ -55,11 +66,18 @@ def main() -> None:
 def _measure(name: str, requests: int) -> dict[str, Any]:
     with engine(name) as url:
         _fill(url)
+        cutting = _cutting(url, requests // 5)
         with started([sys.executable, "-m", "benchmarks.serving.gateway_process", url, "none"]) as through:
             kinds = {kind: _overhead(url, through, request, requests) for kind, request in REQUESTS.items()}
         lost = {fault: _lost(url, fault, max(requests // 5, AT_ONCE)) for fault in FAULTS}
     overhead = statistics.median(figures["overhead_ms"] for figures in kinds.values())
-    return {"overhead_ms": overhead, "kinds": kinds, "searches_lost": sum(lost.values()), "lost_by_fault": lost}
+    return {
+        "overhead_ms": overhead,
+        "kinds": kinds,
+        **cutting,
+        "searches_lost": sum(lost.values()),
+        "lost_by_fault": lost,
+    }
 
 
 def _fill(url: str) -> None:
@@ -102,6 +120,37 @@ def _overhead(url: str, through: str, request: tuple[str, str, bytes], requests:
         "gateway_ms": round(1000 * statistics.median(pair[1] for pair in measured), 3),
         "overhead_ms": round(1000 * statistics.median(pair[1] - pair[0] for pair in measured), 3),
     }
+
+
+def _cutting(url: str, turns: int) -> dict[str, float]:
+    """Return the milliseconds that an answer of 100 hits takes from the engine's text to the client's, both ways."""
+    connection = _connection(url)
+    connection.request("POST", f"/{INDEX}/_search", json.dumps({**MATCH, "size": 100}), HEADERS)
+    text = connection.getresponse().read()
+    search = Search(INDEX, MATCH, text=json.dumps(MATCH))
+    wanted = plan(search, Ask(), Rules(), DEFAULT_TEMPLATE, NO_INTERPOLATION)
+    scores = {place: 1 / (101 - place) for place in range(100)}
+
+    def slices() -> bytes:
+        page = read_page(text, plan=wanted, most=2000)
+        return edited(text, reranked(page, wanted, placed(scores, range(len(page.hits)))))
+
+    def anew() -> bytes:
+        answer = json.loads(text)
+        hits = answer["hits"]["hits"]
+        for hit in hits:
+            read_text(hit, wanted.template, {}, most=2000)
+        order = placed(scores, range(len(hits)))
+        answer["hits"]["hits"] = [{**hits[place], "_score": score} for place, score in order[:10]]
+        return json.dumps(answer).encode()
+
+    spent: dict[str, list[float]] = {"slices_ms": [], "anew_ms": []}
+    for _ in range(turns):
+        for name, way in (("slices_ms", slices), ("anew_ms", anew)):
+            began = time.perf_counter()
+            way()
+            spent[name].append(1000 * (time.perf_counter() - began))
+    return {name: round(statistics.median(each), 3) for name, each in spent.items()}
 
 
 def _lost(url: str, fault: str, searches: int) -> int:

@@ -4,6 +4,7 @@
 sent before, waits for the answer, and sends the next; one that is refused waits as `Retry-After` says, up to a second.
 `whole` wants all documents read within the service's time limit of 8 s, `partly` takes what was read within a second
 (`X-Relsearch-Budget-Ms`). Users share the cores with the service. Texts are the packaged demo's.
+Its table is in benchmarks/serving.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from string import Formatter
 
 from relsearch.core.errors import ConfigError
@@ -11,6 +12,7 @@ from relsearch.core.errors import ConfigError
 DEFAULT_TEMPLATE = "{title}\n{text}"
 
 
+@lru_cache(maxsize=256)
 def template_fields(template: str) -> tuple[str, ...]:
     """Return the field names that the template uses; raise ConfigError if it is malformed."""
     try:

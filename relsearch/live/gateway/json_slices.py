@@ -63,6 +63,8 @@ def scan(text: Text, at: int) -> tuple[Any, int]:
 
 def skip_space(text: Text, at: int) -> int:
     """Return the next place that holds no white space."""
+    if text[at : at + 1] > b" ":  # as nearly everywhere
+        return at
     found = _SPACE.match(text, at)
     return found.end() if found else at
 
@@ -79,8 +81,11 @@ def visit_object(text: Text, at: int, visit: Visit) -> int:
         member = at
         if text[at : at + 1] != b'"':
             raise ValueError(f"no name of a member at byte {at}")
-        name, at = scan(text, at)
-        at = skip_space(text, at)
+        end = _end_of_string(text, at)
+        name = text[at + 1 : end - 1].decode()
+        if "\\" in name:
+            name = json.loads(text[at:end])
+        at = skip_space(text, end)
         if text[at : at + 1] != b":":
             raise ValueError(f"no colon at byte {at}")
         at = skip_space(text, visit(name, member, skip_space(text, at + 1)))

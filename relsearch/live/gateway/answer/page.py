@@ -103,7 +103,7 @@ def _read_hit(text: Text, place: int, plan: Plan | None, most: int) -> Hit:
     end = visit_object(text, place, visit)
     # _score always; what the reranker reads only where a plan says that this hit is read.
     names = ("_score", "_source", "fields") if plan else ("_score",)
-    found: dict[str, Any] = {name: json.loads(members[name].read(text)) for name in names if name in members}
+    found: dict[str, Any] = {name: json.loads(members[name].read(text).decode()) for name in names if name in members}
     words = read_text(found, plan.template, plan.rules.fields, most=most) if plan else ""
     score = found.get("_score")
     return Hit(Slice(place, end), members, _number(score), words)
