@@ -187,5 +187,5 @@ def test_the_tutorial_starts_what_there_is() -> None:
     compose = (DOCKER / "compose.yml").read_text(encoding="utf-8")
     assert all(f"${{{name}:?" in compose for name in re.findall(r"(RELSEARCH_\w+)=\S+(?= .*compose)", text))
     assert f"127.0.0.1:{_last(DOCKER / 'Dockerfile.serve', 'EXPOSE')}" in text
-    assert "COPY --chmod=a+rX bundle /bundle" in text
+    assert "COPY --chmod=a+rX minilm /bundle" in text
     assert "--bundle=/bundle" in _last(DOCKER / "Dockerfile.serve", "CMD")
