@@ -31,7 +31,7 @@ _SCALE = "0-3"
 
 
 class Judge:
-    """Grades documents for a query; safe to share between threads, which take turns.
+    """Grades documents for a query; threads may share it, and take turns.
 
     `name` is `ready`, the folder or hub id of a judge, `zero-shot`, a name of the entry points `relsearch.judges`, or
     the address of an OpenAI-compatible endpoint (http://…/v1), whose `model` must be named and whose key is in
@@ -86,7 +86,7 @@ class Judge:
         """Return the label of each document, in their order: grade, probabilities, expected grade and confidence.
 
         A document is a string, or a dict that the template renders. A judge that compares documents, as `ready` does,
-        grades each among the others. Raise TypeError or DataError for a document that is neither.
+        grades each relative to the others. Raise TypeError or DataError for a document that is neither.
         """
         if not isinstance(query, str):
             raise TypeError(f"query is of type {type(query).__name__}; give a string")
@@ -125,7 +125,7 @@ class Judge:
         seed: int = 13,
         settings: TuneConfig | None = None,
     ) -> Judge:
-        """Go on learning from a collection's human labels, or `qrels`; write the judge to `output` and return it.
+        """Tune this judge further on a collection's human labels, or on `qrels`; write and return the new judge.
 
         Queries are split by `seed`: those of `dev_share` choose the weights and calibrate. An interrupted run goes on.
         Needs torch and the judge's base model. Raise ConfigError for a judge without weights, ArtifactError where

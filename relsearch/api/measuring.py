@@ -62,8 +62,8 @@ def agree(
 ) -> Agreement:
     """Measure how far judged labels agree with human ones on the pairs that both grade; figures have 95 % intervals.
 
-    Labels are given as to `evaluate`. Where those of the judge have probabilities, `reliability` of what is returned
-    says how far to trust these. Raise ConfigError for an unknown scale, DataError where no pair has both labels.
+    Labels are given as to `evaluate`. Where the judge's labels have probabilities, `reliability` of the result says how
+    well these are calibrated. Raise ConfigError for an unknown scale, DataError where no pair has both labels.
     """
     parsed = parse_scale(scale)
     known, labels = labels_table(human, parsed), labels_table(judged, parsed)

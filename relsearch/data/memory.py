@@ -15,7 +15,7 @@ from relsearch.data.frames import LabelsLike, labels_table
 class MemoryCollection:
     """Documents and queries by id, and labels in any form that relsearch.evaluate takes.
 
-    A document is its text, or a dict of its fields; a text is the field `text`.
+    A document is a dict of its fields, or a string, which counts as the field `text`.
     """
 
     def __init__(

@@ -114,7 +114,7 @@ class Reranker:
         self.close()
 
     def close(self) -> None:
-        """End the scorer's threads; it scores no more."""
+        """Stop the scorer's threads; afterwards it cannot score."""
         if isinstance(self.scorer, Closing):
             self.scorer.close()
 
@@ -129,8 +129,8 @@ class Reranker:
         """Return the documents, best first, ties in their order; the best `top_k`, by default all.
 
         A document is a string, or a dict that the template renders. `first_stage` has the search engine's score of
-        each document, which count by the weight that the bundle asks for. Raise TypeError or DataError for a document
-        that is neither, ValueError for a `top_k` below 1 or scores that do not fit the documents.
+        each document, which is added at the weight that the bundle asks for. Raise TypeError or DataError for a
+        document that is neither, ValueError for a `top_k` below 1 or scores that do not fit the documents.
         """
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k is {top_k}; give 1 or more, or None for all")
@@ -141,7 +141,7 @@ class Reranker:
         return RankResult(RankedDocument(place, scores[place], documents[place]) for place in order[:top_k])
 
     def score(self, pairs: Sequence[tuple[str, TextOrFields]]) -> list[float]:
-        """Return the scorer's own P(relevant) of each pair of query and document, in (0, 1); no pair moves another.
+        """Return the scorer's own P(relevant) of each pair of query and document, in (0, 1), each scored alone.
 
         Raise TypeError or DataError as `rank` does.
         """
@@ -185,13 +185,13 @@ class Reranker:
         return rerank_run(first, queries, texts, self, depth=depth)
 
     def with_weights(self, *, mix: float | None = None, prf: float | None = None) -> Reranker:
-        """Return the same with another weight of the first stage's scores, or of PRF, where one is given."""
+        """Return this reranker with another weight of the first stage's scores (`mix`) or of PRF; None keeps it."""
         return replace(self, interpolation=self.interpolation.replace(first_stage=mix, prf=prf))
 
     def with_cascade(self, second: Reranker, window: int) -> Reranker:
-        """Return the same with a second reranker for its best `window` candidates.
+        """Return this reranker with a second one that reranks its best `window` candidates.
 
-        The second one takes this one's scores for the first stage's. Raise ConfigError where its template is another.
+        The second one uses this one's scores as its first stage's. Raise ConfigError where its template is another.
         """
         if second.template != self.template:
             raise ConfigError(
