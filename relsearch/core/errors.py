@@ -35,10 +35,11 @@ class ConfigError(RelsearchError):
 
 
 class FieldsError(ConfigError):
-    """Fields do not fit; `in_shell` says it as the command line writes them, the message as Python does."""
+    """Fields do not fit, for a `reason`; `in_shell` says it as the command line writes them, the message as Python."""
 
     def __init__(self, reason: str, *, in_python: str, in_shell: str) -> None:
         super().__init__(f"{reason}; {in_python}")
+        self.reason = reason
         self.in_shell = f"{reason}; {in_shell}"
 
 

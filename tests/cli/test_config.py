@@ -42,7 +42,8 @@ def test_a_gateway_configuration_is_printed_and_checked(tmp_path: Path) -> None:
     path.write_text(_run("--gateway"), encoding="utf-8")
     assert load_gateway_config(path) == GatewayConfig(index={"NAME": Rules()})
     assert set(Rules.model_fields) <= _keys(path.read_text(encoding="utf-8"))
-    assert _run("--gateway", "--check", str(path)) == f"{path}: valid\n"
+    for options in (["--gateway"], []):
+        assert _run(*options, "--check", str(path)) == f"{path}: valid\n"
 
 
 def test_comments_are_no_keys() -> None:
@@ -57,8 +58,7 @@ def test_a_fault_is_one_line(tmp_path: Path) -> None:
     """The key, and the nearest known one."""
     path = tmp_path / "c.toml"
     path.write_text("[index.docs]\nwindw = 3\n", encoding="utf-8")
-    for options, near in ((["--gateway"], "window"), ([], "index")):
+    for options in (["--gateway"], []):
         result = CliRunner().invoke(app, ["config", *options, "--check", str(path)])
         assert isinstance(result.exception, ConfigError)
-        assert near in str(result.exception)
-        assert str(path) in str(result.exception)
+        assert str(result.exception) == f"{path}: [index.docs] unknown key 'windw'; did you mean 'window'?"

@@ -14,25 +14,28 @@ from relsearch.cli.app import verb
     "relsearch config > relsearch.toml",
     "relsearch config --check relsearch.toml",
     "relsearch config --gateway > gateway.toml",
+    "relsearch config --check gateway.toml",
 )
 def config(
-    check: Annotated[Path | None, typer.Option("--check", metavar="FILE", help="Check this file instead.")] = None,
-    gateway: Annotated[bool, typer.Option("--gateway", help="A gateway.toml, not a relsearch.toml.")] = False,
+    check: Annotated[
+        Path | None, typer.Option("--check", metavar="FILE", help="Check a relsearch.toml or gateway.toml.")
+    ] = None,
+    gateway: Annotated[bool, typer.Option("--gateway", help="Print or check a gateway.toml.")] = False,
 ) -> None:
     """Print a configuration with every key explained, or check one.
 
     What is printed is valid and has the defaults, so that a key may be deleted unless it is changed. --check says the
-    first fault of a file in one line, and exits with 1.
+    first fault of a file in one line, and exits with 1. Fields of a gateway.toml are checked when the gateway starts.
     """
     from relsearch.core.settings.config import Config
     from relsearch.core.settings.load import load_config
     from relsearch.core.settings.reference import commented_toml
-    from relsearch.live.gateway.config import GatewayConfig, load_gateway_config
+    from relsearch.live.gateway.config import GatewayConfig, is_gateway_config, load_gateway_config
 
     if check is None:
         typer.echo(commented_toml(GatewayConfig if gateway else Config), nl=False)
         return
-    if gateway:
+    if gateway or is_gateway_config(check):
         load_gateway_config(check)
     else:
         load_config(check)

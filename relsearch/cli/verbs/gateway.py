@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -74,7 +75,14 @@ def gateway(
     from relsearch.live.gateway.config import GatewayConfig, load_gateway_config
     from relsearch.live.gateway.metrics import Metrics
     from relsearch.live.gateway.proxy import Upstream
-    from relsearch.live.gateway.server import check_address, gateway_key, open_scorers, prospects, serve
+    from relsearch.live.gateway.server import (
+        check_address,
+        check_index_fields,
+        gateway_key,
+        open_scorers,
+        prospects,
+        serve,
+    )
 
     key = gateway_key()
     check_address(host, key=key, insecure=insecure)
@@ -83,7 +91,7 @@ def gateway(
     scorers = open_scorers(
         rules, bundle, vectors=vectors, threads=threads, queued=queued, then=cascade, then_window=cascade_window
     )
-    for line in prospects(rules, scorers):
+    for line in chain(check_index_fields(rules, scorers, upstream), prospects(rules, scorers)):
         typer.echo(line, err=True)
     answering = Gateway(engine, Ranking(rules, scorers), key, Metrics(scorers))
     asyncio.run(serve(answering, host=host, port=port, ready=lambda url: typer.echo(f"ready {url}")))

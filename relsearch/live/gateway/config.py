@@ -94,9 +94,20 @@ def load_gateway_config(path: Path) -> GatewayConfig:
     """Read a gateway.toml; raise ConfigError naming file, key and the nearest known key."""
     raw = read_toml(path, "write one or leave --config out")
     sections = raw.get("index", {})
-    if set(raw) - {"index"} or not isinstance(sections, dict):
-        raise ConfigError(f"{path}: holds more than [index.NAME] sections; see relsearch gateway --help")
+    if more := sorted(set(raw) - {"index"}):
+        raise ConfigError(f"{path}: [{more[0]}] is none of a gateway.toml's sections; write [index.NAME]")
+    if not isinstance(sections, dict):
+        raise ConfigError(f"{path}: index is no section; write [index.NAME]")
     return GatewayConfig(index={name: _rules(path, name, section) for name, section in sections.items()})
+
+
+def is_gateway_config(path: Path) -> bool:
+    """Tell by its name, or by its sections, whether a TOML file is a gateway.toml and no relsearch.toml."""
+    raw = read_toml(path, "name a relsearch.toml or a gateway.toml")
+    sections = raw.get("index")
+    if not isinstance(sections, dict) or not sections or len(raw) > 1:
+        return path.name == "gateway.toml"
+    return all(isinstance(each, dict) for each in sections.values())
 
 
 def _rules(path: Path, name: str, section: object) -> Rules:

@@ -6,20 +6,25 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
-from relsearch.core.errors import ConfigError
+from relsearch.core.errors import ConfigError, FieldsError, MissingExtraError, SearchEngineError
+from relsearch.core.fields.field_names import field_fault
+from relsearch.core.fields.template import template_fields
 from relsearch.live.address import is_loopback
 from relsearch.live.gateway.answer.ranking import Scorers
 from relsearch.live.gateway.app import Gateway, runner
 from relsearch.live.gateway.config import GatewayConfig, Rules
-from relsearch.live.gateway.scoring.scoring import Scoring
+from relsearch.live.gateway.scoring.scoring import DaemonThreads, Scoring
 from relsearch.rerank.reranker import Reranker
 
 _SWITCH_S = 0.001
+_ASKING_S = 5.0  # for the fields of all indices: an engine that hangs does not keep the gateway from starting
 KEY_VARIABLE = "RELSEARCH_GATEWAY_KEY"
 
 
@@ -59,6 +64,39 @@ def open_scorers(
             reranker = reranker.with_cascade(second, then_window)
         threaded[folder] = Scoring(reranker, threads=threads, queued=queued)
     return {name: threaded[folder] for name, folder in folders.items()}
+
+
+def check_index_fields(config: GatewayConfig, scorers: Scorers, upstream: str) -> Iterator[str]:
+    """Check the fields of each section against its template and its index; yield a line where that cannot be done.
+
+    Raise ConfigError for a field that the template does not name, or a path that no document of the index has, with the
+    nearest names.
+    """
+    templates = {
+        name: template_fields(rules.template or scorers[rules.bundle].reranker.template)
+        for name, rules in config.index.items()
+    }
+    for name, rules in config.index.items():
+        if unknown := rules.fields.keys() - set(templates[name]):
+            raise ConfigError(field_fault(f"[index.{name}] fields: the template has", unknown, templates[name]))
+    asking, until = DaemonThreads(1), time.monotonic() + _ASKING_S
+    for name, rules in config.index.items():
+        asked = asking.submit(partial(_check_paths, upstream, name, rules, templates[name]))
+        try:
+            asked.result(timeout=max(until - time.monotonic(), 0))
+        except TimeoutError:
+            yield f"[index.{name}] its fields are not checked: no answer within {_ASKING_S:g} s"
+        except FieldsError as exc:
+            raise ConfigError(f'[index.{name}] {exc.reason}; name paths as in fields = {{ text = "body" }}') from exc
+        except (SearchEngineError, MissingExtraError) as exc:
+            yield f"[index.{name}] its fields are not checked: {exc}"
+
+
+def _check_paths(upstream: str, index: str, rules: Rules, names: Sequence[str]) -> None:
+    from relsearch.index.engine.field_check import check_fields
+    from relsearch.index.registry import open_server
+
+    check_fields(open_server(None, upstream), index, rules.fields.values() or names, every=bool(rules.fields))
 
 
 def prospects(config: GatewayConfig, scorers: Scorers) -> list[str]:

@@ -11,10 +11,22 @@ from typing import IO
 import httpx
 import pytest
 
+from relsearch.core.errors import ConfigError
+from relsearch.live.gateway.config import load_gateway_config
+from relsearch.live.gateway.scoring.scoring import Scoring
+from relsearch.live.gateway.server import check_index_fields
+from relsearch.rerank.reranker import Reranker
 from tests.command import relsearch
 from tests.live.gateway.canned import HITS, canned, hits, http_answer
 
 COMMAND = [sys.executable, "-c", "from relsearch.cli import main; main()", "gateway"]
+
+# An engine with one index, whose mapping names other fields than its documents have.
+SEA = {
+    "/": http_answer(b'{"version": {"number": "2.19.1", "distribution": "opensearch"}}'),
+    "/sea/_field_caps?fields=*": http_answer(b'{"fields": {"body": {"text": {}}, "year": {"long": {}}}}'),
+    "/sea/_search": http_answer(hits()),
+}
 
 
 def test_a_gateway_loads_no_torch() -> None:
@@ -61,7 +73,7 @@ def _answered(options: list[str], folder: Path, *, stderr: IO[str] | None = None
     """What a gateway with these options answers to a search of the index that its configuration names."""
     config = folder / "gateway.toml"
     config.write_text("[index.sea]\nbudget_ms = 20000\n", encoding="utf-8")
-    with canned({"/sea/_search": http_answer(hits())}) as engine:
+    with canned(SEA) as engine:
         command = [*COMMAND, "--upstream", engine.url, *options, "-c", str(config), "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
             try:
@@ -87,3 +99,30 @@ def test_an_open_address_without_a_key_is_refused() -> None:
     (line,) = result.stderr.splitlines()
     assert "RELSEARCH_GATEWAY_KEY" in line
     assert "--insecure" in line
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ('titel = "headline"', "[index.sea] fields: the template has no field titel; nearest: title;"),
+        ('text = "boddy"', "[index.sea] index 'sea' has no field boddy; nearest: body;"),
+        ('text = "body"', ""),
+        ('text = "title"', ""),
+    ],
+)
+def test_fields_are_checked_before_it_listens(fields: str, said: str, tmp_path: Path) -> None:
+    """Names against the bundle's template, paths against the index; where that cannot be asked, a line says so."""
+    config = tmp_path / "gateway.toml"
+    config.write_text(f"[index.sea]\nfields = {{ {fields} }}\n", encoding="utf-8")
+    scorers = {None: Scoring(Reranker("ready"), threads=1)}
+    rules = load_gateway_config(config)
+    with canned(SEA) as engine:
+        if said:
+            with pytest.raises(ConfigError) as refused:
+                list(check_index_fields(rules, scorers, engine.url))
+            assert str(refused.value).startswith(said)
+        else:
+            assert list(check_index_fields(rules, scorers, engine.url)) == []
+    if "titel" not in fields:
+        (line,) = check_index_fields(rules, scorers, "http://127.0.0.1:9")
+        assert line.startswith("[index.sea] its fields are not checked: ")

@@ -57,7 +57,7 @@ def test_a_configuration_says_how_each_index_is_reranked(tmp_path: Path) -> None
         ("[index.a]\nwindw = 3", r"\[index.a\] unknown key 'windw'; did you mean 'window'"),
         ("[index.a]\nwindow = 0", r"\[index.a\] window"),
         ('[index.a]\ntemplate = "{a.b}"', r"\[index.a\] template"),
-        ("[indices.a]", r"more than \[index.NAME\]"),
+        ("[indices.a]", r"\[indices\] is none of a gateway.toml's sections; write \[index.NAME\]"),
         ("[index", "not valid TOML"),
     ],
 )
