@@ -16,7 +16,7 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where artefacts go.")] = Path("runs/demo"),
     as_json: JsonOption = False,
 ) -> None:
-    """Run the whole chain on the packaged demo, in some twelve minutes.
+    """Run the whole chain on the packaged demo, in some ten minutes.
 
     It learns from ten labelled queries, from these and judged pools, and from all labels, and measures each on queries
     that nothing learnt from, and compares them with BM25, the untrained cosine and the ready reranker. An interrupted

@@ -20,6 +20,7 @@ from relsearch.pipeline.artifacts import read_manifest
 from relsearch.pipeline.demo.deal import ALL, FEW, dealt_configs
 from relsearch.pipeline.order import run_all, stages_of
 from relsearch.pipeline.stages.inputs import Collected, Pools, open_pools
+from relsearch.pipeline.stages.rank import export_model
 from relsearch.pipeline.stages.runs import COSINE, FIRST_STAGE, baseline_runs, bundle_run, exported_mix, reranked
 
 READY, HUMAN, AUGMENTED, EVERY = "ready", "human", "augmented", "all_labels"
@@ -27,7 +28,7 @@ MEASURE = "nDCG@10"
 # What each test compares: the first arm with the second.
 TESTS = ((AUGMENTED, HUMAN), (AUGMENTED, FIRST_STAGE), (AUGMENTED, COSINE), (AUGMENTED, READY), (EVERY, AUGMENTED))
 # How far each pipeline runs: the demo measures by itself, on queries that both leave out.
-_LAST_STAGE = {FEW: "export", ALL: "train-human"}
+_LAST_STAGE = {FEW: "train-augmented", ALL: "train-human"}
 _EXAMPLES = 5
 
 
@@ -114,6 +115,9 @@ def run_demo(config: Config, *, say: Callable[[str], None]) -> Demo:
     for name, each in configs.items():
         _run(name, each, clock, say)
     few, pools = configs[FEW], open_pools(configs[FEW])
+    with clock.part(f"{FEW}: export"):
+        report = export_model(few, few.output / "train-augmented", few.output / "bundle", pools=pools)
+    say(f"{FEW}: export done: {few.output / 'bundle'}, {report.recipe}, {report.megabytes} MB")
     with clock.part("rank the test queries"):
         runs = _runs(few, configs[ALL], pools)
     with clock.part("measure"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from relsearch.core import tables
 from relsearch.core.settings.config import Config
@@ -15,6 +16,9 @@ from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools
 from relsearch.pipeline.stages.runs import FIRST_STAGE, baseline_runs, baselines, bundle_run
 from relsearch.pipeline.stages.ship import SHIPPED, ship
 from relsearch.pipeline.stages.training import arm_examples, human_examples, train_on
+
+if TYPE_CHECKING:
+    from relsearch.exporters.bundle.choose import ExportReport
 
 
 def arms(config: Config) -> tuple[str, ...]:
@@ -48,22 +52,30 @@ def export(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts
 
     Without a dev split the best one by cross-validation, which cannot tell of what rounds and trials found.
     """
-    from relsearch.exporters.bundle.late_interaction import export_late
-    from relsearch.exporters.bundle.onnx import Labelled, export_bundle
     from relsearch.rerank.families import open_card
 
-    folded = is_cross_validated(pools.collected)
-    labels = pools.labels_in("train" if folded else "dev").sort("query_id", "doc_id")
-    labelled = Labelled.from_pairs(pools.collected.pairs(labels), labels, config.scale)
-    write = export_late if config.train.family == "late" else export_bundle
     scores = {}
     for arm in arms(config):
         model = model_folder(artefacts, arm)
-        report = write(model, work.directory / arm, labelled=labelled, config=config.export)
+        work.figures[arm] = {**export_model(config, model, work.directory / arm, pools=pools).figures()}
         scores[arm] = open_card(model).dev_ndcg10
-        work.figures[arm] = {**report.figures()}
+    folded = is_cross_validated(pools.collected)
     known = {arm: score for arm, score in scores.items() if not folded or arm in FOLDED}
     ship(config, work, max(known, key=lambda arm: known[arm]), pools=pools, artefacts=artefacts)
+
+
+def export_model(config: Config, model: Path, output: Path, *, pools: Pools) -> ExportReport:
+    """Write the bundle of a trained model to `output`, and return how it compares with torch on human-labelled pairs.
+
+    Those are the dev queries', or without a dev split the training queries'.
+    """
+    from relsearch.exporters.bundle.late_interaction import export_late
+    from relsearch.exporters.bundle.onnx import Labelled, export_bundle
+
+    labels = pools.labels_in("train" if is_cross_validated(pools.collected) else "dev").sort("query_id", "doc_id")
+    labelled = Labelled.from_pairs(pools.collected.pairs(labels), labels, config.scale)
+    write = export_late if config.train.family == "late" else export_bundle
+    return write(model, output, labelled=labelled, config=config.export)
 
 
 def rerank(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:

@@ -52,7 +52,7 @@ def test_the_whole_demo_runs(small: Config) -> None:
     said: list[str] = []
     found = run_demo(small, say=said.append)
     assert found.clock.whole
-    assert [line.split()[0] for line in said] == [*[f"{FEW}:"] * 9, *[f"{ALL}:"] * 4]
+    assert [line.split()[0] for line in said] == [*[f"{FEW}:"] * 8, *[f"{ALL}:"] * 4, f"{FEW}:"]
     assert found.counts["labelled_queries"] == LABELLED
     assert (found.tests[0].arm, found.tests[0].baseline) == (AUGMENTED, HUMAN)
     assert len(found.examples) == 5
