@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 
 from benchmarks.record import recorded
+from relsearch.core.fields.template import DEFAULT_TEMPLATE, render
+from relsearch.core.settings.config import EncoderConfig, IndexConfig
+from relsearch.core.types import Query
+from relsearch.data.collection import load_collection
+from relsearch.index.registry import build_searcher
 from relsearch.rerank.bundle import SHIPPED, bundle_folder, open_bundle
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.interpolation import Interpolation
+from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+from relsearch.rerank.reranker import Reranker
+from relsearch.stats.logistic import Logistic
 
 
 def test_it_is_named_ready() -> None:
@@ -44,6 +52,24 @@ def test_it_finds_the_answer() -> None:
     scores = open_scorer("ready").score("how deep is the ocean", texts)
     assert max(scores) == scores[1]
     assert [round(score, 2) for score in scores] == [0.03, 0.21, 0.01]
+
+
+def test_calibration_keeps_the_order_of_a_pool(tmp_path: Path) -> None:
+    """With the first stage's scores and feedback added, whatever slope and intercept it has."""
+    texts = {each.doc_id: render(each.fields, DEFAULT_TEMPLATE) for each in load_collection("demo").documents()}
+    documents = [each for each in load_collection("demo").documents() if each.doc_id.startswith("collections.")]
+    searcher = build_searcher("embedded", documents, tmp_path, index=IndexConfig(), encoder=EncoderConfig())
+    words = "count the most common elements"
+    pool = list(searcher.search([Query("q", words)], 15))
+    scorer = LateOnnxScorer.open("ready")
+    orders = []
+    for calibration in (scorer.calibration, Logistic(slope=2.09, intercept=-1.2), Logistic()):
+        scorer.calibration = calibration
+        reranker = Reranker(scorer, interpolation=open_bundle("ready").manifest.interpolation)
+        scores = reranker.score_pool(words, [texts[each.doc_id] for each in pool], [each.score for each in pool])
+        orders.append(sorted(range(len(pool)), key=lambda place: (-scores[place], place)))
+    assert len(pool) == 15
+    assert orders[0] == orders[1] == orders[2] != sorted(orders[0])
 
 
 def test_its_scores_are_calibrated() -> None:

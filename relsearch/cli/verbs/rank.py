@@ -52,8 +52,10 @@ def rerank(
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch. With -o an interrupted run goes on where it stopped.
 
-    Scores are P(relevant), which docs/rerankers.md explains. With --cascade, a second bundle reranks what the first one
-    puts at the head; its mix weighs the first one's scores.
+    A score is P(relevant): of the candidates that score 0.7, about 70 % are relevant on collections like those that the
+    bundle was calibrated on; it depends on the query's other candidates (docs/rerankers.md).
+
+    With --cascade, a second bundle reranks what the first one puts at the head; its mix weighs the first one's scores.
     """
     import polars as pl
 
