@@ -65,7 +65,7 @@ def _checked_rows(path: StrPath, first: int, block: str, queries: Numbers, tags:
             continue
         parts = columns(line.rstrip("\n"))
         if len(parts) != 6:
-            fail(path, number, f"{len(parts)} columns; a run line is: query Q0 document rank score tag")
+            fail(path, number, _miscounted(line, "a run line is: query Q0 document rank score tag"))
         query_id, _, doc_id, rank, score, tag = parts
         _check_ids(path, number, query_id, doc_id)
         numbers = _number(path, number, "rank", rank), _number(path, number, "score", score)
@@ -138,8 +138,23 @@ def labels_of(path: StrPath, scale: Scale | None) -> Iterator[Label]:
 def _trec_row(path: StrPath, number: int, line: str) -> tuple[str, str, str]:
     parts = columns(line)
     if len(parts) != 4:
-        fail(path, number, f"{len(parts)} columns; a qrels line is: query 0 document grade")
+        fail(path, number, _miscounted(line, "a qrels line is: query 0 document grade"))
     return parts[0], parts[2], parts[3]
+
+
+def _miscounted(line: str, wanted: str) -> str:
+    """What is wrong with a line of other columns than are wanted, and what it may be instead."""
+    count = len(columns(line))
+    said = f"{count} column{'' if count == 1 else 's'}; {wanted}"
+    if count == 6:
+        return f"{said}; this is a run's, and qrels come before runs"
+    if count == 4:
+        return f"{said}; this is a qrels line, and qrels come before runs"
+    if re.fullmatch(r"[^,;]+([,;])[^,;]+\1[^,;]+", line.strip()):
+        return (
+            f"{said}; of a CSV with query_id, doc_id and grade, `relsearch review --import CSV --qrels NEW` makes qrels"
+        )
+    return said
 
 
 def _beir_row(path: StrPath, number: int, line: str) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from relsearch.cli import app
@@ -27,6 +28,13 @@ def _run(*arguments: str, code: int = 0) -> str:
     result = CliRunner().invoke(app, list(arguments))
     assert result.exit_code == code, (result.output, result.exception)
     return result.output
+
+
+def test_words_need_no_quotes() -> None:
+    """All that is no option is searched for."""
+    command = get_command(app).commands["search"]  # type: ignore[attr-defined]
+    line = ["green", "tea", "--url", "http://127.0.0.1:9", "--index", "docs", "--bundle", "ready", "leaves"]
+    assert command.make_context("search", line).params["words"] == ["green", "tea", "leaves"]
 
 
 def test_both_ranks_stand_side_by_side_in_80_columns() -> None:

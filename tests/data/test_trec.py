@@ -64,6 +64,7 @@ def test_gzipped_files_are_read(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("q Q0 a 1 1.0 t\nq Q0 a\n", r"file\.txt:2: 3 columns"),
+        ("q 0 a 1\n", r"file\.txt:1: 4 columns; .*; this is a qrels line, and qrels come before runs"),
         ("q Q0 a 1 x t\n", r"file\.txt:1: score 'x' is not a number"),
         ("q Q0 a 1 nan t\n", r"file\.txt:1: score 'nan' is not finite"),
         ("q Q0 a 1 2 t\nq Q0 a 2 1 t\n", r"file\.txt:2: document 'a' appears twice"),
@@ -90,6 +91,8 @@ def test_a_broken_run_line_is_named(tmp_path: Path, text: str, message: str) -> 
         ("q 0 a 1_0\n", r"file\.txt:1: grade '1_0' is not a whole number"),
         ("q 0 a ²\n", r"file\.txt:1: grade '²' is not a whole number"),
         ("q a 1\n", r"file\.txt:1: 3 columns"),
+        ("q Q0 a 1 1.0 t\n", r"file\.txt:1: 6 columns; .*; this is a run's, and qrels come before runs"),
+        ("query_id;doc_id;grade\nq;a;1\n", r"file\.txt:1: 1 column; .*`relsearch review --import CSV --qrels NEW`"),
     ],
 )
 def test_a_broken_qrels_line_is_named(tmp_path: Path, text: str, message: str) -> None:

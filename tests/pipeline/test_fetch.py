@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from relsearch.core.errors import SearchEngineError
+from relsearch.core.errors import DataError, SearchEngineError
 from relsearch.index.engine.http import Json, Reply, Server
 from relsearch.pipeline.standalone.fetch import fetch_collection
 
@@ -54,3 +54,11 @@ def test_what_was_answered_is_not_asked_again(tmp_path: Path) -> None:
     corpus = [json.loads(line)["_id"] for line in (tmp_path / "corpus.jsonl").read_text().splitlines()]
     assert sorted(corpus) == ["d0", "d1", "d2", "d3", "d4", "d5"]
     assert not (tmp_path / "first_stage.trec.unfinished").exists()
+
+
+def test_a_folder_without_queries_is_refused_with_what_to_write(tmp_path: Path) -> None:
+    """Nothing is asked."""
+    engine = _Engine(most=0)
+    with pytest.raises(DataError, match='has no queries.jsonl; make .* {"_id": "q1", "text": "green tea"}'):
+        _fetch(engine, tmp_path)
+    assert engine.asked == 0

@@ -34,7 +34,7 @@ _LONGEST_ID = 24  # keeps room for text within 80 columns
     connects=True,
 )
 def search(
-    words: Annotated[str, typer.Argument(metavar="WORDS", help="What to search for.")],
+    words: Annotated[list[str], typer.Argument(metavar="WORDS", help="What to search for.")],
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index, alias or pattern to search.")],
     bundle: Annotated[Path, typer.Option(help="A bundle that export wrote, or ready, which ships with relsearch.")],
@@ -68,7 +68,7 @@ def search(
         found = search_live(
             client,
             index,
-            words,
+            " ".join(words),
             bundle=bundle,
             vectors=vectors,
             fields=fields,

@@ -114,7 +114,7 @@ def test_fields_are_checked_before_it_listens(fields: str, said: str, tmp_path: 
     """Names against the bundle's template, paths against the index; where that cannot be asked, a line says so."""
     config = tmp_path / "gateway.toml"
     config.write_text(f"[index.sea]\nfields = {{ {fields} }}\n", encoding="utf-8")
-    scorers = {None: Scoring(Reranker("ready"), threads=1)}
+    scorers: dict[Path | None, Scoring] = {None: Scoring(Reranker("ready"), threads=1)}
     rules = load_gateway_config(config)
     with canned(SEA) as engine:
         if said:
