@@ -102,6 +102,8 @@ def _column(column: pl.Series, kind: Kind, where: str) -> pl.Series:
         found = column.cast(kind)
     except (PolarsError, PanicException) as exc:
         raise DataError(f"{what} holds {column.dtype}; expected {kind} ({reason(exc)})") from exc
+    if found.dtype != kind:  # polars casts a struct's fields, and leaves it a struct
+        raise DataError(f"{what} holds {column.dtype}; expected {kind}")
     if column.dtype.is_float() and found.dtype.is_integer() and (found != column).any():
         raise DataError(f"{what} holds numbers that are not whole")
     return found

@@ -44,6 +44,7 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         ("doc_id", [None], "column 'doc_id' has 1 rows without a value"),
         ("doc_id", [1.0], "column 'doc_id' holds Float64; expected text"),
         ("probabilities", ["x"], "column 'probabilities' holds String; expected List"),
+        ("confidence", [{"a": 1.0}], r"column 'confidence' holds Struct\(.*\); expected Float64"),
     ],
 )
 def test_a_foreign_table_loses_nothing_in_silence(

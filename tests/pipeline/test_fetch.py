@@ -59,6 +59,6 @@ def test_what_was_answered_is_not_asked_again(tmp_path: Path) -> None:
 def test_a_folder_without_queries_is_refused_with_what_to_write(tmp_path: Path) -> None:
     """Nothing is asked."""
     engine = _Engine(most=0)
-    with pytest.raises(DataError, match='has no queries.jsonl; make .* {"_id": "q1", "text": "green tea"}'):
+    with pytest.raises(DataError, match=r'has no queries.jsonl; make .* {"_id": "q1", "text": "green tea"}'):
         _fetch(engine, tmp_path)
     assert engine.asked == 0

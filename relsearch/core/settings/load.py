@@ -35,9 +35,7 @@ def load_config(path: StrPath) -> Config:
 
     A key by its former name is taken for this release, with a warning that has today's name.
     """
-    return parse_config(
-        read_toml(Path(path), "`relsearch config` prints one to begin with; -c names another"), Path(path)
-    )
+    return parse_config(read_toml(Path(path), "`relsearch config` prints one; -c names another"), Path(path))
 
 
 def parse_config(raw: Mapping[str, Any], path: StrPath) -> Config:
