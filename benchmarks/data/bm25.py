@@ -7,6 +7,7 @@ benchmarks/rerankers.md.
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,7 @@ DEPTH = 100
 
 def main() -> None:
     """Measure every engine on every collection, print a table, record it."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     figures: dict[str, dict[str, object]] = {name: {"reference": REFERENCE[name]} for name in QRELS}
     rows = []
     for engine in ENGINES:

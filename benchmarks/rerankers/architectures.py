@@ -5,6 +5,7 @@ Its table is in benchmarks/rerankers.md.
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ PAIRS = [(query, text) for query in TEXTS for text in DOCUMENTS]
 
 def main() -> None:
     """Build, start a training, export and compare each, and record the rows."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     rows = []
     for name in LAYOUTS:
         with tempfile.TemporaryDirectory() as folder:

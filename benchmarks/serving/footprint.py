@@ -6,6 +6,7 @@ table is in benchmarks/README.md.
 
 from __future__ import annotations
 
+import argparse
 import re
 import statistics
 import subprocess
@@ -23,6 +24,7 @@ PROBE = "import time; t = time.perf_counter(); import relsearch.cli; print(time.
 
 def main() -> None:
     """Measure, print and record."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     figures = {
         "import_cli_s": round(statistics.median(_import_seconds() for _ in range(7)), 3),
         "serving_install_mb": _serving_install_mb(),

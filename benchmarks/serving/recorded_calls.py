@@ -7,6 +7,7 @@ benchmarks/serving.md.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import urllib.request
@@ -19,6 +20,7 @@ from tests.live.gateway.same import differences
 
 def main() -> None:
     """Run, print and record; exit 1 if a call came back different."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     figures = {name: _check(name) for name in NAMES}
     record("servers", {"servers": figures})
     print(json.dumps(figures, indent=1))
