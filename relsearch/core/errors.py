@@ -15,6 +15,10 @@ RelsearchError
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _SHOWN = 400  # characters of what another library said
 
@@ -86,3 +90,11 @@ def reason(exc: BaseException) -> str:
     paragraph = str(exc).strip().partition("\n\n")[0].partition("; use sys.set_int_max_str_digits()")[0]
     said = " ".join(paragraph.split()) or type(exc).__name__
     return said if len(said) <= _SHOWN else said[:_SHOWN].rpartition(" ")[0] + " ..."
+
+
+def model_fault(exc: ValidationError) -> str:
+    """Return the first thing that a pydantic model refuses: `files.model.onnx: Field required`."""
+    error = exc.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from relsearch.core.errors import ArtifactError
+from relsearch.core.errors import ArtifactError, model_fault
 from relsearch.core.files.atomic import replace_text
 from relsearch.core.settings.config import EncoderConfig, JudgeConfig
 from relsearch.core.types import Scale, StrPath
@@ -76,8 +76,7 @@ def read_card(name: StrPath) -> JudgeCard:
     except OSError as exc:
         raise ArtifactError(f"{path}: no tuned judge here; run `relsearch tune`") from exc
     except ValidationError as exc:
-        error = exc.errors()[0]
-        raise ArtifactError(f"{path}: {error['loc']}: {error['msg']}; run `relsearch tune` again") from exc
+        raise ArtifactError(f"{path}: {model_fault(exc)}; run `relsearch tune` again") from exc
     if adapter_checksum(folder) != card.adapter_checksum:
         raise ArtifactError(f"{folder / ADAPTER}: not the adapter that {CARD} describes; run `relsearch tune` again")
     return card

@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relsearch.core.errors import ArtifactError, GateError
+from relsearch.core.errors import ArtifactError, GateError, model_fault
 from relsearch.core.files.atomic import check_replaceable, checksum, replace_text
 from relsearch.core.settings.config import Runtime
 from relsearch.core.types import StrPath
@@ -156,9 +156,7 @@ def open_bundle(name: StrPath) -> Bundle[ManifestBase]:
     except OSError as exc:
         raise ArtifactError(f"{path}: {exc.strerror}; give a folder that `relsearch export` wrote") from exc
     except ValidationError as exc:
-        error = exc.errors()[0]
-        where = ".".join(str(part) for part in error["loc"])
-        raise ArtifactError(f"{path}: {where}: {error['msg']}; export again with this version") from exc
+        raise ArtifactError(f"{path}: {model_fault(exc)}; export again with this version") from exc
     for name in manifest.needed:
         if name not in manifest.files:
             raise ArtifactError(f"{path}: lists no {name}; export again")

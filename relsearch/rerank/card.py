@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relsearch.core.errors import ArtifactError
+from relsearch.core.errors import ArtifactError, model_fault
 from relsearch.core.files.atomic import replace_text
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import StrPath
@@ -89,9 +89,7 @@ def read_card(folder: StrPath, kind: type[AnyCard]) -> AnyCard:
     try:
         return kind.model_validate_json(_bytes(path))
     except ValidationError as exc:
-        error = exc.errors()[0]
-        where = ".".join(str(part) for part in error["loc"])
-        raise ArtifactError(f"{path}: {where}: {error['msg']}; train again") from exc
+        raise ArtifactError(f"{path}: {model_fault(exc)}; train again") from exc
 
 
 def read_family(folder: StrPath) -> str:

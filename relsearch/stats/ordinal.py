@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from relsearch.core.errors import DataError, ModelError
+from relsearch.core.errors import DataError, ModelError, model_fault
 from relsearch.core.types import Scale
 
 Floats = NDArray[np.float64]
@@ -78,7 +78,7 @@ class CumulativeLink:
         try:
             fields = _Fields.model_validate(value)
         except ValidationError as exc:
-            raise ModelError(f"calibration: {exc.errors()[0]['loc']}: {exc.errors()[0]['msg']}; tune again") from exc
+            raise ModelError(f"calibration: {model_fault(exc)}; tune again") from exc
         return cls(fields.mean, fields.deviation, fields.slope, fields.thresholds)
 
 

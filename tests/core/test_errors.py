@@ -1,10 +1,11 @@
-"""What another library's exception says, on one line."""
+"""What the exceptions of other libraries say, on one line."""
 
 from __future__ import annotations
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
-from relsearch.core.errors import reason
+from relsearch.core.errors import model_fault, reason
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,20 @@ from relsearch.core.errors import reason
 def test_an_exception_is_told_on_one_short_line(exc: Exception, said: str) -> None:
     """The system's own words where it has any, else the first paragraph of the message."""
     assert reason(exc) == said
+
+
+def test_a_model_names_the_key_that_it_refuses() -> None:
+    """The first fault alone, with dots between its keys; a fault of the whole has no key."""
+
+    class Inner(BaseModel):
+        size: int
+
+    class Outer(BaseModel):
+        inner: Inner
+
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate({"inner": {"size": "large"}})
+    assert model_fault(caught.value).startswith("inner.size: Input should be a valid integer")
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate(1)
+    assert model_fault(caught.value).startswith("Input should be")

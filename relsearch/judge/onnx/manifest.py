@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from relsearch.core.errors import ArtifactError
+from relsearch.core.errors import ArtifactError, model_fault
 from relsearch.core.files.atomic import checksum, replace_text
 
 FOLDER = "onnx"  # within the judge's folder
@@ -77,8 +77,7 @@ def open_manifest(folder: Path, *, judge: str) -> OnnxManifest:
     except OSError as exc:
         raise ArtifactError(f"{path}: {exc.strerror}; export the judge again") from exc
     except ValidationError as exc:
-        error = exc.errors()[0]
-        raise ArtifactError(f"{path}: {error['loc']}: {error['msg']}; export the judge again") from exc
+        raise ArtifactError(f"{path}: {model_fault(exc)}; export the judge again") from exc
     if manifest.judge != judge:
         raise ArtifactError(f"{path}: exported from another judge than the one beside it; export the judge again")
     for name, digest in manifest.files.items():

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import ValidationError
 from starlette.requests import Request
 
+from relsearch.core.errors import model_fault
 from relsearch.live.service.dialects import (
     CohereRequest,
     InfinityRequest,
@@ -99,9 +100,7 @@ def _validated(dialect: type[_Request], content: dict[str, Any]) -> _Request:
     try:
         return dialect.model_validate(content)
     except ValidationError as exc:
-        error = exc.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in error["loc"])
-        raise InvalidError(f"{where}: {error['msg']}") from exc
+        raise InvalidError(model_fault(exc)) from exc
 
 
 def _refuse_constant(name: str) -> NoReturn:

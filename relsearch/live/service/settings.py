@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from relsearch.core.errors import ConfigError
+from relsearch.core.errors import ConfigError, model_fault
 from relsearch.live.address import is_loopback
 
 PREFIX = "RELSEARCH_"
@@ -65,7 +65,4 @@ def read_settings(**options: object) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as exc:
-        error = exc.errors(include_input=False)[0]
-        where = ".".join(str(part) for part in error["loc"])
-        message = error["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"serve: {where}: {message}" if where else f"serve: {message}") from exc
+        raise ConfigError(f"serve: {model_fault(exc)}") from exc
