@@ -123,7 +123,7 @@ async def send_body(
     headers = request_headers(request, without=frozenset({"content-encoding", "content-length"}))
     headers.setdefault("Content-Type", "application/json")
     async with await upstream.send("POST", url, headers, body) as answer:
-        wrong = mark and answer.status >= 400
+        wrong = mark == bypassed("window_refused") and answer.status >= 400
         return await relay(request, answer, mark=bypassed("engine_error") if wrong else mark)
 
 

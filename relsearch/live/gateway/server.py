@@ -100,9 +100,11 @@ def _check_paths(upstream: str, index: str, rules: Rules, names: Sequence[str]) 
 
 
 def prospects(config: GatewayConfig, scorers: Scorers) -> list[str]:
-    """Return one line a bundle of what it will do to a search, by what reading a document costs on this machine."""
+    """Return which searches are reranked, and a line a bundle of how far, by what reading a document costs here."""
     of_scoring = {id(scoring): (name, scoring) for name, scoring in reversed(list(scorers.items()))}
-    return [_prospect(name, scoring, config) for name, scoring in of_scoring.values()]
+    asked = 'those with "ext": {"relsearch": true}'
+    which = f"those of {', '.join(config.index)}, and {asked}" if config.index else f"{asked}; --config names indices"
+    return [f"searches that are reranked: {which}", *(_prospect(*each, config) for each in of_scoring.values())]
 
 
 def _prospect(name: Path | None, scoring: Scoring, config: GatewayConfig) -> str:
