@@ -30,7 +30,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The folder to write of --model or --judge.")
     ] = None,
-    collection: Annotated[str, typer.Option(help="Labelled texts that an export is held to torch on.")] = "demo",
+    collection: Annotated[str, typer.Option(help="Labelled texts on which an export is compared with torch.")] = "demo",
     max_length: Annotated[int, typer.Option(min=8, help="How many tokens of a pair --model reads.")] = 512,
     runtime: Annotated[Runtime | None, typer.Option(help="What runs the bundle of --model.")] = None,
     force: Annotated[

@@ -50,11 +50,11 @@ def gateway(
     A search is reranked if its index has a section in --config or its body holds "ext": {"relsearch": {}}; all other
     requests pass byte for byte. In ext.relsearch a search may set query, window, budget_ms, mix, feedback,
     fields, template, original and strict; false turns reranking off. As many documents are read as fit into budget_ms,
-    best first (X-Relsearch: reranked; read=24/100); those that are left keep the engine's places, and are read
-    afterwards, into memory and into --vectors. A search that cannot be reranked, or a reranker that fails, costs
-    nothing: the engine's own answer comes, marked X-Relsearch: bypassed; with strict the former is an error.
+    best first (X-Relsearch: reranked; read=24/100); unread ones keep the engine's places, and are read
+    afterwards, into memory and into --vectors. If a search cannot be reranked, or the reranker
+    fails, the engine's own answer comes back, marked X-Relsearch: bypassed; with strict the former is an error.
 
-    With --cascade, a second bundle reranks what the first one puts at the head, within the same budget.
+    With --cascade, a second bundle reranks the head of the first one's order, within the same budget.
 
     Prometheus reads what became of the searches at /_relsearch/metrics.
 

@@ -82,8 +82,8 @@ def fetch(
 
     Fetches each query's candidates, as your search ranks them, and the labelled documents. Writes corpus.jsonl and
     first_stage.trec beside the queries; then [collection] source = "my-collection" and [pool] runs =
-    ["my-collection/first_stage.trec"] learn from your engine's own ranking. --field names what documents keep and its
-    path in the index; default: title and text.
+    ["my-collection/first_stage.trec"] learn from your engine's own ranking. --field names a field that documents keep,
+    and its path in the index; default: title and text.
     """
     from relsearch.index.registry import open_server
     from relsearch.pipeline.standalone.fetch import fetch_collection

@@ -25,7 +25,7 @@ def push(
     """Publish a bundle, a trained model or a judge on the model hub.
 
     A folder without a README.md gets a model card: base, licence, data and figures. Log in by `hf auth login`, or set
-    HF_TOKEN. `--bundle OWNER/NAME` and `--judge OWNER/NAME` then name it wherever `hf download OWNER/NAME` has put it;
+    HF_TOKEN. Others then run `hf download OWNER/NAME` and give `--bundle OWNER/NAME` or `--judge OWNER/NAME`;
     relsearch.Reranker and relsearch.Judge download it themselves.
     """
     from relsearch.core.display.text_table import table

@@ -55,7 +55,7 @@ def rerank(
     A score is P(relevant): of the candidates that score 0.7, about 70 % are relevant on collections like those that the
     bundle was calibrated on; it depends on the query's other candidates (docs/rerankers.md).
 
-    With --cascade, a second bundle reranks what the first one puts at the head; its mix weighs the first one's scores.
+    With --cascade, a second bundle reranks the head of the first one's order; its mix weighs the first one's scores.
     """
     import polars as pl
 
