@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import subprocess
 import sys
@@ -42,6 +43,10 @@ def test_nothing_is_loaded_from_another_host(site: Path) -> None:
 
 def test_the_reference_has_every_public_name(site: Path) -> None:
     """With its signature and docstring."""
-    text = (site / "api" / "index.html").read_text(encoding="utf-8")
-    assert {name for name in relsearch.__all__ if f'id="relsearch.{name}"' not in text} == set()
-    assert "top_k" in text
+    page = (site / "api" / "index.html").read_text(encoding="utf-8")
+    assert {name for name in relsearch.__all__ if f'id="relsearch.{name}"' not in page} == set()
+    text = " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
+    for name in relsearch.__all__:
+        first = str(getattr(relsearch, name).__doc__).partition(".")[0]
+        assert " ".join(first.replace("`", "").split()) in text, name
+    assert "top_k: int | None = None" in text
