@@ -93,7 +93,7 @@ def _structure(module: nn.Module, example: Sequence[Tensor], names: Sequence[str
                 digest.update(value.numpy(force=True).tobytes())
             elif hasattr(value, "to_json_string"):  # a transformer's config
                 digest.update(value.to_json_string().encode())
-            elif isinstance(value, bool | int | float | str | None):
+            elif key != "name_or_path" and isinstance(value, bool | int | float | str | None):
                 digest.update(f"{key}={value!r}".encode())
     return digest.hexdigest()
 

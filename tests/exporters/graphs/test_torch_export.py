@@ -24,6 +24,7 @@ class _Encoder(nn.Module):
             vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=heads, intermediate_size=32
         )
         self.bert, self.factor = BertModel(config), factor
+        self.bert.name_or_path = f"folder-of-{seed}"  # as from_pretrained sets it
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         states: Tensor = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
