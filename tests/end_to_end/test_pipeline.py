@@ -17,6 +17,7 @@ from relsearch.core.settings.load import load_config
 from relsearch.core.types import Document
 from relsearch.pipeline.order import run_verb, stage_fingerprint, stages_of
 from relsearch.rerank.bundle import SHIPPED
+from tests.command import Done, relsearch
 from tests.rerank.tiny_reranker import GRADES
 
 pytestmark = pytest.mark.slow
@@ -30,6 +31,31 @@ _QUERIES = {
     "q6": "how salty is sea water",
     "q7": "black tea in boiling water",
     "q8": "red light at sunset",
+    # With these, 20 or more remain besides the test: below that, each training is three by cross-validation.
+    "q9": "how long do cats sleep",
+    "q10": "oolong leaves and milk",
+    "q11": "currents of the deep ocean",
+    "q12": "colours of the rainbow",
+    "q13": "whiskers and claws",
+    "q14": "caffeine in a cup",
+    "q15": "pull of the moon",
+    "q16": "clouds at dawn",
+    "q17": "teaching a kitten tricks",
+    "q18": "cold brew with lemon",
+    "q19": "salt left by evaporation",
+    "q20": "stars seen by night",
+    "q21": "feline hunting of mice",
+    "q22": "porcelain pots",
+    "q23": "surf on a beach",
+    "q24": "scattering by small particles",
+    "q25": "litter box advice",
+    "q26": "tannin makes it bitter",
+    "q27": "depth of the pacific",
+    "q28": "sunlight through dust",
+    "q29": "vaccines for pets",
+    "q30": "jasmine flavour",
+    "q31": "harbour at low water",
+    "q32": "northern lights",
 }
 _UNLABELLED = {"u1": "when do kittens open their eyes", "u2": "waves and wind at sea"}
 _CONFIG = """
@@ -375,8 +401,7 @@ def test_the_guard_keeps_what_ships(config: Path, tmp_path: Path) -> None:
     _change(changed, 'quality_gate = "off"', 'quality_gate = "off"\nquality_gate_margin = 1.0\nquality_gate_p = 0.5')
     for old, gate in (("off", "refuse"), ("refuse", "report")):
         _change(changed, f'quality_gate = "{old}"', f'quality_gate = "{gate}"')
-        command = [sys.executable, "-c", "from relsearch.cli import main; main()", "export", "-c", str(changed)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = relsearch("export", "-c", str(changed))
         assert _files(export / "bundle") == before
         assert done.returncode == int(gate == "refuse"), done.stderr
         assert ("does not beat (nDCG@10) bm25" in done.stderr) == (gate == "refuse")
@@ -386,15 +411,15 @@ def test_the_guard_keeps_what_ships(config: Path, tmp_path: Path) -> None:
 
 
 def test_folds_tell_where_dev_queries_are_too_few(config: Path, tmp_path: Path) -> None:
-    """Two dev queries cannot show a gain; six that folds held out can, and no fold's model is left."""
+    """Eight dev queries cannot show a gain at p 0.001; 24 that folds held out can, and no fold's model is left."""
     changed = _copied(config, tmp_path)
-    _change(changed, 'quality_gate = "off"', 'quality_gate = "report"')
+    _change(changed, 'quality_gate = "off"', 'quality_gate = "report"\nquality_gate_p = 0.001')
     _change(changed, "[optimize]\nenabled = true", "[optimize]\nenabled = false")
     (result,) = run_verb("export", load_config(changed))
     gate = result.figures["quality_gate"]
     assert isinstance(gate, dict)
-    assert (gate["kind"], gate["queries"]) == ("cross-validated", 6)
-    assert "n=6 cross-validated" in str(result.figures["table"])
+    assert (gate["kind"], gate["queries"]) == ("cross-validated", 24)
+    assert "n=24 cross-validated" in str(result.figures["table"])
     assert not (tmp_path / "out" / "export" / "folds").exists()
 
 
@@ -413,7 +438,7 @@ def test_the_bundle_reranks_a_run_without_torch(
 ) -> None:
     """`rerank` gives what the pipeline's own rerank stage gave, in a process that cannot import torch.
 
-    A second bundle gives the same candidates (of each query there is one) other scores.
+    A second bundle gives the same candidates other scores.
     """
     output = config.parent / "out"
     arm = json.loads((output / "export" / "manifest.json").read_text("utf-8"))["figures"]["shipped"]
@@ -430,7 +455,8 @@ def test_the_bundle_reranks_a_run_without_torch(
     called = [sys.executable, "-c", blocked, *command, "--then", str(tiny_bundles["int8"])]
     twice = subprocess.run([*called, "--then-window", "3"], capture_output=True, text=True, check=True).stdout
     assert twice != expected
-    assert [line.split()[:3] for line in twice.splitlines()] == [line.split()[:3] for line in expected.splitlines()]
+    candidates, again = (sorted(line.split()[:3] for line in run.splitlines()) for run in (expected, twice))
+    assert again == candidates
     late = subprocess.run([*called, "--budget-ms", "5"], capture_output=True, text=True, check=False)
     assert (late.returncode, late.stdout) == (1, "")
     assert "leave out --cascade" in late.stderr
@@ -459,9 +485,8 @@ def _statuses(config: Path) -> list[tuple[str, str]]:
     return [(result["name"], result["status"]) for result in results]
 
 
-def _relsearch(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from relsearch.cli import main; main()", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _relsearch(*arguments: str) -> Done:
+    done = relsearch(*arguments)
     assert done.returncode == 0, done.stderr
     return done
 
