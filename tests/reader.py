@@ -67,7 +67,7 @@ class Shell:
         self._folder = folder
         self._addresses = addresses
         self._variables = variables
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
         bin_folder = folder / ".bin"
         bin_folder.mkdir()
         program = bin_folder / "relsearch"
@@ -85,7 +85,7 @@ class Shell:
         for written, running in self._addresses.items():
             line = line.replace(written, running)
         if serves:
-            self._serve(line, self._addresses[_SERVERS[words[1]]])
+            self._serve(line, words[1])
             return ""
         if "--import" in words:
             _fill_in(self._folder / words[words.index("--import") + 1])
@@ -112,16 +112,18 @@ class Shell:
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def _serve(self, line: str, address: str) -> None:
-        """Start a server and wait until it accepts connections."""
-        host, _, port = address.partition(":")
+    def _serve(self, line: str, verb: str) -> None:
+        """Start a server in place of the verb's earlier one, which may hold its files; wait until it listens."""
+        if verb in self._running:
+            _stop(self._running.pop(verb))
+        host, _, port = self._addresses[_SERVERS[verb]].partition(":")
         command = f"exec {line.partition(' #')[0].rstrip().removesuffix('&')} --port {port}"
         log = (self._folder / f"{port}.log").open("wb")
         with log:
             process = subprocess.Popen(
                 ["bash", "-c", command], cwd=self._folder, env=self._environment, stdout=log, stderr=log
             )
-        self._running.append(process)
+        self._running[verb] = process
         ends = time.monotonic() + _WAIT_S
         while time.monotonic() < ends:
             assert process.poll() is None, f"{command}\n{(self._folder / f'{port}.log').read_text(encoding='utf-8')}"
@@ -132,9 +134,8 @@ class Shell:
 
     def close(self) -> None:
         """Stop the servers that were started."""
-        for process in self._running:
-            process.send_signal(signal.SIGTERM)
-            process.wait(_WAIT_S)
+        for process in self._running.values():
+            _stop(process)
 
 
 @contextmanager
@@ -147,6 +148,11 @@ def shell(
         yield opened
     finally:
         opened.close()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    process.wait(_WAIT_S)
 
 
 def _fill_in(form: Path) -> None:
