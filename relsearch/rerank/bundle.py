@@ -154,7 +154,7 @@ def open_bundle(name: StrPath) -> Bundle[ManifestBase]:
         text = path.read_bytes()
         manifest = _FAMILIES[_Family.model_validate_json(text).family].model_validate_json(text)
     except OSError as exc:
-        raise ArtifactError(f"{path}: {exc.strerror}; give a folder that `relsearch export` wrote") from exc
+        raise ArtifactError(f"{path}: {exc.strerror}; name ready, or a folder that `relsearch export` wrote") from exc
     except ValidationError as exc:
         raise ArtifactError(f"{path}: {model_fault(exc)}; export again with this version") from exc
     for name in manifest.needed:

@@ -41,9 +41,10 @@ def test_what_it_did_not_write_stays(folder: Path) -> None:
 
 
 def test_a_folder_goes_alone_and_qrels_with_runs(folder: Path) -> None:
-    """Anything else is a wrong usage; a folder without stages is told what makes it one."""
+    """Anything else is a wrong usage; of a folder without stages, and of what is not there, the error says so."""
     for arguments in (["qrels"], [".", "run"]):
         assert relsearch("report", *arguments, cwd=folder).returncode == 2
     done = relsearch("report", ".", cwd=folder)
     assert done.returncode == 1
     assert "not a run folder" in done.stderr
+    assert "nowhere: is not there" in relsearch("report", "nowhere", cwd=folder).stderr

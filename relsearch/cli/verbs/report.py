@@ -53,11 +53,14 @@ def report(
     how all was made. All other options than --output and --force are for qrels and runs; a run folder has its own
     settings. The first screen is about the reranker that ships, or the last run that is named.
     """
+    from relsearch.core.errors import DataError
     from relsearch.core.measures import parse_measures
     from relsearch.report import from_files, from_run_folder, write_page
     from relsearch.report.page import check_page
 
     given = runs or []
+    if not source.exists():
+        raise DataError(f"{source}: is not there; give a folder that `relsearch run` wrote, or qrels and runs")
     folder = source.is_dir()
     if folder == bool(given):
         raise typer.BadParameter("give a run folder alone, or qrels and the runs to compare")
