@@ -12,6 +12,7 @@ from relsearch.pipeline.stages.runs import COSINE, FIRST_STAGE
 from relsearch.stats.bootstrap import or_none
 
 _SURE = 0.05  # the largest p of a difference that is called one
+_LITTLE = 0.01  # of NDCG
 
 
 def arm_names(labelled: int) -> dict[str, str]:
@@ -37,9 +38,18 @@ def verdict(demo: Demo) -> str:
         return f"Judged pools cost here what {demo.counts['labelled_queries']} labelled queries had gained: {shown}."
     return (
         f"{demo.counts['test_queries']} test queries do not show that judged pools add to "
-        f"{demo.counts['labelled_queries']} labelled queries: {shown}. The demo shows the chain and its cost; "
-        "where judged pools pay, and where not, is measured on human grades in benchmarks/README.md."
+        f"{demo.counts['labelled_queries']} labelled queries: {shown}. {_room(demo)} The demo shows the chain and "
+        "its cost; where judged pools pay, and where not, is measured on human grades in benchmarks/README.md."
     )
+
+
+def _room(demo: Demo) -> str:
+    """A sentence on what labels of any kind could add to the few."""
+    few, every = demo.arms[HUMAN].mean, demo.arms[EVERY].mean
+    said = (
+        f"With {demo.counts['labelled_queries']} labelled queries {MEASURE} is {few:.3f}, with all of them {every:.3f}"
+    )
+    return f"{said}: more labels have little to add here." if every - few < _LITTLE else f"{said}."
 
 
 def to_text(demo: Demo) -> str:

@@ -13,7 +13,7 @@ from relsearch.data.collection import load_collection
 from relsearch.measure.evaluate import Estimate
 from relsearch.pipeline.demo.deal import ALL, FEW, LABELLED, deal
 from relsearch.pipeline.demo.show import to_json, to_text, verdict
-from relsearch.pipeline.demo.study import AUGMENTED, HUMAN, TESTS, Clock, Demo, PairedTest, demo_config, run_demo
+from relsearch.pipeline.demo.study import AUGMENTED, EVERY, HUMAN, TESTS, Clock, Demo, PairedTest, demo_config, run_demo
 from tests.tiny_models import save_tiny_bert
 
 QUERIES = [f"q{number}" for number in range(100)]
@@ -71,10 +71,15 @@ def test_the_whole_demo_runs(small: Config) -> None:
 def test_the_verdict_follows_the_interval(low: float, high: float, said: str) -> None:
     """A difference that may be none is not called a gain."""
     test = PairedTest(AUGMENTED, HUMAN, Estimate(0.01, low, high), 0.04)
-    demo = Demo({}, (test,), (), {"labelled_queries": 10, "test_queries": 60}, Clock())
+    arms = {HUMAN: Estimate(0.5, 0.4, 0.6), EVERY: Estimate(0.505, 0.4, 0.6)}
+    demo = Demo(arms, (test,), (), {"labelled_queries": 10, "test_queries": 60}, Clock())
     assert said in verdict(demo)
     assert said in verdict(replace(demo, tests=(test, test)))
-    assert "do not show" in verdict(replace(demo, tests=(replace(test, p=0.13),)))
+    unsure = replace(demo, tests=(replace(test, p=0.13),))
+    assert "do not show" in verdict(unsure)
+    assert "with all of them 0.505: more labels have little to add here" in verdict(unsure)
+    wide = replace(unsure, arms={**arms, EVERY: Estimate(0.6, 0.5, 0.7)})
+    assert "with all of them 0.600. The demo shows" in verdict(wide)
 
 
 def test_the_packaged_settings_name_the_demo() -> None:
