@@ -31,6 +31,7 @@ from relsearch.data.trec import read_run
 from relsearch.index import embedded
 from relsearch.index.engine.vector_index import open_vectors
 from relsearch.measure.query_values import query_values
+from relsearch.rerank.document_reader import ReadsDocuments
 from relsearch.rerank.partly import placed
 from relsearch.rerank.reranker import Reranker
 from relsearch.stats.logistic import log_odds
@@ -110,6 +111,8 @@ def _measured(name: str, reranker: Reranker, chosen: slice) -> dict[str, Any]:
         for query in queries
         if query.query_id in pools
     }
+    if isinstance(reranker.scorer, ReadsDocuments):
+        reranker.scorer.save(list({texts[doc_id] for pool in pools.values() for doc_id, _ in pool[:SCORED]}))
     text_of = {query.query_id: query.text for query in queries}
 
     def ranked(way: Way, adapted: bool, places_of: Callable[[int], list[int]]) -> float:

@@ -196,13 +196,14 @@ class Batcher:
 
     def _enqueue(self, query: str, costs: Mapping[str, int], *, due: float, partly: bool, priority: int) -> Job:
         """Queue a request if it can be done in time, or as many of its texts as can, those that cost least first."""
-        texts, total = list(costs), sum(costs.values())
+        texts = list(costs)
         if partly:
             texts.sort(key=lambda text: costs[text] > 1)
             tokens = [costs[text] for text in texts]
             texts = texts[: self._queue.fitting(tokens, due, priority=priority, requests=self._requests)]
+        total = sum(costs[text] for text in texts)
         if not texts or not (partly or self._queue.in_time(total, due, priority=priority)):
-            raise self._full(f"{total} tokens more would not be read in time")
+            raise self._full(f"{sum(costs.values())} tokens more would not be read in time")
         # A request larger than the whole queue is served when nothing else waits.
         if self._queue.waiting_tokens and self._queue.waiting_tokens + total > self._settings.max_waiting_tokens:
             raise self._full(f"{self._queue.waiting_tokens} tokens are waiting")
