@@ -268,12 +268,17 @@ def footprint(figures: Figures) -> str:
     """How large the project is."""
     lines = ", ".join(f"{folder}/ {count:,}" for folder, count in figures["code_lines"].items())
     rows = [
-        ["`import relsearch.cli`", f"{figures['import_cli_s']} s"],
-        ["install for reranking", f"{figures['serving_install_mb']} MB"],
+        *([f"`import {name}`", f"{value} s of a processor"] for name, value in figures["import_cpu_s"].items()),
+        *installs(figures),
         ["lines of code", lines],
         ["tests", str(figures["tests"])],
     ]
     return section("Size.", table(["what", "how much"], rows), figures)
+
+
+def installs(figures: Figures) -> list[list[str]]:
+    """Return a row for each install that was measured: the command, and what it takes on disk."""
+    return [[f"`pip install '{name}'`", f"{value:,} MB"] for name, value in figures["install_mb"].items()]
 
 
 def _ratio(ratio: Figures) -> str:

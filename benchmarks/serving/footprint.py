@@ -1,7 +1,7 @@
-"""Size and start-up: import time, disk of a serving install, lines of code a folder, tests.
+"""Size and start-up: processor time of an import, disk of an install, lines of code a folder, tests.
 
-`python -m benchmarks.serving.footprint` installs the wheel's base dependencies into a fresh virtual environment. Its
-table is in benchmarks/README.md.
+`python -m benchmarks.serving.footprint` installs each of INSTALLS into a fresh virtual environment. Its table is
+in benchmarks/README.md, the sizes are in docs/installing.md too.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from benchmarks.record import record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDERS = ("relsearch", "index", "exporters", "tests", "benchmarks")
-PROBE = "import time; t = time.perf_counter(); import relsearch.cli; print(time.perf_counter() - t)"
+INSTALLS = ("relsearch", "relsearch[serve,gateway]")
+MODULES = ("relsearch", "relsearch.cli")
+# Processor time, which other programs of the machine move little.
+PROBE = "import time; t = time.process_time(); import {}; print(time.process_time() - t)"
 
 
 def main() -> None:
     """Measure, print and record."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     figures = {
-        "import_cli_s": round(statistics.median(_import_seconds() for _ in range(7)), 3),
-        "serving_install_mb": _serving_install_mb(),
+        "import_cpu_s": {name: _import_seconds(name) for name in MODULES},
+        "install_mb": {name: _install_mb(name) for name in INSTALLS},
         "code_lines": {folder: _code_lines(folder) for folder in FOLDERS},
         "tests": _tests(),
     }
@@ -35,17 +38,20 @@ def main() -> None:
     print(figures)
 
 
-def _import_seconds() -> float:
-    return float(subprocess.check_output([sys.executable, "-c", PROBE], text=True))
+def _import_seconds(module: str) -> float:
+    """The median of seven processes."""
+    command = [sys.executable, "-c", PROBE.format(module)]
+    return round(statistics.median(float(subprocess.check_output(command, text=True)) for _ in range(7)), 3)
 
 
-def _serving_install_mb() -> int:
+def _install_mb(requirement: str) -> int:
     with tempfile.TemporaryDirectory() as name:
         venv.create(name, with_pip=True)
         python = str(Path(name) / "bin" / "python")
         site = subprocess.check_output([python, "-c", "import site; print(site.getsitepackages()[0])"], text=True)
         before = _megabytes(Path(site.strip()))
-        subprocess.run([python, "-m", "pip", "install", "-q", str(REPOSITORY)], check=True)
+        source = requirement.replace("relsearch", str(REPOSITORY), 1)
+        subprocess.run([python, "-m", "pip", "install", "-q", "--no-compile", source], check=True)
         return round(_megabytes(Path(site.strip())) - before)
 
 
