@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.record import recorded
-from benchmarks.report import calibration, growth, judges, rerankers, serving
+from benchmarks.report import calibration, gateway, growth, judges, rerankers, serving
 from benchmarks.report.label_value import label_value
 
 Part = Callable[[dict[str, Any]], str]
@@ -29,7 +29,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
             "own_domain_few": (rerankers.own_domain_few,),
             "transfer": (rerankers.transfer,),
         },
-        "At search time": {"gateway_overhead": (serving.gateway_overhead,)},
+        "At search time": {"gateway_overhead": (gateway.gateway_overhead,)},
         "Odd inputs": {"odd_inputs": (serving.odd_inputs,)},
         "Size": {"footprint": (serving.footprint,)},
     },
@@ -70,9 +70,9 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
             "service_overload": (serving.service_overload,),
         },
         "The gateway and real engines": {
-            "servers": (serving.servers,),
-            "gateway_cold": (serving.gateway_cold,),
-            "partly_read": (serving.partly_read,),
+            "servers": (gateway.servers,),
+            "gateway_cold": (gateway.gateway_cold,),
+            "partly_read": (gateway.partly_read,),
         },
         "Reports and the web app": {"ui": (serving.ui,)},
     },
