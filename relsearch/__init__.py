@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from relsearch.api.judging import Judge
     from relsearch.api.measuring import agree, evaluate
     from relsearch.api.pipeline import Pipeline
+    from relsearch.api.reporting import Report
     from relsearch.data.collection import load_collection
     from relsearch.data.memory import MemoryCollection
     from relsearch.live.searching import search, search_async
@@ -22,6 +23,7 @@ __all__ = [
     "Judge",
     "MemoryCollection",
     "Pipeline",
+    "Report",
     "Reranker",
     "agree",
     "evaluate",
@@ -33,6 +35,7 @@ _HOMES = {
     "Judge": "api.judging",
     "MemoryCollection": "data.memory",
     "Pipeline": "api.pipeline",
+    "Report": "api.reporting",
     "Reranker": "rerank.reranker",
     "agree": "api.measuring",
     "evaluate": "api.measuring",

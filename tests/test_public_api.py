@@ -13,6 +13,7 @@ PUBLIC = {
     "Judge",
     "MemoryCollection",
     "Pipeline",
+    "Report",
     "Reranker",
     "agree",
     "evaluate",

@@ -53,9 +53,8 @@ def report(
     how all was made. All other options than --output and --force are for qrels and runs; a run folder has its own
     settings. The first screen is about the reranker that ships, or the last run that is named.
     """
+    from relsearch.api.reporting import Report
     from relsearch.core.errors import DataError
-    from relsearch.core.measures import parse_measures
-    from relsearch.report import from_files, from_run_folder, write_page
     from relsearch.report.page import check_page
 
     given = runs or []
@@ -66,17 +65,15 @@ def report(
         raise typer.BadParameter("give a run folder alone, or qrels and the runs to compare")
     path = output or (source / PAGE if folder else Path(PAGE))
     check_page(path, inputs=[] if folder else [source, *given, *([judgments] if judgments else [])], force=force)
-    names = measure_names(measure)
-    parse_measures(names)
     if folder:
-        data = from_run_folder(source)
+        made = Report(source)
     else:
-        data = from_files(
+        made = Report.of_runs(
             source,
             named_runs(given),
             collection=collection,
             judgments=judgments,
-            measures=names,
+            measures=measure_names(measure),
             baseline=baseline,
             scale=scale,
             judge_labels=judge_labels,
@@ -84,4 +81,4 @@ def report(
             seed=seed,
             command=shlex.join(["relsearch", *sys.argv[1:]]),
         )
-    typer.echo(write_page(data, path))
+    typer.echo(made.save(path, force=force))
