@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _QRELS = ("qrels.tsv", "qrels.txt")
+# What a reader is shown who has no such file.
+_LINES = {
+    "corpus.jsonl": '{"_id": "d1", "title": "Tea", "text": "Green tea is steeped at 80 degrees."}',
+    "queries.jsonl": '{"_id": "q1", "text": "green tea"}',
+}
 _BEIR_QRELS = "qrels"
 _ENDINGS = ("", ".gz", ".zst")
 
@@ -185,7 +190,8 @@ class FolderCollection:
     def _find(self, *names: str) -> Path:
         present = self._present(*names)
         if not present:
-            raise DataError(f"{self._folder}: has no {' or '.join(names)}")
+            line = _LINES.get(names[0], "query id, tab, text")
+            raise DataError(f"{self._folder}: has no {' or '.join(names)}; write one with lines such as {line}")
         if len(present) > 1:
             raise DataError(f"{self._folder}: has both {present[0].name} and {present[1].name}; keep one of them")
         return present[0]

@@ -121,7 +121,9 @@ def test_a_missing_folder_or_file_is_named(tmp_path: Path) -> None:
     """The error says which one."""
     with pytest.raises(DataError, match="no such folder"):
         load_collection(str(tmp_path / "absent"))
-    with pytest.raises(DataError, match=r"has no queries\.jsonl"):
+    with pytest.raises(
+        DataError, match=r'has no queries\.jsonl; write one with lines such as {"_id": "q1", "text": "green tea"}'
+    ):
         load_collection(str(tmp_path)).queries()
 
 

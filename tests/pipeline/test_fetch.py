@@ -59,6 +59,9 @@ def test_what_was_answered_is_not_asked_again(tmp_path: Path) -> None:
 def test_a_folder_without_queries_is_refused_with_what_to_write(tmp_path: Path) -> None:
     """Nothing is asked."""
     engine = _Engine(most=0)
-    with pytest.raises(DataError, match=r'has no queries.jsonl; make .* {"_id": "q1", "text": "green tea"}'):
+    with pytest.raises(DataError, match=r"has no queries\.jsonl; write one with lines such as "):
         _fetch(engine, tmp_path)
+    server = Server("elasticsearch", "http://engine", engine.send, lambda actions: iter(()))
+    with pytest.raises(DataError, match=r"no such folder; make it, with your queries in queries\.jsonl"):
+        fetch_collection(server, "docs", tmp_path / "my", depth=2, fields=None, body=None)
     assert engine.asked == 0

@@ -11,7 +11,7 @@ import typer
 from relsearch.cli.app import JsonOption, verb
 
 
-@verb("relsearch demo")
+@verb("relsearch demo", resumes=True)
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where artefacts go.")] = Path("runs/demo"),
     as_json: JsonOption = False,

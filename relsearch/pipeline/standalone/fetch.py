@@ -25,7 +25,6 @@ from relsearch.index.engine.http import Json, Reply, Server, match_body
 from relsearch.index.engine.sampling import sample
 
 FIRST_STAGE = "first_stage.trec"
-_QUERY_LINE = '{"_id": "q1", "text": "green tea"}'
 
 
 def fetch_collection(
@@ -48,8 +47,8 @@ def fetch_collection(
     folder = Path(folder)
     check_output(folder / CORPUS, inputs=(), ours=is_made, force=force)
     check_output(folder / FIRST_STAGE, inputs=(), ours=partial(is_run_of, tag=server.name), force=force)
-    if not (folder / "queries.jsonl").is_file():
-        raise DataError(f"{folder}: has no queries.jsonl; make the folder and the file, a line a query: {_QUERY_LINE}")
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; make it, with your queries in queries.jsonl")
     given = FolderCollection(folder, trec=False)
     labelled = {label.doc_id for label in given.qrels()} if given.has_qrels() else set()
     names = fields or {name: name for name in template_fields(DEFAULT_TEMPLATE)}
