@@ -11,7 +11,7 @@ import yaml
 
 from relsearch.live.service.metrics import Metrics
 from tests.conftest import REPOSITORY
-from tests.docker.test_docker import DOCKER, _last
+from tests.docker.test_docker import DOCKER, last_value
 from tests.documentation import blocks
 
 DEPLOY = REPOSITORY / "deploy"
@@ -64,7 +64,6 @@ def test_objects_find_each_other(name: str) -> None:
     objects, container = _objects(name), _container(name)
     labels = objects["Deployment"]["spec"]["template"]["metadata"]["labels"]
     selectors = [objects[kind]["spec"]["selector"] for kind in ("Deployment", "PodDisruptionBudget")]
-    assert {"matchLabels": labels} in selectors
     assert selectors == [{"matchLabels": labels}] * 2
     assert objects["Service"]["spec"]["selector"] == labels
     [port] = container["ports"]
@@ -79,7 +78,7 @@ def test_pods_have_no_rights_and_bounded_memory(name: str) -> None:
     pod = _objects(name)["Deployment"]["spec"]["template"]["spec"]
     container = _container(name)
     user = pod["securityContext"]
-    assert f"{user['runAsUser']}:{user['runAsGroup']}" == _last(DOCKER / "Dockerfile.serve", "USER")
+    assert f"{user['runAsUser']}:{user['runAsGroup']}" == last_value(DOCKER / "Dockerfile.serve", "USER")
     assert user["runAsNonRoot"]
     assert pod["automountServiceAccountToken"] is False
     assert container["securityContext"] == {

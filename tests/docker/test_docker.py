@@ -41,7 +41,8 @@ def _extras(path: Path) -> set[str]:
     return set(named.split(","))
 
 
-def _last(path: Path, name: str) -> str:
+def last_value(path: Path, name: str) -> str:
+    """Return the value of a Dockerfile's last instruction of this name."""
     return [value for instruction, value in _instructions(path) if instruction == name][-1]
 
 
@@ -73,7 +74,7 @@ def test_a_dockerfile_has_nothing_to_lint(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_an_image_does_not_run_as_root(path: Path) -> None:
     """The last user is a number, which Kubernetes can check, and is not 0; nothing runs as root after it."""
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", _last(path, "USER"))
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last_value(path, "USER"))
     names = [name for name, _ in _instructions(path)]
     assert "RUN" not in names[len(names) - names[::-1].index("USER") :]
 
@@ -108,10 +109,10 @@ def test_the_serving_image_has_no_torch() -> None:
 def test_the_serving_image_is_the_service_and_is_probed() -> None:
     """It serves by default, and its health check asks the port it serves."""
     path = DOCKER / "Dockerfile.serve"
-    command = [*json.loads(_last(path, "ENTRYPOINT")), *json.loads(_last(path, "CMD"))]
+    command = [*json.loads(last_value(path, "ENTRYPOINT")), *json.loads(last_value(path, "CMD"))]
     assert command == ["relsearch", "serve", "--bundle=/bundle", "--host=0.0.0.0", "--port=8080"]
-    assert "http://127.0.0.1:8080/health" in _last(path, "HEALTHCHECK")
-    probe = json.loads(_last(path, "HEALTHCHECK").partition("CMD")[2])
+    assert "http://127.0.0.1:8080/health" in last_value(path, "HEALTHCHECK")
+    probe = json.loads(last_value(path, "HEALTHCHECK").partition("CMD")[2])
     assert probe[:2] == ["python", "-c"]
     compile(probe[2], "health check", "exec")
 
@@ -141,7 +142,7 @@ def test_our_services_run_on_a_read_only_root_as_nobody_special(services: dict[s
     service = services[name]
     assert service["read_only"] is True
     assert [each.partition(":")[0] for each in service["tmpfs"]] == ["/tmp"]  # noqa: S108 - in the container
-    assert service["user"] == _last(DOCKER / "Dockerfile.serve", "USER")
+    assert service["user"] == last_value(DOCKER / "Dockerfile.serve", "USER")
     assert [(each["target"], each["read_only"]) for each in service["volumes"]] == [("/bundle", True)]
     assert (DOCKER / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
 
@@ -156,7 +157,7 @@ def test_commands_listen_where_the_ports_lead(services: dict[str, Any], name: st
     assert f"--port={inner}" in options
     assert {"--host=0.0.0.0", "--bundle=/bundle"} <= set(options)
     assert outer == inner
-    probe = " ".join(_health(service)) or _last(DOCKER / "Dockerfile.serve", "HEALTHCHECK")
+    probe = " ".join(_health(service)) or last_value(DOCKER / "Dockerfile.serve", "HEALTHCHECK")
     assert f"http://127.0.0.1:{inner}/" in probe
 
 
@@ -186,6 +187,6 @@ def test_the_tutorial_starts_what_there_is() -> None:
         assert (REPOSITORY / path).is_file()
     compose = (DOCKER / "compose.yml").read_text(encoding="utf-8")
     assert all(f"${{{name}:?" in compose for name in re.findall(r"(RELSEARCH_\w+)=\S+(?= .*compose)", text))
-    assert f"127.0.0.1:{_last(DOCKER / 'Dockerfile.serve', 'EXPOSE')}" in text
+    assert f"127.0.0.1:{last_value(DOCKER / 'Dockerfile.serve', 'EXPOSE')}" in text
     assert "COPY --chmod=a+rX minilm /bundle" in text
-    assert "--bundle=/bundle" in _last(DOCKER / "Dockerfile.serve", "CMD")
+    assert "--bundle=/bundle" in last_value(DOCKER / "Dockerfile.serve", "CMD")
