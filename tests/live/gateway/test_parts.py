@@ -195,6 +195,18 @@ def test_an_answer_is_never_written_anew() -> None:
     assert swapped.decode() == (text % shown).replace('"max_score":1.0', '"max_score":0.75')
 
 
+@pytest.mark.parametrize("size", [1, 5000, 20_000])
+def test_hits_of_any_length_and_alphabet_are_cut_where_they_end(size: int) -> None:
+    """Characters of several bytes do not move a hit's places, whether it is short or long."""
+    texts = ["tïdes 😀 " * size, "тихо " * size]
+    hits = [{"_id": str(n), "_score": 2.0 - n, "_source": {"title": text}} for n, text in enumerate(texts)]
+    text = json.dumps({"hits": {"hits": hits}, "after": "é"}, ensure_ascii=False)
+    page = read_page(text.encode(), plan=_page(0, 2), most=8)
+    assert [hit.text for hit in page.hits] == ["tïdes 😀", "тихо тих" if size > 1 else "тихо"]
+    swapped = json.loads(edited(page.text, reranked(page, _page(0, 2), placed({0: 0.25, 1: 0.75}, range(2)))))
+    assert swapped == {"hits": {"hits": [hits[1] | {"_score": 0.75}, hits[0] | {"_score": 0.25}]}, "after": "é"}
+
+
 def test_a_page_shows_the_source_that_was_asked_for_as_it_is_written() -> None:
     """What only the reranker wanted is cut out of the text, wherever it stands."""
     hit = '{"_id":"a","_source":{ "big":1e400,"title":"t", "in":{"a":1.0,"b":[{"c":2,"d":3},4]}},"_score":1.0}'

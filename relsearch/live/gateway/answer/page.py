@@ -19,6 +19,7 @@ from relsearch.live.gateway.json_slices import (
     edited,
     end_of,
     scan,
+    scan_short,
     skip_space,
     visit_array,
     visit_object,
@@ -31,10 +32,9 @@ _NOWHERE = Slice(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Where a hit and its members stand, the engine's score of it, and what the reranker reads of it."""
+    """Where a hit stands, the engine's score of it, and what the reranker reads of it."""
 
     place: Slice
-    members: dict[str, Slice]
     score: float
     text: str
 
@@ -93,6 +93,21 @@ def read_page(text: Text, at: int = 0, *, plan: Plan | None, most: int = 0) -> P
 
 
 def _read_hit(text: Text, place: int, plan: Plan | None, most: int) -> Hit:
+    found: dict[str, Any]
+    short = scan_short(text, place) if text[place : place + 1] == b"{" else None
+    if short is not None:
+        found, end = short
+    else:
+        members, end = _members(text, place)
+        # _score always; what the reranker reads only where a plan says that this hit is read.
+        names = ("_score", "_source", "fields") if plan else ("_score",)
+        found = {name: json.loads(members[name].read(text)) for name in names if name in members}
+    words = read_text(found, plan.template, plan.rules.fields, most=most) if plan else ""
+    return Hit(Slice(place, end), _number(found.get("_score")), words)
+
+
+def _members(text: Text, place: int) -> tuple[dict[str, Slice], int]:
+    """Where each member of a hit stands, and where the hit ends."""
     members: dict[str, Slice] = {}
 
     def visit(name: str, _: int, value: int) -> int:
@@ -100,13 +115,7 @@ def _read_hit(text: Text, place: int, plan: Plan | None, most: int) -> Hit:
         members[name] = Slice(value, end)
         return end
 
-    end = visit_object(text, place, visit)
-    # _score always; what the reranker reads only where a plan says that this hit is read.
-    names = ("_score", "_source", "fields") if plan else ("_score",)
-    found: dict[str, Any] = {name: json.loads(members[name].read(text).decode()) for name in names if name in members}
-    words = read_text(found, plan.template, plan.rules.fields, most=most) if plan else ""
-    score = found.get("_score")
-    return Hit(Slice(place, end), members, _number(score), words)
+    return members, visit_object(text, place, visit)
 
 
 def _number(value: object) -> float:
@@ -137,7 +146,8 @@ def engines_own(page: Page, plan: Plan) -> list[Edit]:
 
 def rescored(page: Page, scores: Sequence[float]) -> list[Edit]:
     """Return the edits that give the hits other scores in the order in which they stand."""
-    shown = [(hit.members.get("_score"), score) for hit, score in zip(page.hits, scores, strict=True)]
+    found = [_members(page.text, hit.place.start)[0].get("_score") for hit in page.hits]
+    shown = zip(found, scores, strict=True)
     return [Edit(*place, _json_number(score)) for place, score in shown if place is not None]
 
 
@@ -154,7 +164,8 @@ def _list(page: Page, slices: Sequence[bytes]) -> bytes:
 def _restored(page: Page, plan: Plan, hit: Hit, placed: Placed | None) -> bytes:
     """The hit with the part of its source that the client wants, and with its new score."""
     edits = []
-    score, source, fields = (hit.members.get(name) for name in ("_score", "_source", "fields"))
+    members, _ = _members(page.text, hit.place.start)
+    score, source, fields = (members.get(name) for name in ("_score", "_source", "fields"))
     if placed is not None and score is not None:
         edits.append(Edit(*score, _json_number(placed.score)))
     if source is not None and plan.source.wanted and not plan.source.keeps_all:
