@@ -56,7 +56,8 @@ class ReportData:
 
     `evaluation` compares `runs` with its baseline, and `featured` is the run that the first screen is about. `labels`
     are what it measured on, `judged` the judge's labels. Texts are by id; a document's is as the template rendered it.
-    `curves` hold what a training's models measured, by a caption and by name.
+    `curves` hold what a training's models measured, by a caption and by name; `by_depth` the first measure of the
+    featured run by how many of the baseline's candidates are read.
     """
 
     title: str
@@ -73,6 +74,7 @@ class ReportData:
     label_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     curves: Mapping[str, Mapping[str, Sequence[Look]]] = field(default_factory=dict)
     latency_ms: Mapping[str, float] = field(default_factory=dict)
+    by_depth: Sequence[tuple[int, float]] = ()
     stages: Sequence[StageTime] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     commands: Sequence[str] = ()

@@ -22,6 +22,7 @@ from relsearch.measure.agreement import left_out
 from relsearch.measure.evaluate import evaluate, refuse_judge_labels
 from relsearch.measure.query_values import inferred_level
 from relsearch.report.data import Cost, JudgeCheck, ReportData, check_judge, count_labels
+from relsearch.report.depths import quality_by_depth
 from relsearch.report.judge import disagreements
 from relsearch.report.queries import RANKS, shown_documents
 from relsearch.report.words import count
@@ -74,11 +75,13 @@ def from_files(
     if judged is not None:
         tables["judge"] = judged
     inputs = [qrels, *runs.values(), *([judgments] if judgments else [])]
+    featured = next(name for name in reversed(list(runs)) if name != result.baseline or len(runs) == 1)
     return ReportData(
         title=" and ".join([", ".join(list(runs)[:-1]), list(runs)[-1]]) if len(runs) > 1 else next(iter(runs)),
         scale=known,
         evaluation=result,
-        featured=next(name for name in reversed(list(runs)) if name != result.baseline or len(runs) == 1),
+        featured=featured,
+        by_depth=quality_by_depth(result, labels, Runs(runs), featured, lowest=known.lowest),
         runs=heads,
         labels=labels,
         judged=judged,

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from relsearch.core.files.outputs import check_output
 from relsearch.report import words
 from relsearch.report.data import ReportData
-from relsearch.report.views import comparison_view, curves_view, judge_view, labels_view, latency_view
+from relsearch.report.views import comparison_view, curves_view, depths_view, judge_view, labels_view, latency_view
 
 MARK = "relsearch report"  # in the page's meta tag, by which a file is known to be a report
 
@@ -42,6 +42,7 @@ def render_page(data: ReportData) -> str:
             labels=labels_view(data),
             curves=[curves_view(caption, lines) for caption, lines in data.curves.items() if lines],
             latency=latency_view(data),
+            depths=depths_view(data),
             words=words,
         )
     )

@@ -20,6 +20,7 @@ from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools, open_p
 from relsearch.pipeline.stages.rank import arms, measured, model_folder
 from relsearch.pipeline.stages.runs import FIRST_STAGE
 from relsearch.report.data import Cost, JudgeCheck, Look, ReportData, StageTime, check_judge, count_labels, cut_runs
+from relsearch.report.depths import quality_by_depth
 from relsearch.report.judge import disagreements
 from relsearch.report.queries import RANKS, shown_documents
 from relsearch.report.words import count, duration
@@ -41,16 +42,18 @@ def from_run_folder(folder: Path) -> ReportData:
     if not manifests:
         raise ArtifactError(f"{folder}: no stage has ended yet; run: relsearch run")
     pools = open_pools(config)
-    evaluation, runs = _comparison(config, manifests, pools.collected)
+    evaluation, ranked = _comparison(config, manifests, pools.collected)
+    runs = cut_runs(ranked, RANKS)
     judge = _judge(config, manifests, pools)
     shown = shown_documents(runs) | ({pair.doc_id for pair in disagreements(judge)} if judge else set())
     export = manifests["export"].figures if "export" in manifests else {}
     labels = _labels(manifests, pools, Artefacts(folder))
+    featured = _featured(config, export) if evaluation else ""
     return ReportData(
         title=folder.absolute().name,
         scale=config.scale,
         evaluation=evaluation,
-        featured=_featured(config, export) if evaluation else "",
+        featured=featured,
         runs=runs,
         labels=pools.collected.human if "collect" in manifests else None,
         judged=_judgments(config) if "judge" in manifests else None,
@@ -61,6 +64,11 @@ def from_run_folder(folder: Path) -> ReportData:
         label_counts=count_labels(labels),
         curves=_curves(config, manifests, Artefacts(folder)),
         latency_ms=_latency(config, export),
+        by_depth=quality_by_depth(
+            evaluation, pools.collected.human_in("test"), ranked, featured, lowest=config.scale.lowest
+        )
+        if evaluation
+        else (),
         stages=[StageTime(name, each.created, each.seconds, each.version) for name, each in manifests.items()],
         provenance=_provenance(config, manifests),
         commands=("relsearch run -c relsearch.toml", f"relsearch report {folder}"),
@@ -90,7 +98,7 @@ def _comparison(
         lowest=config.scale.lowest,
         baseline=FIRST_STAGE,
     )
-    return result, cut_runs(runs, RANKS)
+    return result, runs
 
 
 def _featured(config: Config, export: Mapping[str, object]) -> str:

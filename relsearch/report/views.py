@@ -166,6 +166,20 @@ def curves_view(caption: str, lines: Mapping[str, Sequence[Look]]) -> dict[str, 
     }
 
 
+def depths_view(data: ReportData) -> dict[str, Any] | None:
+    """Return the featured run's quality by candidates read, drawn; and the milliseconds of the deepest where known."""
+    if data.evaluation is None or not data.by_depth:
+        return None
+    measure = first_measure(data.evaluation)
+    ms = data.latency_ms.get(data.featured)
+    drawn = curves_view(f"{measure} of {data.featured}", {data.featured: data.by_depth})
+    rows = [
+        (f"{depth:,}", "" if ms is None else f"{ms * depth / 100:.0f} ms", number(value))
+        for depth, value in data.by_depth
+    ]
+    return {**drawn, "measure": measure, "rows": rows, "timed": ms is not None}
+
+
 def latency_view(data: ReportData) -> list[tuple[str, str, str, float]]:
     """Return each run whose time is known: its name, milliseconds, its first measure, and the length of its bar."""
     if data.evaluation is None or not data.latency_ms:
