@@ -93,10 +93,13 @@ def check_index_fields(config: GatewayConfig, scorers: Scorers, upstream: str) -
 
 
 def _check_paths(upstream: str, index: str, rules: Rules, names: Sequence[str]) -> None:
-    from relsearch.index.engine.field_check import check_fields
+    from relsearch.index.engine.field_check import check_fields, index_fields
     from relsearch.index.registry import open_server
 
-    check_fields(open_server(None, upstream), index, rules.fields.values() or names, every=bool(rules.fields))
+    server = open_server(None, upstream)
+    if not index_fields(server, index):
+        raise SearchEngineError(f"no index is called {index!r} yet, or none has fields")
+    check_fields(server, index, rules.fields.values() or names, every=bool(rules.fields))
 
 
 def prospects(config: GatewayConfig, scorers: Scorers) -> list[str]:

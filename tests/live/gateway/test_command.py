@@ -26,6 +26,7 @@ SEA = {
     "/": http_answer(b'{"version": {"number": "2.19.1", "distribution": "opensearch"}}'),
     "/sea/_field_caps?fields=*": http_answer(b'{"fields": {"body": {"text": {}}, "year": {"long": {}}}}'),
     "/sea/_search": http_answer(hits()),
+    "/news-*/_field_caps?fields=*": http_answer(b'{"fields": {}}'),
 }
 
 
@@ -114,6 +115,8 @@ def test_fields_are_checked_before_it_listens(fields: str, said: str, tmp_path: 
     """Names against the bundle's template, paths against the index; where that cannot be asked, a line says so."""
     config = tmp_path / "gateway.toml"
     config.write_text(f"[index.sea]\nfields = {{ {fields} }}\n", encoding="utf-8")
+    later = tmp_path / "later.toml"
+    later.write_text('[index."news-*"]\n', encoding="utf-8")
     scorers: dict[Path | None, Scoring] = {None: Scoring(Reranker("ready"), threads=1)}
     rules = load_gateway_config(config)
     with canned(SEA) as engine:
@@ -123,6 +126,10 @@ def test_fields_are_checked_before_it_listens(fields: str, said: str, tmp_path: 
             assert str(refused.value).startswith(said)
         else:
             assert list(check_index_fields(rules, scorers, engine.url)) == []
+            (line,) = check_index_fields(load_gateway_config(later), scorers, engine.url)
+            assert (
+                line == "[index.news-*] its fields are not checked: no index is called 'news-*' yet, or none has fields"
+            )
     if "titel" not in fields:
         (line,) = check_index_fields(rules, scorers, "http://127.0.0.1:9")
         assert line.startswith("[index.sea] its fields are not checked: ")
