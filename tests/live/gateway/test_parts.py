@@ -201,8 +201,8 @@ def test_hits_of_any_length_and_alphabet_are_cut_where_they_end(size: int) -> No
     texts = ["tïdes 😀 " * size, "тихо " * size]
     hits = [{"_id": str(n), "_score": 2.0 - n, "_source": {"title": text}} for n, text in enumerate(texts)]
     text = json.dumps({"hits": {"hits": hits}, "after": "é"}, ensure_ascii=False)
-    page = read_page(text.encode(), plan=_page(0, 2), most=8)
-    assert [hit.text for hit in page.hits] == ["tïdes 😀", "тихо тих" if size > 1 else "тихо"]
+    page = read_page(text.encode(), plan=_page(0, 2), most=7)
+    assert [hit.text for hit in page.hits] == ["tïdes 😀", "тихо ти" if size > 1 else "тихо"]
     swapped = json.loads(edited(page.text, reranked(page, _page(0, 2), placed({0: 0.25, 1: 0.75}, range(2)))))
     assert swapped == {"hits": {"hits": [hits[1] | {"_score": 0.75}, hits[0] | {"_score": 0.25}]}, "after": "é"}
 
