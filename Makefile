@@ -49,6 +49,7 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.judges.quality
 	$(BIN)/python -m benchmarks.judges.calibration
 	$(BIN)/python -m benchmarks.judges.features
+	$(BIN)/python -m benchmarks.judges.powered
 	$(BIN)/python -m benchmarks.judges.exported
 	$(BIN)/python -m benchmarks.judges.speed
 	$(BIN)/python -m benchmarks.rerankers.own_domain

@@ -92,6 +92,38 @@ def judge_evidence(figures: Figures) -> str:
     )
 
 
+def ppi(figures: Figures) -> str:
+    """What judged labels of many queries add to human ones of few."""
+    head = [
+        "collection",
+        "judge",
+        "of",
+        "queries of both",
+        "judged alone",
+        "held",
+        "held, human alone",
+        "width",
+        "worth",
+    ]
+    rows = [
+        [
+            *(str(row[key]) for key in ("collection", "judge", "of", "both", "judged")),
+            *(f"{row[key]:.3f}" for key in ("coverage", "coverage_alone")),
+            f"{row['width_ratio']:.2f}",
+            f"{row['worth']:.0f} queries",
+        ]
+        for row in figures["rows"]
+    ]
+    return section(
+        f"`relsearch evaluate --judgments`: {figures['measure']} of runs and differences of pairs of runs, with human "
+        "and judged labels of some queries and a published judge's labels of others. Drawn from queries that people "
+        f"labelled, so that the truth is known, {figures['draws']:,} times a row: how often the 95 % interval held it, "
+        "its width beside that of human labels alone, and the labelled queries that it would take to be as narrow.",
+        table(head, rows),
+        figures,
+    )
+
+
 def judge_exported(figures: Figures) -> str:
     """The ready judge's graphs compared with the same judge in torch."""
     faster, rate = figures["faster"], figures["pairs_per_s"]

@@ -37,6 +37,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
         "What each part adds": {"judge_quality": (judges.judge_gain, judges.judge_tuning)},
         "A few human grades a query": {"judge_anchors": (judges.judge_anchors,)},
         "Retrieval features alone": {"judge_evidence": (judges.judge_evidence,)},
+        "Few human labels and many judged ones": {"ppi": (judges.ppi,)},
         "Without torch": {"judge_exported": (judges.judge_exported,)},
         "Speed": {"judge_speed": (judges.judge_speed,)},
     },

@@ -14,6 +14,7 @@ from relsearch.data.frames import LabelsLike, RunLike, Runs, labels_table
 from relsearch.measure.agreement import Agreement, agreement, left_out
 from relsearch.measure.evaluate import Evaluation, refuse_judge_labels
 from relsearch.measure.evaluate import evaluate as evaluate_runs
+from relsearch.measure.prediction_powered import evaluate_powered
 from relsearch.measure.query_values import inferred_level
 from relsearch.measure.reliability import has_probabilities, reliability
 
@@ -26,6 +27,7 @@ def evaluate(
     baseline: str | None = None,
     scale: str | None = None,
     judge_labels: bool = False,
+    judgments: LabelsLike | None = None,
     resamples: int = 2000,
     seed: int = 13,
 ) -> Evaluation:
@@ -34,7 +36,9 @@ def evaluate(
     `qrels` and each run are files, polars or pandas frames, dicts by query and document, or labels of a collection
     (relsearch.data.frames). `runs` names them; runs of a list of files are named by the files. `measures` are
     written as by ir-measures, by default those of the scale. `scale` is 0-3, 1-4, binary or lowest-highest:relevant;
-    by default grades count from 0 and 2 is relevant, or 1 where no grade is higher.
+    by default grades count from 0 and 2 is relevant, or 1 where no grade is higher. `judgments` are a judge's labels of
+    the labelled queries and of more: `powered` of the result measures on both kinds together
+    (relsearch.measure.prediction_powered).
 
     Raise ConfigError for a measure, scale or baseline that there is not; DataError for labels or runs that cannot be
     read, that have no query in common, or that come from a judge, unless `judge_labels` allows these.
@@ -45,16 +49,28 @@ def evaluate(
     labels = labels_table(qrels, parsed)
     refuse_judge_labels(labels, allow=judge_labels)
     level = parsed.level if parsed else inferred_level(labels)
-    return evaluate_runs(
+    lowest, named = parsed.lowest if parsed else 0, Runs(runs if isinstance(runs, Mapping) else named_runs(runs))
+    found = evaluate_runs(
         labels,
-        Runs(runs if isinstance(runs, Mapping) else named_runs(runs)),
+        named,
         measures=names or default_measures(level),
         resamples=resamples,
         seed=seed,
-        lowest=parsed.lowest if parsed else 0,
+        lowest=lowest,
         baseline=baseline,
         strict=bool(names),  # asked for by name, a dash is no answer
     )
+    if judgments is None:
+        return found
+    powered = evaluate_powered(
+        labels,
+        labels_table(judgments, parsed),
+        named,
+        measures=list(next(iter(found.estimates.values()))),
+        baseline=found.baseline,
+        lowest=lowest,
+    )
+    return replace(found, powered=powered)
 
 
 def agree(

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from relsearch.core.display.html_table import html_table
 from relsearch.core.display.text_table import interval, number, p_value, shortened, table
 from relsearch.core.errors import ConfigError, DataError
+from relsearch.measure.estimate import Estimate
+from relsearch.measure.prediction_powered import PoweredEvaluation
 from relsearch.measure.query_values import from_zero, query_values, uncredited
 from relsearch.stats.bootstrap import or_none
 from relsearch.stats.randomisation import randomisation_p
@@ -28,16 +30,8 @@ from relsearch.stats.randomisation import randomisation_p
 Floats = NDArray[np.float64]
 _NAME_WIDTH = 18  # beside six columns of figures a line stays within 80 characters
 _ROUNDING = 1e-12
+_POWERED = "With the judged labels of more queries (width: of the difference's interval, human labels alone = 1)"
 _BATCH = 2**19  # values of resamples that are held at once: some 20 MB
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean with its 95 % interval; nan where one is not defined."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +49,7 @@ class Evaluation:
     """Per run and measure: the estimate, the comparison with `baseline`, and the value of each query.
 
     Values stand in the order of `query_ids`. `notes` say what a reader must know of the figures, one line each.
+    `powered` has the same runs on human and judged labels together, where judged ones were given.
     """
 
     query_ids: tuple[str, ...]
@@ -63,6 +58,7 @@ class Evaluation:
     per_query: Mapping[str, Mapping[str, Floats]]
     notes: tuple[str, ...] = ()
     baseline: str = ""
+    powered: PoweredEvaluation | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return estimates and comparisons as JSON values, with null for what is not defined."""
@@ -74,7 +70,8 @@ class Evaluation:
             run: {measure: _comparison_json(each) for measure, each in measures.items()}
             for run, measures in self.comparisons.items()
         }
-        return {"queries": len(self.query_ids), "baseline": self.baseline, "runs": runs, "against_first": tests}
+        found = {"queries": len(self.query_ids), "baseline": self.baseline, "runs": runs, "against_first": tests}
+        return found | ({"with_judgments": self.powered.to_json()} if self.powered else {})
 
     def per_query_json(self) -> dict[str, Any]:
         """Return the values as JSON, by query, run and measure."""
@@ -94,13 +91,15 @@ class Evaluation:
 
     def to_table(self) -> str:
         """Return one text table a measure."""
-        return "\n\n".join(self._measure_table(measure) for measure in next(iter(self.estimates.values())))
+        tables = [self._measure_table(measure) for measure in next(iter(self.estimates.values()))]
+        return "\n\n".join([*tables, *([f"{_POWERED}\n\n{self.powered.to_table()}"] if self.powered else [])])
 
     def _repr_html_(self) -> str:
         """Return one table a measure, as a notebook shows it."""
         names = list(self.estimates)
         tables = (html_table(*self._measure_rows(each, names)) for each in next(iter(self.estimates.values())))
-        return "".join([*tables, *(f"<p>{escape(note)}</p>" for note in self.notes)])
+        powered = [f"<p>{_POWERED}</p>", *(html_table(*each) for each in self.powered.tables())] if self.powered else []
+        return "".join([*tables, *powered, *(f"<p>{escape(note)}</p>" for note in self.notes)])
 
     def _measure_table(self, measure: str) -> str:
         return table(*self._measure_rows(measure, shortened(list(self.estimates), _NAME_WIDTH)), width=None)

@@ -9,7 +9,8 @@ from typing import Any
 from markupsafe import Markup
 
 from relsearch.core.display.text_table import interval, number, p_value
-from relsearch.measure.evaluate import Estimate, Evaluation
+from relsearch.measure.estimate import Estimate
+from relsearch.measure.evaluate import Evaluation
 from relsearch.report.charts import Axis, Span, gain_paths, line_segments, shares
 from relsearch.report.data import JudgeCheck, Look, ReportData, first_measure
 from relsearch.report.judge import by_human_grade, disagreements, shades

@@ -36,6 +36,7 @@ JudgeLabelsOption = Annotated[bool, typer.Option("--judge-labels", help="Allow l
     "relsearch evaluate qrels.tsv bm25.trec reranked.trec",
     "relsearch evaluate qrels.tsv bm25.trec reranked.trec --measures nDCG@10,AP --json",
     "relsearch evaluate qrels.tsv bm25.trec reranked.trec --baseline reranked --per-query values.csv",
+    "relsearch evaluate qrels.tsv bm25.trec reranked.trec --judgments judgments.parquet",
 )
 def evaluate(
     qrels: Annotated[Path, typer.Argument(help="Qrels: TREC, BEIR, JSON lines, or a judgments table (.parquet).")],
@@ -47,6 +48,10 @@ def evaluate(
     ] = None,
     scale: ScaleOption = None,
     judge_labels: JudgeLabelsOption = False,
+    judgments: Annotated[
+        Path | None,
+        typer.Option(help="A judge's labels of these queries and more: intervals from both kinds together."),
+    ] = None,
     resamples: ResamplesOption = 2000,
     seed: SeedOption = 13,
     force: ForceOption = False,
@@ -64,7 +69,7 @@ def evaluate(
     names = measure_names(measure)
     parse_measures(names)
     if per_query is not None:
-        check_values_file(per_query, inputs=[qrels, *runs], force=force)
+        check_values_file(per_query, inputs=[qrels, *runs, *([judgments] if judgments else [])], force=force)
     result = measured(
         qrels,
         named_runs(runs),
@@ -72,6 +77,7 @@ def evaluate(
         baseline=baseline,
         scale=scale,
         judge_labels=judge_labels,
+        judgments=judgments,
         resamples=resamples,
         seed=seed,
     )

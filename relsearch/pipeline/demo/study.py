@@ -15,7 +15,8 @@ import polars as pl
 from relsearch.core.extras import TORCH, check_packages
 from relsearch.core.settings.config import Config
 from relsearch.core.settings.load import load_config
-from relsearch.measure.evaluate import Estimate, Evaluation, evaluate
+from relsearch.measure.estimate import Estimate
+from relsearch.measure.evaluate import Evaluation, evaluate
 from relsearch.pipeline.artifacts import read_manifest
 from relsearch.pipeline.demo.deal import ALL, FEW, dealt_configs
 from relsearch.pipeline.order import run_all, stages_of

@@ -10,7 +10,7 @@ import pytest
 
 from relsearch.core.settings.config import Config
 from relsearch.data.collection import load_collection
-from relsearch.measure.evaluate import Estimate
+from relsearch.measure.estimate import Estimate
 from relsearch.pipeline.demo.deal import ALL, FEW, LABELLED, deal
 from relsearch.pipeline.demo.show import to_json, to_text, verdict
 from relsearch.pipeline.demo.study import AUGMENTED, EVERY, HUMAN, TESTS, Clock, Demo, PairedTest, demo_config, run_demo
