@@ -1,12 +1,12 @@
 """How to order a window of which only some hits were read: NDCG@10 of each way, by how many were.
 
-`python -m benchmarks.serving.partly_read [--vectors FOLDER] [--queries 120]` takes BM25's first 100 for the first
-queries of scifact and cranfield and scores the first 50 with the ready bundle. Then 5, 10, 20 or 50 count as read: the
-first ones, as by a gateway that has read nothing, or the first half of them and as many here and there, as by one that
-met some documents in earlier searches. The figures are those of every other query, beginning with the second. How the
-engine's scores weigh was chosen mostly on the others, but after figures of all had been seen; so all queries of vaswani
-and TREC DL 2019, which nobody had looked at by then, confirm it. Needs RELSEARCH_COLLECTIONS. Its table is in
-benchmarks/serving.md.
+`python -m benchmarks.serving.partly_read [--vectors FOLDER] [--queries 120] [--collections NAME ...]` takes BM25's
+first 100 for the first queries of scifact and cranfield and scores the first 50 with the ready bundle. Then 5, 10, 20
+or 50 count as read: the first ones, as by a gateway that has read nothing, or the first half of them and as many here
+and there, as by one that met some documents in earlier searches. The figures are those of every other query, beginning
+with the second. How the engine's scores weigh was chosen mostly on the others, but after figures of all had been seen;
+so all queries of vaswani and TREC DL 2019, which nobody had looked at by then, confirm it. Needs RELSEARCH_COLLECTIONS.
+Its table is in benchmarks/serving.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.folders import COLLECTIONS
-from benchmarks.record import record
+from benchmarks.record import record, recorded
 from relsearch.core.display.text_table import table
 from relsearch.core.settings.config import IndexConfig
 from relsearch.core.types import Query
@@ -39,6 +39,7 @@ from relsearch.stats.logistic import log_odds
 DEPTH, SCORED = 100, 50
 READ = (5, 10, 20, 50)
 CHOSEN_ON, FRESH = ("scifact", "cranfield"), ("vaswani", "trec-dl-2019")
+ALL = CHOSEN_ON + FRESH
 SEED = 1
 _QRELS = {"query_id": pl.String, "doc_id": pl.String, "grade": pl.Int64}
 _RUN = {"query_id": pl.String, "doc_id": pl.String, "rank": pl.Int64, "score": pl.Float64, "searcher": pl.String}
@@ -84,13 +85,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vectors", type=Path, help="a folder that keeps what was read for the next run")
     parser.add_argument("--queries", type=int, default=120, help="of each collection")
+    parser.add_argument("--collections", nargs="+", choices=ALL, default=ALL, help="the others' figures are kept")
     options = parser.parse_args()
     reranker = Reranker("ready", vectors=open_vectors(options.vectors, create=True))
-    figures = {name: _measured(name, reranker, slice(1, options.queries, 2)) for name in CHOSEN_ON}
-    figures |= {name: _measured(name, reranker, slice(None)) for name in FRESH}
-    for name, found in figures.items():
+    measured = {
+        name: _measured(name, reranker, slice(1, options.queries, 2) if name in CHOSEN_ON else slice(None))
+        for name in options.collections
+    }
+    for name, found in measured.items():
         rows = [[read, *(f"{value:.4f}" for value in values.values())] for read, values in found["ndcg10"].items()]
         print(f"{name}, BM25 {found['ndcg10_engine']:.4f}", table(["read", *WAYS], rows), sep="\n")
+    known = (recorded("partly_read") or {"collections": {}})["collections"] | measured
+    figures = {name: known[name] for name in ALL if name in known}
     record("partly_read", {"collections": figures, "depth": DEPTH, "fresh": FRESH}, seed=SEED)
 
 
