@@ -31,6 +31,7 @@ from relsearch.live.ui.workspace import Workspace
 from relsearch.report import render
 
 _GRADER = "relsearch_grader"
+_NOT_FOUND = "There is no such page."
 _LONGEST_QUERY, _LONGEST_NAME, _LONGEST_BODY = 1_000, 60, 64 * 1024
 _LONGEST_DOCUMENT = 20_000  # characters on the grading page
 _MOST_FIELDS = 20
@@ -199,7 +200,9 @@ class Pages:
 
     def not_found(self, _: Request, error: HTTPException) -> Response:
         """Show that there is no such page."""
-        return self._page("error.html", status=error.status_code, message=str(error.detail))
+        return self._page(
+            "error.html", status=error.status_code, message=_NOT_FOUND if error.detail == "Not Found" else error.detail
+        )
 
     def _page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         shown = {"source": self._work.source.name, "qrels": self._work.options.qrels, **values}

@@ -104,6 +104,6 @@ def _brief(figures: dict[str, JsonValue]) -> str:
     numbers = (
         f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
         for name, value in figures.items()
-        if isinstance(value, int | float)
+        if isinstance(value, int | float) and not isinstance(value, bool)
     )
     return ", ".join(list(numbers)[:4])
