@@ -141,6 +141,7 @@ def test_runs_show_stages_as_they_run_and_fail(client: TestClient, tmp_path: Pat
         fail()
     assert "failed" in client.get("/runs").text
     assert "pool: no &lt;engine&gt; there" in client.get("/runs/mine").text
+    assert "There is no such page." in client.get("/nope").text
     assert client.get("/runs/../mine").status_code == 404
     assert client.get("/runs/mine/report").status_code == 404
 
