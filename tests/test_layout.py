@@ -7,9 +7,12 @@ import subprocess
 import sysconfig
 import tomllib
 import venv
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import relsearch
 import relsearch.exporters
@@ -63,6 +66,24 @@ def test_the_extra_all_holds_every_other_extra() -> None:
     (everything,) = extras["all"]
     alone = {"all", "export-optimum"}  # which needs transformers 4, where the others need 5
     assert set(everything.removeprefix("relsearch[").removesuffix("]").split(",")) == set(extras) - alone
+
+
+def test_the_lock_satisfies_the_project() -> None:
+    """Every requirement of every extra and of the development groups has a version in pylock.toml; else `make lock`."""
+    lock = tomllib.loads((REPOSITORY / "pylock.toml").read_text(encoding="utf-8"))
+    versions = {package["name"]: package["version"] for package in lock["packages"] if "version" in package}
+    project, groups = PYPROJECT["project"], PYPROJECT["dependency-groups"]
+    # Not in `all`: an environment of its own. torch comes by itself, without CUDA where the machine has such a wheel.
+    extras = [each for name, each in project["optional-dependencies"].items() if name != "export-optimum"]
+    lists = [project["dependencies"], *extras, *groups.values()]
+    asked = [Requirement(each) for each in chain(*lists) if isinstance(each, str)]
+    wanted = [
+        each
+        for each in asked
+        if each.name not in ("relsearch", "torch") and (not each.marker or each.marker.evaluate())
+    ]
+    unmet = {str(each) for each in wanted if versions.get(canonicalize_name(each.name), "0") not in each.specifier}
+    assert unmet == set()
 
 
 def test_the_changelog_knows_this_version() -> None:
