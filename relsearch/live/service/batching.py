@@ -32,7 +32,9 @@ from relsearch.rerank.partly import placed
 from relsearch.rerank.reranker import Reranker
 
 _log = logging.getLogger(__name__)
-_SHARE = 0.9  # of a request's time is planned with: measured speeds are means
+_SHARE = 0.9  # of a budget is spent on reading
+# Of a request's time limit, what may be planned: a longer queue gives no more answers, and more of them come too late.
+_PLANNED = 0.6
 _TYPICAL = "how fast does this machine read a passage " * 12
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,7 +112,8 @@ class Batcher:
         """
         with self._accepted():
             limit_s = min(filter(None, (timeout_s, budget_s, self._settings.timeout_s)))
-            due, partly, job = time.monotonic() + _SHARE * limit_s, budget_s is not None, None
+            partly, job = budget_s is not None, None
+            due = time.monotonic() + (_SHARE if partly else _PLANNED) * limit_s
             try:
                 async with asyncio.timeout(limit_s if not partly else _SHARE * limit_s):
                     if not self._queue.in_time(0, due, priority=priority, partly=partly):
