@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -21,11 +21,15 @@ from numpy.typing import NDArray
 from relsearch.core.display.html_table import html_table
 from relsearch.core.display.text_table import interval, number, p_value, shortened, table
 from relsearch.core.errors import ConfigError, DataError
+from relsearch.measure.charts import estimates_chart
 from relsearch.measure.estimate import Estimate
 from relsearch.measure.prediction_powered import PoweredEvaluation
 from relsearch.measure.query_values import from_zero, query_values, uncredited
 from relsearch.stats.bootstrap import or_none
 from relsearch.stats.randomisation import randomisation_p
+
+if TYPE_CHECKING:
+    import altair as alt
 
 Floats = NDArray[np.float64]
 _NAME_WIDTH = 18  # beside six columns of figures a line stays within 80 characters
@@ -93,6 +97,10 @@ class Evaluation:
         """Return one text table a measure."""
         tables = [self._measure_table(measure) for measure in next(iter(self.estimates.values()))]
         return "\n\n".join([*tables, *([f"{_POWERED}\n\n{self.powered.to_table()}"] if self.powered else [])])
+
+    def to_chart(self) -> alt.FacetChart:
+        """Return each run's means with their intervals as an Altair chart; raise MissingExtraError without it."""
+        return estimates_chart(self.estimates)
 
     def _repr_html_(self) -> str:
         """Return one table a measure, as a notebook shows it."""

@@ -8,7 +8,7 @@ from a bootstrap over queries; every figure is a function of per-query sums in b
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -18,8 +18,12 @@ from relsearch.core.display.text_table import number, table
 from relsearch.core.errors import DataError
 from relsearch.core.types import Scale
 from relsearch.measure.agreement import common_pairs
+from relsearch.measure.charts import Point, reliability_chart
 from relsearch.measure.plot import reliability_svg
 from relsearch.stats.bootstrap import Figure, figures_json, figures_table, query_draws
+
+if TYPE_CHECKING:
+    import altair as alt
 
 Floats = NDArray[np.float64]
 _FIGURES = ("ece_relevant", "ece_confidence", "share_within_one_above_90")
@@ -86,10 +90,16 @@ class Reliability:
 
     def to_svg(self) -> str:
         """Return the reliability diagram."""
-        filled = [b for b in self.bins if b.pairs]
-        exact = [(b.confidence or 0.0, b.exact or 0.0, b.pairs) for b in filled]
-        near = [(b.confidence or 0.0, b.within_one or 0.0, b.pairs) for b in filled]
-        return reliability_svg(exact, near, title=f"{self.pairs} judged pairs of {self.queries} queries")
+        near = [(b.confidence or 0.0, b.within_one or 0.0, b.pairs) for b in self.bins if b.pairs]
+        return reliability_svg(self._exact, near, title=f"{self.pairs} judged pairs of {self.queries} queries")
+
+    def to_chart(self) -> alt.LayerChart:
+        """Return the reliability diagram as an Altair chart; raise MissingExtraError without it."""
+        return reliability_chart(self._exact)
+
+    @property
+    def _exact(self) -> list[Point]:
+        return [(b.confidence or 0.0, b.exact or 0.0, b.pairs) for b in self.bins if b.pairs]
 
 
 def has_probabilities(judged: pl.DataFrame) -> bool:

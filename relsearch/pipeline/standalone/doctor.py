@@ -33,6 +33,7 @@ NEEDED_FOR: Mapping[str, str] = {
     "export-openvino": "export for OpenVINO",
     "serve": "serve",
     "gateway": "gateway",
+    "charts": "to_chart() of results",
     "otel": "spans of serve and gateway",
     "elasticsearch": "search, ingest, fetch, sample, attach, and the searchers elasticsearch and opensearch",
     "lucene": "the searcher lucene",
