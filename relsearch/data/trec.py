@@ -144,7 +144,7 @@ def _trec_row(path: StrPath, number: int, line: str) -> tuple[str, str, str]:
 
 def _miscounted(line: str, wanted: str) -> str:
     """What is wrong with a line of other columns than are wanted, and what it may be instead."""
-    count = len(columns(line))
+    count = len(columns(line.rstrip("\r\n")))
     said = f"{count} column{'' if count == 1 else 's'}; {wanted}"
     if count == 6:
         return f"{said}; this is a run's, and qrels come before runs"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from relsearch.core.errors import DataError
@@ -206,6 +206,7 @@ _LINE = st.one_of(
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(_LINE, max_size=6), st.sampled_from(["\n", "\r\n"]), st.booleans())
+@example(["q1 "], "\n", False)
 def test_a_run_is_read_in_blocks_as_it_is_line_by_line(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, closed: bool
 ) -> None:
