@@ -14,8 +14,9 @@ from hypothesis import settings
 from relsearch.core.types import Document, Query
 from tests.tiny_models import save_tiny_bert, save_tiny_llama
 
-settings.register_profile("quick", max_examples=20)
-settings.register_profile("thorough", max_examples=50)  # make test
+# No deadline: on a busy machine any example may be slow.
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=50, deadline=None)  # make test
 settings.load_profile("quick")
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Fixtures that train or export: a test that asks for one is slow.
