@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch.data.duplicates import first_of_each, jaccard, repeats, set_apart, shingles
@@ -13,7 +13,6 @@ from relsearch.data.pool import normalised
 TEXTS = st.lists(st.text(alphabet="abc é?\ud800", max_size=12), max_size=12)
 
 
-@settings(deadline=None)
 @given(TEXTS, TEXTS, st.sampled_from([0.5, 0.8, 1.0]))
 def test_what_is_found_is_at_least_so_alike(texts: list[str], others: list[str], threshold: float) -> None:
     """Every equal text is found, and nothing whose exact similarity is under the threshold."""
@@ -26,7 +25,6 @@ def test_what_is_found_is_at_least_so_alike(texts: list[str], others: list[str],
         assert max(jaccard(mine, shingles(other)) for other in plain) >= threshold
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_the_first_of_equal_texts_is_kept(texts: list[str]) -> None:
     """Kept texts differ from each other, and every text has an equal or like one among them."""

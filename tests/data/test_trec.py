@@ -204,7 +204,7 @@ _LINE = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(_LINE, max_size=6), st.sampled_from(["\n", "\r\n"]), st.booleans())
 @example(["q1 "], "\n", False)
 def test_a_run_is_read_in_blocks_as_it_is_line_by_line(

@@ -33,7 +33,7 @@ def _agreement(grades: list[tuple[int, int]], expected: list[float] | None = Non
     return agreement(judgments_table(human), judgments_table(judged), SCALE, resamples=200, seed=1)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(GRADES)
 def test_figures_equal_the_reference_implementations(grades: list[tuple[int, int]]) -> None:
     """Kappa, quadratic kappa and ordinal alpha equal scikit-learn's and krippendorff's."""
@@ -51,7 +51,7 @@ def test_figures_equal_the_reference_implementations(grades: list[tuple[int, int
     assert found.mae.value == pytest.approx(np.abs(human - judged).mean())
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=40))
 def test_auc_equals_scikit_learns(rows: list[tuple[int, bool, int]]) -> None:
     """With weights and ties; it is nan where scikit-learn has none."""

@@ -37,7 +37,7 @@ def _run(scored: dict[str, dict[str, tuple[float, int]]]) -> pl.DataFrame:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(QRELS, RUNS)
 def test_values_are_those_of_pytrec_eval(
     graded: list[dict[str, int]], scored: list[dict[str, tuple[float, int]]]
@@ -55,7 +55,7 @@ def test_values_are_those_of_pytrec_eval(
         assert found[name].tolist() == values, name
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(QRELS, RUNS)
 def test_what_stands_below_the_cut_off_changes_no_value(
     graded: list[dict[str, int]], scored: list[dict[str, tuple[float, int]]]

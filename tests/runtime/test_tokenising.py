@@ -44,7 +44,7 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("name", PROCESSORS)
 @given(pairs=st.lists(st.tuples(Texts, Texts), min_size=1, max_size=4), max_length=st.integers(8, 40))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_pairs_are_joined_and_cut_as_the_tokenizer_does(
     tokenizers: dict[str, Path], name: str, pairs: list[tuple[str, str]], max_length: int
 ) -> None:

@@ -36,7 +36,7 @@ def test_probabilities_match_the_frequencies() -> None:
     np.testing.assert_allclose(mean, np.bincount(grades, minlength=4) / 5_000, atol=0.01)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.floats(-1e3, 1e3), st.integers(0, 3)), min_size=1, max_size=30),
     st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5),

@@ -15,7 +15,7 @@ from relsearch.stats.randomisation import randomisation_p
 ALTERNATIVES: tuple[Literal["two-sided", "greater"], ...] = ("two-sided", "greater")
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.1, 1 / 3, 0.5, 0.9]), min_size=2, max_size=40), st.integers(0, 99))
 def test_figures_are_those_of_scipy(differences: list[float], seed: int) -> None:
     """To the last digit, exact and drawn, with ties among the means."""

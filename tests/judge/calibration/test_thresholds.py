@@ -79,7 +79,7 @@ def test_smoothing_generalises_to_other_queries() -> None:
     assert _kappa(*rest, cuts) > _kappa(*rest, frequency)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(1, 4)), min_size=1, max_size=30), st.sampled_from(AIMS))
 def test_cuts_are_finite_and_in_order(points: list[tuple[int, int]], aim: Aim) -> None:
     """Tied scores, absent grades and a scale that starts at 1 still give three ordered cuts."""

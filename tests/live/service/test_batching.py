@@ -49,7 +49,7 @@ _REQUESTS = st.lists(st.tuples(_WORDS, st.lists(_WORDS, min_size=1, max_size=12)
 
 
 @given(_REQUESTS, st.integers(1, 30), st.integers(1, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_batching_changes_no_score(requests: list[tuple[str, list[str]]], budget: int, parallel: int) -> None:
     """Whatever the budget and the neighbours, each request gets the scores of its texts in their order."""
 

@@ -39,7 +39,7 @@ schema = schemathesis.openapi.from_asgi(
 
 
 @schema.parametrize()
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_the_openapi_document_is_kept(case: schemathesis.Case[Any]) -> None:
     """Requests drawn from the document, valid or not, are answered with what the document promises."""
     # Requests that the document forbids are sometimes accepted on purpose: "3" is taken for 3.
