@@ -28,28 +28,34 @@ def arm_names(labelled: int) -> dict[str, str]:
 
 
 def verdict(demo: Demo) -> str:
-    """Return what the paired test of judged pools shows, in a sentence; interval and p must both tell a difference."""
-    test = demo.tests[0]
-    low, high = test.difference.low, test.difference.high
-    shown = f"{test.difference.mean:+.3f} [{low:.3f}, {high:.3f}], p {p_value(test.p)}"
-    if low > 0 and test.p < _SURE:
-        return f"Judged pools add to {demo.counts['labelled_queries']} labelled queries: {shown}."
-    if high < 0 and test.p < _SURE:
-        return f"Judged pools cost here what {demo.counts['labelled_queries']} labelled queries had gained: {shown}."
-    return (
-        f"{demo.counts['test_queries']} test queries do not show that judged pools add to "
-        f"{demo.counts['labelled_queries']} labelled queries: {shown}. {_room(demo)} The demo shows the chain and "
-        "its cost; where judged pools pay, and where not, is measured on human grades in benchmarks/README.md."
-    )
-
-
-def _room(demo: Demo) -> str:
-    """A sentence on what labels of any kind could add to the few."""
+    """Return what the few labels bring, what judged pools add to them, and what more labels could."""
+    tests, labelled = {(each.arm, each.baseline): each for each in demo.tests}, demo.counts["labelled_queries"]
     few, every = demo.arms[HUMAN].mean, demo.arms[EVERY].mean
-    said = (
-        f"With {demo.counts['labelled_queries']} labelled queries {MEASURE} is {few:.3f}, with all of them {every:.3f}"
+    gains = (
+        f"{_shown(tests[HUMAN, baseline])} over {arm_names(labelled)[baseline].partition(',')[0]}"
+        for baseline in (FIRST_STAGE, READY)
     )
-    return f"{said}: more labels have little to add here." if every - few < _LITTLE else f"{said}."
+    little = "more labels have little to add here" if every - few < _LITTLE else "there is room for more labels"
+    return (
+        f"{labelled} labelled queries bring {' and '.join(gains)}. {_of_judged_pools(tests[AUGMENTED, HUMAN])} With "
+        f"{labelled} labelled queries {MEASURE} is {few:.3f}, with all of them {every:.3f}: {little}. Where judged "
+        "pools pay, and where not, is measured on human grades in benchmarks/README.md."
+    )
+
+
+def _of_judged_pools(test: PairedTest) -> str:
+    """A sentence on what judged pools add; interval and p must both tell a difference."""
+    low, high = test.difference.low, test.difference.high
+    said = "do not change that beyond chance"
+    if test.p < _SURE and (low > 0 or high < 0):
+        said = "add to that" if low > 0 else "cost some of that"
+    return f"Judged pools {said}: {_shown(test)}."
+
+
+def _shown(test: PairedTest) -> str:
+    each = test.difference
+    p = p_value(test.p)
+    return f"{each.mean:+.3f} [{each.low:+.3f}, {each.high:+.3f}] (p {p})"
 
 
 def to_text(demo: Demo) -> str:

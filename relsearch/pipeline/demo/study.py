@@ -27,7 +27,7 @@ from relsearch.pipeline.stages.runs import COSINE, FIRST_STAGE, baseline_runs, b
 READY, HUMAN, AUGMENTED, EVERY = "ready", "human", "augmented", "all_labels"
 MEASURE = "nDCG@10"
 # What each test compares: the first arm with the second.
-TESTS = ((AUGMENTED, HUMAN), (AUGMENTED, FIRST_STAGE), (AUGMENTED, COSINE), (AUGMENTED, READY), (EVERY, AUGMENTED))
+TESTS = ((AUGMENTED, HUMAN), (HUMAN, FIRST_STAGE), (HUMAN, COSINE), (HUMAN, READY), (EVERY, HUMAN))
 # How far each pipeline runs: the demo measures by itself, on queries that both leave out.
 _LAST_STAGE = {FEW: "train-augmented", ALL: "train-human"}
 _EXAMPLES = 5

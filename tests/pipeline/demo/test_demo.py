@@ -13,7 +13,19 @@ from relsearch.data.collection import load_collection
 from relsearch.measure.estimate import Estimate
 from relsearch.pipeline.demo.deal import ALL, FEW, LABELLED, deal
 from relsearch.pipeline.demo.show import to_json, to_text, verdict
-from relsearch.pipeline.demo.study import AUGMENTED, EVERY, HUMAN, TESTS, Clock, Demo, PairedTest, demo_config, run_demo
+from relsearch.pipeline.demo.study import (
+    AUGMENTED,
+    EVERY,
+    HUMAN,
+    READY,
+    TESTS,
+    Clock,
+    Demo,
+    PairedTest,
+    demo_config,
+    run_demo,
+)
+from relsearch.pipeline.stages.runs import FIRST_STAGE
 from tests.tiny_models import save_tiny_bert
 
 QUERIES = [f"q{number}" for number in range(100)]
@@ -65,21 +77,26 @@ def test_the_whole_demo_runs(small: Config) -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [(0.01, 0.03, "Judged pools add"), (-0.03, -0.01, "Judged pools cost"), (-0.01, 0.02, "do not show")],
+    ("low", "high", "p", "said"),
+    [
+        (0.01, 0.03, 0.04, "add to that: +0.010 [+0.010, +0.030] (p 0.040)"),
+        (-0.03, -0.01, 0.04, "cost some of that"),
+        (-0.01, 0.02, 0.04, "do not change that beyond chance"),
+        (0.01, 0.03, 0.13, "do not change that beyond chance"),
+    ],
 )
-def test_the_verdict_follows_the_interval(low: float, high: float, said: str) -> None:
-    """A difference that may be none is not called a gain."""
-    test = PairedTest(AUGMENTED, HUMAN, Estimate(0.01, low, high), 0.04)
+def test_the_verdict_follows_the_interval_and_the_test(low: float, high: float, p: float, said: str) -> None:
+    """A difference that may be none is not called a gain; what labels bring, and could bring, stands around it."""
+    tests = [PairedTest(AUGMENTED, HUMAN, Estimate(0.01, low, high), p)]
+    tests += [PairedTest(HUMAN, baseline, Estimate(0.13, 0.09, 0.17), 0.0001) for baseline in (FIRST_STAGE, READY)]
     arms = {HUMAN: Estimate(0.5, 0.4, 0.6), EVERY: Estimate(0.505, 0.4, 0.6)}
-    demo = Demo(arms, (test,), (), {"labelled_queries": 10, "test_queries": 60}, Clock())
-    assert said in verdict(demo)
-    assert said in verdict(replace(demo, tests=(test, test)))
-    unsure = replace(demo, tests=(replace(test, p=0.13),))
-    assert "do not show" in verdict(unsure)
-    assert "with all of them 0.505: more labels have little to add here" in verdict(unsure)
-    wide = replace(unsure, arms={**arms, EVERY: Estimate(0.6, 0.5, 0.7)})
-    assert "with all of them 0.600. The demo shows" in verdict(wide)
+    demo = Demo(arms, tuple(tests), (), {"labelled_queries": 10, "test_queries": 60}, Clock())
+    assert verdict(demo).startswith("10 labelled queries bring +0.130 [+0.090, +0.170] (p < 0.001) over BM25 and ")
+    assert f"Judged pools {said}" in verdict(demo)
+    assert "with all of them 0.505: more labels have little to add here" in verdict(demo)
+    assert "with all of them 0.600: there is room" in verdict(
+        replace(demo, arms={**arms, EVERY: Estimate(0.6, 0.5, 0.7)})
+    )
 
 
 def test_the_packaged_settings_name_the_demo() -> None:
