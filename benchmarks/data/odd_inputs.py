@@ -51,7 +51,9 @@ def tried(inputs: int) -> tuple[dict[str, int], bool]:
     os.environ["HF_HUB_OFFLINE"] = "1"  # a name that an odd setting makes up is looked for nowhere
     import pytest
 
-    status = pytest.main([*(str(TESTS / name) for name in SUITES), "-q", f"--hypothesis-seed={SEED}"])
+    files = (str(TESTS / name) for name in SUITES)
+    rewriting = "ignore::pytest.PytestAssertRewriteWarning"  # of what another part of `quick` has imported
+    status = pytest.main([*files, "-q", "-W", rewriting, f"--hypothesis-seed={SEED}"])
     from tests.odd_inputs import TALLY  # not before pytest, which warns of what it cannot rewrite any more
 
     return dict(TALLY), status != pytest.ExitCode.OK
