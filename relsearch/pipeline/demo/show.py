@@ -32,8 +32,8 @@ def verdict(demo: Demo) -> str:
     tests, labelled = {(each.arm, each.baseline): each for each in demo.tests}, demo.counts["labelled_queries"]
     few, every = demo.arms[HUMAN].mean, demo.arms[EVERY].mean
     gains = (
-        f"{_shown(tests[HUMAN, baseline])} over {arm_names(labelled)[baseline].partition(',')[0]}"
-        for baseline in (FIRST_STAGE, READY)
+        f"{_shown(tests[HUMAN, baseline])} over {name}"
+        for baseline, name in ((FIRST_STAGE, "BM25"), (READY, "the ready reranker"))
     )
     little = "more labels have little to add here" if every - few < _LITTLE else "there is room for more labels"
     return (
