@@ -150,9 +150,8 @@ class Ranking:
                 "beyond_window"
             )
         hits = page.hits[: wanted.rules.window]
-        places = [
-            place for place, hit in enumerate(hits) if hit.text
-        ]  # the others keep theirs: nothing of them is known
+        # Hits without text keep their places: nothing of them is known.
+        places = [place for place, hit in enumerate(hits) if hit.text]
         try:
             if not hits:
                 raise NotRerankedError("no_hits")
