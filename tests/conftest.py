@@ -53,9 +53,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark slow what trains or exports; raise UsageError for a live test whose file is not among LIVE."""
+    """Mark slow what trains, exports or opens a browser; raise UsageError for a live test that is not among LIVE."""
     for item in items:
-        if TRAINED & set(getattr(item, "fixturenames", ())):
+        if item.get_closest_marker("browser") or TRAINED & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("live") and not item.nodeid.startswith(LIVE):
             raise pytest.UsageError(f"{item.nodeid} is live: name its file in LIVE, tests/conftest.py")

@@ -178,6 +178,7 @@ def test_every_configuration_loads(block: Block, tmp_path: Path) -> None:
     load_config(path) if block.kind == "config" else load_gateway_config(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", all_blocks("python"), ids=lambda block: f"{block.page}:{block.line}")
 def test_every_python_block_runs(block: Block, tmp_path: Path) -> None:
     """In a folder of its own, warnings being errors."""

@@ -14,6 +14,8 @@ import relsearch
 from tests.conftest import REPOSITORY
 from tests.documentation import PAGES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -34,6 +34,7 @@ def test_agree_needs_no_extra(tmp_path: Path) -> None:
     assert "auc " in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "extra"),
     [

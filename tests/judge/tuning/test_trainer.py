@@ -18,13 +18,14 @@ from relsearch.judge.tuning.loss import cumulative_loss
 from relsearch.judge.tuning.trainer import Step, TunedModel, run
 from relsearch.stats.ordinal import CumulativeLink
 
-pytestmark = pytest.mark.slow
-
 _PRIOR = CumulativeLink(mean=0.0, deviation=1.0, slope=1.0, thresholds=(-1.0, 0.0, 1.0))
 _CONFIG = TuneConfig(learning_rate=5e-3, head_learning_rate=5e-3, evaluations=4, epochs=2.0)
 
 # Said by transformers 5.24 of peft 0.21; relsearch's own calls of peft keep it back.
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
+]
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tests.live.service.fuzzing import LengthScorer, fuzz
 REQUESTS = 1200
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_fuzzed_requests() -> None:
     """Seeded bodies, right, damaged and senseless: no server error, no hang, flat memory."""
