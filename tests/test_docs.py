@@ -130,7 +130,8 @@ def test_examples_of_the_help_work_beside_the_readers_files(offline: Shell, read
     """Those that need no engine and train nothing."""
     offline.run("relsearch grade bm25.trec --collection my-collection -o judgments.parquet --depth 2")
     offline.run("relsearch config --gateway > gateway.toml")
-    (readers_files / "review.csv").unlink(missing_ok=True)  # a page's lines may have written it, and none replaces it
+    for name in ("review.csv", "quepid.csv"):  # which the pages' lines may have written, and no line replaces
+        (readers_files / name).unlink(missing_ok=True)
     for line in (line for line in EXAMPLES if kind_of(line) == "files"):
         offline.run(line)
 
