@@ -66,14 +66,14 @@ class PoweredEvaluation:
     def to_table(self) -> str:
         """Return one text table a measure."""
         names = shortened(list(self.estimates), _NAME_WIDTH)
-        return "\n\n".join(table(*self.measure_rows(measure, names), width=None) for measure in self._measures())
+        return "\n\n".join(table(*self._measure_rows(measure, names), width=None) for measure in self._measures())
 
     def tables(self) -> list[tuple[list[str], list[list[str]]]]:
         """Return the headings and rows of each measure's table."""
-        return [self.measure_rows(measure, list(self.estimates)) for measure in self._measures()]
+        return [self._measure_rows(measure, list(self.estimates)) for measure in self._measures()]
 
-    def measure_rows(self, measure: str, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-        """Return the headings and rows of a measure's table, with the runs by other names."""
+    def _measure_rows(self, measure: str, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+        """The headings and rows of a measure's table, with the runs by other names."""
         rows = []
         for name, (run, measures) in zip(names, self.estimates.items(), strict=True):
             mean, row = measures[measure].estimate, [name]
