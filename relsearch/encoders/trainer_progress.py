@@ -1,4 +1,4 @@
-"""How far a training by transformers' trainer is, and the time left."""
+"""How far a training by transformers' trainer is, the time left, and what it logged."""
 
 from __future__ import annotations
 
@@ -27,3 +27,8 @@ class ShowProgress(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Take the bar away."""
         self._bar.close()
+
+
+def logged(trainer: Any, name: str) -> list[tuple[int, float]]:
+    """Return a figure that the trainer logged, by step, those of the run before an interruption included."""
+    return [(int(entry["step"]), float(entry[name])) for entry in trainer.state.log_history if name in entry]

@@ -88,6 +88,7 @@ def tune(
         pairs=sum(len(step.tokens) for step in steps),
         steps=done.steps,
         history=((0, start), *done.history),
+        losses=tuple(done.losses),
         seconds=time.monotonic() - started,
         tokens_per_s=tokens_per_s,
     )

@@ -17,6 +17,15 @@ Look = tuple[float, float]  # a step of training, and what was measured then
 
 
 @dataclass(frozen=True, slots=True)
+class Curves:
+    """What trainings of a kind measured by step, by name; `least_best` where less is better, as of a loss."""
+
+    caption: str
+    lines: Mapping[str, Sequence[Look]]
+    least_best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeCheck:
     """A judge's labels against human ones: the figures, None for reliability without probabilities, and the pairs.
 
@@ -56,7 +65,7 @@ class ReportData:
 
     `evaluation` compares `runs` with its baseline, and `featured` is the run that the first screen is about. `labels`
     are what it measured on, `judged` the judge's labels. Texts are by id; a document's is as the template rendered it.
-    `curves` hold what a training's models measured, by a caption and by name; `by_depth` the first measure of the
+    `curves` hold what was measured while models were trained; `by_depth` the first measure of the
     featured run by how many of the baseline's candidates are read.
     """
 
@@ -72,7 +81,7 @@ class ReportData:
     judge: JudgeCheck | None = None
     costs: Sequence[Cost] = ()
     label_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    curves: Mapping[str, Mapping[str, Sequence[Look]]] = field(default_factory=dict)
+    curves: Sequence[Curves] = ()
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     by_depth: Sequence[tuple[int, float]] = ()
     stages: Sequence[StageTime] = ()

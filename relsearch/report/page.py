@@ -40,7 +40,7 @@ def render_page(data: ReportData) -> str:
             **comparison_view(data),
             judge=judge_view(data, data.judge) if data.judge else None,
             labels=labels_view(data),
-            curves=[curves_view(caption, lines) for caption, lines in data.curves.items() if lines],
+            curves=[curves_view(each) for each in data.curves],
             latency=latency_view(data),
             depths=depths_view(data),
             words=words,

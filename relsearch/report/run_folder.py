@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +19,17 @@ from relsearch.pipeline.order import stages_of
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools, open_pools
 from relsearch.pipeline.stages.rank import arms, measured, model_folder
 from relsearch.pipeline.stages.runs import FIRST_STAGE
-from relsearch.report.data import Cost, JudgeCheck, Look, ReportData, StageTime, check_judge, count_labels, cut_runs
+from relsearch.report.data import (
+    Cost,
+    Curves,
+    JudgeCheck,
+    Look,
+    ReportData,
+    StageTime,
+    check_judge,
+    count_labels,
+    cut_runs,
+)
 from relsearch.report.depths import quality_by_depth
 from relsearch.report.judge import disagreements
 from relsearch.report.queries import RANKS, shown_documents
@@ -169,19 +179,23 @@ def _latency(config: Config, export: Mapping[str, object]) -> dict[str, float]:
     return found
 
 
-def _curves(
-    config: Config, manifests: Mapping[str, Manifest], artefacts: Artefacts
-) -> dict[str, dict[str, Sequence[Look]]]:
-    """What rerankers and judge measured on dev queries as their training went on."""
+def _curves(config: Config, manifests: Mapping[str, Manifest], artefacts: Artefacts) -> list[Curves]:
+    """What rerankers and judge measured on dev queries, and their losses, as their training went on."""
     stages = {"human": "train-human", "augmented": "train-augmented", "optimized": "optimize"}
-    rerankers: dict[str, Sequence[Look]] = {
-        f"{arm}_reranker": [(entry.step, entry.ndcg10) for entry in open_card(model_folder(artefacts, arm)).history]
-        for arm in arms(config)
-        if stages[arm] in manifests
+    cards = {
+        f"{arm}_reranker": open_card(model_folder(artefacts, arm)) for arm in arms(config) if stages[arm] in manifests
     }
-    tuned = manifests["tune"].figures.get("history") if "tune" in manifests else None
-    judge: dict[str, Sequence[Look]] = {"judge": _LOOKS.validate_python(tuned)} if tuned else {}
-    return {"Rerankers: NDCG@10 on the dev queries": rerankers, "Judge: log-likelihood of the dev labels": judge}
+    looks = {name: [(entry.step, entry.ndcg10) for entry in card.history] for name, card in cards.items()}
+    losses = {name: card.losses for name, card in cards.items() if card.losses}
+    tuned = manifests["tune"].figures if "tune" in manifests else {}
+    judge = {name: {"judge": _LOOKS.validate_python(tuned.get(name) or [])} for name in ("history", "losses")}
+    found = [
+        Curves("Rerankers: NDCG@10 on the dev queries; step 0 is the untrained start", looks),
+        Curves("Rerankers: training loss, the mean since the step before", losses, least_best=True),
+        Curves("Judge: log-likelihood of the dev labels; step 0 is the untrained start", judge["history"]),
+        Curves("Judge: training loss, the mean since the step before", judge["losses"], least_best=True),
+    ]
+    return [curves for curves in found if any(curves.lines.values())]
 
 
 def _provenance(config: Config, manifests: Mapping[str, Manifest]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from relsearch.core.display.text_table import interval, number, p_value
 from relsearch.measure.estimate import Estimate
 from relsearch.measure.evaluate import Evaluation
 from relsearch.report.charts import Axis, Span, gain_paths, line_segments, shares
-from relsearch.report.data import JudgeCheck, Look, ReportData, first_measure
+from relsearch.report.data import Curves, JudgeCheck, ReportData, first_measure
 from relsearch.report.judge import by_human_grade, disagreements, shades
 from relsearch.report.queries import EXTREMES, LISTED, excerpt, query_rows, result_lists, shown_queries, title_and_body
 
@@ -155,15 +155,20 @@ def labels_view(data: ReportData) -> dict[str, Any]:
     return {"grades": grades, "rows": [(name, counts, shares(counts)) for name, counts in rows.items()]}
 
 
-def curves_view(caption: str, lines: Mapping[str, Sequence[Look]]) -> dict[str, Any]:
-    """Return what trainings measured by step, drawn on one pair of axes."""
-    looks = [look for line in lines.values() for look in line]
+def curves_view(curves: Curves) -> dict[str, Any]:
+    """Return what was measured by step, drawn on one pair of axes, and each line's first and best value."""
+    looks = [look for line in curves.lines.values() for look in line]
+    best = min if curves.least_best else max
     steps = Axis.around(step for step, _ in looks)
     values = Axis.around((value for _, value in looks), start=looks[0][1])
     return {
-        "caption": caption,
+        "caption": curves.caption,
         "axis": values,
-        "lines": [(name, line_segments(line, steps, values), line) for name, line in lines.items()],
+        "across": steps,
+        "lines": [
+            (name, line_segments(line, steps, values), line, best(value for _, value in line))
+            for name, line in curves.lines.items()
+        ],
     }
 
 
@@ -173,7 +178,7 @@ def depths_view(data: ReportData) -> dict[str, Any] | None:
         return None
     measure = first_measure(data.evaluation)
     ms = data.latency_ms.get(data.featured)
-    drawn = curves_view(f"{measure} of {data.featured}", {data.featured: data.by_depth})
+    drawn = curves_view(Curves(f"{measure} of {data.featured}", {data.featured: data.by_depth}))
     rows = [
         (f"{depth:,}", "" if ms is None else f"{ms * depth / 100:.0f} ms", number(value))
         for depth, value in data.by_depth

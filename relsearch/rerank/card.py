@@ -34,6 +34,7 @@ class Evaluation(BaseModel):
 class CardBase(BaseModel):
     """What every family stores with its weights; `history` starts with the untrained start at step 0.
 
+    `losses` has the training loss by step, each the mean since the one before it; models of earlier versions have none.
     `base_revision` is the commit of a base from the hub, `base_licence` what its README.md says; None where unknown.
     """
 
@@ -47,6 +48,7 @@ class CardBase(BaseModel):
     seed: int
     best_step: int
     history: tuple[Evaluation, ...]
+    losses: tuple[tuple[int, float], ...] = ()
     base_revision: str | None = None
     base_licence: str | None = None
 

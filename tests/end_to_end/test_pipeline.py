@@ -257,9 +257,11 @@ def test_a_run_ends_with_its_report(config: Path) -> None:
     figures = json.loads((output / "evaluate" / "manifest.json").read_text("utf-8"))["figures"]
     assert data.evaluation is not None
     assert data.evaluation.to_json() == figures["result"]
-    rerankers, judge = data.curves.values()
-    assert list(rerankers) == ["human_reranker", "augmented_reranker", "optimized_reranker"]
-    assert next(step for step, _ in judge["judge"]) == 0
+    rerankers, losses, judge, judge_losses = (curves.lines for curves in data.curves)
+    assert list(rerankers) == list(losses) == ["human_reranker", "augmented_reranker", "optimized_reranker"]
+    assert [line[0][0] for line in (rerankers["human_reranker"], judge["judge"])] == [0, 0]
+    assert losses["human_reranker"][-1][0] == rerankers["human_reranker"][-1][0]
+    assert all(value > 0 for _, value in judge_losses["judge"])
     assert data.judge is not None
     assert [stage.name for stage in data.stages] == [stage.name for stage in stages_of(load_config(config))]
     assert {"human, train", "synthetic, train"} <= data.label_counts.keys()

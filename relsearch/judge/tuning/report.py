@@ -13,7 +13,8 @@ from relsearch.judge.tuning.quality import Quality
 class TuneReport:
     """What tuning did; `tuned` and `prior`, the retrieval features alone, are measured on the same dev pairs.
 
-    `history` has the log-likelihood of a part of them by step, from the untuned start at step 0.
+    `history` has the log-likelihood of a part of them by step, from the untuned start at step 0; `losses` the training
+    loss by step, each the mean since the one before it.
     """
 
     tuned: Quality
@@ -21,6 +22,7 @@ class TuneReport:
     pairs: int
     steps: int
     history: tuple[tuple[int, float], ...]
+    losses: tuple[tuple[int, float], ...]
     seconds: float
     tokens_per_s: float
 
@@ -38,6 +40,7 @@ class TuneReport:
             "pairs": self.pairs,
             "steps": self.steps,
             "history": [[step, round(value, 6)] for step, value in self.history],
+            "losses": [[step, round(value, 6)] for step, value in self.losses],
             "seconds": round(self.seconds, 1),
             "tokens_per_s": round(self.tokens_per_s, 1),
         }

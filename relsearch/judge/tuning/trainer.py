@@ -16,7 +16,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from relsearch.core.settings.config import TuneConfig
 from relsearch.encoders.model_source import quiet
-from relsearch.encoders.trainer_progress import ShowProgress
+from relsearch.encoders.trainer_progress import ShowProgress, logged
 from relsearch.judge.calibration.head import OrdinalHead
 from relsearch.judge.models.base import Reader
 from relsearch.judge.models.prompt import Tokens
@@ -43,10 +43,14 @@ class Step:
 
 
 class Tuned(NamedTuple):
-    """What a run did: its steps, and the dev log-likelihood by step, those before an interruption included."""
+    """What a run did: its steps, then the dev log-likelihood and the training loss by step.
+
+    The latter two have the steps before an interruption as well; a loss is the mean since the one before it.
+    """
 
     steps: int
     history: list[tuple[int, float]]
+    losses: list[tuple[int, float]]
 
 
 class TunedModel(nn.Module):
@@ -192,9 +196,8 @@ def run(
     last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
     with quiet():  # each checkpoint that is written would show a bar of its own
         trainer.train(resume_from_checkpoint=last)
-    name = f"eval_{_BEST_BY}"
-    history = [(int(entry["step"]), float(entry[name])) for entry in trainer.state.log_history if name in entry]
-    return Tuned(trainer.state.global_step - clock.first_step, history)
+    history, losses = (logged(trainer, name) for name in (f"eval_{_BEST_BY}", "loss"))
+    return Tuned(trainer.state.global_step - clock.first_step, history, losses)
 
 
 def _arguments(steps: int, *, config: TuneConfig, seed: int, folder: Path) -> TrainingArguments:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from relsearch.core.settings.config import TrainConfig
 from relsearch.encoders.loading import HEAD
@@ -21,6 +21,13 @@ _WARM_UP = 0.1  # of all steps, over which the learning rate rises
 _CPU_MICRO_BATCH = 4  # sorted by length: 1.5 x the speed of one padded batch of 16 on two cores
 
 
+class Fitted(NamedTuple):
+    """What a training did: its steps, and the training loss by step, each the mean since the one before it."""
+
+    steps: int
+    losses: tuple[tuple[int, float], ...]
+
+
 def fit(
     model: CrossEncoder,
     rows: list[dict[str, Any]],
@@ -32,8 +39,8 @@ def fit(
     seed: int,
     output: Path,
     head: str = HEAD,
-) -> int:
-    """Train for one pass over the rows, each a step; return the steps made. Resumes from the last checkpoint.
+) -> Fitted:
+    """Train for one pass over the rows, each a step; return what was done. Resumes from the last checkpoint.
 
     `head` is a pattern of the parameters that learn `[train] head_multiple` times as fast.
     """
@@ -77,19 +84,19 @@ def schedule(steps: int, config: TrainConfig, *, seed: int, output: Path) -> dic
         "save_strategy": "steps",
         "save_steps": every,
         "save_total_limit": 1,
-        "logging_strategy": "no",
+        "logging_steps": max(1, every // 4),
         "report_to": "none",
         "seed": seed,
         "disable_tqdm": True,  # ShowProgress has a bar that a plain log shows, too
     }
 
 
-def run(trainer: Any, output: Path) -> int:
-    """Train, from the last checkpoint where there is one; return the steps made."""
+def run(trainer: Any, output: Path) -> Fitted:
+    """Train, from the last checkpoint where there is one; return what was done."""
     from transformers import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
 
-    from relsearch.encoders.trainer_progress import ShowProgress
+    from relsearch.encoders.trainer_progress import ShowProgress, logged
 
     trainer.remove_callback(PrinterCallback)  # it would write to stdout
     trainer.add_callback(ShowProgress("train"))
@@ -97,7 +104,8 @@ def run(trainer: Any, output: Path) -> int:
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     with quiet():  # each checkpoint that is written would show a bar of its own
         trainer.train(resume_from_checkpoint=last)
-    return int(trainer.state.global_step)
+    losses = tuple((step, round(loss, 6)) for step, loss in logged(trainer, "loss"))
+    return Fitted(int(trainer.state.global_step), losses)
 
 
 def _has_bf16() -> bool:

@@ -55,7 +55,7 @@ def train_cross(job: TrainJob) -> TrainReport:
         dev = build_dev_set(job, partial(_prior_scores, prior, untrained))
         model = load_start(config.base, max_length=config.max_length, seed=job.seed)
     objective = partial(graded, listwise=config.listwise_weight, pointwise=config.pointwise_weight)
-    steps = fit(model, rows, dev, objective=objective, keep=keep, config=config, seed=job.seed, output=job.output)
+    fitted = fit(model, rows, dev, objective=objective, keep=keep, config=config, seed=job.seed, output=job.output)
     model = load_model(job.output / BEST, max_length=config.max_length, own=not goes_on)
     logits, relevant = dev.priors + residuals(model, dev.inputs), dev.relevant(job.scale)
     card = Card(
@@ -69,10 +69,11 @@ def train_cross(job: TrainJob) -> TrainReport:
         seed=job.seed,
         best_step=keep.best.step,
         history=tuple(keep.history),
+        losses=fitted.losses,
     )
     card = finish(job.output, card)
-    pairs = sum(len(row["documents"]) for row in rows[:steps])
-    return TrainReport(card, steps, pairs, keep.history[-1].seconds, logits, relevant)
+    pairs = sum(len(row["documents"]) for row in rows[: fitted.steps])
+    return TrainReport(card, fitted.steps, pairs, keep.history[-1].seconds, logits, relevant)
 
 
 def fit_prior(lists: list[TrainingList], texts: Texts, encoder: Encoder) -> tuple[Prior, Floats]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 
 from relsearch.core.settings.config import TrainConfig
-from relsearch.rerank.cross.fit import WEIGHT_DECAY, run, schedule
+from relsearch.rerank.cross.fit import WEIGHT_DECAY, Fitted, run, schedule
 from relsearch.rerank.cross.loss import graded
 from relsearch.rerank.late.model import LateModel
 from relsearch.rerank.training.callbacks import KeepBest
@@ -69,8 +69,8 @@ def fit_late(
     config: TrainConfig,
     seed: int,
     output: Path,
-) -> int:
-    """Train for one pass over the steps; return how many were made. Resumes from the last checkpoint."""
+) -> Fitted:
+    """Train for one pass over the steps; return what was done. Resumes from the last checkpoint."""
     arguments = TrainingArguments(**schedule(len(steps), config, seed=seed, output=output), remove_unused_columns=False)
     trainer = LateTrainer(
         look=look,

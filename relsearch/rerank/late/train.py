@@ -59,7 +59,7 @@ def train_late(job: TrainJob) -> TrainReport:
         return by_cosine.logits(untrained.cosines(pairs))
 
     dev = build_dev_set(job, start)
-    made = fit_late(
+    fitted = fit_late(
         model,
         steps,
         look=lambda: dev.ndcg10(_logits(model, dev) - dev.priors),
@@ -79,14 +79,15 @@ def train_late(job: TrainJob) -> TrainReport:
         seed=job.seed,
         best_step=keep.best.step,
         history=tuple(keep.history),
+        losses=fitted.losses,
         dimension=config.dimension,
         queries=best.queries,
         documents=best.documents,
         head=best.trained_head(),
     )
     card = finish(job.output, card)
-    pairs = sum(len(step.documents) for step in steps[:made])
-    return TrainReport(card, made, pairs, keep.history[-1].seconds, logits, relevant)
+    pairs = sum(len(step.documents) for step in steps[: fitted.steps])
+    return TrainReport(card, fitted.steps, pairs, keep.history[-1].seconds, logits, relevant)
 
 
 def load_trained(folder: Path, like: LateModel) -> LateModel:

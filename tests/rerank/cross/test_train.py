@@ -36,12 +36,14 @@ def test_a_base_too_short_for_the_texts_is_refused(tiny_bert: Path) -> None:
 def test_training_moves_the_weights_and_keeps_the_best(
     tiny_bert: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
 ) -> None:
-    """The kept weights are those of the best look; the history starts with the untrained cosine."""
+    """The kept weights are those of the best look; the history starts with the untrained cosine, and the loss falls."""
     report = train_tiny(tiny_bert, tmp_path, queries=queries, documents=documents)
     card = read_card(tmp_path, Card)
     assert report.steps == 24
     assert [look.step for look in card.history] == [0, 12, 24]
     assert card.dev_ndcg10 == max(look.ndcg10 for look in card.history)
+    assert [step for step, _ in card.losses] == list(range(3, 25, 3))
+    assert card.losses[-1][1] < card.losses[0][1]
     assert card.dev_ndcg10 > card.dev_ndcg10_cosine
     assert report.gained
     scored = TorchScorer.open(tmp_path)
@@ -102,6 +104,7 @@ def test_a_cut_run_resumes(tiny_bert: Path, tmp_path: Path, documents: list[Docu
     assert not (cut / CARD).exists()
     report = train_tiny(tiny_bert, cut, queries=queries, documents=documents)
     assert [look.step for look in report.card.history] == [0, 12, 24]
+    assert report.card.losses == read_card(whole, Card).losses
     assert (cut / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
