@@ -64,7 +64,7 @@ def evaluate(
         return found
     powered = evaluate_powered(
         labels,
-        labels_table(judgments, parsed),
+        labels_table(judgments, parsed, what="judgments"),
         named,
         measures=list(next(iter(found.estimates.values()))),
         baseline=found.baseline,
@@ -82,7 +82,7 @@ def agree(
     well these are calibrated. Raise ConfigError for an unknown scale, DataError where no pair has both labels.
     """
     parsed = parse_scale(scale)
-    known, labels = labels_table(human, parsed), labels_table(judged, parsed)
+    known, labels = labels_table(human, parsed, what="human labels"), labels_table(judged, parsed, what="judged labels")
     found = agreement(known, labels, parsed, resamples=resamples, seed=seed)
     found = replace(found, notes=(*found.notes, *left_out(known, labels)))
     if not has_probabilities(labels):

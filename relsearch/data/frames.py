@@ -62,6 +62,8 @@ def run_table(run: RunLike) -> pl.DataFrame:
         return read(run, CANDIDATES) if Path(run).suffix == ".parquet" else read_run(run)
     if isinstance(run, Mapping):
         frame = _from_nested(run, "run", "score")
+    elif not isinstance(run, Frame):
+        raise DataError(f"run: {type(run).__name__} is no run; give a file, a frame or scores by query and document")
     else:
         frame = _from_frame(run, "run", ("query_id", "doc_id", "score"), optional=("rank", "searcher"))
     if "rank" not in frame.columns:
@@ -78,29 +80,30 @@ def run_table(run: RunLike) -> pl.DataFrame:
     )
 
 
-def labels_table(labels: LabelsLike, scale: Scale | None = None) -> pl.DataFrame:
+def labels_table(labels: LabelsLike, scale: Scale | None = None, *, what: str = "labels") -> pl.DataFrame:
     """Return labels as a judgments table.
 
     `labels` is a file as relsearch.data.trec.read_labels reads it, a frame with a query's id, a document's id and a
     grade in each row, grades by query and document, judgments, or a collection. Grades below the scale's lowest, or
-    without a scale below 0, become the lowest. Raise DataError for labels that are none of these, or above the scale.
+    without a scale below 0, become the lowest. Raise DataError, which calls them `what`, for labels that are none of
+    these, or above the scale.
     """
     if isinstance(labels, str | Path):
         return read_labels(labels, scale)
     if hasattr(labels, "qrels"):
-        return _on_scale(judgments_table(labels.qrels()), scale)
+        return _on_scale(judgments_table(labels.qrels()), scale, what)
     if isinstance(labels, Mapping):
-        frame = _from_nested(labels, "labels", "grade")
+        frame = _from_nested(labels, what, "grade")
     elif isinstance(labels, Frame):
-        frame = _from_frame(labels, "labels", ("query_id", "doc_id", "grade"), optional=tuple(JUDGMENTS))
+        frame = _from_frame(labels, what, ("query_id", "doc_id", "grade"), optional=tuple(JUDGMENTS))
     else:
-        frame = judgments_table(labels)
+        frame = judgments_table(_judgments(labels, what))
     if "source" not in frame.columns:
         frame = frame.with_columns(source=pl.lit("human"))
     absent = [pl.lit(None, dtype=kind).alias(name) for name, kind in JUDGMENTS.items() if name not in frame.columns]
-    table = conform(frame.with_columns(absent), JUDGMENTS, "labels").select(list(JUDGMENTS))
-    _check_ids(table, "labels")
-    return _on_scale(table, scale)
+    table = conform(frame.with_columns(absent), JUDGMENTS, what).select(list(JUDGMENTS))
+    _check_ids(table, what)
+    return _on_scale(table, scale, what)
 
 
 class Runs(Mapping[str, pl.DataFrame]):
@@ -117,6 +120,18 @@ class Runs(Mapping[str, pl.DataFrame]):
 
     def __len__(self) -> int:
         return len(self._runs)
+
+
+def _judgments(labels: object, what: str) -> list[Judgment]:
+    known = []
+    for row in labels if isinstance(labels, Iterable) else [labels]:
+        if not isinstance(row, Judgment):
+            raise DataError(
+                f"{what}: {type(row).__name__} is no label; give a file, a frame, grades by query and document, "
+                "relsearch's judgments or a collection"
+            )
+        known.append(row)
+    return known
 
 
 def _from_nested(nested: Mapping[str, Any], what: str, value: str) -> pl.DataFrame:
@@ -141,7 +156,8 @@ def _from_frame(frame: Frame, what: str, needed: tuple[str, ...], *, optional: t
     for name in needed:
         found = next((each for each in _NAMES[name] if each in given), None)
         if found is None:
-            raise DataError(f"{what}: no column {name!r} ({', '.join(_NAMES[name])}); it has {', '.join(given)}")
+            there = ", ".join(given) or "no columns"
+            raise DataError(f"{what}: no column {name!r} ({', '.join(_NAMES[name])}); it has {there}")
         chosen[name] = found
     chosen |= {name: name for name in optional if name in given and name not in chosen}
     if isinstance(frame, pl.DataFrame):
@@ -159,9 +175,9 @@ def _check_ids(table: pl.DataFrame, what: str) -> None:
         raise DataError(f"{what}: document {first['doc_id']!r} appears twice for query {first['query_id']!r}")
 
 
-def _on_scale(table: pl.DataFrame, scale: Scale | None) -> pl.DataFrame:
+def _on_scale(table: pl.DataFrame, scale: Scale | None, what: str) -> pl.DataFrame:
     lowest = scale.lowest if scale else 0
     raised = table.with_columns(pl.col("grade").clip(lower_bound=lowest))
     if scale and (above := raised["grade"].drop_nulls().filter(raised["grade"].drop_nulls() > scale.highest)).len():
-        raise DataError(f"labels: grade {above[0]} is outside scale {scale.lowest}-{scale.highest}")
+        raise DataError(f"{what}: grade {above[0]} is outside scale {scale.lowest}-{scale.highest}")
     return raised

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from relsearch.core.errors import MissingExtraError
 from relsearch.measure.estimate import Estimate
+from relsearch.stats.bootstrap import or_none
 
 if TYPE_CHECKING:
     import altair as alt
@@ -18,7 +19,13 @@ def estimates_chart(estimates: Mapping[str, Mapping[str, Estimate]]) -> alt.Face
     """Return each run's mean with its 95 % interval, a row of the chart a measure; raise MissingExtraError."""
     vega = _altair()
     rows = [
-        {"run": run, "measure": measure, "mean": each.mean, "low": each.low, "high": each.high}
+        {
+            "run": run,
+            "measure": measure,
+            "mean": or_none(each.mean),
+            "low": or_none(each.low),
+            "high": or_none(each.high),
+        }
         for run, measures in estimates.items()
         for measure, each in measures.items()
     ]

@@ -57,6 +57,7 @@ def test_labels_are_the_same_from_file_frame_dict_and_collection(tmp_path: Path)
     ("run", "said"),
     [
         ({"q": 1}, "'q' has no dict"),
+        ([1.0], "list is no run"),
         ({"q": {"d": "high"}}, "score"),
         ({"q": {"d": float("nan")}}, "NaN or infinite"),
         ({"q 1": {"d": 1.0}}, "query_id 'q 1'"),
@@ -70,7 +71,17 @@ def test_a_run_that_is_none_is_refused(run: Any, said: str) -> None:
         run_table(run)
 
 
-def test_a_grade_above_the_scale_is_refused() -> None:
-    """As in a file."""
-    with pytest.raises(DataError, match="grade 7 is outside scale 0-3"):
-        labels_table({"q": {"d": 7}}, SCALES["0-3"])
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"q": {"d": 7}}, "grade 7 is outside scale 0-3"),
+        ({"q": {"d": float("nan")}}, "column 'grade'"),
+        ([("q", "d", 1)], "tuple is no label"),
+        (7, "int is no label"),
+        (pl.DataFrame(), "it has no columns"),
+    ],
+)
+def test_labels_that_are_none_are_refused(labels: Any, said: str) -> None:
+    """With what is wrong in them, under the name that the caller gives them."""
+    with pytest.raises(DataError, match=f"^judgments: .*{said}"):
+        labels_table(labels, SCALES["0-3"], what="judgments")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import polars as pl
@@ -23,6 +24,13 @@ def test_an_evaluation_s_chart_has_every_mean() -> None:
     assert {(row["run"], row["measure"]): row["mean"] for row in rows} == {
         (run, measure): each.mean for run, measures in result.estimates.items() for measure, each in measures.items()
     }
+
+
+def test_a_chart_of_one_query_has_no_interval() -> None:
+    """What is not defined is null, as JSON has no NaN."""
+    one = relsearch.evaluate({"q1": QRELS["q1"]}, RUNS, measures=["P@1"], resamples=100).to_chart()
+    rows = json.loads(one.to_json(), parse_constant=pytest.fail)["data"]["values"]
+    assert [(row["low"], row["high"]) for row in rows] == [(None, None)] * 2
 
 
 def test_a_judge_s_chart_has_every_bin() -> None:

@@ -74,5 +74,5 @@ def test_runs_are_measured_on_both_kinds_of_labels() -> None:
 def test_too_few_labels_of_a_kind_are_refused() -> None:
     """It is said how many there are, and what to do."""
     few = {query: JUDGED[query] for query in list(JUDGED)[4:]}
-    with pytest.raises(DataError, match="2 queries have human and judged labels"):
+    with pytest.raises(DataError, match="human and judged labels: 2, 5 are needed"):
         relsearch.evaluate(HUMAN, RUNS, measures=["RR@10"], judgments=few)
