@@ -12,7 +12,9 @@ from pathlib import Path
 from relsearch.api.measuring import named_runs
 from relsearch.core.measures import parse_measures
 from relsearch.core.types import StrPath
-from relsearch.report import ReportData, from_files, from_run_folder, render, write_page
+from relsearch.data.collection import Collection
+from relsearch.data.frames import LabelsLike, RunLike
+from relsearch.report import ReportData, from_run_folder, from_runs, render, write_page
 from relsearch.report.page import check_page
 
 _HEIGHT_PX = 720
@@ -32,11 +34,11 @@ class Report:
     @classmethod
     def of_runs(
         cls,
-        qrels: StrPath,
-        runs: Mapping[str, StrPath] | Sequence[StrPath],
+        qrels: LabelsLike,
+        runs: Mapping[str, RunLike] | Sequence[StrPath],
         *,
-        collection: str | None = None,
-        judgments: StrPath | None = None,
+        collection: StrPath | Collection | None = None,
+        judgments: LabelsLike | None = None,
         measures: Sequence[str] = (),
         baseline: str | None = None,
         scale: str | None = None,
@@ -45,20 +47,22 @@ class Report:
         seed: int = 13,
         command: str = "",
     ) -> Report:
-        """Compare TREC runs in files, as `relsearch.evaluate` does; the last one that is no baseline is featured.
+        """Compare runs as `relsearch.evaluate` does, given the same way; the last that is no baseline is featured.
 
-        Texts come from `collection`: a folder, `demo` or `ir_datasets:ID`. `judgments` are a judge's labels, to compare
-        with the qrels. `command` is shown as the one that made the page. Raise the errors of `relsearch.evaluate`.
+        Texts come from `collection`: a folder, `demo`, `ir_datasets:ID` or one in memory. `judgments` are a judge's
+        labels, to compare with the qrels. `command` is shown as the one that made the page. Raise the errors of
+        `relsearch.evaluate`.
         """
-        parse_measures(measures)
-        named = named_runs(runs) if not isinstance(runs, Mapping) else {name: Path(run) for name, run in runs.items()}
+        names = [measures] if isinstance(measures, str) else list(measures)
+        parse_measures(names)
+        named: Mapping[str, RunLike] = runs if isinstance(runs, Mapping) else named_runs(runs)
         report = cls.__new__(cls)
-        report._data = from_files(
-            Path(qrels),
+        report._data = from_runs(
+            qrels,
             named,
             collection=collection,
-            judgments=None if judgments is None else Path(judgments),
-            measures=measures,
+            judgments=judgments,
+            measures=names,
             baseline=baseline,
             scale=scale,
             judge_labels=judge_labels,
@@ -66,7 +70,8 @@ class Report:
             seed=seed,
             command=command,
         )
-        report._inputs = (Path(qrels), *named.values(), *([Path(judgments)] if judgments else []))
+        inputs = (qrels, *named.values(), judgments)
+        report._inputs = tuple(Path(each) for each in inputs if isinstance(each, str | Path))
         return report
 
     def to_html(self) -> str:

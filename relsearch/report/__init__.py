@@ -1,6 +1,6 @@
 """A comparison as one HTML page that needs no network: what was compared, the gain, the queries, the judge, the cost.
 
-Other rooms import `render` and `write_page`, and `from_run_folder` and `from_files`, which return `ReportData`.
+Other rooms import `render` and `write_page`, and `from_run_folder` and `from_runs`, which return `ReportData`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from relsearch.core.files.atomic import replace_text
 from relsearch.report.data import ReportData as ReportData
-from relsearch.report.files import from_files as from_files
 from relsearch.report.page import render_page
 from relsearch.report.run_folder import from_run_folder as from_run_folder
+from relsearch.report.runs import from_runs as from_runs
 from relsearch.report.words import headline
 
 

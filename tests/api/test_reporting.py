@@ -40,6 +40,22 @@ def test_the_page_is_the_verb_s(files: Path, report: relsearch.Report) -> None:
     assert [line for line in report.to_html().splitlines() if line not in page.splitlines()] == []
 
 
+def test_frames_and_dicts_make_the_page_of_their_files(files: Path, report: relsearch.Report) -> None:
+    """All but the files' names and checksums."""
+    qrels = {"q1": {"a": 2, "b": 0}, "q2": {"a": 0, "b": 3}}
+    first, second = {"q1": {"b": 8.0, "a": 7.0}, "q2": {"a": 8.0, "b": 7.0}}, files / "second.trec"
+    made = relsearch.Report.of_runs(qrels, {"first": first, "second": str(second)}, measures=(), resamples=200)
+    assert [line for line in made.to_html().splitlines() if line not in report.to_html().splitlines()] == []
+    with pytest.raises(DataError, match="second"):
+        made.save(second, force=True)
+
+
+def test_no_labels_are_refused(files: Path) -> None:
+    """As by `evaluate`."""
+    with pytest.raises(DataError, match="nothing to evaluate"):
+        relsearch.Report.of_runs({}, [files / "first.trec"])
+
+
 def test_a_notebook_shows_it_in_a_frame(report: relsearch.Report) -> None:
     """The page's script runs there, and cannot reach the notebook."""
     shown = report._repr_html_()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relsearch.report import from_files, render
+from relsearch.report import from_runs, render
 from relsearch.report.data import ReportData
 
 HOSTILE = {
@@ -46,7 +46,7 @@ def data(folder: Path) -> ReportData:
     """Its report."""
     runs = {name: folder / f"{name}.trec" for name in ("bm25", "worse", "better")}
     judgments = folder / "judge.tsv"
-    return from_files(
+    return from_runs(
         folder / "qrels.tsv", runs, collection=str(folder), judgments=judgments, resamples=200, seed=13, command="it"
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from relsearch.core.errors import ArtifactError
-from relsearch.report import from_files, render
+from relsearch.report import from_runs, render
 from relsearch.report.data import ReportData
 from tests.report.conftest import HOSTILE
 
@@ -99,12 +99,12 @@ def test_the_same_input_makes_the_same_page(data: ReportData) -> None:
 
 def test_without_texts_and_comparison_the_page_still_tells(folder: Path) -> None:
     """One run and no collection: its measure, and queries by their ids."""
-    alone = from_files(folder / "qrels.tsv", {"bm25": folder / "bm25.trec"}, resamples=200, seed=13)
+    alone = from_runs(folder / "qrels.tsv", {"bm25": folder / "bm25.trec"}, resamples=200, seed=13)
     html = render(alone)
     assert "bm25: nDCG@10" in html
     assert "<dialog" not in html
     pair = {name: folder / f"{name}.trec" for name in ("bm25", "better")}
-    assert ">q1</button>" in render(from_files(folder / "qrels.tsv", pair, resamples=200, seed=13))
+    assert ">q1</button>" in render(from_runs(folder / "qrels.tsv", pair, resamples=200, seed=13))
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A report from qrels and TREC runs alone, with texts where a collection is given and a judge where its labels are."""
+"""A report from qrels and runs alone, with texts where a collection is given and a judge where its labels are."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.files.atomic import checksum
 from relsearch.core.measures import default_measures
 from relsearch.core.scale import HIGHEST, parse_scale
-from relsearch.core.types import Scale
-from relsearch.data.collection import load_collection, texts_of
-from relsearch.data.frames import Runs
-from relsearch.data.trec import read_labels, read_run
+from relsearch.core.types import Scale, StrPath
+from relsearch.data.collection import Collection, load_collection, texts_of
+from relsearch.data.frames import LabelsLike, RunLike, Runs, labels_table
 from relsearch.measure.agreement import left_out
 from relsearch.measure.evaluate import evaluate, refuse_judge_labels
 from relsearch.measure.query_values import inferred_level
@@ -30,12 +29,12 @@ from relsearch.report.words import count
 _JUDGE_LABELS = "Measured on labels of which some or all come from a judge, not from people."
 
 
-def from_files(
-    qrels: Path,
-    runs: Mapping[str, Path],
+def from_runs(
+    qrels: LabelsLike,
+    runs: Mapping[str, RunLike],
     *,
-    collection: str | None = None,
-    judgments: Path | None = None,
+    collection: StrPath | Collection | None = None,
+    judgments: LabelsLike | None = None,
     measures: Sequence[str] = (),
     baseline: str | None = None,
     scale: str | None = None,
@@ -46,16 +45,17 @@ def from_files(
 ) -> ReportData:
     """Measure the runs and return their report; the last run that is not the baseline is the featured one.
 
+    Labels and runs are given as to relsearch.data.frames; the report names those that are files, with their checksums.
     Raise the errors of reading, of `evaluate` and, with `judgments`, of `check_judge`. A label that a judge gave is
     refused unless `judge_labels`.
     """
     parsed = parse_scale(scale) if scale is not None else None
-    labels = read_labels(qrels, parsed)
+    labels, named = labels_table(qrels, parsed), Runs(runs)
     refuse_judge_labels(labels, allow=judge_labels)
     known = parsed or _inferred(labels)
     result = evaluate(
         labels,
-        Runs(runs),
+        named,
         measures=measures or default_measures(known.level),
         resamples=resamples,
         seed=seed,
@@ -64,24 +64,22 @@ def from_files(
         strict=bool(measures),
     )
     wanted = pl.Series(result.query_ids, dtype=pl.String).implode()
-    heads = {
-        name: read_run(path).filter(pl.col("rank") <= RANKS, pl.col("query_id").is_in(wanted))
-        for name, path in runs.items()
-    }
-    judged = _judged(judgments, known) if judgments else None
-    judge = None if judged is None else _checked(labels, judged, known, on=qrels.name, resamples=resamples, seed=seed)
+    heads = {name: named[name].filter(pl.col("rank") <= RANKS, pl.col("query_id").is_in(wanted)) for name in named}
+    judged = None if judgments is None else _judged(judgments, known)
+    on = Path(qrels).name if isinstance(qrels, str | Path) else "the qrels"
+    judge = None if judged is None else _checked(labels, judged, known, on=on, resamples=resamples, seed=seed)
     queries, documents = _texts(collection, heads, judge)
     tables = {"human": labels.filter(pl.col("source") != "judge"), "judge": labels.filter(pl.col("source") == "judge")}
     if judged is not None:
         tables["judge"] = judged
-    inputs = [qrels, *runs.values(), *([judgments] if judgments else [])]
+    inputs = [each for each in (qrels, *runs.values(), judgments) if isinstance(each, str | Path)]
     featured = next(name for name in reversed(list(runs)) if name != result.baseline or len(runs) == 1)
     return ReportData(
         title=" and ".join([", ".join(list(runs)[:-1]), list(runs)[-1]]) if len(runs) > 1 else next(iter(runs)),
         scale=known,
         evaluation=result,
         featured=featured,
-        by_depth=quality_by_depth(result, labels, Runs(runs), featured, lowest=known.lowest),
+        by_depth=quality_by_depth(result, labels, named, featured, lowest=known.lowest),
         runs=heads,
         labels=labels,
         judged=judged,
@@ -95,8 +93,8 @@ def from_files(
             "seed": str(seed),
             "bootstrap resamples": str(resamples),
             "scale": f"{known.lowest} to {known.highest}, relevant from {known.relevant}",
-            **({"collection": collection} if collection else {}),
-            **{str(path): f"sha256 {checksum(path)[:16]}…" for path in inputs},
+            **({"collection": str(collection)} if isinstance(collection, str | Path) else {}),
+            **{str(path): f"sha256 {checksum(Path(path))[:16]}…" for path in inputs},
         },
         commands=(command,) if command else (),
         notes=(*result.notes, *([_JUDGE_LABELS] if judge_labels else [])),
@@ -106,14 +104,14 @@ def from_files(
 def _inferred(labels: pl.DataFrame) -> Scale:
     """The scale that labels without one have: from 0, relevant as `evaluate` takes it."""
     level = inferred_level(labels)
-    highest = max(level, *labels["grade"].drop_nulls().clip(upper_bound=HIGHEST))
+    highest = max([level, *labels["grade"].drop_nulls().clip(upper_bound=HIGHEST)])
     return Scale(0, tuple(f"grade {grade}" for grade in range(highest + 1)), level)
 
 
-def _judged(path: Path, scale: Scale) -> pl.DataFrame:
+def _judged(judgments: LabelsLike, scale: Scale) -> pl.DataFrame:
     """A judge's labels; qrels do not say whose they are, a judgments table does."""
-    labels = read_labels(path, scale)
-    return labels if path.suffix == ".parquet" else labels.with_columns(source=pl.lit("judge"))
+    labels = labels_table(judgments, scale, what="judgments")
+    return labels if (labels["source"] == "judge").any() else labels.with_columns(source=pl.lit("judge"))
 
 
 def _checked(
@@ -124,7 +122,7 @@ def _checked(
 
 
 def _texts(
-    collection: str | None, runs: Mapping[str, pl.DataFrame], judge: JudgeCheck | None
+    collection: StrPath | Collection | None, runs: Mapping[str, pl.DataFrame], judge: JudgeCheck | None
 ) -> tuple[dict[str, str], Mapping[str, str]]:
     """The texts of queries, and of the documents that the page shows."""
     if collection is None:
