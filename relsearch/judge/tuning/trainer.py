@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
 from relsearch.core.settings.config import TuneConfig
+from relsearch.encoders.checkpoints import last_checkpoint
 from relsearch.encoders.model_source import quiet
 from relsearch.encoders.trainer_progress import ShowProgress, logged
 from relsearch.judge.calibration.head import OrdinalHead
@@ -193,9 +193,8 @@ def run(
         callbacks=[clock, LogFigures(), ShowProgress("tune")],
     )
     trainer.remove_callback(PrinterCallback)
-    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
     with quiet():  # each checkpoint that is written would show a bar of its own
-        trainer.train(resume_from_checkpoint=last)
+        trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     history, losses = (logged(trainer, name) for name in (f"eval_{_BEST_BY}", "loss"))
     return Tuned(trainer.state.global_step - clock.first_step, history, losses)
 

@@ -94,16 +94,14 @@ def schedule(steps: int, config: TrainConfig, *, seed: int, output: Path) -> dic
 def run(trainer: Any, output: Path) -> Fitted:
     """Train, from the last checkpoint where there is one; return what was done."""
     from transformers import PrinterCallback
-    from transformers.trainer_utils import get_last_checkpoint
 
+    from relsearch.encoders.checkpoints import last_checkpoint
     from relsearch.encoders.trainer_progress import ShowProgress, logged
 
     trainer.remove_callback(PrinterCallback)  # it would write to stdout
     trainer.add_callback(ShowProgress("train"))
-    checkpoints = output / CHECKPOINTS
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     with quiet():  # each checkpoint that is written would show a bar of its own
-        trainer.train(resume_from_checkpoint=last)
+        trainer.train(resume_from_checkpoint=last_checkpoint(output / CHECKPOINTS))
     losses = tuple((step, round(loss, 6)) for step, loss in logged(trainer, "loss"))
     return Fitted(int(trainer.state.global_step), losses)
 
