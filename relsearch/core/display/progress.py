@@ -11,11 +11,14 @@ _BAR_DELAY_S = 2.0
 LOG_EVERY_S = 30.0
 
 
+_CURSOR_UP = "\x1b[A"  # after what a bar below another one shows
+
+
 class _Lines:
     """Stderr for a bar that is no terminal's: each state becomes a line, and what only wipes the bar is dropped."""
 
     def write(self, text: str) -> None:
-        if line := text.replace("\r", "").strip():
+        if line := text.replace("\r", "").replace(_CURSOR_UP, "").strip():
             sys.stderr.write(line + "\n")
 
     def flush(self) -> None:

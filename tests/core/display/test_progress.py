@@ -26,3 +26,15 @@ def test_what_is_short_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None
     """A log of a hundred short steps stays readable."""
     assert list(progress(range(3), desc="read", unit="doc")) == [0, 1, 2]
     assert capsys.readouterr().err == ""
+
+
+def test_a_bar_within_another_moves_no_cursor(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log has no control characters where two are shown at once."""
+    monkeypatch.setattr(module, "LOG_EVERY_S", 0.0)
+    for _ in progress(range(2), desc="outer", unit="doc", total=2):
+        for _ in progress(range(2), desc="inner", unit="doc", total=2):
+            time.sleep(0.002)
+    lines = capsys.readouterr().err.splitlines()
+    assert {line.split(":")[0] for line in lines} == {"outer", "inner"}
