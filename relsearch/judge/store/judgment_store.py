@@ -43,11 +43,13 @@ def judge_all(
     the documents of a pool the table has the rest of these pools too. A missing label stands in the table without a
     grade and not in the store: the next run asks for it again. Batches are made of all pairs, known ones included, so
     that an unbroken and an interrupted run batch alike. `total`, the number of pairs, lets the progress bar tell the
-    time left. Pools are taken one by one, so their texts need not fit into memory. Raise ArtifactError where another
+    time left where pools are no sequence. They are taken one by one, so their texts need not fit into memory. Raise ArtifactError where another
     process has the store or a part is damaged, DataError where the judge does not give one judgment per document.
     """
     directory = Path(directory)
     asked = _Asked(judge, wanted)
+    if isinstance(pools, Sequence):
+        total = sum(len(asked.rows(pool)) for pool in pools)
     with alone(directory), progress(desc="judge", unit="pair", total=total) as bar:
         parts = Parts(directory)
         without_grade: dict[str, Judgment] = {}
@@ -68,9 +70,13 @@ class _Asked:
         self._blocks: list[pl.DataFrame] = []
         self._columns: tuple[list[str], list[str], list[bytes]] = ([], [], [])
 
+    def rows(self, pool: QueryPool) -> list[int]:
+        """Return the rows of a pool that have to be judged."""
+        return _needed(self._judge, pool, _wanted_rows(pool, self._wanted))
+
     def take(self, pool: QueryPool) -> tuple[QueryPool, list[str]]:
         """Return the part of a pool that has to be judged, and its keys."""
-        part = pool.part(_needed(self._judge, pool, _wanted_rows(pool, self._wanted)))
+        part = pool.part(self.rows(pool))
         keys = label_keys(self._judge, part)
         query_ids, doc_ids, found = self._columns
         query_ids += [part.query_id] * len(part)

@@ -24,10 +24,11 @@ def precompute(collection: StrPath, bundle: StrPath, vectors: StrPath) -> dict[s
     if not isinstance(opened.manifest, LateManifest):
         raise ConfigError(f'{bundle}: a cross-encoder has nothing to precompute; train with [train] family = "late"')
     source = load_collection(collection)
-    check_template(source, opened.manifest.template, every=False)
+    total = check_template(source, opened.manifest.template, every=False)
     scorer = make_late_scorer(Bundle(opened.folder, opened.manifest), vectors=open_vectors(vectors, create=True))
     store = scorer.open_store()
-    documents = progress(source.documents(template_fields(scorer.template)), desc="read documents", unit="doc")
+    read = source.documents(template_fields(scorer.template))
+    documents = progress(read, desc="read documents", unit="doc", total=total)
     texts = (text for document in documents for text in scorer.readable([scorer.render(document.fields)]))
     added = store.add(texts, scorer.document_vectors)
     count = len(store)
