@@ -1,0 +1,201 @@
+"""Every long verb goes on after Ctrl-C and kill -9: nothing is lost, nothing doubled, and it says how far it is."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from relsearch.core.files.journal import ROWS
+from relsearch.data.demo.documents import stdlib_documents
+from tests import killing
+
+pytestmark = pytest.mark.slow
+
+_DOCUMENTS, _QUERIES, _DEPTH = 900, 60, 9
+_CONFIG = """
+output = "{output}"
+[collection]
+source = "{collection}"
+[pool]
+depth = 24
+dev_share = 0.3
+test_share = 0.1
+[encoder]
+model = "{bert}"
+[judge]
+base = "{llama}"
+max_document_tokens = 16
+[tune]
+layers = 1
+rank = 2
+documents_per_query = 2
+max_pairs = 64
+evaluations = 4
+dev_pairs = 8
+calibration_pairs = 40
+[label]
+judge = "tuned"
+depth = 24
+query_calibration_grades = 0
+[synthesize]
+base = "{llama}"
+sources = ["llm"]
+documents = 100
+sample = 100
+queries_per_document = 1
+max_query_tokens = 4
+hard_negatives = 1
+random_negatives = 0
+[augment]
+policies = ["unlabelled", "synthetic"]
+force = true
+[train]
+base = "{bert}"
+dimension = 8
+max_length = 64
+documents_per_query = 4
+max_steps = 20
+evaluations = 4
+patience = 9
+dev_depth = 10
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A verb's command line, the files that keep its work as it is done, and what it makes; `@` is the project."""
+
+    command: str
+    kept: str
+    made: str
+    compared: tuple[str, ...] = ("",)  # files of what it made, where that is a folder
+
+    def arguments(self, project: Path) -> list[str]:
+        """Return the command line in a project."""
+        return self.command.replace("@", str(project)).split()
+
+    def done(self, project: Path) -> list[object]:
+        """Return the units of work that its files keep."""
+        return [unit for path in sorted(project.glob(self.kept)) for unit in _units(path)]
+
+    def results(self, project: Path) -> list[bytes]:
+        """Return what it made."""
+        return [(project / self.made / name).read_bytes() for name in self.compared]
+
+
+CASES = {
+    "tune": Case(
+        "tune -c @/relsearch.toml",
+        "out/tune.partial/checkpoints/checkpoint-*/trainer_state.json",
+        "out/tune",
+        ("adapter/adapter_model.safetensors", "adapter/head.safetensors", "held_out.parquet"),
+    ),
+    "judge": Case(
+        "judge -c @/relsearch.toml", "out/judge.partial/store/part-*.parquet", "out/judge", ("judgments.parquet",)
+    ),
+    "synthesize": Case(
+        "synthesize -c @/relsearch.toml",
+        "out/synthesize.partial/written/written.jsonl",
+        "out/synthesize",
+        ("queries.parquet", "judgments.parquet", "written/written.jsonl"),
+    ),
+    "train": Case(
+        "train -c @/relsearch.toml",
+        "out/train-human.partial/checkpoints/checkpoint-*/trainer_state.json",
+        "out/train-human",
+        ("model.safetensors",),
+    ),
+    "rerank": Case(
+        "rerank @/run.trec --bundle @/bundle --collection @/collection -o @/reranked.trec",
+        f"reranked.trec.unfinished/{ROWS}",
+        "reranked.trec",
+    ),
+    "precompute": Case(
+        "precompute @/collection --bundle @/bundle --vectors @/vectors",
+        "vectors/keys.u64",
+        "vectors",
+        ("keys.u64", "ends.i64", "pooled.f16", "tokens.i8"),
+    ),
+    "grade": Case(
+        f"grade @/run.trec --collection @/collection --judge @/out/tune --depth {_DEPTH} -o @/graded.parquet",
+        "graded.parquet.store/part-*.parquet",
+        "graded.parquet",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path, tiny_llama: Path, late_bundle: Path) -> Path:
+    """A project where every verb ran unbroken."""
+    project = tmp_path_factory.mktemp("whole")
+    shutil.copytree(late_bundle, project / "bundle")
+    documents = list(islice(stdlib_documents(), _DOCUMENTS))
+    rows = [{"_id": each.doc_id, "text": each.fields["text"][:200]} for each in documents]
+    (project / "collection").mkdir()
+    _write_lines(project / "collection" / "corpus.jsonl", rows)
+    asked = documents[:: _DOCUMENTS // _QUERIES][:_QUERIES]
+    queries = [{"_id": f"q{number}", "text": each.fields["title"]} for number, each in enumerate(asked)]
+    _write_lines(project / "collection" / "queries.jsonl", queries)
+    ids = [[rows[(15 * query + 7 * rank) % _DOCUMENTS]["_id"] for rank in range(_DEPTH)] for query in range(_QUERIES)]
+    ranked = [(query, rank, doc) for query, docs in enumerate(ids) for rank, doc in enumerate(docs, 1)]
+    run = [f"q{query} Q0 {doc} {rank} {1 / rank} x\n" for query, rank, doc in ranked]
+    (project / "run.trec").write_text("".join(run), encoding="utf-8")
+    labels = [f"q{query} 0 {doc} {4 - rank}\n" for query, rank, doc in ranked if rank <= 4]
+    (project / "collection" / "qrels.txt").write_text("".join(labels), encoding="utf-8")
+    folders = {"output": project / "out", "collection": project / "collection", "bert": tiny_bert, "llama": tiny_llama}
+    (project / "relsearch.toml").write_text(_CONFIG.format(**folders), encoding="utf-8")
+    stages = [f"{stage} -c @/relsearch.toml" for stage in ("collect", "index", "pool")]
+    made = {name: case.command for name, case in CASES.items()}
+    log = project / "log"
+    before = [*stages, made.pop("tune"), made.pop("judge"), made.pop("synthesize"), "augment -c @/relsearch.toml"]
+    for command in (*before, *made.values()):
+        assert killing.run(command.replace("@", str(project)).split(), log) == 0, log.read_text("utf-8")
+    return project
+
+
+@pytest.mark.parametrize("verb", CASES)
+def test_a_killed_verb_goes_on(verb: str, whole: Path, tmp_path: Path) -> None:
+    """Interrupted, killed and then let run to its end, it makes what an unbroken run makes."""
+    case, project, log = CASES[verb], tmp_path / "project", tmp_path / "log"
+    shutil.copytree(whole, project)
+    config = (project / "relsearch.toml").read_text("utf-8").replace(f"{whole}/out", f"{project}/out")
+    (project / "relsearch.toml").write_text(config, encoding="utf-8")
+    for path in project.glob(f"{case.made}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    arguments = case.arguments(project)
+    assert killing.stop(arguments, log, lambda: case.done(project), by=signal.SIGINT) == 130
+    said = log.read_text("utf-8").splitlines()
+    assert said[-1] == "relsearch: interrupted; the same command goes on where it stopped"
+    assert killing.stop(arguments, log, lambda: case.done(project), by=signal.SIGKILL) == -signal.SIGKILL
+    assert killing.run(arguments, log) == 0, log.read_text("utf-8")
+    assert case.results(project) == case.results(whole)
+    shown = re.findall(r"^(.+): +\d+ %, \d+ of \d+ .+/s, .+ left$", log.read_text("utf-8"), re.MULTILINE)
+    assert shown, log.read_text("utf-8")
+
+
+def _units(path: Path) -> Iterable[object]:
+    """What is done by one file, the unit that is being written left out."""
+    if path.suffix == ".jsonl":
+        return [json.loads(line)["key"] for line in path.read_text("utf-8").split("\n")[:-1]]
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path, columns=["key"])["key"].to_list()
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:  # a newer checkpoint took its place
+        return []
+    if path.suffix == ".json":
+        return [json.loads(content)["global_step"]] if content.endswith(b"}\n") else []
+    return [content[start : start + 16] for start in range(0, len(content) // 16 * 16, 16)]
+
+
+def _write_lines(path: Path, rows: Iterable[object]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
