@@ -1,4 +1,4 @@
-"""Verbs in processes of their own, interrupted and killed in mid-run; forked from one that has imported what they need."""
+"""Verbs in processes of their own, stopped in mid-run; they are forked from one that has imported what they need."""
 
 from __future__ import annotations
 

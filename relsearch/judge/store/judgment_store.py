@@ -43,8 +43,9 @@ def judge_all(
     the documents of a pool the table has the rest of these pools too. A missing label stands in the table without a
     grade and not in the store: the next run asks for it again. Batches are made of all pairs, known ones included, so
     that an unbroken and an interrupted run batch alike. `total`, the number of pairs, lets the progress bar tell the
-    time left where pools are no sequence. They are taken one by one, so their texts need not fit into memory. Raise ArtifactError where another
-    process has the store or a part is damaged, DataError where the judge does not give one judgment per document.
+    time left where pools are no sequence. They are taken one by one, so their texts need not fit into memory. Raise
+    ArtifactError where another process has the store or a part is damaged, DataError where the judge does not give one
+    judgment per document.
     """
     directory = Path(directory)
     asked = _Asked(judge, wanted)
