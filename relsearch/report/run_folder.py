@@ -190,16 +190,16 @@ def _curves(config: Config, manifests: Mapping[str, Manifest], artefacts: Artefa
     tuned = manifests["tune"].figures if "tune" in manifests else {}
     judge = {name: {"judge": _LOOKS.validate_python(tuned.get(name) or [])} for name in ("history", "losses")}
     found = [
-        Curves("Rerankers: NDCG@10 on the dev queries; step 0 is the untrained start", looks),
-        Curves("Rerankers: training loss, the mean since the step before", losses, least_best=True),
-        Curves("Judge: log-likelihood of the dev labels; step 0 is the untrained start", judge["history"]),
-        Curves("Judge: training loss, the mean since the step before", judge["losses"], least_best=True),
+        Curves("Rerankers: NDCG@10 on the dev queries by step; step 0 is the untrained start", looks),
+        Curves("Rerankers: training loss by step, the mean since the point before", losses, least_best=True),
+        Curves("Judge: log-likelihood of the dev labels by step; step 0 is the untrained start", judge["history"]),
+        Curves("Judge: training loss by step, the mean since the point before", judge["losses"], least_best=True),
     ]
     return [curves for curves in found if any(curves.lines.values())]
 
 
 def _provenance(config: Config, manifests: Mapping[str, Manifest]) -> dict[str, str]:
-    last = max(manifests.values(), key=lambda each: each.created)
+    last = max(reversed(list(manifests.values())), key=lambda each: each.created)
     return {
         "relsearch": last.version,
         "last stage": f"{last.stage}, {last.created}",

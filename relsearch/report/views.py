@@ -178,7 +178,8 @@ def depths_view(data: ReportData) -> dict[str, Any] | None:
         return None
     measure = first_measure(data.evaluation)
     ms = data.latency_ms.get(data.featured)
-    drawn = curves_view(Curves(f"{measure} of {data.featured}", {data.featured: data.by_depth}))
+    caption = f"{measure} of {data.featured} by how many of {data.evaluation.baseline}'s candidates it reads"
+    drawn = curves_view(Curves(caption, {data.featured: data.by_depth}))
     rows = [
         (f"{depth:,}", "" if ms is None else f"{ms * depth / 100:.0f} ms", number(value))
         for depth, value in data.by_depth
