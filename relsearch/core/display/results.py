@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from relsearch.core.display.html_table import html_table
 from relsearch.core.display.text_table import number, table
 from relsearch.core.errors import DataError
 from relsearch.core.fields.field_texts import field_texts
@@ -13,6 +14,8 @@ from relsearch.core.fields.template import render, template_fields
 
 TextOrFields = str | Mapping[str, Any]
 _SHOWN = 60  # characters of a document in a table
+_RANKED = ("rank", "score", "document")
+_GRADED = ("grade", "expected", "confidence", "document")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,17 @@ class RankResult(tuple[RankedDocument, ...]):
 
     def to_table(self) -> str:
         """Return rank, score and the beginning of each document as text."""
-        rows = [[str(rank), number(each.score), _brief(each.document)] for rank, each in enumerate(self, 1)]
-        return table(["rank", "score", "document"], rows)
+        return table(_RANKED, self._rows())
 
     def __repr__(self) -> str:
         return self.to_table()
+
+    def _repr_html_(self) -> str:
+        """Return the same as a notebook shows it."""
+        return html_table(_RANKED, self._rows())
+
+    def _rows(self) -> list[list[str]]:
+        return [[str(rank), number(each.score), _brief(each.document)] for rank, each in enumerate(self, 1)]
 
 
 class GradeResult(tuple[GradedDocument, ...]):
@@ -61,7 +70,17 @@ class GradeResult(tuple[GradedDocument, ...]):
 
     def to_table(self) -> str:
         """Return grade, expected grade, confidence and the beginning of each document as text."""
-        rows = [
+        return table(_GRADED, self._rows())
+
+    def __repr__(self) -> str:
+        return self.to_table()
+
+    def _repr_html_(self) -> str:
+        """Return the same as a notebook shows it."""
+        return html_table(_GRADED, self._rows())
+
+    def _rows(self) -> list[list[str]]:
+        return [
             [
                 "-" if each.grade is None else str(each.grade),
                 number(each.expected, ".2f"),
@@ -70,10 +89,6 @@ class GradeResult(tuple[GradedDocument, ...]):
             ]
             for each in self
         ]
-        return table(["grade", "expected", "confidence", "document"], rows)
-
-    def __repr__(self) -> str:
-        return self.to_table()
 
 
 def document_texts(documents: Iterable[TextOrFields], template: str) -> list[str]:
