@@ -13,7 +13,7 @@ from relsearch.live.ui import PORT
 
 OptionalUrl = Annotated[
     str | None,
-    typer.Option(help="Search it instead, e.g. http://127.0.0.1:9200; --index names its index.", rich_help_panel=PANEL),
+    typer.Option(help="An engine to search, http://127.0.0.1:9200; --index names its index.", rich_help_panel=PANEL),
 ]
 
 
@@ -24,24 +24,33 @@ OptionalUrl = Annotated[
 )
 def ui(
     demo: Annotated[bool, typer.Option("--demo", help="Open on the packaged collection.")] = False,
-    collection: Annotated[str | None, typer.Option(help="What is searched and graded: a BEIR folder.")] = None,
+    collection: Annotated[
+        str | None, typer.Option(help="The documents and queries to search and grade: a BEIR folder.")
+    ] = None,
     url: OptionalUrl = None,
     index: Annotated[
         str | None,
-        typer.Option(help="A server's index; without one a folder of `relsearch index`: runs/x/index/embedded."),
+        typer.Option(
+            help="The engine's index; without an engine the folder that `relsearch index` made: runs/x/index/embedded."
+        ),
     ] = None,
     field: FieldOption = None,
     run: Annotated[Path | None, typer.Option(help="A TREC run of the collection, instead of a search.")] = None,
     bundle: Annotated[list[str] | None, typer.Option(help="A bundle to compare; repeatable. Default: ready.")] = None,
     judge: Annotated[str, typer.Option(help="ready, or the folder of a judge.")] = "ready",
     judgments: Annotated[
-        Path | None, typer.Option(help="judgments.parquet to grade from; default: the judge reads while you grade.")
+        Path | None,
+        typer.Option(
+            help="The judge's grades to start from, a judgments.parquet; default: the judge grades while you do."
+        ),
     ] = None,
-    qrels: Annotated[Path, typer.Option(help="The TREC qrels that get the grades.")] = Path("relsearch-ui/human.qrels"),
-    runs: Annotated[Path, typer.Option(help="The folder whose runs are shown.")] = Path("runs"),
+    qrels: Annotated[Path, typer.Option(help="The TREC qrels file that your grades go into.")] = Path(
+        "relsearch-ui/human.qrels"
+    ),
+    runs: Annotated[Path, typer.Option(help="The folder of run folders to show.")] = Path("runs"),
     scale: Annotated[str, typer.Option(help="0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
-    language: Annotated[str, typer.Option(help="Whose words are matched, as [index] language.")] = "english",
-    window: Annotated[int, typer.Option(min=1, max=1000, help="How many hits are reranked.")] = 30,
+    language: Annotated[str, typer.Option(help="Language of the documents, as [index] language.")] = "english",
+    window: Annotated[int, typer.Option(min=1, max=1000, help="Hits to rerank.")] = 30,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535)] = PORT,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in this machine's browser.")] = False,

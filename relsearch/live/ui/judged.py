@@ -97,7 +97,7 @@ class JudgingNow:
         if self._error:
             return f"The judge stopped: {self._error}"
         done = len(self._parts)
-        return None if done == len(self._wanted) else f"The judge reads: {done} of {len(self._wanted)} queries"
+        return None if done == len(self._wanted) else f"The judge has graded {done} of {len(self._wanted)} queries"
 
     def _run(self) -> None:
         try:

@@ -102,7 +102,9 @@ def _error(progress: Progress | None) -> str | None:
 
 def _brief(figures: dict[str, JsonValue]) -> str:
     numbers = (
-        f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
+        f"{name.replace('_', ' ')} {value:,.{3 if abs(value) < 10 else 0}f}"
+        if isinstance(value, float)
+        else f"{name.replace('_', ' ')} {value:,}"
         for name, value in figures.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     )
