@@ -171,6 +171,10 @@ def ui(figures: Figures) -> str:
         ["first screen of `relsearch ui --demo`", f"{figures['first_screen_s']:.1f} s"],
         ["a compare page, p50 and p95", f"{figures['compare_p50_ms']} ms, {figures['compare_p95_ms']} ms"],
         ["serious findings of axe, report and app", f"{figures['axe_serious']}, {figures['axe_serious_app']}"],
+        [
+            f"grades lost, the server killed after {figures['kills']} of {figures['grades']}",
+            str(figures["grades_lost"]),
+        ],
     ]
     return section("Reports and the web app on two cores, from a fresh process.", table(["what", ""], rows), figures)
 

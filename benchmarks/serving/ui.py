@@ -1,4 +1,4 @@
-"""What people look at: how soon reports and pages come, how large a report is, and what axe finds.
+"""What people look at: how soon reports and pages come, how large a report is, what axe finds, what kills lose.
 
 `python -m benchmarks.serving.ui [--only PART...]` measures some parts, or all, and keeps the others' figures. Times are
 wall-clock, of a process that has just started. Needs RELSEARCH_COLLECTIONS and Chromium. Its table is in
@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import random
-import re
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -27,6 +25,8 @@ from urllib.request import urlopen
 from benchmarks.deals import SEED
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record, recorded
+from benchmarks.serving.ui_kills import grades_lost
+from benchmarks.serving.ui_process import chromium, running
 from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.tables import candidates_table
 from relsearch.data.collection import load_collection
@@ -72,7 +72,7 @@ def report() -> Figures:
         started, spent = time.perf_counter(), _children_cpu_s()
         subprocess.run([*_RELSEARCH, "report", str(folder / "qrels.tsv"), *runs, *options], check=True)
         seconds, cpu_seconds = time.perf_counter() - started, _children_cpu_s() - spent
-        with _chromium() as browser:
+        with chromium() as browser:
             serious = _axe_serious(browser, [page.as_uri()])
         return {
             "report_s": round(seconds, 1),
@@ -85,7 +85,7 @@ def report() -> Figures:
 def screens() -> Figures:
     """Return the seconds to the first screen, and how many serious findings axe has in the app's pages."""
     query = urlencode({"q": "define a set of named constants"})
-    with _chromium() as browser:
+    with chromium() as browser:
         starts = [_first_screen_s(browser) for _ in range(_STARTS)]
         with _demo() as url:
             pages = [url + path for path in ("/", f"/?{query}", f"/blind?{query}", "/grade", "/runs", "/absent")]
@@ -161,31 +161,8 @@ def _axe_serious(browser: Browser, urls: Sequence[str]) -> int:
 @contextmanager
 def _demo() -> Iterator[str]:
     """Yield the URL of `relsearch ui --demo` in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [*_RELSEARCH, "ui", "--demo", "--port", "0"]
-        with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
-            try:
-                matches = (re.search(r"relsearch ui: (http://\S+)", line) for line in process.stderr or ())
-                found = next((match for match in matches if match), None)
-                if found is None:
-                    raise SystemExit(f"relsearch ui ended with status {process.wait()}")
-                yield found[1]
-            finally:
-                process.kill()
-
-
-@contextmanager
-def _chromium() -> Iterator[Browser]:
-    """Yield the system's Chromium without a window."""
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        raise SystemExit("no chromium; on Debian: apt-get install chromium")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with tempfile.TemporaryDirectory() as folder, running(["--demo"], Path(folder)) as app:
+        yield app.url
 
 
 # What each part measures, and the figures that it records.
@@ -193,6 +170,7 @@ PARTS: Mapping[str, tuple[Callable[[], Figures], tuple[str, ...]]] = {
     "report": (report, ("report_s", "report_cpu_s", "report_mb", "axe_serious")),
     "screens": (screens, ("first_screen_s", "axe_serious_app")),
     "compares": (compares, ("compare_p50_ms", "compare_p95_ms")),
+    "grades": (grades_lost, ("grades", "kills", "grades_lost")),
 }
 
 
