@@ -18,6 +18,10 @@ from relsearch.rerank.card import Card
 from relsearch.rerank.families import open_card
 
 _TASKS = {"reranker": "text-ranking", "judge": "text-classification"}
+_USE_RELSEARCH = (
+    "use relsearch, or `relsearch serve` with the bundle that `relsearch export` makes, which speaks the protocol of "
+    "text-embeddings-inference."
+)
 _UNKNOWN_LICENCE = "not known; look it up before you share this"
 
 
@@ -105,8 +109,8 @@ def _about_trained(card: object) -> str:
     if not isinstance(card, Card):
         return (
             "Late interaction: `SentenceTransformer(folder)` gives its pooled vectors, by `encode_query` and "
-            "`encode_document`. Its scores need token vectors and the head in `reranker.json` as well: use relsearch, "
-            "or the bundle that `relsearch export` makes."
+            "`encode_document`. Its scores need token vectors and the head in `reranker.json` as well: "
+            f"{_USE_RELSEARCH}"
         )
     if card.prior is None:
         return (
@@ -115,8 +119,8 @@ def _about_trained(card: object) -> str:
         )
     return (
         "A cross-encoder on top of the cosine of a dense encoder: its score is the sum of both. "
-        "`CrossEncoder(folder)` of sentence-transformers loads it and gives the added part alone, which is no ranking "
-        "by itself: use relsearch, or the bundle that `relsearch export` makes."
+        "`CrossEncoder(folder)` of sentence-transformers and text-embeddings-inference read the added part alone, "
+        f"which is no ranking by itself: {_USE_RELSEARCH}"
     )
 
 
