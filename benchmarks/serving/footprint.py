@@ -19,7 +19,8 @@ from benchmarks.record import record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDERS = ("relsearch", "index", "exporters", "tests", "benchmarks")
-INSTALLS = ("relsearch", "relsearch[serve,gateway]")
+# PyTorch in its build for CPUs, as the Makefile takes it: PyPI's brings several GB of CUDA.
+INSTALLS = {"relsearch": (), "relsearch[serve,gateway]": (), "relsearch[train,export]": ("torch==2.13.0",)}
 MODULES = ("relsearch", "relsearch.cli")
 # Processor time, which other programs of the machine move little.
 PROBE = "import time; t = time.process_time(); import {}; print(time.process_time() - t)"
@@ -30,7 +31,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     figures = {
         "import_cpu_s": {name: _import_seconds(name) for name in MODULES},
-        "install_mb": {name: _install_mb(name) for name in INSTALLS},
+        "install_mb": {name: _install_mb(name, *others) for name, others in INSTALLS.items()},
         "code_lines": {folder: _code_lines(folder) for folder in FOLDERS},
         "tests": _tests(),
     }
@@ -44,14 +45,14 @@ def _import_seconds(module: str) -> float:
     return round(statistics.median(float(subprocess.check_output(command, text=True)) for _ in range(7)), 3)
 
 
-def _install_mb(requirement: str) -> int:
+def _install_mb(requirement: str, *others: str) -> int:
     with tempfile.TemporaryDirectory() as name:
         venv.create(name, with_pip=True)
         python = str(Path(name) / "bin" / "python")
         site = subprocess.check_output([python, "-c", "import site; print(site.getsitepackages()[0])"], text=True)
         before = _megabytes(Path(site.strip()))
         source = requirement.replace("relsearch", str(REPOSITORY), 1)
-        subprocess.run([python, "-m", "pip", "install", "-q", "--no-compile", source], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "--no-compile", *others, source], check=True)
         return round(_megabytes(Path(site.strip())) - before)
 
 

@@ -33,8 +33,8 @@ class IndexConfig(Section):
         ("embedded",),
         description="searchers, the first stage first: embedded, lucene, elasticsearch, opensearch, dense, a plug-in",
     )
-    k1: float = Field(0.9, ge=0, description="BM25: how soon a repeated term stops counting")
-    b: float = Field(0.4, ge=0, le=1, description="BM25: how much long documents are held back")
+    k1: float = Field(0.9, ge=0, description="BM25: term saturation; the lower, the less a repeated term adds")
+    b: float = Field(0.4, ge=0, le=1, description="BM25: length normalisation, 0 for none to 1 for all")
     language: str = Field("english", description="language of stemming and stop words")
     url: str = Field(
         "http://127.0.0.1:9200", description="address of Elasticsearch or OpenSearch, or several with commas between"
@@ -53,16 +53,17 @@ class PoolConfig(Section):
         0.2,
         gt=0,
         lt=1,
-        description="share of labelled queries for choosing and calibrating; none of fewer than 20 besides the test",
+        description="share of labelled queries that choose among models and calibrate scores; where fewer than 20 are "
+        "left besides the test, cross-validation takes their place",
     )
-    test_share: float = Field(0.4, ge=0, lt=1, description="share of labelled queries that only the table sees")
+    test_share: float = Field(0.4, ge=0, lt=1, description="share of labelled queries kept for the final evaluation")
     unjudged: Unjudged = Field(
         "auto",
-        description="grade of candidates without a label: unknown, irrelevant until a judge grades them, or auto: "
+        description="how candidates without a label count: unknown; irrelevant, until a judge grades them; or auto: "
         "irrelevant if no label has the lowest grade",
     )
     near_duplicate: float = Field(
-        0.7, gt=0, le=1, description="Jaccard similarity to a dev or test query from which a query is not learnt from"
+        0.7, gt=0, le=1, description="Jaccard similarity to a dev or test query at which a training query is left out"
     )
 
 

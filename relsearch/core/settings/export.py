@@ -28,15 +28,15 @@ class ExportConfig(Section):
         was="mix",
         default=0.2,
         ge=0,
-        description="score interpolation: weight of the first stage's scores that a bundle asks for; 0 for --model",
+        description="weight of the first stage's scores in a bundle's (score interpolation); 0 for --model",
     )
     prf_weight: float = renamed(
         "prf_weight",
         was="feedback",
         default=0.3,
         ge=0,
-        description="pseudo-relevance feedback: weight of likeness to the best candidates that a late-interaction "
-        "bundle asks for",
+        description="weight of likeness to the best candidates (pseudo-relevance feedback) in the scores of a "
+        "late-interaction bundle",
     )
     quality_gate: Literal["refuse", "report", "off"] = renamed(
         "quality_gate",
@@ -58,10 +58,12 @@ class ExportConfig(Section):
         default=0.1,
         ge=0.001,
         le=1,
-        description="one-sided p of the paired test at most",
+        description="one-sided p of the paired test against each baseline, at most",
     )
     shipped: Annotated[Path | None, Outside()] = Field(
-        None, description="bundle in production, or ready; by default the last one exported here, which no table shows"
+        None,
+        description="the bundle in production, which a new one must beat: a folder or ready; by default the last one "
+        "that was exported here",
     )
 
 

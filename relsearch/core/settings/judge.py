@@ -49,7 +49,9 @@ class RemoteConfig(Section):
     max_document_tokens: int = Field(
         200, ge=8, description="tokens of a document, of at most 12 characters each; bounds the query as well"
     )
-    top_logprobs: int = Field(20, ge=1, description="tokens among which grades are looked for; many endpoints allow 20")
+    top_logprobs: int = Field(
+        20, ge=1, description="likeliest tokens to ask for, which grades are read from; often 20 at most"
+    )
     concurrency: int = Field(8, ge=1, description="requests in flight")
     requests_per_minute: float | None = Field(None, gt=0, description="requests a minute at most; by default no limit")
     timeout_s: float = Field(60.0, gt=0, description="seconds that one attempt may take")
@@ -83,8 +85,8 @@ class LabelConfig(Section):
     window_title: int = Field(
         100, ge=0, description="characters of the title that windows after the first repeat, if the template begins so"
     )
-    max_windows: int = Field(8, ge=1, description="windows per document; the text after them is not read")
-    window_combine: Literal["max", "mean"] = Field("max", description="how the windows' grades become the document's")
+    max_windows: int = Field(8, ge=1, description="windows per document at most; text beyond them is not read")
+    window_combine: Literal["max", "mean"] = Field("max", description="which of the windows' grades the document gets")
 
     @property
     def judges(self) -> tuple[str, ...]:
@@ -96,15 +98,19 @@ class TuneConfig(Section):
     """Tuning of the judge on human grades."""
 
     rank: int = Field(16, ge=0, description="rank of the LoRA adapters; 0 tunes the layers' own weights")
-    layers: int = Field(8, ge=1, description="top layers that are tuned; those below are computed once")
+    layers: int = Field(8, ge=1, description="top layers to tune; what the layers below give is computed once")
     start: str = Field("", description="a judge folder, or ready, whose adapters tuning continues from")
     learning_rate: float = Field(2e-4, gt=0, description="peak learning rate of the adapters")
     head_learning_rate: float = Field(3e-4, gt=0, description="peak learning rate of the head")
     documents_per_query: int = Field(16, ge=2, description="labelled documents per query in a training list")
-    max_pairs: int = Field(6000, ge=2, description="pairs that are learnt from at most")
+    max_pairs: int = Field(6000, ge=2, description="training pairs at most")
     epochs: float = Field(1.0, gt=0, description="passes over the training pairs at most")
     minutes: float = Field(30.0, gt=0, description="minutes of training at most")
-    aim: Aim = Field("frequency", description="what the thresholds between grades are fitted for")
+    aim: Aim = Field(
+        "frequency",
+        description="what the thresholds between grades aim at: kappa, mae (least error), or frequency (each grade as "
+        "often as people give it)",
+    )
     listwise_weight: float = Field(1.0, ge=0, description="weight of the listwise loss; the pointwise one has 1")
     evaluations: int = Field(4, ge=1, description="evaluations on dev queries during training")
     dev_pairs: int = Field(400, ge=1, description="dev pairs of each evaluation")

@@ -21,7 +21,9 @@ class AugmentConfig(Section):
         description="fill: unlabelled pool pairs of training queries; unlabelled: queries without a human label; "
         "synthetic: written queries; all: all three",
     )
-    labels: Literal["soft", "hard"] = Field("soft", description="the judge's expected grade, or its likeliest one")
+    labels: Literal["soft", "hard"] = Field(
+        "soft", description="soft: the judge's expected grade; hard: its likeliest one"
+    )
     confidence_floor: float = Field(0.0, ge=0, le=1, description="confidence below which a judged label is left out")
     weight: float = Field(0.5, gt=0, le=1, description="weight of a judged label; a human one has 1")
     max_per_query: int = Field(100, ge=1, description="judged labels per query, the most confident first")
