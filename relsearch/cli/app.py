@@ -61,7 +61,7 @@ CascadeOption = Annotated[
     ),
 ]
 CascadeWindowOption = Annotated[
-    int, typer.Option("--cascade-window", "--then-window", min=1, help="How many candidates --cascade reranks.")
+    int, typer.Option("--cascade-window", "--then-window", min=1, help="Candidates that --cascade reranks.")
 ]
 VectorsOption = Annotated[
     str | None,
@@ -69,7 +69,9 @@ VectorsOption = Annotated[
 ]
 FieldOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME[=PATH]", help="A field, and its path in the index if other: text=body; repeatable."),
+    typer.Option(
+        metavar="NAME[=PATH]", help="A field, and its path in the index if it differs: text=body; repeatable."
+    ),
 ]
 DEFAULT_CONFIG = Path("relsearch.toml")
 _INTERRUPTED = 128 + 2  # as shells report SIGINT

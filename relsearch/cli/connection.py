@@ -24,9 +24,7 @@ UrlOption = Annotated[
 ]
 EngineOption = Annotated[
     str | None,
-    typer.Option(
-        help="elasticsearch or opensearch.", show_default="as the server says of itself", rich_help_panel=PANEL
-    ),
+    typer.Option(help="elasticsearch or opensearch.", show_default="what the server says it is", rich_help_panel=PANEL),
 ]
 # What a verb does not take itself: each option is another spelling of a variable, which alone is read.
 _FILES = {

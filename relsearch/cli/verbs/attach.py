@@ -33,7 +33,7 @@ def attach(
         str, typer.Option(help="Elasticsearch: hugging_face, custom (from 8.19) or cohere.")
     ] = "hugging_face",
     field: Annotated[
-        list[str] | None, typer.Option(help="The index field that is reranked by; opensearch: repeatable.")
+        list[str] | None, typer.Option(help="The index field to rerank by; for opensearch repeatable.")
     ] = None,
     index: Annotated[
         str, typer.Option(help="The index that will be searched: --field is looked for in it, and the query names it.")

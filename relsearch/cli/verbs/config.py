@@ -24,8 +24,8 @@ def config(
 ) -> None:
     """Print a configuration with every key explained, or check one.
 
-    What is printed is valid and has the defaults, so that a key may be deleted unless it is changed. --check says the
-    first fault of a file in one line, and exits with 1. Fields of a gateway.toml are checked when the gateway starts.
+    The printed file is valid and holds the defaults: delete any key that you do not change. --check says the first
+    fault of a file in one line, and exits with 1. Fields of a gateway.toml are checked when the gateway starts.
     """
     from relsearch.core.settings.config import Config
     from relsearch.core.settings.load import load_config

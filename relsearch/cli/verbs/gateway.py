@@ -56,7 +56,7 @@ def gateway(
 
     With --cascade, a second bundle reranks the head of the first one's order, within the same budget.
 
-    Prometheus reads what became of the searches at /_relsearch/metrics.
+    Prometheus reads how searches ended at /_relsearch/metrics.
 
     The client's credentials pass on to the engine, which alone judges them, and the gateway speaks plain HTTP: so it
     binds 127.0.0.1. Another address needs RELSEARCH_GATEWAY_KEY in the environment, which every request must then

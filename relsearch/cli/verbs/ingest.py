@@ -23,10 +23,12 @@ def ingest(
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index to fill.")],
     engine: EngineOption = None,
-    language: Annotated[str, typer.Option(help="Whose analyzer: english, french, …, or standard.")] = "english",
+    language: Annotated[
+        str, typer.Option(help="Language of the analyzer: english, french, …, or standard.")
+    ] = "english",
     k1: Annotated[float, typer.Option(min=0, help="BM25's k1.")] = 0.9,
     b: Annotated[float, typer.Option(min=0, max=1, help="BM25's b.")] = 0.4,
-    template: Annotated[str, typer.Option(help="What of a document is searched.")] = DEFAULT_TEMPLATE,
+    template: Annotated[str, typer.Option(help="The text of a document that is searched.")] = DEFAULT_TEMPLATE,
     replace: Annotated[bool, typer.Option("--replace", help="Start anew where the index exists.")] = False,
     show: Annotated[bool, typer.Option("--print", help="Print what creates the index, and do nothing.")] = False,
     as_json: JsonOption = False,
@@ -68,7 +70,7 @@ def fetch(
     folder: Annotated[Path, typer.Argument(help="A folder with queries.jsonl and, if there are labels, qrels.tsv.")],
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index, alias or pattern to search.")],
-    depth: Annotated[int, typer.Option(min=1, max=10_000, help="How many candidates a query.")] = 100,
+    depth: Annotated[int, typer.Option(min=1, max=10_000, help="Candidates of each query.")] = 100,
     field: FieldOption = None,
     body: Annotated[
         Path | None,

@@ -28,7 +28,7 @@ def grade(
     collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="A judgments table (.parquet), or TREC qrels.")],
     judge: Annotated[str, typer.Option(help="ready, zero-shot, or the folder of a judge.")] = "ready",
-    depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are graded.")] = 20,
+    depth: Annotated[int, typer.Option(min=1, help="Candidates of each query to grade.")] = 20,
     qrels: Annotated[
         Path | None,
         typer.Option(help="Human grades of some of the pairs, which calibrate the labels of their queries."),

@@ -59,8 +59,8 @@ def evaluate(
 ) -> None:
     """Measure runs, with confidence intervals and paired tests.
 
-    Values are trec_eval's: a run is ordered by its scores, in single precision, and where they tie by document id, the
-    last first; its ranks do not count. A labelled query that a run lacks counts 0.
+    Values are trec_eval's: a run is ordered by its scores, in single precision; documents with equal scores are ordered
+    by id, descending; the ranks in the file do not count. A labelled query that a run lacks counts 0.
     """
     from relsearch.api.measuring import evaluate as measured
     from relsearch.core.measures import parse_measures

@@ -116,7 +116,7 @@ def _about(bundle: Path) -> str:
     resumes=True,
 )
 def precompute(
-    collection: Annotated[str, typer.Argument(help="Whose documents are read: a BEIR folder, demo, ir_datasets:ID.")],
+    collection: Annotated[str, typer.Argument(help="The documents to read: a BEIR folder, demo, ir_datasets:ID.")],
     bundle: Annotated[Path, typer.Option(help="A late-interaction bundle, or ready.")],
     vectors: Annotated[
         str, typer.Option(help="Where to write them, or to go on: a folder, or http://HOST:PORT/INDEX.")

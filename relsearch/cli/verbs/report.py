@@ -49,9 +49,9 @@ def report(
 ) -> None:
     """Write a comparison as one HTML page.
 
-    It needs no network: the gain and its cost, each query's result lists side by side, the judge compared with people,
-    how all was made. All other options than --output and --force are for qrels and runs; a run folder has its own
-    settings. The first screen is about the reranker that ships, or the last run that is named.
+    It shows the gain and its cost, each query's result lists side by side, the judge compared with people, and how
+    everything was made; it needs no network. The first screen is about the reranker that ships, or the last run that is
+    named. A run folder has its own settings: with one, give only --output and --force.
     """
     from relsearch.api.reporting import Report
     from relsearch.core.errors import DataError

@@ -24,29 +24,40 @@ def serve(
     vectors: VectorsOption = None,
     prf: PrfOption = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.", show_default="127.0.0.1")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65_535, show_default="8000")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="The port to listen on.", show_default="8000")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="The model's name in answers.", show_default="the folder's name")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="1")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.", show_default="1")] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of each process.", show_default="cores / workers")
     ] = None,
     timeout_s: Annotated[
-        float | None, typer.Option(help="Longest time for a request, waiting included.", show_default="8")
+        float | None, typer.Option(help="Longest time for a request in seconds, waiting included.", show_default="8")
     ] = None,
     drain_s: Annotated[
-        int | None, typer.Option(min=0, help="Longest time to finish requests at the end.", show_default="30")
+        int | None,
+        typer.Option(min=0, help="Longest time to finish requests after SIGTERM, in seconds.", show_default="30"),
     ] = None,
-    max_documents: Annotated[int | None, typer.Option(min=1, help="In one request.", show_default="4096")] = None,
-    max_body_bytes: Annotated[int | None, typer.Option(min=1, help="Of one request.", show_default="32 MiB")] = None,
+    max_documents: Annotated[
+        int | None, typer.Option(min=1, help="Most documents in one request.", show_default="4096")
+    ] = None,
+    max_body_bytes: Annotated[
+        int | None, typer.Option(min=1, help="Largest request, in bytes.", show_default="32 MiB")
+    ] = None,
     max_waiting_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Queue; beyond it clients get 429.", show_default="400,000")
+        int | None,
+        typer.Option(min=1, help="Most tokens in the queue; beyond it clients get 429.", show_default="400,000"),
     ] = None,
     max_waiting_requests: Annotated[
-        int | None, typer.Option(min=1, help="Queue; beyond it clients get 429.", show_default="256")
+        int | None,
+        typer.Option(min=1, help="Most requests in the queue; beyond it clients get 429.", show_default="256"),
     ] = None,
-    max_batch_tokens: Annotated[int | None, typer.Option(min=1, help="Scored at once.", show_default="4096")] = None,
+    max_batch_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Most tokens scored at once.", show_default="4096")
+    ] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Serve beyond this machine without an API key.")] = False,
 ) -> None:
     """Serve a bundle over HTTP, as TEI, Jina and Cohere do.

@@ -21,7 +21,7 @@ class Stage(Enum):
 
     collect = "Load documents, queries and labels, and split the queries."
     index = "Build the index of each configured searcher."
-    pool = "Search every query and unite the candidates."
+    pool = "Search every query and merge the candidates."
     tune = "LoRA-tune the judge on the training queries' human labels."
     judge = "Judge the pools of training and unlabelled queries."
     synthesize = "Write queries from documents and label them with the judge."

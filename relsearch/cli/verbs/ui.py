@@ -52,7 +52,7 @@ def ui(
     language: Annotated[str, typer.Option(help="Language of the documents, as [index] language.")] = "english",
     window: Annotated[int, typer.Option(min=1, max=1000, help="Hits to rerank.")] = 30,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535)] = PORT,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 takes a free one.")] = PORT,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in this machine's browser.")] = False,
 ) -> None:
     """Compare orders, grade pairs and look at runs in a browser.
