@@ -57,4 +57,5 @@ def test_a_residual_is_loaded_and_the_card_says_what_lacks(tiny_reranker: Path) 
     vectors = cosines.encode([QUERY, *TEXTS], normalize_embeddings=True)
     assert whole == pytest.approx(added + card.prior.logits(vectors[1:] @ vectors[0]), abs=1e-4)
     assert np.ptp(added) > 1e-3
-    assert "gives the added part alone" in model_card(tiny_reranker)
+    assert "read the added part alone" in model_card(tiny_reranker)
+    assert "`relsearch serve`" in model_card(tiny_reranker)
