@@ -41,8 +41,8 @@ def test_what_it_did_not_write_stays(folder: Path) -> None:
 
 
 def test_a_folder_goes_alone_and_qrels_with_runs(folder: Path) -> None:
-    """Anything else is a wrong usage; of a folder without stages, and of what is not there, the error says so."""
-    for arguments in (["qrels"], [".", "run"]):
+    """Anything else is a wrong usage, the options of qrels and runs too; the error says what is no run folder."""
+    for arguments in (["qrels"], [".", "run"], [".", "--resamples", "2000"]):
         assert relsearch("report", *arguments, cwd=folder).returncode == 2
     done = relsearch("report", ".", cwd=folder)
     assert done.returncode == 1

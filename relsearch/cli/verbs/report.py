@@ -20,6 +20,7 @@ from relsearch.cli.verbs.measure import (
 )
 
 PAGE = "report.html"
+_FOR_RUNS = ("collection", "judgments", "measure", "baseline", "scale", "judge_labels", "resamples", "seed")
 
 
 @verb(
@@ -27,6 +28,7 @@ PAGE = "report.html"
     "relsearch report runs/relsearch",
 )
 def report(
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(help="A folder that run wrote, or qrels as evaluate takes them.")],
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="With qrels: the TREC runs.")] = None,
     output: Annotated[
@@ -63,6 +65,9 @@ def report(
     folder = source.is_dir()
     if folder == bool(given):
         raise typer.BadParameter("give a run folder alone, or qrels and the runs to compare")
+    if folder and (unread := [name for name in _FOR_RUNS if _is_given(context, name)]):
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in unread)
+        raise typer.BadParameter(f"{options}: for qrels and runs; a run folder has settings of its own")
     path = output or (source / PAGE if folder else Path(PAGE))
     check_page(path, inputs=[] if folder else [source, *given, *([judgments] if judgments else [])], force=force)
     if folder:
@@ -82,3 +87,9 @@ def report(
             command=shlex.join(["relsearch", *sys.argv[1:]]),
         )
     typer.echo(made.save(path, force=force))
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether the command line has the option."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
