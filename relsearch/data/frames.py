@@ -115,6 +115,9 @@ class Runs(Mapping[str, pl.DataFrame]):
     def __getitem__(self, name: str) -> pl.DataFrame:
         return run_table(self._runs[name])
 
+    def __contains__(self, name: object) -> bool:  # Mapping's own would look it up, and read its file for that
+        return name in self._runs
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._runs)
 

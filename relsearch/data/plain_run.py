@@ -16,6 +16,7 @@ ROWS = {
 _COLUMNS = dict.fromkeys(("query", "q0", "doc_id", "rank", "score", "tag"), pl.String)
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _ODD = r"[\s\x00-\x1f\x7f-\x9f\ufeff]"  # what no id may hold
+_ODD_BYTES = bytes(sign for sign in (*range(0x21), 0x7F) if sign != ord("\n"))  # of these in ASCII
 
 
 class Numbers(dict[str, int]):
@@ -42,8 +43,9 @@ def plain_rows(block: str, first: int, queries: Numbers, tags: Numbers) -> pl.Da
     """
     separator = "\t" if "\t" in block[: block.find("\n")] else " "
     try:
+        content = block.encode()
         table = pl.read_csv(
-            block.encode(), has_header=False, separator=separator, quote_char=None, schema=_COLUMNS, infer_schema=False
+            content, has_header=False, separator=separator, quote_char=None, schema=_COLUMNS, infer_schema=False
         )
     except (pl.exceptions.PolarsError, UnicodeEncodeError):  # a column too many; half a surrogate pair
         return None
@@ -51,7 +53,11 @@ def plain_rows(block: str, first: int, queries: Numbers, tags: Numbers) -> pl.Da
     lines = block.count("\n") + (not block.endswith("\n"))
     if table.height != lines or table.null_count().sum_horizontal().item():
         return None
-    if any(table[name].unique().str.contains(_ODD).any() for name in ("query", "q0", "tag", "doc_id")):
+    if block.isascii():
+        odd = len(content.translate(None, _ODD_BYTES.replace(separator.encode(), b""))) < len(content)
+    else:
+        odd = any(table[name].unique().str.contains(_ODD).any() for name in ("query", "q0", "tag", "doc_id"))
+    if odd:
         return None
     if not table.select(pl.all_horizontal(number.str.contains(_NUMBER).all())).item():
         return None

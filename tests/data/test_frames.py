@@ -11,7 +11,7 @@ import pytest
 
 from relsearch.core.errors import DataError
 from relsearch.core.types import SCALES
-from relsearch.data.frames import labels_table, run_table
+from relsearch.data.frames import Runs, labels_table, run_table
 from relsearch.data.memory import MemoryCollection
 
 ROWS = {"qid": ["q1", "q1", "q2"], "docno": ["a", "b", "a"], "score": [1.0, 2.0, 3.0]}
@@ -32,6 +32,15 @@ def test_a_run_is_the_same_from_file_frame_and_dict(tmp_path: Path) -> None:
         rows = [("q1", "b", 1, 2.0), ("q1", "a", 2, 1.0), ("q2", "a", 1, 3.0)]
         assert table.select("query_id", "doc_id", "rank", "score").rows() == rows
     assert run_table(pd.DataFrame({"q_id": [7], "doc_id": [8], "score": [1]})).row(0)[:2] == ("7", "8")
+
+
+def test_no_file_is_read_to_tell_whether_a_run_is_there() -> None:
+    """Reading one takes seconds."""
+    runs = Runs({"absent": "nowhere.trec"})
+    assert "absent" in runs
+    assert "other" not in runs
+    with pytest.raises(DataError):
+        runs["absent"]
 
 
 def test_labels_are_the_same_from_file_frame_dict_and_collection(tmp_path: Path) -> None:
