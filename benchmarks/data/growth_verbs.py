@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +21,9 @@ _WORDS, _VOCABULARY = 30, 50_000
 _SCALE = SCALES["0-3"]
 _SEED = 13
 _RESAMPLES = 1000
+
+_NOWHERE = "http://127.0.0.1:9"
+_TEXT = " ".join(f"w{number}" for number in range(_WORDS))
 
 Run = Callable[[], object]
 
@@ -123,6 +128,53 @@ def _grade(folder: Path, size: int) -> Run:
     return run
 
 
+def _ingest(folder: Path, size: int) -> Run:
+    from relsearch.core.fields.template import DEFAULT_TEMPLATE
+    from relsearch.core.settings.config import IndexConfig
+    from relsearch.data.collection import load_collection
+    from relsearch.index.engine.http import Reply, Server
+    from relsearch.index.engine.ingest import ingest
+
+    def send(method: str, path: str, body: Mapping[str, Any] | None) -> Reply:
+        return Reply(404 if method == "GET" else 200, {})  # there is no such index yet
+
+    def bulk(actions: Iterable[dict[str, Any]]) -> Iterator[tuple[bool, Any]]:
+        return ((True, {"create": {"_id": action["_id"], "status": 201}}) for action in actions)
+
+    def run() -> object:
+        documents = load_collection(folder).documents()
+        server = Server("elasticsearch", _NOWHERE, send, bulk)
+        return ingest(documents, server, index=IndexConfig(url=_NOWHERE, name="docs"), template=DEFAULT_TEMPLATE)
+
+    return run
+
+
+def _fetch(folder: Path, size: int) -> Run:
+    from relsearch.index.engine.http import Reply, Server
+    from relsearch.pipeline.standalone.fetch import fetch_collection
+
+    asked = count()
+    target = folder / "fetched"
+    target.mkdir()
+    (target / "queries.jsonl").write_bytes((folder / "queries.jsonl").read_bytes())
+
+    def send(method: str, path: str, body: Mapping[str, Any] | None) -> Reply:
+        if not path.endswith("_search"):
+            return Reply(200, {"docs": {"mappings": {"properties": {"text": {"type": "text"}}}}, "fields": {}})
+        first = 7 * next(asked) % size
+        hits = [
+            {"_id": f"d{(first + rank) % size}", "_score": 1 / (1 + rank), "_source": {"text": _TEXT}}
+            for rank in range(_DEPTH)
+        ]
+        return Reply(200, {"hits": {"hits": hits}})
+
+    def run() -> object:
+        server = Server("elasticsearch", _NOWHERE, send, lambda actions: iter(()))
+        return fetch_collection(server, "docs", target, depth=_DEPTH, fields={"text": "text"}, body=None)
+
+    return run
+
+
 def _augment(folder: Path, size: int) -> Run:
     from relsearch.core.settings.config import Config
     from relsearch.data.trec import read_qrels
@@ -192,6 +244,8 @@ def _synthesize(folder: Path, size: int) -> Run:
 
 VERBS: dict[str, Callable[[Path, int], Run]] = {
     "index": _index,
+    "ingest": _ingest,
+    "fetch": _fetch,
     "pool": _pool,
     "rerank": _rerank,
     "grade": _grade,
