@@ -27,6 +27,7 @@ def connect(access: Access) -> Any:
         timeout=rest.TIMEOUT_S,
         retry_on_timeout=True,
         max_retries=rest.retries(access),
+        pool_maxsize=rest.AT_ONCE,
     )
 
 

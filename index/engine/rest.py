@@ -17,6 +17,7 @@ from relsearch.index.engine.http import CONTENTS, DOC_ID
 
 LANGUAGES = ("dutch", "english", "french", "german", "italian", "portuguese", "spanish", "standard")
 TIMEOUT_S = 60
+AT_ONCE = 4  # requests in flight where many are made, which an engine's other searches hardly feel
 # A refused document (429: the engine's queue is full) is sent again after 0.5 s, 1 s, 2 s … for 1.5 minutes in all.
 BULK: Mapping[str, Any] = {
     "chunk_size": 500,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
 
 from relsearch.core.types import Document
 from relsearch.index.engine.hits import hit_documents, no_text_error
 from relsearch.index.engine.http import Server
+from relsearch.index.engine.point_in_time import point_in_time
 
 _PAGE = 500
-_KEEP_ALIVE = "2m"
 
 
 def sample(
@@ -25,7 +23,7 @@ def sample(
     """
     body = _first_page(seed)
     seen: set[str] = set()
-    with _point_in_time(server, index) as point:
+    with point_in_time(server, index) as point:
         while len(seen) < size:
             answer = server.ask("POST", "/_search", {**body, "pit": point})
             hits = answer["hits"]["hits"]
@@ -48,18 +46,3 @@ def _first_page(seed: int) -> dict[str, Any]:
         "sort": [{"_score": "desc"}, {"_seq_no": "asc"}],
         "track_total_hits": False,
     }
-
-
-@contextmanager
-def _point_in_time(server: Server, index: str) -> Iterator[dict[str, str]]:
-    path = quote(index, safe=",*")
-    if server.name == "opensearch":
-        point = server.ask("POST", f"/{path}/_search/point_in_time?keep_alive={_KEEP_ALIVE}")["pit_id"]
-        closing: tuple[str, dict[str, Any]] = ("/_search/point_in_time", {"pit_id": [point]})
-    else:
-        point = server.ask("POST", f"/{path}/_pit?keep_alive={_KEEP_ALIVE}")["id"]
-        closing = ("/_pit", {"id": point})
-    try:
-        yield {"id": point, "keep_alive": _KEEP_ALIVE}
-    finally:
-        server.ask("DELETE", *closing)

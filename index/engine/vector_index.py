@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
@@ -32,6 +32,26 @@ _NOT_FOUND = 404
 _ADDRESS = re.compile(r"(?P<url>https?://[^?#\s/]+(?:,https?://[^?#\s/]+)*)/(?P<index>[a-z0-9][a-z0-9._-]*)/?")
 
 
+class IndexAddress(NamedTuple):
+    """An engine, by one host or several with commas between, and the name of an index there."""
+
+    url: str
+    name: str
+
+
+def index_address(what: str, text: StrPath) -> IndexAddress | None:
+    """Return what `http://HOST:PORT/INDEX` names, None for a path.
+
+    Raise ConfigError, which calls it `what`, for a URL that names no index or holds a password.
+    """
+    if not (isinstance(text, str) and re.match(r"https?://", text)):
+        return None
+    checked_hosts(what, text)
+    if (parts := _ADDRESS.fullmatch(text)) is None:
+        raise ConfigError(f"{what} {text}: write http://HOST:PORT/INDEX")
+    return IndexAddress(parts["url"], parts["index"])
+
+
 def open_vectors(address: StrPath | None, *, create: bool = False) -> OpenStore | None:
     """Return what opens the vectors at a folder or at `http://HOST:PORT/INDEX`; None for None.
 
@@ -40,13 +60,8 @@ def open_vectors(address: StrPath | None, *, create: bool = False) -> OpenStore 
     """
     if address is None:
         return None
-    if isinstance(address, str) and re.match(r"https?://", address):
-        checked_hosts("--vectors", address)
-        parts = _ADDRESS.fullmatch(address)
-        if parts is None:
-            raise ConfigError(f"--vectors {address}: write http://HOST:PORT/INDEX")
-        url, index = parts["url"], parts["index"]
-        return lambda facts: VectorIndex(open_server(None, url), index, facts, create=create)
+    if place := index_address("--vectors", address):
+        return lambda facts: VectorIndex(open_server(None, place.url), place.name, facts, create=create)
     folder = Path(address)
 
     def opened(facts: StoreFacts) -> VectorStore:

@@ -1,4 +1,4 @@
-"""A search server in a thread that knows bulk loads alone."""
+"""A search server in a thread that knows bulk loads, and an index that is not there yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.http_server import running
 
 
 class BusyServer(ThreadingHTTPServer):
-    """Refuses each document twice before it takes it, as an engine with a full queue does."""
+    """Refuses a request, then each document twice before it takes it, as an engine with a full queue does."""
 
     daemon_threads = True
 
@@ -20,14 +20,23 @@ class BusyServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.sent: dict[str, int] = {}
         self.taken: list[str] = []
+        self.refused = 0
 
     @property
     def url(self) -> str:
         """Where it listens."""
         return f"http://127.0.0.1:{self.server_port}"
 
-    def bulk(self, body: str) -> dict[str, Any]:
-        """Answer a bulk request."""
+    def answer(self, path: str, body: str) -> tuple[int, dict[str, Any]]:
+        """Return the status and the body of the answer to a request."""
+        if path.endswith("_mapping"):
+            return 404, {}
+        if path.endswith("_bulk"):
+            self.refused += 1
+            return (200, self._bulk(body)) if self.refused > 1 else (429, {"error": "es_rejected_execution_exception"})
+        return 200, {"docs": []}
+
+    def _bulk(self, body: str) -> dict[str, Any]:
         items = [{"create": self._take(json.loads(line)["create"]["_id"])} for line in body.splitlines()[::2]]
         return {"errors": any(each["create"]["status"] != 201 for each in items), "items": items}
 
@@ -44,16 +53,17 @@ class _Handler(BaseHTTPRequestHandler):
     server: BusyServer
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        content = json.dumps(self.server.bulk(body)).encode()
-        self.send_response(200)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        status, answer = self.server.answer(self.path.partition("?")[0], body)
+        content = json.dumps(answer).encode()
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("X-Elastic-Product", "Elasticsearch")  # the official client insists
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
-    do_PUT = do_POST  # noqa: N815 - the base class looks these names up
+    do_PUT = do_GET = do_POST  # noqa: N815 - the base class looks these names up
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Say nothing."""

@@ -63,6 +63,7 @@ def ingest(
 @verb(
     "relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --field title --field text",
     "relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --body search.json",
+    "relsearch fetch my-collection --url http://127.0.0.1:9200 --index docs --all",
     connects=True,
     resumes=True,
 )
@@ -70,6 +71,9 @@ def fetch(
     folder: Annotated[Path, typer.Argument(help="A folder with queries.jsonl and, if there are labels, qrels.tsv.")],
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index, alias or pattern to search.")],
+    every: Annotated[
+        bool, typer.Option("--all", help="All documents of the index instead of candidates; needs no queries.")
+    ] = False,
     depth: Annotated[int, typer.Option(min=1, max=10_000, help="Candidates of each query.")] = 100,
     field: FieldOption = None,
     body: Annotated[
@@ -85,12 +89,20 @@ def fetch(
     Fetches each query's candidates, as your search ranks them, and the labelled documents. Writes corpus.jsonl and
     first_stage.trec beside the queries; then [collection] source = "my-collection" and [pool] runs =
     ["my-collection/first_stage.trec"] learn from your engine's own ranking. --field names a field that documents keep,
-    and its path in the index; default: title and text.
+    and its path in the index; default: title and text. With --all, writes corpus.jsonl alone, with every document that
+    has text; it is read in slices of one point in time.
     """
     from relsearch.index.registry import open_server
-    from relsearch.pipeline.standalone.fetch import fetch_collection
+    from relsearch.pipeline.standalone.fetch import fetch_collection, fetch_index
 
     server = open_server(engine, url)
+    if every:
+        if body:
+            raise typer.BadParameter("--body searches for candidates; leave it out, or --all")
+        documents = fetch_index(server, index, folder, fields=parse_fields(field), force=force)
+        counted = {"output": str(folder), "documents": documents}
+        typer.echo(json.dumps(counted) if as_json else f"{folder}: {documents} documents")
+        return
     found = fetch_collection(server, index, folder, depth=depth, fields=parse_fields(field), body=body, force=force)
     counts = {"documents": len(found.documents), "candidates": len(found.candidates), "absent": len(found.absent)}
     brief = f"{folder}: {counts['documents']} documents, {counts['candidates']} candidates"

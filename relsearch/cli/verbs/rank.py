@@ -13,12 +13,14 @@ import typer
 from relsearch.cli.app import (
     CascadeOption,
     CascadeWindowOption,
+    FieldOption,
     ForceOption,
     JsonOption,
     MinScoreOption,
     MixOption,
     PrfOption,
     VectorsOption,
+    parse_fields,
     verb,
 )
 
@@ -112,24 +114,36 @@ def _about(bundle: Path) -> str:
 @verb(
     "relsearch precompute my-collection --bundle ready --vectors vectors",
     "relsearch precompute my-collection --bundle ready --vectors http://127.0.0.1:9200/relsearch-vectors",
+    "relsearch precompute http://127.0.0.1:9200/docs --bundle ready --vectors vectors --field title --field text",
     connects=True,
     resumes=True,
 )
 def precompute(
-    collection: Annotated[str, typer.Argument(help="The documents to read: a BEIR folder, demo, ir_datasets:ID.")],
+    collection: Annotated[
+        str,
+        typer.Argument(help="The documents to read: a BEIR folder, demo, ir_datasets:ID or http://HOST:PORT/INDEX."),
+    ],
     bundle: Annotated[Path, typer.Option(help="A late-interaction bundle, or ready.")],
     vectors: Annotated[
         str, typer.Option(help="Where to write them, or to go on: a folder, or http://HOST:PORT/INDEX.")
     ],
+    field: FieldOption = None,
+    changed_since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD=VALUE", help="Of an index: only documents whose field is that or later, e.g. updated=now-1d."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Encode documents ahead, so that a search reads only the query.
 
-    Then rerank with --vectors. Documents whose text changed are read again; an interrupted run goes on.
+    Then rerank with --vectors. Documents whose text changed are read again; an interrupted run goes on. An index is
+    read in slices of one point in time, by the fields that the bundle reads, or that --field names.
     """
     from relsearch.pipeline.standalone.precompute import precompute as run
 
-    figures = run(collection, bundle, vectors)
+    figures = run(collection, bundle, vectors, fields=parse_fields(field), changed_since=changed_since)
     brief = (
         f"{vectors}: {figures['documents']} documents, {figures['added']} new, {figures['bytes_a_document']} bytes each"
     )

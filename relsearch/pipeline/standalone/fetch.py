@@ -1,9 +1,10 @@
-"""Collections made of a live index: the candidates of given queries, or a sample of its documents."""
+"""Collections made of a live index: the candidates of given queries, all of its documents, or a sample of them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.fields.template import DEFAULT_TEMPLATE, template_fields
 from relsearch.core.files.atomic import replacing
 from relsearch.core.files.journal import Journal, unfinished
-from relsearch.core.files.key_index import digest
+from relsearch.core.files.key_index import KeyIndex, digest
 from relsearch.core.files.outputs import check_output
 from relsearch.core.tables import candidates_table
 from relsearch.core.types import StrPath
@@ -23,6 +24,7 @@ from relsearch.index.engine.fetching import Fetched, body_from, fetch
 from relsearch.index.engine.field_check import check_fields, check_searchable, index_fields
 from relsearch.index.engine.http import Json, Reply, Server, match_body
 from relsearch.index.engine.sampling import sample
+from relsearch.index.engine.scanning import kept_documents, scan
 
 FIRST_STAGE = "first_stage.trec"
 
@@ -68,6 +70,27 @@ def fetch_collection(
             partly.write_text(run, encoding="utf-8")
             write_corpus(found.documents.values(), folder)
     return found
+
+
+def fetch_index(
+    server: Server, index: str, folder: StrPath, *, fields: Mapping[str, str] | None, force: bool = False
+) -> int:
+    """Write every document of an index that has text as the folder's corpus.jsonl; return how many there are.
+
+    Documents wait beside it until all are there; an interrupted call goes on. Raise DataError where a corpus is in the
+    way that relsearch did not write, unless `force` is set; ConfigError where a field is not there.
+    """
+    folder = Path(folder)
+    check_output(folder / CORPUS, inputs=(), ours=is_made, force=force)
+    names = fields or {name: name for name in template_fields(DEFAULT_TEMPLATE)}
+    check_fields(server, index, names.values(), every=fields is not None)
+    known = KeyIndex(len(digest("")))
+    with unfinished(folder / CORPUS) as journal:
+        with closing(scan(server, index, journal, names=names, keep=True)) as pages:
+            for _ in pages:
+                pass  # the journal has them
+        write_corpus((each for each in kept_documents(journal) if known.add(digest(each.doc_id))), folder)
+    return len(known)
 
 
 def _check_found(found: Fetched, index: str, names: Mapping[str, str], *, given: Mapping[str, str] | None) -> None:

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+
 from relsearch.core.display.progress import progress
 from relsearch.core.errors import ConfigError
 from relsearch.core.fields.template import template_fields
-from relsearch.core.types import StrPath
+from relsearch.core.files.journal import unfinished
+from relsearch.core.types import Document, StrPath
 from relsearch.data.collection import check_template, load_collection
-from relsearch.index.engine.vector_index import open_vectors
+from relsearch.index.engine.field_check import check_fields
+from relsearch.index.engine.hits import template_paths
+from relsearch.index.engine.http import Json, Server
+from relsearch.index.engine.scanning import scan
+from relsearch.index.engine.vector_index import index_address, open_vectors
+from relsearch.index.registry import open_server
 from relsearch.rerank.bundle import Bundle, LateManifest, open_bundle
 from relsearch.rerank.families import make_late_scorer
 
 
-def precompute(collection: StrPath, bundle: StrPath, vectors: StrPath) -> dict[str, int | float]:
+def precompute(
+    collection: StrPath,
+    bundle: StrPath,
+    vectors: StrPath,
+    *,
+    fields: Mapping[str, str] | None = None,
+    changed_since: str | None = None,
+) -> dict[str, int | float]:
     """Read every document that `vectors` lacks, and return counts and sizes; an interrupted run goes on.
 
-    `vectors` is a folder, or the URL of an index in a search engine.
+    `collection` and `vectors` are a folder each, or the URL of an index in a search engine. Of such a collection
+    `fields` gives the paths of the fields, and `changed_since`, FIELD=VALUE, leaves out documents whose field is lower.
+    How far it was read stands meanwhile in `NAME.unfinished`, beside the folder of vectors, or for an index of vectors
+    in the working folder.
 
     Raise ConfigError where the bundle is a cross-encoder, which reads query and document together, or no document has
     a field that the bundle reads.
@@ -23,13 +43,39 @@ def precompute(collection: StrPath, bundle: StrPath, vectors: StrPath) -> dict[s
     opened = open_bundle(bundle)
     if not isinstance(opened.manifest, LateManifest):
         raise ConfigError(f'{bundle}: a cross-encoder has nothing to precompute; train with [train] family = "late"')
-    source = load_collection(collection)
-    total = check_template(source, opened.manifest.template, every=False)
     scorer = make_late_scorer(Bundle(opened.folder, opened.manifest), vectors=open_vectors(vectors, create=True))
+
+    def add(documents: Iterable[Document]) -> int:
+        texts = (text for document in documents for text in scorer.readable([scorer.render(document.fields)]))
+        return scorer.open_store().add(texts, scorer.document_vectors)
+
+    if place := index_address("collection", collection):
+        server = open_server(None, place.url)
+        names = template_paths(scorer.template, fields or {})
+        check_fields(server, place.name, (fields or names).values(), every=fields is not None)
+        query = None if changed_since is None else _changed_since(server, place.name, changed_since)
+        to = index_address("--vectors", vectors)
+        with (
+            unfinished(Path(to.name if to else vectors)) as journal,
+            closing(scan(server, place.name, journal, names=names, query=query)) as pages,
+        ):
+            added = sum(map(add, pages))
+    else:
+        if fields or changed_since:
+            raise ConfigError("--field and --changed-since are of an index; name it as http://HOST:PORT/INDEX")
+        source = load_collection(collection)
+        total = check_template(source, opened.manifest.template, every=False)
+        documents = source.documents(template_fields(scorer.template))
+        added = add(progress(documents, desc="read documents", unit="doc", total=total))
     store = scorer.open_store()
-    read = source.documents(template_fields(scorer.template))
-    documents = progress(read, desc="read documents", unit="doc", total=total)
-    texts = (text for document in documents for text in scorer.readable([scorer.render(document.fields)]))
-    added = store.add(texts, scorer.document_vectors)
     count = len(store)
     return {"added": added, "documents": count, "bytes_a_document": round(store.nbytes / count) if count else 0}
+
+
+def _changed_since(server: Server, index: str, text: str) -> Json:
+    """The query of documents whose field is a value or later: FIELD=VALUE, dates as the engine takes them."""
+    field, _, value = text.partition("=")
+    if not (field and value):
+        raise ConfigError(f"--changed-since {text}: write FIELD=VALUE, e.g. updated=now-1d")
+    check_fields(server, index, [field])
+    return {"range": {field: {"gte": value}}}

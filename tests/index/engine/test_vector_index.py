@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from relsearch.cli import app
 from relsearch.core.errors import ArtifactError, ConfigError, SearchEngineError
+from relsearch.core.files.key_index import digest
 from relsearch.index.engine.http import Server
-from relsearch.index.engine.vector_index import open_vectors
+from relsearch.index.engine.vector_index import VectorIndex, open_vectors
+from relsearch.index.registry import open_server
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
-from relsearch.rerank.vectors.store import BATCH
+from relsearch.rerank.vectors.interaction import DocumentVectors
+from relsearch.rerank.vectors.store import BATCH, StoreFacts
+from tests.index.busy_server import busy_server
 
 NAME = "some-vectors"
 TEXTS = ["the sea is deep", "a blue sky over the town", "", "the sea " * 100]
@@ -64,19 +69,41 @@ def test_an_interrupted_run_goes_on(late_bundle: Path, address: str) -> None:
 
 def test_the_verbs_take_the_address(late_bundle: Path, address: str, tmp_path: Path) -> None:
     """Precompute writes to an index as to a folder, and rerank reads from it."""
+    texts = {"abc": "Abstract base classes.", "abc.ABC": "A helper class with ABCMeta as its metaclass."}
+    _write_lines(tmp_path / "corpus.jsonl", texts)
+    _write_lines(tmp_path / "queries.jsonl", {"d001": "abstract classes"})
     counts: dict[str, list[int]] = {}
     for where in (str(tmp_path / "vectors"), address, address):
         options = ["--bundle", str(late_bundle), "--vectors", where, "--json"]
-        result = CliRunner().invoke(app, ["precompute", "demo", *options])
+        result = CliRunner().invoke(app, ["precompute", str(tmp_path), *options])
         assert result.exit_code == 0, (result.output, result.exception)
         counts.setdefault(where, []).append(json.loads(result.output)["added"])
     assert counts[address] == [*counts[str(tmp_path / "vectors")], 0]
     run = tmp_path / "run.trec"
     run.write_text("d001 Q0 abc 1 2.0 bm25\nd001 Q0 abc.ABC 2 1.0 bm25\n", encoding="utf-8")
-    options = ["--bundle", str(late_bundle), "--collection", "demo"]
+    options = ["--bundle", str(late_bundle), "--collection", str(tmp_path)]
     runs = [CliRunner().invoke(app, ["rerank", str(run), *options, *more]) for more in ([], ["--vectors", address])]
     assert runs[0].exit_code == 0, runs[0].output
     assert runs[0].output == runs[1].output
+
+
+@pytest.mark.parametrize("engine", ["elasticsearch", "opensearch"])
+def test_a_busy_server_is_waited_for(engine: str) -> None:
+    """Vectors refused with 429 are sent again until they are in, each once; nothing is read twice for that."""
+    facts = StoreFacts(encoder="free", pooled=2, tokens=2)
+    vectors = DocumentVectors(np.zeros(2, np.float16), np.zeros((1, 2), np.int8))
+    read: list[str] = []
+
+    def free(texts: list[str]) -> list[DocumentVectors]:
+        read.extend(texts)
+        return [vectors] * len(texts)
+
+    with busy_server() as busy:
+        index = VectorIndex(open_server(engine, busy.url), NAME, facts, create=True)
+        assert index.add(TEXTS, free) == len(TEXTS)
+    assert busy.refused > 3
+    assert read == TEXTS
+    assert sorted(busy.taken) == sorted(digest(text).hex() for text in TEXTS)
 
 
 def test_others_are_left_alone(late_bundle: Path, server: Server, address: str) -> None:
@@ -107,6 +134,11 @@ def test_damage_is_told(late_bundle: Path, server: Server, address: str) -> None
     server.ask("PUT", f"/{NAME}/_doc/{key}?refresh=true", {"vectors": "AAAA"})
     with pytest.raises(ArtifactError, match="damaged"):
         store.lookup(TEXTS)
+
+
+def _write_lines(path: Path, texts: dict[str, str]) -> None:
+    rows = [json.dumps({"_id": name, "text": text}) + "\n" for name, text in texts.items()]
+    path.write_text("".join(rows), encoding="utf-8")
 
 
 def _all(server: Server) -> list[dict[str, str]]:
