@@ -52,10 +52,10 @@ class Closing(Protocol):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Reranker:
-    """A scorer with its policy, safe to share between threads; the candidates of one query are scored together.
+    """Ranks the documents of a query by P(relevant); threads may share one.
 
-    `interpolation` weighs the first stage's scores and PRF; `cascade` rescores the head. As a context manager it
-    closes itself.
+    It is a scorer with a policy: `interpolation` weighs the first stage's scores and pseudo-relevance feedback (PRF),
+    `cascade` rescores the head. The candidates of a query are scored together. As a context manager it closes itself.
     """
 
     scorer: Scorer
@@ -77,9 +77,9 @@ class Reranker:
         """Open a reranker by its name, or take a scorer that is open.
 
         A name is `ready`, a folder or the hub id of a bundle, of a model that relsearch trained, or of any
-        cross-encoder with one score; or a name of the entry points `relsearch.scorers`. The last three cross-encoders
-        run in torch, which needs the extra `train`. `template` renders documents that are dicts, by default as the
-        bundle says; weights are those that the bundle asks for.
+        cross-encoder with one score; or a name of the entry points `relsearch.scorers`. Trained models and
+        cross-encoders run in torch, which needs the extra `train`. `template` renders documents that are dicts, by
+        default as the bundle says; weights are those that the bundle asks for.
 
         Raise ArtifactError for a broken bundle, ModelError for a folder or hub id that holds no reranker, ConfigError
         where a cross-encoder is to use PRF or precomputed vectors.
