@@ -145,6 +145,8 @@ class Reranker:
 
         Raise TypeError or DataError as `rank` does.
         """
+        if any(isinstance(pair, str) for pair in pairs):
+            raise TypeError("pairs: give pairs of a query and a document")
         texts = document_texts([document for _, document in pairs], self.template)
         places: dict[str, list[int]] = {}
         for place, (query, _) in enumerate(pairs):

@@ -58,6 +58,7 @@ def test_pairs_are_scored_alone_in_their_order() -> None:
         (lambda r: r.rank(QUERY, ["a", 7]), TypeError, r"documents\[1\] is of type int"),
         (lambda r: r.rank(QUERY, [{"body": "x"}]), DataError, r"documents\[0\] has the fields body; .*template="),
         (lambda r: r.rank(7, ["a"]), TypeError, "query is of type int"),
+        (lambda r: r.score(["ab"]), TypeError, "pairs of a query and a document"),
         (lambda r: r.rank(QUERY, ["a"], top_k=0), ValueError, "top_k is 0"),
         (lambda r: r.rank(QUERY, ["a"], first_stage=[]), ValueError, "0 scores for 1 documents"),
         (lambda _: Reranker("no-such-folder"), ArtifactError, "'no-such-folder': no such folder; name ready"),
