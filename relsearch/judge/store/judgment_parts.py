@@ -45,8 +45,7 @@ class Parts:
         with replacing(self._next()) as partial:
             table.write_parquet(partial, compression="zstd")
         self._rows[self._current()] = table.height
-        for key in graded:
-            self.known.add(bytes.fromhex(key))
+        self.known.add_all(list(map(bytes.fromhex, graded)))
         self._merge()
 
     def labels(self, asked: pl.DataFrame, without_grade: Mapping[str, Judgment]) -> pl.DataFrame:

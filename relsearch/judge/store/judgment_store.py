@@ -146,7 +146,7 @@ def _distinct(pools: Iterable[tuple[QueryPool, list[str]]]) -> Iterator[tuple[Qu
     """The pools without documents whose key came before."""
     seen = KeyIndex(KEY_BYTES)
     for pool, pool_keys in pools:
-        rows = [row for row, key in enumerate(pool_keys) if seen.add(bytes.fromhex(key))]
+        rows = [row for row, new in enumerate(seen.add_all(list(map(bytes.fromhex, pool_keys)))) if new]
         yield pool.part(rows), [pool_keys[row] for row in rows]
 
 
@@ -155,7 +155,7 @@ def _judged(judge: Judge, batch: Sequence[tuple[QueryPool, list[str]]], known: K
     asked: list[tuple[QueryPool, list[str]]] = []
     absent: set[str] = set()
     for pool, keys in batch:
-        unknown = [row for row, key in enumerate(keys) if bytes.fromhex(key) not in known]
+        unknown = [row for row, place in enumerate(known.places(list(map(bytes.fromhex, keys)))) if place is None]
         absent |= {keys[row] for row in unknown}
         if rows := _needed(judge, pool, unknown):
             asked.append((pool.part(rows), [keys[row] for row in rows]))

@@ -21,6 +21,15 @@ def test_a_key_has_the_place_in_which_it_came(keys: list[bytes]) -> None:
     assert len(index) == len(expected)
 
 
+@given(st.lists(st.lists(st.binary(min_size=3, max_size=3), max_size=9), max_size=5))
+def test_keys_that_come_together_are_added_as_one_by_one(batches: list[list[bytes]]) -> None:
+    """Whether known before, new, or twice among themselves."""
+    index, single = KeyIndex(3), KeyIndex(3)
+    for keys in batches:
+        assert index.add_all(keys) == [single.add(key) for key in keys]
+        assert index.places(keys) == [single.place(key) for key in keys]
+
+
 def test_many_keys_are_sorted_in() -> None:
     """Keys that came one by one before and after many at once keep their places."""
     drawn = np.random.default_rng(1).permutation(120_000).astype(">u4")
@@ -29,7 +38,7 @@ def test_many_keys_are_sorted_in() -> None:
     for key in keys[:100]:
         index.add(key)
     index.extend(b"".join(keys[100:60_000]))
-    for key in keys[60_000:]:
-        index.add(key)
+    for start in range(60_000, 120_000, 1_000):
+        assert all(index.add_all(keys[start : start + 1_000]))
     assert index.places(keys[::997]) == list(range(0, 120_000, 997))
     assert index.place((120_000).to_bytes(4, "big")) is None
