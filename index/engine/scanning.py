@@ -46,15 +46,19 @@ def scan(
     names: Mapping[str, str],
     query: Json | None = None,
     keep: bool = False,
+    into: str = "",
+    resumable: bool = True,
 ) -> Generator[list[Document]]:
     """Yield the documents of an index, an alias or a pattern that have text, some hundred at a time.
 
     `names` gives the fields' paths; `query` says which documents, by default all. A page is noted in the journal, with
     its documents where `keep` is set, when the next one is asked for: what is made of it must be kept by then. A scan
-    that asks for the same goes on behind the noted pages. Raise SearchEngineError where the server refuses.
+    that asks for the same, for what is called the same (`into`), goes on behind the noted pages, unless `resumable` is
+    false. Raise SearchEngineError where the server refuses.
     """
-    about = {"url": server.url, "index": index, "names": dict(names), "query": query or {"match_all": {}}, "keep": keep}
-    begun, noted = _unfinished(server, journal, about)
+    asked: dict[str, Any] = {"names": dict(names), "query": query or {"match_all": {}}}
+    about = {"url": server.url, "index": index, **asked, "keep": keep, "into": into}
+    begun, noted = _unfinished(server, journal, about) if resumable else (None, [])
     if begun is None:
         begun, noted = _begin(server, index, about), []
         journal.append({"begun": asdict(begun)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from relsearch.core.display.progress import progress
@@ -43,31 +44,34 @@ def precompute(
     opened = open_bundle(bundle)
     if not isinstance(opened.manifest, LateManifest):
         raise ConfigError(f'{bundle}: a cross-encoder has nothing to precompute; train with [train] family = "late"')
-    scorer = make_late_scorer(Bundle(opened.folder, opened.manifest), vectors=open_vectors(vectors, create=True))
-
-    def add(documents: Iterable[Document]) -> int:
-        texts = (text for document in documents for text in scorer.readable([scorer.render(document.fields)]))
-        return scorer.open_store().add(texts, scorer.document_vectors)
-
+    template = opened.manifest.template
     if place := index_address("collection", collection):
-        server = open_server(None, place.url)
-        names = template_paths(scorer.template, fields or {})
+        server, names = open_server(None, place.url), template_paths(template, fields or {})
         check_fields(server, place.name, (fields or names).values(), every=fields is not None)
         query = None if changed_since is None else _changed_since(server, place.name, changed_since)
-        to = index_address("--vectors", vectors)
-        with (
-            unfinished(Path(to.name if to else vectors)) as journal,
-            closing(scan(server, place.name, journal, names=names, query=query)) as pages,
-        ):
-            added = sum(map(add, pages))
     else:
         if fields or changed_since:
             raise ConfigError("--field and --changed-since are of an index; name it as http://HOST:PORT/INDEX")
         source = load_collection(collection)
-        total = check_template(source, opened.manifest.template, every=False)
-        documents = source.documents(template_fields(scorer.template))
-        added = add(progress(documents, desc="read documents", unit="doc", total=total))
+        total = check_template(source, template, every=False)
+    scorer = make_late_scorer(Bundle(opened.folder, opened.manifest), vectors=open_vectors(vectors, create=True))
     store = scorer.open_store()
+
+    def add(documents: Iterable[Document]) -> int:
+        texts = (text for document in documents for text in scorer.readable([scorer.render(document.fields)]))
+        return store.add(texts, scorer.document_vectors)
+
+    if place:
+        to = index_address("--vectors", vectors)
+        scanned = partial(scan, server, place.name, names=names, query=query, into=store.facts.encoder)
+        with (
+            unfinished(Path(to.name if to else vectors)) as journal,
+            closing(scanned(journal, resumable=len(store) > 0)) as pages,  # an empty store was deleted since
+        ):
+            added = sum(map(add, pages))
+    else:
+        documents = source.documents(template_fields(template))
+        added = add(progress(documents, desc="read documents", unit="doc", total=total))
     count = len(store)
     return {"added": added, "documents": count, "bytes_a_document": round(store.nbytes / count) if count else 0}
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,11 +88,7 @@ def test_all_of_an_index_is_fetched_through_kills(filled: Server, tmp_path: Path
     """The corpus has every document once."""
     command = ["fetch", str(tmp_path / "all"), "--url", filled.url, "--engine", filled.name, "--all"]
     command += ["--index", "scanned-*", "--field", "text"]
-    journal = tmp_path / "all" / "corpus.jsonl.unfinished" / ROWS
-
-    def pages() -> list[int]:
-        return list(range(journal.read_bytes().count(b"\n") - 1)) if journal.is_file() else []
-
+    pages = partial(_pages, tmp_path / "all" / "corpus.jsonl.unfinished" / ROWS)
     assert killing.stop(command, tmp_path / "log", pages, by=signal.SIGINT) == 130
     assert killing.stop(command, tmp_path / "log", pages, by=signal.SIGKILL) == -signal.SIGKILL
     assert killing.run(command, tmp_path / "log") == 0
@@ -111,3 +109,21 @@ def test_documents_of_an_index_are_precomputed_and_only_changed_ones_read(
     for text, error in wrong:
         with pytest.raises(error):
             precompute(f"{filled.url}/scanned-1", late_bundle, tmp_path / "vectors", fields=_NAMES, changed_since=text)
+
+
+def test_a_killed_precompute_goes_on_unless_its_vectors_were_deleted(
+    filled: Server, late_bundle: Path, tmp_path: Path
+) -> None:
+    """What the journal says was read does not count then."""
+    source, vectors = f"{filled.url}/scanned-1", tmp_path / "vectors"
+    command = ["precompute", source, "--bundle", str(late_bundle), "--vectors", str(vectors), "--field", "text"]
+    pages = partial(_pages, tmp_path / "vectors.unfinished" / ROWS)
+    assert killing.stop(command, tmp_path / "log", pages, by=signal.SIGKILL) == -signal.SIGKILL
+    assert killing.stop(command, tmp_path / "log", pages, by=signal.SIGKILL) == -signal.SIGKILL
+    shutil.rmtree(vectors)
+    assert precompute(source, late_bundle, vectors, fields=_NAMES)["added"] == _EACH
+
+
+def _pages(journal: Path) -> list[int]:
+    """The pages that were noted, after the row of the scan itself."""
+    return list(range(journal.read_bytes().count(b"\n") - 1)) if journal.is_file() else []
