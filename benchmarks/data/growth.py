@@ -1,8 +1,8 @@
 """How the cost of verbs grows with their data: `python -m benchmarks.data.growth --sizes 10000 100000`.
 
 Each verb runs on synthetic data in a process of its own, with models that cost nothing, so that only the machinery
-shows. n counts documents (index, precompute, synthesize), rows of each run (pool, evaluate) or pairs (the others). Its
-table is in benchmarks/growth.md.
+shows. n counts documents (index, ingest, precompute, synthesize), rows of each run (pool, evaluate) or pairs (the
+others). Its table is in benchmarks/growth.md.
 """
 
 from __future__ import annotations
