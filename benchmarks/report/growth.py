@@ -26,7 +26,7 @@ def growth(figures: Figures) -> str:
     ]
     return section(
         "What each verb costs by the size of its data: synthetic documents, runs and labels, models that cost nothing, "
-        "a process a verb. n counts documents (index, ingest, precompute, synthesize), rows of each run (pool, evaluate), "
+        "a process a verb. n counts documents (index, ingest, precompute, synthesize), rows of a run (pool, evaluate), "
         "or pairs. The slope is of log CPU time over log n: 1 is in proportion, 2 the square.",
         "\n\n".join((table(["verb", "n", "s", "CPU s", "peak MB", "written MB", "slope"], rows), _plot(figures))),
         figures,
