@@ -114,7 +114,6 @@ def _about(bundle: Path) -> str:
 @verb(
     "relsearch precompute my-collection --bundle ready --vectors vectors",
     "relsearch precompute my-collection --bundle ready --vectors http://127.0.0.1:9200/relsearch-vectors",
-    "relsearch precompute http://127.0.0.1:9200/docs --bundle ready --vectors vectors --field title --field text",
     connects=True,
     resumes=True,
 )

@@ -1,4 +1,4 @@
-"""Every document of an index, once each, however often reading is interrupted."""
+"""Every document of an index, once each, however often reading is interrupted; precompute as docs/serving.md has it."""
 
 from __future__ import annotations
 
