@@ -33,11 +33,12 @@ _SCALE = "0-3"
 class Judge:
     """Grades documents for a query; threads may share it, and take turns.
 
-    `name` is `ready`, the folder or hub id of a judge, `zero-shot`, a name of the entry points `relsearch.judges`, or
-    the address of an OpenAI-compatible endpoint (http://…/v1), whose `model` must be named and whose key is in
-    RELSEARCH_JUDGE_API_KEY; or an object with the methods of relsearch.core.protocols.Judge. `scale` (0-3, 1-4, binary
-    or lowest-highest:relevant) is by default a tuned judge's own, else 0-3. `template` renders documents that are
-    dicts; `config` has all other settings ([judge], [remote], [label]).
+    `name` is `ready`, the folder or hub id of a judge, `zero-shot`, `reranker:NAME` (relsearch.judge.teacher), a name
+    of the entry points `relsearch.judges`, or the address of an OpenAI-compatible endpoint (http://…/v1), whose `model`
+    must be named and whose key is in RELSEARCH_JUDGE_API_KEY; or an object with the methods of
+    relsearch.core.protocols.Judge. `scale` (0-3, 1-4, binary or lowest-highest:relevant) is by default a tuned judge's
+    own, else 0-3. `template` renders documents that are dicts; `config` has all other settings ([judge], [remote],
+    [label]).
 
     Raise ConfigError or ModelError where the name leads to no judge, ConfigError where a tuned judge grades on another
     scale, MissingExtraError where it needs packages that are not installed, RemoteError for a silent endpoint.

@@ -1,4 +1,4 @@
-"""Any judge by its name: the ready one, a folder, an untuned model, a remote endpoint; alike for every caller."""
+"""Any judge by its name: the ready one, a folder, an untuned model, an endpoint, a reranker; alike for every caller."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from relsearch.encoders.model_source import check_model, model_folder
 from relsearch.judge.judge_card import SHIPPED, content, read_card
 from relsearch.judge.models.prompt import load_prompt
 from relsearch.judge.onnx.manifest import is_exported
+from relsearch.judge.teacher import PoolShareJudge, check_teacher, is_teacher, open_teacher, teacher_content
 from relsearch.judge.wrappers.average import mean_of
 from relsearch.judge.wrappers.binary import BinaryJudge
 
@@ -77,6 +78,8 @@ def check_judge(config: Config) -> None:
         from relsearch.judge.remote.remote_judge import check_remote
 
         check_remote(config.remote)
+    elif is_teacher(name):
+        check_teacher(name)
     elif _plugged_in(name):
         load_plugin(PLUGINS, name)
     elif _is_file(name):
@@ -97,6 +100,8 @@ def judge_content(name: str) -> str | None:
     """Return a hash of a judge's file or folder, None for a name that leads to neither; raise as open_judge."""
     if _is_file(name):
         return checksum(Path(name))
+    if is_teacher(name):
+        return teacher_content(name)
     if name in _BUILT_IN or _plugged_in(name):
         return None
     return content(_existing(judge_folder(name), name))
@@ -112,6 +117,8 @@ def _open(config: Config, tuned: StrPath | None, keep: StrPath | None) -> Judge:
         from relsearch.judge.remote.remote_judge import RemoteJudge
 
         return RemoteJudge(config.remote, config.scale)
+    if is_teacher(name):
+        return PoolShareJudge(open_teacher(name, config.remote), config.scale)
     if _plugged_in(name):
         judge: Judge = open_plugin(PLUGINS, name, config, needs=_NEEDS)
         return judge
@@ -152,7 +159,8 @@ def _existing(folder: Path | None, name: str) -> Path:
     if folder is None or not folder.is_dir():
         others = "".join(f", {each}" for each in plugin_names(PLUGINS))
         raise ConfigError(
-            f"judge {name!r}: no such judge; name ready, zero-shot, remote{others}, a judge folder or a file of labels"
+            f"judge {name!r}: no such judge; name ready, zero-shot, remote{others}, reranker:NAME, a judge "
+            "folder or a file of labels"
         )
     return folder
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -27,6 +27,7 @@ from relsearch.stats.logistic import Floats, log_odds
 from relsearch.stats.ordinal import CumulativeLink, grade_scores
 
 
+@runtime_checkable
 class CountingScorer(Scorer, Protocol):
     """A scorer that counts what it does not read to the end."""
 

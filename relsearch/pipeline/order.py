@@ -18,6 +18,7 @@ from relsearch.core.settings.config import Config
 from relsearch.data.collection import load_collection
 from relsearch.encoders.model_source import located
 from relsearch.judge.registry import RERANKER, TUNED, judge_content
+from relsearch.judge.teacher import is_teacher
 from relsearch.pipeline import artifacts
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.contents import Contents, named_outside
@@ -68,7 +69,12 @@ STAGES: tuple[Stage, ...] = (
     Stage("train-human", rank.train_human, ("train", "encoder"), ("collect", "pool")),
     Stage("judge", label.judge, ("label", "remote", "judge"), ("pool", "tune", "train-human")),
     Stage("agree", label.agree, ("evaluate",), ("judge",)),
-    Stage("synthesize", make.synthesize, ("synthesize", "label", "remote", "judge"), ("index", "tune", "train-human")),
+    Stage(
+        "synthesize",
+        make.synthesize,
+        ("synthesize", "label", "remote", "judge"),
+        ("index", "pool", "tune", "train-human"),
+    ),
     Stage("augment", label.augment, ("augment",), ("judge", "agree", "synthesize")),
     Stage("train-augmented", rank.train_augmented, ("train", "encoder"), ("augment",)),
     Stage(
@@ -97,8 +103,11 @@ def stages_of(config: Config) -> tuple[Stage, ...]:
 
 
 def _unread(stage: Stage, config: Config) -> tuple[str, ...]:
-    """What the stage stands after and does not read: a judge other than the reranker does not wait for it."""
-    return ("train-human",) if stage.name in _JUDGING and RERANKER not in config.label.judges else ()
+    """What the stage stands after and does not read: only a reranker that judges is calibrated on pools."""
+    if stage.name not in _JUDGING or RERANKER in config.label.judges:
+        return ()
+    calibrated = stage.name == "judge" or any(map(is_teacher, config.label.judges))
+    return ("train-human",) if calibrated else ("train-human", "pool")
 
 
 def _unneeded(config: Config) -> dict[str, str]:
@@ -156,6 +165,8 @@ class _Fingerprints:
             settings["content"] = judge_content(config.tune.start)
         if stage.name in _JUDGING:
             settings["content"] = [judge_content(judge) for judge in config.label.judges]
+            if any(map(is_teacher, config.label.judges)):
+                settings["calibrated"] = config.tune.aim
             if RERANKER in config.label.judges:
                 settings["read"] = [config.export.first_stage_weight, config.export.prf_weight, config.tune.aim]
         inputs = [(self.fingerprint(before), artifacts.content(config.output / before)) for before in stage.after]

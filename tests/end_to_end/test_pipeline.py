@@ -338,6 +338,23 @@ def test_the_reranker_labels_what_people_did_not(config: Path, tmp_path: Path) -
     assert again["judge"] == again["synthesize"] == "done"
 
 
+def test_a_given_reranker_is_calibrated_on_the_training_queries(config: Path) -> None:
+    """As `[label] judge` it has thresholds on their grades; where there are no such queries, on shares of a pool."""
+    from relsearch.judge.self_training import RerankerJudge
+    from relsearch.judge.teacher import PoolShareJudge
+    from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools
+    from relsearch.pipeline.stages.judges import judge_of
+
+    output = config.parent / "out"
+    settings = load_config(config)
+    label = settings.label.model_copy(update={"judge": f"reranker:{output / 'train-human'}"})
+    settings = settings.model_copy(update={"label": label})
+    for hidden, kind in (frozenset[str](), RerankerJudge), (frozenset({"train"}), PoolShareJudge):
+        collected = Collected(output / "collect", settings.collection.template, hidden=hidden)
+        judge = judge_of(settings, pools=Pools(output / "pool", collected), artefacts=Artefacts(output))
+        assert isinstance(judge, kind)
+
+
 def test_human_grades_calibrate_the_judge_s_labels(config: Path, tmp_path: Path) -> None:
     """Labels of training queries move, those of queries that the judge is measured on do not."""
     import polars as pl

@@ -16,6 +16,7 @@ from relsearch.core.types import SCALES, Judgment, Pair
 from relsearch.judge.label_file import LabelFileJudge
 from relsearch.judge.registry import READY, open_judge
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
+from relsearch.judge.teacher import PoolShareJudge, Teacher
 from relsearch.judge.tuned import TunedJudge, load_judge
 from relsearch.judge.wrappers.average import AverageJudge
 from relsearch.judge.wrappers.binary import BinaryJudge
@@ -34,6 +35,7 @@ JUDGES = [
     "binary",
     "binary over tuned",
     "label file",
+    "pool shares",
     "average",
     "fake",
     pytest.param("ready", marks=pytest.mark.slow),
@@ -53,6 +55,8 @@ def judge(request: pytest.FixtureRequest) -> Judge:
         return _ready(request.getfixturevalue("models"))
     if name == "label file":
         return _label_file(request)
+    if name == "pool shares":
+        return PoolShareJudge(Teacher(OneWordScorer(), Interpolation(0.5), "fake"), SCALES["0-3"])
     if name == "average":
         return AverageJudge([WordOverlapJudge(), WindowedJudge(WordOverlapJudge(), characters=24, overlap=8)])
     inner = WordOverlapJudge() if "tuned" not in name else _tuned(request, "llm" if "llm" in name else "encoder")

@@ -27,7 +27,12 @@ def grade(
     run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run whose pairs are graded.")],
     collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="A judgments table (.parquet), or TREC qrels.")],
-    judge: Annotated[str, typer.Option(help="ready, zero-shot, or the folder of a judge.")] = "ready",
+    judge: Annotated[
+        str,
+        typer.Option(
+            help="ready, zero-shot, a judge's folder, a file of labels, or reranker:NAME (a hub id, a /rerank URL)."
+        ),
+    ] = "ready",
     depth: Annotated[int, typer.Option(min=1, help="Candidates of each query to grade.")] = 20,
     qrels: Annotated[
         Path | None,

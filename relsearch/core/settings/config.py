@@ -58,9 +58,12 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _the_reranker_reads_no_windows(self) -> Self:
-        if "reranker" in self.label.judges and self.label.window_characters is not None:
+        if (
+            any(name.split(":")[0] == "reranker" for name in self.label.judges)
+            and self.label.window_characters is not None
+        ):
             raise ValueError(
-                "[label] window_characters: the reranker reads [train] max_length tokens; drop it or change the judge"
+                "[label] window_characters: a reranker reads as much as it was made for; drop it or change the judge"
             )
         return self
 

@@ -66,8 +66,9 @@ class LabelConfig(Section):
     judge: str = Field(
         "reranker",
         description="reranker (the one trained on human labels alone), tuned (a model tuned by this pipeline), ready, "
-        "zero-shot, remote, the folder of a judge, or a file of labels that were made elsewhere; several joined by "
-        "' + ' for their average",
+        "zero-shot, remote, the folder of a judge, a file of labels that were made elsewhere, or reranker:NAME, any "
+        "cross-encoder or bundle by folder or hub id, or the address of a /rerank endpoint; several joined by ' + ' "
+        "for their average",
     )
     depth: int = Field(20, ge=1, description="candidates per training query that are judged")
     held_out_per_query: int = Field(

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible chat endpoint: paced, retried, metered, and one clear error when it will not answer."""
+"""A chat or /rerank endpoint: paced, retried, metered, and one clear error when it will not answer."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ except ImportError as exc:
 
 Body = Mapping[str, JsonValue]
 Ask = Callable[[Body], Reply]
+Post = Callable[[str, Body], bytes]  # the path after the endpoint's address and the body
 
 KEY_VARIABLE = "RELSEARCH_JUDGE_API_KEY"
 # The request itself is at fault, whatever its key and address: a parameter not known, a text too long or not allowed.
@@ -36,7 +37,7 @@ _REFUSALS = {400, 413, 422}
 _REMEDIES = {
     401: f"set {KEY_VARIABLE}",
     403: f"{KEY_VARIABLE} has no right to this model; use another key or model",
-    404: "check [remote] url and model",
+    404: "check its address and [remote] model",
 }
 _NOT_IMPLEMENTED = 501
 _LONGEST_WAIT_S = 60.0
@@ -67,8 +68,9 @@ class Pace:
 class Endpoint:
     """Answers chat requests from any number of threads."""
 
-    def __init__(self, config: RemoteConfig, meter: Meter) -> None:
+    def __init__(self, config: RemoteConfig, meter: Meter, *, named_in: str = "[remote] url") -> None:
         self._config = config
+        self._named_in = named_in
         self._meter = meter
         self._key = _key()
         self._pace = Pace(config.requests_per_minute)
@@ -79,35 +81,46 @@ class Endpoint:
 
     @contextmanager
     def session(self) -> Iterator[Ask]:
-        """Open connections, and yield what sends a request and returns the reply or raises RemoteError."""
+        """Open connections, and yield what sends a chat request and returns the reply or raises RemoteError."""
+        with self.connection() as post:
+            yield partial(self._ask, post)
+
+    @contextmanager
+    def connection(self) -> Iterator[Post]:
+        """Open connections, and yield what sends any request and returns the answer or raises RemoteError."""
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         limits = httpx.Limits(max_connections=self._config.concurrency)
         with httpx.Client(headers=headers, timeout=self._config.timeout_s, limits=limits) as client:
-            yield partial(self._ask, client)
+            yield partial(self._post, client)
 
-    def _ask(self, client: httpx.Client, body: Body) -> Reply:
+    def _ask(self, post: Post, body: Body) -> Reply:
         try:
-            reply = Reply.model_validate_json(self._send(client, body).content)
-        except httpx.HTTPStatusError as exc:
-            raise self._status_error(exc) from exc
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
-            raise self._error(
-                f"{type(exc).__name__} ({self._shown(str(exc))})", "start it, set [remote] url or raise timeout_s"
-            ) from exc
+            reply = Reply.model_validate_json(post("/chat/completions", body))
         except ValidationError as exc:
             raise self._error("the answer is no chat completion", "set [remote] url to the base, e.g. …/v1") from exc
         if reply.usage:
             self._meter.add(Usage(tokens_in=reply.usage.prompt_tokens, tokens_out=reply.usage.completion_tokens))
         return reply
 
-    def _send(self, client: httpx.Client, body: Body) -> httpx.Response:
+    def _post(self, client: httpx.Client, path: str, body: Body) -> bytes:
+        try:
+            return self._send(client, path, body).content
+        except httpx.HTTPStatusError as exc:
+            raise self._status_error(exc) from exc
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            raise self._error(
+                f"{type(exc).__name__} ({self._shown(str(exc))})",
+                f"start it, set {self._named_in} or raise [remote] timeout_s",
+            ) from exc
+
+    def _send(self, client: httpx.Client, path: str, body: Body) -> httpx.Response:
         tries = itertools.count()
 
         # A closure, not arguments: stamina reports the arguments of what it calls again, and those are user texts.
         def once() -> httpx.Response:
             self._pace.wait()
             self._meter.add(Usage(requests=1, retries=int(next(tries) > 0)))
-            return client.post(f"{self._config.url.rstrip('/')}/chat/completions", json=body).raise_for_status()
+            return client.post(f"{self._config.url.rstrip('/')}{path}", json=body).raise_for_status()
 
         return self._retrying(_backoff, once)
 
@@ -119,7 +132,7 @@ class Endpoint:
         if _backoff(exc):
             remedy = "lower [remote] concurrency or requests_per_minute, or run again later"
             return self._error(f"{what} after {self._config.attempts} attempts", remedy)
-        return self._error(what, _REMEDIES.get(status, "check [remote] url"))
+        return self._error(what, _REMEDIES.get(status, f"check {self._named_in}"))
 
     def _error(self, what: str, remedy: str) -> RemoteError:
         return RemoteError(f"{self._where}: {what}; {remedy}")

@@ -1,4 +1,4 @@
-"""The judge that a pipeline labels with: any of the registry's, or the pipeline's own reranker."""
+"""The judge that a pipeline labels with: any of the registry's, or a reranker, calibrated on human labels."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from relsearch.encoders.model_source import checksum, fast_dtype
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.registry import RERANKER, by_judge, open_judge
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
+from relsearch.judge.teacher import is_teacher, open_teacher
 from relsearch.judge.wrappers.average import mean_of
 from relsearch.pipeline.stages.folds import FOLDS, folds, is_cross_validated
 from relsearch.pipeline.stages.inputs import Artefacts, Pools, of_queries
@@ -31,6 +32,8 @@ def judge_of(config: Config, *, pools: Pools, artefacts: Artefacts) -> Judge:
 
 
 def _judge(config: Config, pools: Pools, artefacts: Artefacts) -> Judge:
+    if is_teacher(config.label.judge) and not pools.labels_in("train").is_empty():
+        return _calibrated_teacher(config, pools)
     if config.label.judge != RERANKER:
         return open_judge(config, tuned=artefacts.path("tune"), keep=artefacts.vectors)
     model, folded = artefacts.path("train-human"), is_cross_validated(pools.collected)
@@ -59,17 +62,33 @@ def reranker_judge(
     opened = {
         folder: Ranks(open_model(folder, exact=False), FirstStage(run), mix) for folder in {model, *by_fold.values()}
     }
-    wanted = whole_pools(run, held_out)
-    grades = wanted.join(held_out.select(*_PAIR, "grade"), on=_PAIR, how="left", maintain_order="left")["grade"]
     models = [checksum(folder) for folder in sorted(opened)]
     about = fingerprint_of(models, mix, fast_dtype(), *run.select(*_PAIR, "score").iter_rows())
+    by_query = {query_id: opened[folder] for query_id, folder in by_fold.items()}
+    return _fitted(config, opened[model], held_out, pools=pools, about=about, by_query=by_query)
+
+
+def _calibrated_teacher(config: Config, pools: Pools) -> RerankerJudge:
+    """A reranker that others made: all training queries are new to it, so that their labels calibrate it."""
+    teacher, run = open_teacher(config.label.judge, config.remote), pools.first_stage
+    about = fingerprint_of(teacher.about, teacher.interpolation, *run.select(*_PAIR, "score").iter_rows())
+    ranks = Ranks(teacher.scorer, FirstStage(run), teacher.interpolation)
+    return _fitted(config, ranks, pools.labels_in("train"), pools=pools, about=about, by_query={})
+
+
+def _fitted(
+    config: Config, ranks: Ranks, labels: pl.DataFrame, *, pools: Pools, about: str, by_query: Mapping[str, Ranks]
+) -> RerankerJudge:
+    """A reranker as a judge, calibrated on the labels of whole pools."""
+    wanted = whole_pools(pools.first_stage, labels)
+    grades = wanted.join(labels.select(*_PAIR, "grade"), on=_PAIR, how="left", maintain_order="left")["grade"]
     return RerankerJudge.fit(
-        opened[model],
+        ranks,
         pools_of(pools.collected.pairs(wanted)),
         grades.to_list(),
         scale=config.scale,
         aim=config.tune.aim,
         seed=config.seed,
         about=about,
-        by_query={query_id: opened[folder] for query_id, folder in by_fold.items()},
+        by_query=by_query,
     )
