@@ -18,6 +18,7 @@ from relsearch import __version__
 from relsearch.cli.connection import with_connection
 from relsearch.cli.help import Verb, Verbs
 from relsearch.core.errors import FieldsError, RelsearchError
+from relsearch.core.settings.run import On
 from relsearch.core.types import LARGEST_SEED, MOST_RESAMPLES
 
 app = typer.Typer(
@@ -73,6 +74,15 @@ FieldOption = Annotated[
         metavar="NAME[=PATH]", help="A field, and its path in the index if it differs: text=body; repeatable."
     ),
 ]
+OnOption = Annotated[
+    On | None,
+    typer.Option(
+        "--on",
+        help="here, or ray: on this machine, or the cluster of RAY_ADDRESS (docs/cluster.md).",
+    ),
+]
+WorkerCpusOption = Annotated[float, typer.Option(min=0.1, help="--on ray: cores of each worker.")]
+WorkerGpusOption = Annotated[float, typer.Option(min=0, help="--on ray: GPUs of each worker.")]
 DEFAULT_CONFIG = Path("relsearch.toml")
 _INTERRUPTED = 128 + 2  # as shells report SIGINT
 Function = Callable[..., Any]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from relsearch.core.query_pool import QueryPool
 from relsearch.core.types import Candidate, Judgment, Query, Scale
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Work = Callable[["pl.DataFrame"], "pl.DataFrame"]
+Opening = Callable[[], Work]  # called once a worker, where it loads its model
 
 
 class Searcher(Protocol):
@@ -64,4 +70,12 @@ class Scorer(Protocol):
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """Return calibrated P(relevant), one per text in input order, strictly inside (0, 1)."""
+        ...
+
+
+class Workers(Protocol):
+    """Processes, here or on other machines, that work on tables independently of each other."""
+
+    def map(self, opening: Opening, tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Yield what the opened work returns for each table, in any order; `opening` can be pickled."""
         ...

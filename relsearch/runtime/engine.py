@@ -98,7 +98,9 @@ class Engine:
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use; fewer where RELSEARCH_CORES says so, as for a worker of a cluster."""
+    if allowed := os.environ.get("RELSEARCH_CORES"):
+        return int(allowed)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from relsearch.cli.app import ForceOption, JsonOption, verb
+from relsearch.cli.app import ForceOption, JsonOption, OnOption, WorkerCpusOption, WorkerGpusOption, verb
 from relsearch.core.fields.template import DEFAULT_TEMPLATE
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ def grade(
         typer.Option(help="Human grades of some of the pairs, which calibrate the labels of their queries."),
     ] = None,
     scale: Annotated[str, typer.Option(help="0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
+    on: OnOption = None,
+    worker_cpus: WorkerCpusOption = 1.0,
+    worker_gpus: WorkerGpusOption = 0.0,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,11 +53,13 @@ def grade(
     grade never changes its judged label.
     """
     from relsearch.core.display.text_table import table
-    from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig
+    from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig, RunConfig
     from relsearch.pipeline.standalone.grade import grade_run
 
     config = Config(
-        collection=CollectionConfig(source=collection, scale=scale), label=LabelConfig(judge=judge, depth=depth)
+        collection=CollectionConfig(source=collection, scale=scale),
+        label=LabelConfig(judge=judge, depth=depth),
+        run=RunConfig(on=on or "here", worker_cpus=worker_cpus, worker_gpus=worker_gpus),
     )
     found = grade_run(run_file, output, config, qrels=qrels, force=force)
     counts = dict(found.labels.group_by("grade").len().sort("grade").iter_rows())

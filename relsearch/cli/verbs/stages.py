@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, verb
+from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, OnOption, verb
 from relsearch.cli.verbs.report import PAGE
+from relsearch.core.settings.run import On
 
 if TYPE_CHECKING:
     from relsearch.api.pipeline import Pipeline, PipelineResult
@@ -31,13 +33,12 @@ class Stage(Enum):
 
 
 @verb("relsearch run -c relsearch.toml", resumes=True)
-def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def run(config: ConfigOption = DEFAULT_CONFIG, on: OnOption = None, as_json: JsonOption = False) -> None:
     """Run every stage that is not up to date and write a report."""
-    from relsearch.api.pipeline import Pipeline
     from relsearch.report import from_run_folder, write_page
     from relsearch.report.page import check_page
 
-    pipeline = Pipeline(config)
+    pipeline = _pipeline(config, on)
     page = pipeline.config.output / PAGE
     check_page(page)
     result = show_stages(pipeline, None, as_json=as_json)
@@ -46,20 +47,33 @@ def run(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> N
 
 
 def _add_stage_command(stage: Stage) -> None:
-    @verb(
+    def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+        show_stages(_pipeline(config), stage.name, as_json=as_json).check()
+
+    def spread(config: ConfigOption = DEFAULT_CONFIG, on: OnOption = None, as_json: JsonOption = False) -> None:
+        show_stages(_pipeline(config, on), stage.name, as_json=as_json).check()
+
+    verb(
         f"relsearch {stage.name} -c relsearch.toml",
         name=stage.name,
         text=f"{stage.value} Needs the stages before it to be up to date.",
         resumes=True,
-    )
-    def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-        from relsearch.api.pipeline import Pipeline
-
-        show_stages(Pipeline(config), stage.name, as_json=as_json).check()
+    )(spread if stage in (Stage.judge, Stage.synthesize) else command)
 
 
 for _stage in Stage:
     _add_stage_command(_stage)
+
+
+def _pipeline(config: Path, on: On | None = None) -> Pipeline:
+    """The pipeline of a file; `on` stands in for its `[run] on`."""
+    from relsearch.api.pipeline import Pipeline
+
+    pipeline = Pipeline(config)
+    if on is None:
+        return pipeline
+    run = pipeline.config.run.model_copy(update={"on": on})
+    return Pipeline(pipeline.config.model_copy(update={"run": run}))
 
 
 def show_stages(pipeline: Pipeline, stage: str | None, *, as_json: bool) -> PipelineResult:

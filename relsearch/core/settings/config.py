@@ -27,6 +27,7 @@ from relsearch.core.settings.judge import LabelConfig as LabelConfig
 from relsearch.core.settings.judge import RemoteConfig as RemoteConfig
 from relsearch.core.settings.judge import RetrievalFeature as RetrievalFeature
 from relsearch.core.settings.judge import TuneConfig as TuneConfig
+from relsearch.core.settings.run import RunConfig as RunConfig
 from relsearch.core.settings.section import Section
 from relsearch.core.settings.synthesize import SynthesizeConfig as SynthesizeConfig
 from relsearch.core.settings.train import AugmentConfig as AugmentConfig
@@ -41,6 +42,7 @@ class Config(Section):
 
     seed: int = Field(13, ge=0, le=LARGEST_SEED, description="seed of every draw: splits, samples, training")
     output: Path = Field(Path("runs/relsearch"), description="folder of the stages' artefacts")
+    run: RunConfig = Field(RunConfig(), description="where work is done: here or on a Ray cluster")
     collection: CollectionConfig = Field(CollectionConfig(), description="documents, queries and human labels")
     index: IndexConfig = Field(IndexConfig(), description="the searchers that fill the pools")
     pool: PoolConfig = Field(PoolConfig(), description="depth of the pools, and the split of the queries")

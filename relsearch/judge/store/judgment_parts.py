@@ -6,7 +6,7 @@ merge and the removal of what it merged leaves labels twice, which count once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -41,7 +41,7 @@ class Parts:
         graded = {key: judgment for key, judgment in judged.items() if judgment.grade is not None}
         if not graded:
             return
-        table = _keyed(graded.values(), graded)
+        table = keyed_table(graded)
         with replacing(self._next()) as partial:
             table.write_parquet(partial, compression="zstd")
         self._rows[self._current()] = table.height
@@ -50,7 +50,7 @@ class Parts:
 
     def labels(self, asked: pl.DataFrame, without_grade: Mapping[str, Judgment]) -> pl.DataFrame:
         """Return a judgments table of what was asked, in its order; `asked` has query_id, doc_id and key (binary)."""
-        tables = [_keyed(without_grade.values(), without_grade), *(_read(path, [KEY, *_LABEL]) for path in self._rows)]
+        tables = [keyed_table(without_grade), *(_read(path, [KEY, *_LABEL]) for path in self._rows)]
         labels = pl.concat(table.select(pl.col(KEY).str.decode("hex"), *_LABEL) for table in tables)
         if labels.height > len(self.known) + len(without_grade):
             labels = labels.unique(KEY)
@@ -78,8 +78,9 @@ class Parts:
         return self._directory / _PART.format(self._last)
 
 
-def _keyed(judgments: Iterable[Judgment], keys: Iterable[str]) -> pl.DataFrame:
-    table = judgments_table(judgments).with_columns(pl.Series(KEY, list(keys), pl.String))
+def keyed_table(judged: Mapping[str, Judgment]) -> pl.DataFrame:
+    """Return labels as a table: their keys and the columns of judgments."""
+    table = judgments_table(judged.values()).with_columns(pl.Series(KEY, list(judged), pl.String))
     return table.select(KEY, *JUDGMENTS)
 
 

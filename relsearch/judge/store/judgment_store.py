@@ -9,7 +9,7 @@ that holds it, keeps a store to one process.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 
 import polars as pl
@@ -20,8 +20,8 @@ from relsearch.core.files.key_index import KeyIndex
 from relsearch.core.protocols import Judge
 from relsearch.core.query_pool import QueryPool
 from relsearch.core.types import Judgment, Pair, StrPath
-from relsearch.judge.judge_base import judged
 from relsearch.judge.store.judgment_parts import KEY, KEY_BYTES, Parts
+from relsearch.judge.store.missing import Missing, judge_all_missing
 
 PART_PAIRS = 256
 _BLOCK = 100_000  # documents whose ids and keys are Python objects at once
@@ -54,11 +54,11 @@ def judge_all(
     with alone(directory), progress(desc="judge", unit="pair", total=total) as bar:
         parts = Parts(directory)
         without_grade: dict[str, Judgment] = {}
-        for batch in _batches(judge, map(asked.take, pools), part_pairs):
-            missing = _judged(judge, batch, parts.known)
-            parts.write(missing)
-            without_grade |= {key: judgment for key, judgment in missing.items() if judgment.grade is None}
-            bar.update(sum(len(keys) for _, keys in batch))
+        batches = _batches(judge, map(asked.take, pools), part_pairs)
+        for found in judge_all_missing(judge, _missing(judge, batches, parts.known, bar.update)):
+            parts.write(found)
+            without_grade |= {key: judgment for key, judgment in found.items() if judgment.grade is None}
+            bar.update(len(found))
         return parts.labels(asked.table(), without_grade)
 
 
@@ -150,19 +150,21 @@ def _distinct(pools: Iterable[tuple[QueryPool, list[str]]]) -> Iterator[tuple[Qu
         yield pool.part(rows), [pool_keys[row] for row in rows]
 
 
-def _judged(judge: Judge, batch: Sequence[tuple[QueryPool, list[str]]], known: KeyIndex) -> dict[str, Judgment]:
-    """The judgments of a batch that are not known, by their keys."""
-    asked: list[tuple[QueryPool, list[str]]] = []
-    absent: set[str] = set()
-    for pool, keys in batch:
-        unknown = [row for row, place in enumerate(known.places(list(map(bytes.fromhex, keys)))) if place is None]
-        absent |= {keys[row] for row in unknown}
-        if rows := _needed(judge, pool, unknown):
-            asked.append((pool.part(rows), [keys[row] for row in rows]))
-    answers = judged(judge, [pool for pool, _ in asked]) if asked else ()
-    return {
-        key: judgment
-        for (_, keys), (_, judgments) in zip(asked, answers, strict=True)
-        for key, judgment in zip(keys, judgments, strict=True)
-        if key in absent
-    }
+def _missing(
+    judge: Judge,
+    batches: Iterable[Sequence[tuple[QueryPool, list[str]]]],
+    known: KeyIndex,
+    advance: Callable[[int], object],
+) -> Iterator[Missing]:
+    """What is not known of each batch that is not known as a whole; `advance` gets the numbers of known documents."""
+    for batch in batches:
+        asked: list[tuple[QueryPool, list[str]]] = []
+        absent: set[str] = set()
+        for pool, keys in batch:
+            unknown = [row for row, place in enumerate(known.places(list(map(bytes.fromhex, keys)))) if place is None]
+            absent |= {keys[row] for row in unknown}
+            if rows := _needed(judge, pool, unknown):
+                asked.append((pool.part(rows), [keys[row] for row in rows]))
+        advance(sum(len(keys) for _, keys in batch) - len(absent))
+        if asked:
+            yield Missing(asked, absent)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import polars as pl
 
+from relsearch.cluster.ray_workers import workers_of
 from relsearch.core.protocols import Judge
 from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
@@ -16,6 +18,7 @@ from relsearch.encoders.model_source import checksum, fast_dtype
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.registry import RERANKER, by_judge, open_judge
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
+from relsearch.judge.store.missing import on_workers
 from relsearch.judge.teacher import is_teacher, open_teacher
 from relsearch.judge.wrappers.average import mean_of
 from relsearch.pipeline.stages.folds import FOLDS, folds, is_cross_validated
@@ -27,7 +30,14 @@ _PAIR = ["query_id", "doc_id"]
 
 
 def judge_of(config: Config, *, pools: Pools, artefacts: Artefacts) -> Judge:
-    """Open the judge that `[label] judge` names, or the average of those; raise as open_judge does."""
+    """Open the judge that `[label] judge` names, or the average of those, to work where `[run]` says.
+
+    Raise as open_judge does.
+    """
+    return on_workers(partial(_mean, config, pools, artefacts), workers_of(config.run))
+
+
+def _mean(config: Config, pools: Pools, artefacts: Artefacts) -> Judge:
     return mean_of([_judge(each, pools, artefacts) for each in by_judge(config)])
 
 

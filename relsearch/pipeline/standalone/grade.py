@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from relsearch.cluster.ray_workers import workers_of
 from relsearch.core import tables
 from relsearch.core.errors import DataError
 from relsearch.core.extras import TORCH, check_packages
@@ -21,6 +22,7 @@ from relsearch.encoders.encoder import vectors_by_id
 from relsearch.exporters.trec import write_qrels
 from relsearch.judge.registry import check_judge, open_judge
 from relsearch.judge.store.judgment_store import judge_all
+from relsearch.judge.store.missing import on_workers
 from relsearch.labels.query_calibration import CalibratedLabels, calibrate
 
 
@@ -30,10 +32,11 @@ def grade_run(
     """Judge the run's pairs down to `[label] depth`, write them to `output`, and return the judgments table.
 
     Human grades of some of the pairs, in `qrels`, calibrate the labels of their queries. A .parquet output keeps
-    distributions, any other is TREC qrels. The store beside it lets a cut run go on. Raise DataError where
-    a file is in the way that `grade` did not write, unless `force` is set.
+    distributions, any other is TREC qrels. The store beside it lets a cut run go on. `[run]` says where the judge
+    works. Raise DataError where a file is in the way that `grade` did not write, unless `force` is set.
     """
     check_judge(config)
+    workers = workers_of(config.run)
     if qrels is not None:  # likeness to documents with human grades is by the dense encoder
         check_packages("grade --qrels", "train", TORCH)
     output = Path(output)
@@ -43,7 +46,7 @@ def grade_run(
     first = read_run(run).filter(pl.col("rank") <= config.label.depth).sort("query_id", "rank")
     queries, texts = _texts(first, config)
     vectors = vectors_by_id(config.judge_encoder, texts, keep=store / "vectors")
-    judge = open_judge(config, keep=store / "vectors")
+    judge = on_workers(partial(open_judge, config, keep=store / "vectors"), workers)
     judged = judge_all(judge, pools_of_run(first, queries, texts), store, total=first.height)
     found = calibrate(judged, human, config.scale, vectors)
     if output.suffix == ".parquet":

@@ -1,0 +1,112 @@
+"""Workers on a Ray cluster: actors of Ray Data that each hold what they opened, a model for example.
+
+One table is one block and one task. Ray runs the tasks of a lost worker or machine again on the others, so that each
+table is answered once. Actors go where `cpus` and `gpus` are free, as many as there is room for.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from relsearch.core.errors import RelsearchError
+from relsearch.core.extras import check_packages
+from relsearch.core.protocols import Opening
+from relsearch.core.settings.config import RunConfig
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CORES_VARIABLE = "RELSEARCH_CORES"  # how many threads relsearch.runtime.engine takes
+_FAILED = "relsearch_error"
+
+
+@dataclass(frozen=True, slots=True)
+class RayWorkers:
+    """Actors with so many cores and GPUs each."""
+
+    cpus: float
+    gpus: float
+
+    def map(self, opening: Opening, tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Yield what the opened work returns for each table, in any order.
+
+        All tables are put into Ray's object store first, which spills to disk where they do not fit. Raise
+        RelsearchError with the message of one that was raised on a worker.
+        """
+        import ray.data
+
+        connect()
+        blocks: list[Any] = [ray.put(_arrow(table)) for table in tables]
+        if not blocks:
+            return
+        # With a fixed number of actors, those of a lost machine would be waited for; of 1 or more, the others go on.
+        pool = ray.data.ActorPoolStrategy(min_size=1, max_size=len(blocks))
+        results = ray.data.from_arrow_refs(blocks).map_batches(
+            _Worker,
+            fn_constructor_args=(opening, str(Path.cwd()), max(1, int(self.cpus))),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=pool,
+            num_cpus=self.cpus,
+            num_gpus=self.gpus,
+        )
+        batch: Any
+        for batch in results.iter_batches(batch_size=None, batch_format="pyarrow"):
+            if _FAILED in batch.column_names:
+                raise RelsearchError(f"{batch[_FAILED][0].as_py()} (on a Ray worker)")
+            yield _polars(batch)
+
+
+def workers_of(run: RunConfig) -> RayWorkers | None:
+    """Return the workers that `[run]` asks for, None for this process; raise MissingExtraError without Ray."""
+    if run.on == "here":
+        return None
+    check_packages("--on ray", "ray", ("ray", "pyarrow"))
+    return RayWorkers(run.worker_cpus, run.worker_gpus)
+
+
+def connect() -> None:
+    """Join the cluster of RAY_ADDRESS, or start Ray on this machine; nothing where this process has joined one."""
+    import ray
+
+    if not ray.is_initialized():
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(address=os.environ.get("RAY_ADDRESS"), logging_level=logging.WARNING)
+
+
+class _Worker:
+    """An actor: opens the work once, in the folder of the process that asks if it is there."""
+
+    def __init__(self, opening: Opening, folder: str, cores: int) -> None:
+        os.environ[CORES_VARIABLE] = str(cores)
+        with suppress(OSError):
+            os.chdir(folder)
+        self._failed = ""
+        try:
+            self._work = opening()
+        except RelsearchError as exc:
+            self._failed = str(exc)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Return the answer to a table; the message of a RelsearchError in place of it."""
+        try:
+            return _arrow(pl.DataFrame({_FAILED: [self._failed]}) if self._failed else self._work(_polars(batch)))
+        except RelsearchError as exc:
+            return _arrow(pl.DataFrame({_FAILED: [str(exc)]}))
+
+
+def _arrow(table: pl.DataFrame) -> pa.Table:
+    return table.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _polars(table: Any) -> pl.DataFrame:
+    found = pl.from_arrow(table)
+    return found if isinstance(found, pl.DataFrame) else found.to_frame()

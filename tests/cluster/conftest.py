@@ -1,0 +1,54 @@
+"""A Ray cluster of two machines' raylets on this one, and real pairs of the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from relsearch.core import tables
+from relsearch.data.collection import load_collection
+from relsearch.exporters.trec import write_run
+
+QUERIES = 20
+DEPTH = 4
+
+
+@pytest.fixture(scope="package")
+def cluster() -> Iterator[Any]:
+    """A head of one core; tests add other machines to it, and kill them."""
+    pytest.importorskip("ray", reason="pip install 'relsearch[ray]'")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+        from ray.cluster_utils import Cluster
+
+        memory = 300 * 2**20  # an object store; with less Ray Data crawls
+        machines = Cluster(
+            initialize_head=True,
+            head_node_args={
+                "num_cpus": 1,
+                "object_store_memory": memory,
+                "include_dashboard": False,
+                "_system_config": {"health_check_period_ms": 500, "health_check_failure_threshold": 4},
+            },
+        )
+        ray.init(address=machines.address, log_to_driver=False)
+        yield machines
+        ray.shutdown()
+        machines.shutdown()
+
+
+@pytest.fixture(scope="package")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The labelled pairs of some queries of the demo, as a run."""
+    path = tmp_path_factory.mktemp("run") / "run.trec"
+    labels = tables.judgments_table(load_collection("demo").qrels())
+    first = tables.first_per_query(labels.sort("query_id", "doc_id"), DEPTH)[: QUERIES * DEPTH]
+    rank = pl.int_range(1, pl.len() + 1).over("query_id")
+    run = first.select("query_id", "doc_id", rank=rank, score=1.0 / rank, searcher=pl.lit("demo"))
+    write_run(tables.conform(run, tables.CANDIDATES, "run"), path, tag="demo")
+    return path

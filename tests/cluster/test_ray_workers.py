@@ -1,0 +1,100 @@
+"""Work on a real Ray cluster of two raylets: the results of one machine, also where a machine is lost."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from relsearch.cluster.ray_workers import RayWorkers, workers_of
+from relsearch.core.errors import DataError, RelsearchError
+from relsearch.core.protocols import Work
+from relsearch.core.query_pool import pools_of_run
+from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig, RunConfig
+from relsearch.data.collection import load_collection, texts_of
+from relsearch.data.trec import read_run
+from relsearch.judge.registry import open_judge
+from relsearch.judge.store.judgment_parts import Parts
+from relsearch.judge.store.judgment_store import judge_all
+from relsearch.judge.store.missing import on_workers
+
+# Ray warns of its own settings.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
+
+
+@pytest.fixture
+def second_machine(cluster: Any) -> Iterator[Any]:
+    """Another machine of one core, which is taken away if the test did not kill it."""
+    machine = cluster.add_node(num_cpus=1, object_store_memory=300 * 2**20)
+    yield machine
+    if machine in cluster.list_all_nodes():
+        cluster.remove_node(machine)
+
+
+def _judged(run: Path, store: Path, on: RunConfig) -> pl.DataFrame:
+    """The labels of the run's pairs by the ready judge, in batches of 16 pairs."""
+    config = Config(collection=CollectionConfig(source="demo"), label=LabelConfig(judge="ready"))
+    first = read_run(run).sort("query_id", "rank")
+    pools = pools_of_run(first, *texts_of(first, load_collection("demo"), config.collection.template))
+    judge = on_workers(partial(open_judge, config, keep=store / "vectors"), workers_of(on))
+    return judge_all(judge, pools, store, part_pairs=16)
+
+
+def _slow_square() -> Work:
+    def work(table: pl.DataFrame) -> pl.DataFrame:
+        time.sleep(0.3)
+        return table.select(pl.col("n"), square=pl.col("n") ** 2, process=pl.lit(os.getpid()))
+
+    return work
+
+
+def _failing() -> Work:
+    def work(table: pl.DataFrame) -> pl.DataFrame:
+        raise DataError(f"row {table['n'][0]}: is odd; mend it")
+
+    return work
+
+
+def test_a_killed_machine_loses_and_doubles_nothing(cluster: Any, second_machine: Any) -> None:
+    """Both machines work; the tables of the one that dies are worked on by the other, each answered once."""
+    answers = RayWorkers(1, 0).map(_slow_square, (pl.DataFrame({"n": [n]}) for n in range(24)))
+    found = [next(answers) for _ in range(4)]
+    while len({table["process"][0] for table in found}) < 2:
+        found.append(next(answers))
+    cluster.remove_node(second_machine, allow_graceful=False)
+    table = pl.concat([*found, *answers]).sort("n")
+    assert table["n"].to_list() == list(range(24))
+    assert table["square"].to_list() == [n**2 for n in range(24)]
+
+
+def test_an_error_on_a_worker_is_one_line_here(cluster: Any) -> None:
+    """Its message says what to mend, and where it arose."""
+    with pytest.raises(RelsearchError, match=r"row 3: is odd; mend it \(on a Ray worker\)"):
+        list(RayWorkers(1, 0).map(_failing, [pl.DataFrame({"n": [3]})]))
+
+
+def test_judging_on_ray_gives_the_labels_of_one_machine(
+    cluster: Any, second_machine: Any, demo_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ready judge's, row for row, though a machine is killed after the first batch; a second run judges nothing."""
+    plain = _judged(demo_run, tmp_path / "plain", RunConfig(on="here"))
+    written = Parts.write
+
+    def killing(parts: Parts, judged: Any) -> None:
+        if second_machine in cluster.list_all_nodes():
+            cluster.remove_node(second_machine, allow_graceful=False)
+        written(parts, judged)
+
+    monkeypatch.setattr(Parts, "write", killing)
+    spread = _judged(demo_run, tmp_path / "ray", RunConfig(on="ray"))
+    assert_frame_equal(spread, plain, rel_tol=0, abs_tol=1e-4)  # vectors are kept in half precision
+    assert pl.read_parquet(tmp_path / "ray" / "part-*.parquet")["key"].is_unique().all()
+    monkeypatch.setattr(Parts, "write", lambda *_: pytest.fail("judged again"))
+    assert _judged(demo_run, tmp_path / "ray", RunConfig(on="ray")).equals(spread)
