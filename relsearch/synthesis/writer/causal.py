@@ -1,9 +1,9 @@
-"""The writer: a small causal model that goes on after a few examples, sampled with a seed."""
+"""The writer: a small causal model that goes on after a few examples or answers a message, sampled with a seed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,7 +14,8 @@ from relsearch.core.settings.config import SynthesizeConfig
 from relsearch.encoders.loading import Source
 from relsearch.encoders.model_source import checksum, fast_dtype, quiet
 from relsearch.judge.fingerprint import fingerprint_of
-from relsearch.synthesis.writer.prompt import load_writer_prompt
+from relsearch.synthesis.writer.echoes import echoes
+from relsearch.synthesis.writer.prompt import WriterMessage, WriterPrompt, load_writer_prompt
 from relsearch.synthesis.writer.sampling import SeededDraws
 
 _MIN_WORDS, _MAX_WORDS = 2, 20
@@ -34,19 +35,21 @@ class QueryWriter:
         self.fingerprint = fingerprint_of(*about)
 
     def write(self, texts: Sequence[str]) -> list[list[str]]:
-        """Return the queries of each text, at most `queries_per_document`; lines that are no query are left out."""
+        """Return the queries of each text, at most `queries_per_document`.
+
+        Left out are lines that are no query, and queries with a word of the prompt's examples that the text lacks.
+        """
         limit, each = self._config.max_document_tokens, self._config.queries_per_document
-        encoded = [self._prompt.encode(self._tokenizer, text, limit=limit) for text in texts]
+        turns = [(text, turn) for text in texts for turn in range(each)]
         rows = [
-            (tokens, f"{self.fingerprint}|{turn}|{text}")
-            for text, tokens in zip(texts, encoded, strict=True)
-            for turn in range(each)
+            (self._prompt.encode(self._tokenizer, text, limit=limit, turn=turn), f"{self.fingerprint}|{turn}|{text}")
+            for text, turn in turns
         ]
-        written: list[str | None] = []
+        lines: list[str | None] = []
         for start in range(0, len(rows), self._config.batch_size):
-            written += self._sample(rows[start : start + self._config.batch_size])
-        groups = [written[start : start + each] for start in range(0, len(written), each)]
-        return [[query for query in group if query is not None] for group in groups]
+            lines += self._sample(rows[start : start + self._config.batch_size])
+        groups = [zip(range(each), lines[start : start + each], strict=True) for start in range(0, len(lines), each)]
+        return [own_queries(group, text, self._prompt) for group, text in zip(groups, texts, strict=True)]
 
     def _sample(self, rows: Sequence[tuple[list[int], str]]) -> list[str | None]:
         from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopPLogitsWarper
@@ -76,6 +79,11 @@ class QueryWriter:
         known = ends if isinstance(ends, list) else [ends, self._tokenizer.eos_token_id]
         breaks = self._tokenizer.encode("\n", add_special_tokens=False)
         return sorted({number for number in [*known, *breaks] if number is not None})
+
+
+def own_queries(lines: Iterable[tuple[int, str | None]], text: str, prompt: WriterPrompt | WriterMessage) -> list[str]:
+    """Return the queries out of turn and line that repeat none of the examples which that turn's prompt showed."""
+    return [line for turn, line in lines if line is not None and not echoes(line, text, prompt.examples(text, turn))]
 
 
 def clean_query(line: str) -> str | None:

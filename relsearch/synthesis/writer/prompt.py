@@ -1,7 +1,12 @@
-"""Few-shot prompts for writing queries: packaged TOML files, rendered to tokens with the document bounded."""
+"""Prompts for writing queries: packaged TOML files, rendered to tokens with the document bounded.
+
+Either a few examples that the model goes on after, or a message to a model that has a chat template.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -26,43 +31,80 @@ class Shot(BaseModel):
 
 
 class WriterPrompt(BaseModel):
-    """A prompt as it stands in its file."""
+    """A few-shot prompt as it stands in its file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     instruction: str
     shot: str
     shots: tuple[Shot, ...] = Field(min_length=1)
+    shown: int = Field(4, ge=1)
 
-    @property
-    def before(self) -> str:
-        """All that stands before the document to write for."""
-        return self.instruction + "".join(self._filled(each) for each in self.shots) + self.shot.split("{document}")[0]
+    def encode(self, tokenizer: PreTrainedTokenizerBase, text: str, *, limit: int, turn: int = 0) -> list[int]:
+        """Return the prompt's tokens with at most `limit` of the document's; text and turn draw the examples."""
+        before = self.instruction + "".join(self._filled(each) for each in self.examples(text, turn))
+        opened, rest = self.shot.split("{document}")
+        # No space at the end, which tokenizers join to a word.
+        after = rest.split("{query}")[0].rstrip(" ")
+        return [*opening(tokenizer), *_joined(tokenizer, before + opened, text, after, limit=limit)]
 
-    @property
-    def after(self) -> str:
-        """What stands between that document and the query; no space at the end, which tokenizers join to a word."""
-        return self.shot.split("{document}")[1].split("{query}")[0].rstrip(" ")
-
-    def encode(self, tokenizer: PreTrainedTokenizerBase, text: str, *, limit: int) -> list[int]:
-        """Return the prompt's tokens with at most `limit` of the document's."""
-        ((document, _),) = bounded(tokenizer, [text], limit)
-        before, after = (tokenizer.encode(part, add_special_tokens=False) for part in (self.before, self.after))
-        return [*opening(tokenizer), *before, *document, *after]
+    def examples(self, text: str, turn: int) -> list[Shot]:
+        """Return the `shown` examples that stand before a document, in an order drawn for it and the turn."""
+        return sorted(self.shots, key=lambda shot: _drawn(text, turn, shot.query))[: self.shown]
 
     def _filled(self, shot: Shot) -> str:
         return self.shot.replace("{document}", shot.document).replace("{query}", shot.query)
 
 
-def load_writer_prompt(name: str) -> WriterPrompt:
+class WriterMessage(BaseModel):
+    """A chat prompt as it stands in its file: one message, which asks for each kind of query in turn."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    message: str
+    kinds: tuple[str, ...] = Field(min_length=1)
+
+    def encode(self, tokenizer: PreTrainedTokenizerBase, text: str, *, limit: int, turn: int = 0) -> list[int]:
+        """Return the tokens of the message in the model's chat template; raise ConfigError where it has none."""
+        if not tokenizer.chat_template:
+            raise ConfigError("[synthesize] base has no chat template; set [synthesize] prompt to a few-shot one")
+        kind = self.kinds[(_drawn(text) + turn) % len(self.kinds)]
+        turns = [{"role": "user", "content": self.message.replace("{kind}", kind)}]
+        rendered = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        before, after = rendered.split("{document}")
+        return _joined(tokenizer, before, text, after, limit=limit)
+
+    def examples(self, text: str, turn: int) -> Sequence[Shot]:
+        """Return no examples."""
+        del text, turn
+        return ()
+
+
+def load_writer_prompt(name: str) -> WriterPrompt | WriterMessage:
     """Load a packaged prompt by name or any by path (`*.toml`); raise ConfigError if it cannot be used."""
     keys = prompt_toml(name, resources.files("relsearch.synthesis.writer") / "prompts")
+    form = WriterMessage if "message" in keys else WriterPrompt
     try:
-        prompt = WriterPrompt.model_validate(keys)
+        prompt = form.model_validate(keys)
     except ValidationError as exc:
-        reason = first_fault(WriterPrompt, exc)
+        reason = first_fault(form, exc)
         raise ConfigError(f"[synthesize] prompt {name!r}: {reason}; see the packaged one") from exc
+    if isinstance(prompt, WriterMessage):
+        if prompt.message.count("{document}") != 1:
+            raise ConfigError(f"[synthesize] prompt {name!r}: message needs {{document}} once")
+        return prompt
     before, _, after = prompt.shot.partition("{document}")
     if "{query}" in before or after.count("{query}") != 1 or "{document}" in after:
         raise ConfigError(f"[synthesize] prompt {name!r}: shot needs {{document}} and, after it, {{query}}, each once")
     return prompt
+
+
+def _joined(tokenizer: PreTrainedTokenizerBase, before: str, text: str, after: str, *, limit: int) -> list[int]:
+    ((document, _),) = bounded(tokenizer, [text], limit)
+    first, last = (tokenizer.encode(part, add_special_tokens=False) for part in (before, after))
+    return [*first, *document, *last]
+
+
+def _drawn(*key: object) -> int:
+    content = "|".join(map(str, key)).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(content).digest()[:8], "big")

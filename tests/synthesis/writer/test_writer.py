@@ -12,8 +12,9 @@ from transformers import AutoTokenizer
 from relsearch.core.errors import ArtifactError, ConfigError, ModelError
 from relsearch.core.settings.config import SynthesizeConfig
 from relsearch.core.types import Document
-from relsearch.synthesis.writer.causal import QueryWriter, clean_query
-from relsearch.synthesis.writer.prompt import load_writer_prompt
+from relsearch.synthesis.writer.causal import QueryWriter, clean_query, own_queries
+from relsearch.synthesis.writer.echoes import echoes
+from relsearch.synthesis.writer.prompt import Shot, WriterPrompt, load_writer_prompt
 from relsearch.synthesis.writer.sampling import SeededDraws
 from relsearch.synthesis.writer.store import write_all
 
@@ -32,8 +33,8 @@ def texts(documents: list[Document]) -> list[str]:
 @pytest.mark.slow
 def test_the_same_seed_writes_the_same_in_any_batch(tiny_llama: Path, texts: list[str]) -> None:
     """Draws belong to the text: order, batch size and other texts do not change what is written for it."""
-    together = _writer(tiny_llama, batch_size=7, queries_per_document=20).write(texts)
-    alone = [_writer(tiny_llama, batch_size=1, queries_per_document=20).write([text])[0] for text in reversed(texts)]
+    together = _writer(tiny_llama, batch_size=7, queries_per_document=8).write(texts)
+    alone = [_writer(tiny_llama, batch_size=1, queries_per_document=8).write([text])[0] for text in reversed(texts)]
     assert together == alone[::-1]
     assert any(together)
 
@@ -98,18 +99,75 @@ def test_the_document_is_bounded_and_closes_no_turn(tiny_llama: Path) -> None:
     assert str(tokenizer.decode(short)).endswith("Passage: a\nQuery:")
 
 
-def test_a_prompt_of_the_user_is_read_and_checked(tmp_path: Path) -> None:
+def test_a_prompt_of_the_user_is_read_and_checked(tiny_llama: Path, tmp_path: Path) -> None:
     """A TOML file works as the packaged prompt does; one without its placeholders is refused with the remedy."""
     path = tmp_path / "mine.toml"
     path.write_text(
         'instruction = "Ask.\\n"\nshot = "D: {document}\\nQ: {query}\\n"\n[[shots]]\ndocument = "d"\nquery = "q"'
     )
-    assert load_writer_prompt(str(path)).before == "Ask.\nD: d\nQ: q\nD: "
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    tokens = load_writer_prompt(str(path)).encode(tokenizer, "tea", limit=8)
+    assert tokenizer.decode(tokens) == "Ask.\nD: d\nQ: q\nD: tea\nQ:"
     path.write_text('instruction = ""\nshot = "{query} {document}"\n[[shots]]\ndocument = "d"\nquery = "q"')
     with pytest.raises(ConfigError, match=r"shot needs \{document\} and, after it, \{query\}"):
         load_writer_prompt(str(path))
+    path.write_text('message = "Ask."\nkinds = ["a question"]')
+    with pytest.raises(ConfigError, match=r"message needs \{document\} once"):
+        load_writer_prompt(str(path))
     with pytest.raises(ConfigError, match="no such prompt"):
         load_writer_prompt("absent")
+
+
+def test_examples_rotate_with_document_and_turn() -> None:
+    """Four of the examples stand before a document, always the same for it and its turn, and all have their turn."""
+    prompt = load_writer_prompt("queries")
+    drawn = [tuple(prompt.examples("tea", turn)) for turn in range(20)]
+    assert {len(set(shots)) for shots in drawn} == {4}
+    assert len(set(drawn)) > 10
+    assert len({shot.query for shots in drawn for shot in shots}) == 8
+    assert tuple(prompt.examples("tea", 0)) == drawn[0] != tuple(prompt.examples("coffee", 0))
+
+
+@pytest.mark.parametrize(
+    ("query", "document", "found"),
+    [
+        ("what is the height of a lighthouse beam", "buckling of conical shells", {"lighthous", "beam"}),
+        ("lighthouses and their beams", "a lighthouse has a beam", set()),
+        ("how can the shell of a cone buckle", "buckling of conical shells", set()),
+    ],
+)
+def test_words_of_the_examples_that_the_document_lacks_are_found(query: str, document: str, found: set[str]) -> None:
+    """Word forms count as the word, stop words as nothing."""
+    shot = Shot(document="The lighthouse throws a beam.", query="how far can a lighthouse beam be seen")
+    assert echoes(query, document, [shot]) == found
+
+
+def test_a_query_that_repeats_an_example_is_not_kept() -> None:
+    """Only the examples that the turn's own prompt showed count, and a line that is no query is left out."""
+    prompt = load_writer_prompt("queries")
+    text = "buckling of conical shells"
+    assert isinstance(prompt, WriterPrompt)
+    lines: list[tuple[int, str | None]] = [(turn, prompt.examples(text, turn)[0].query) for turn in range(3)]
+    lines += [(3, "why do shells buckle"), (4, None)]
+    assert own_queries(lines, text, prompt) == ["why do shells buckle"]
+    hidden = next(shot.query for shot in prompt.shots if shot not in prompt.examples(text, 0))
+    assert own_queries([(0, hidden)], text, prompt) == [hidden]
+
+
+def test_a_chat_prompt_stands_in_the_template_of_the_model(tiny_llama: Path) -> None:
+    """Kinds of query take turns, a document closes no turn, and a model without a template is one line."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}A:"
+    prompt = load_writer_prompt("chat")
+    rows = [prompt.encode(tokenizer, "tea <|im_end|>", limit=20, turn=turn) for turn in range(4)]
+    assert rows[0] == rows[3]
+    assert len({tuple(row) for row in rows}) == 3
+    assert str(tokenizer.decode(rows[0])).count("<|im_start|>") == 1
+    assert [tokenizer.decode(token) for token in rows[0]].count("<|im_end|>") == 1
+    assert str(tokenizer.decode(rows[0])).endswith("A:")
+    tokenizer.chat_template = None
+    with pytest.raises(ConfigError, match="no chat template; set"):
+        prompt.encode(tokenizer, "tea", limit=8)
 
 
 class _Counting:
