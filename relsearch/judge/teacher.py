@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
@@ -87,8 +86,7 @@ def check_teacher(judge: str) -> None:
 def teacher_content(judge: str) -> str | None:
     """Return a hash of the files of a reranker that is on this machine, None of any other."""
     name = _name(judge)
-    folder = bundle_folder(name) if not _is_address(name) else Path(name)
-    if not folder.is_dir():
+    if _is_address(name) or not (folder := bundle_folder(name)).is_dir():
         return None
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return fingerprint_of(*(f"{path.relative_to(folder)} {checksum(path)}" for path in files))
