@@ -126,12 +126,15 @@ def labelled(judged: pl.DataFrame, config: SynthesizeConfig, scale: Scale) -> pl
     return pl.concat(parts).sort("query_id", "doc_id")
 
 
-def filter_counts(steps: Sequence[Sequence[Written]]) -> list[FilterCounts]:
-    """Count what was written and what each of the three filters left, a source a row and all together last."""
+def filter_counts(steps: Sequence[Sequence[Written]], *, sources: Iterable[str] = ()) -> list[FilterCounts]:
+    """Count what was written and what each of the three filters left, a source a row and all together last.
+
+    A source of `sources` that wrote nothing has a row too.
+    """
     written, unlike, found, relevant = ([query.source for query in step] for step in steps)
     rows = [
         FilterCounts(name, written.count(name), unlike.count(name), found.count(name), relevant.count(name))
-        for name in sorted(set(written))
+        for name in sorted({*sources, *written})
     ]
     return [*rows, FilterCounts("all", len(written), len(unlike), len(found), len(relevant))]
 

@@ -124,9 +124,10 @@ def test_no_negatives_may_be_wanted() -> None:
 
 
 def test_each_filter_is_counted_by_source() -> None:
-    """One row a source, then all."""
-    rows = filter_counts((WRITTEN, WRITTEN[:3], WRITTEN[1:3], WRITTEN[2:3]))
+    """One row a source, that which wrote nothing too, then all."""
+    rows = filter_counts((WRITTEN, WRITTEN[:3], WRITTEN[1:3], WRITTEN[2:3]), sources=("headings", "llm"))
     assert rows == [
+        FilterCounts("headings", 0, 0, 0, 0),
         FilterCounts("llm", 2, 1, 0, 0),
         FilterCounts("titles", 2, 2, 2, 1),
         FilterCounts("all", 4, 3, 2, 1),

@@ -59,7 +59,7 @@ def synthesize(config: Config, work: Building, *, pools: Pools, artefacts: Artef
     rows = [(query.query_id, query.text, "synthetic", query.doc_id, query.source) for query in relevant]
     schema = {**tables.QUERIES, "doc_id": pl.String, "source": pl.String}
     tables.write(pl.DataFrame(rows, schema=schema, orient="row"), work.directory / "queries.parquet", tables.QUERIES)
-    counts = filter_counts((written, unlike, found, relevant))
+    counts = filter_counts((written, unlike, found, relevant), sources=config.synthesize.sources)
     work.figures |= {
         "documents": len(seeds),
         "queries": len(relevant),
