@@ -3,8 +3,8 @@
 `python -m benchmarks.rerankers.writers FOLDER [--documents 50] [--cells cranfield/titles;…]`: FOLDER is a causal model
 with a chat template, in transformers' format. Queries go through the product's own writer and structure, with one seed
 and one query a document. BM25's top 20 of each is reranked by the ready reranker, and the ready judge grades the own
-document within BM25's top 10. A cell that was recorded with as many
-documents is not measured again. Needs RELSEARCH_COLLECTIONS.
+document within BM25's top 10. A cell that was recorded with as many documents
+is not measured again. Its table is in benchmarks/rerankers.md. Needs RELSEARCH_COLLECTIONS.
 """
 
 from __future__ import annotations
