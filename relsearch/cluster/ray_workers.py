@@ -74,12 +74,12 @@ def workers_of(run: RunConfig) -> RayWorkers | None:
 
 
 def connect() -> None:
-    """Join the cluster of RAY_ADDRESS, or start Ray on this machine; nothing where this process has joined one."""
+    """Join the cluster of RAY_ADDRESS, or start a new one on this machine, unless this process has joined one."""
     import ray
 
     if not ray.is_initialized():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(address=os.environ.get("RAY_ADDRESS"), logging_level=logging.WARNING)
+        ray.init(address=os.environ.get("RAY_ADDRESS", "local"), logging_level=logging.WARNING)
 
 
 class _Worker:
