@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from relsearch.cluster.ray_workers import RayWorkers, workers_of
 from relsearch.core.errors import DataError, RelsearchError
 from relsearch.core.protocols import Work
-from relsearch.core.query_pool import pools_of_run
+from relsearch.core.query_pool import QueryPool, pools_of_run
 from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig, RunConfig
 from relsearch.data.collection import load_collection, texts_of
 from relsearch.data.trec import read_run
@@ -38,12 +38,17 @@ def second_machine(cluster: Any) -> Iterator[Any]:
         cluster.remove_node(machine)
 
 
-def _judged(run: Path, store: Path, on: RunConfig) -> pl.DataFrame:
-    """The labels of the run's pairs by the ready judge, in batches of 16 pairs."""
-    config = Config(collection=CollectionConfig(source="demo"), label=LabelConfig(judge="ready"))
+_CONFIG = Config(collection=CollectionConfig(source="demo"), label=LabelConfig(judge="ready"))
+
+
+def _pools(run: Path) -> list[QueryPool]:
     first = read_run(run).sort("query_id", "rank")
-    pools = pools_of_run(first, *texts_of(first, load_collection("demo"), config.collection.template))
-    judge = on_workers(partial(open_judge, config, keep=store / "vectors"), workers_of(on))
+    return list(pools_of_run(first, *texts_of(first, load_collection("demo"), _CONFIG.collection.template)))
+
+
+def _judged(pools: list[QueryPool], store: Path, on: RunConfig) -> pl.DataFrame:
+    """The labels of the pools by the ready judge, in batches of 16 pairs."""
+    judge = on_workers(partial(open_judge, _CONFIG, keep=store / "vectors"), workers_of(on))
     return judge_all(judge, pools, store, part_pairs=16)
 
 
@@ -84,7 +89,9 @@ def test_judging_on_ray_gives_the_labels_of_one_machine(
     cluster: Any, second_machine: Any, demo_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ready judge's, row for row, though a machine is killed after the first batch; a second run judges nothing."""
-    plain = _judged(demo_run, tmp_path / "plain", RunConfig(on="here"))
+    # Read once: the demo's texts are what Python says of itself, and Ray changes some of it in this process.
+    pools = _pools(demo_run)
+    plain = _judged(pools, tmp_path / "plain", RunConfig(on="here"))
     written = Parts.write
 
     def killing(parts: Parts, judged: Any) -> None:
@@ -93,8 +100,8 @@ def test_judging_on_ray_gives_the_labels_of_one_machine(
         written(parts, judged)
 
     monkeypatch.setattr(Parts, "write", killing)
-    spread = _judged(demo_run, tmp_path / "ray", RunConfig(on="ray"))
+    spread = _judged(pools, tmp_path / "ray", RunConfig(on="ray"))
     assert_frame_equal(spread, plain, rel_tol=0, abs_tol=1e-4)  # vectors are kept in half precision
     assert pl.read_parquet(tmp_path / "ray" / "part-*.parquet")["key"].is_unique().all()
     monkeypatch.setattr(Parts, "write", lambda *_: pytest.fail("judged again"))
-    assert _judged(demo_run, tmp_path / "ray", RunConfig(on="ray")).equals(spread)
+    assert _judged(pools, tmp_path / "ray", RunConfig(on="ray")).equals(spread)

@@ -99,5 +99,7 @@ def test_a_run_is_graded_from_the_command_line(tmp_path: Path) -> None:
 
 def test_a_name_that_leads_nowhere_is_refused() -> None:
     """The error lists what can be named."""
-    with pytest.raises(ConfigError, match="ready, zero-shot, remote, a judge folder or a file of labels"):
+    with pytest.raises(
+        ConfigError, match="ready, zero-shot, remote, reranker:NAME, a judge folder or a file of labels"
+    ):
         open_judge(Config(label=LabelConfig(judge="nowhere")))

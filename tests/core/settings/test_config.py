@@ -41,7 +41,7 @@ def test_an_empty_file_is_the_default_config(tmp_path: Path) -> None:
         ("[augment]\nweight = nan", r"augment.weight: Input should be"),
         (
             "[label]\nwindow_characters = 9",
-            r"relsearch\.toml: \[label\] window_characters: the reranker reads",
+            r"relsearch\.toml: \[label\] window_characters: a reranker reads",
         ),
         ('[collection]\nscale = "²-3:2"', r"\[collection\] scale '²-3:2': use 0-3, 1-4, binary"),
         ('[evaluate]\nmeasures = ["nDCG@10", "P@0"]', r"\[evaluate\] measure 'P@0': 0 as @ is not from 1"),

@@ -190,7 +190,7 @@ def test_a_silent_endpoint_is_an_error(serve: Serve) -> None:
         time.sleep(0.5)
         return word_overlap(request)
 
-    with pytest.raises(RemoteError, match=r"ReadTimeout .*raise timeout_s"):
+    with pytest.raises(RemoteError, match=r"ReadTimeout .*raise .remote. timeout_s"):
         _judge(serve(slow), timeout_s=0.1, attempts=1)
     with pytest.raises(RemoteError, match=r"ConnectError .*set \[remote\] url"):
         RemoteJudge(RemoteConfig(url="http://127.0.0.1:9/v1", model="m", attempts=1), SCALES["0-3"])
@@ -200,7 +200,7 @@ def test_a_silent_endpoint_is_an_error(serve: Serve) -> None:
     ("answer", "message"),
     [
         (Answer({"error": f"bad key {KEY}"}, status=401), f"status 401 .*set {KEY_VARIABLE}"),
-        (Answer({"error": "no model m"}, status=404), "status 404 .*check .remote. url and model"),
+        (Answer({"error": "no model m"}, status=404), "status 404 .*check its address and .remote. model"),
         (Answer({"error": "no"}, status=400), "refused a request: status 400"),
         (Answer({}, status=501), "status 501 .*check .remote. url"),
         (Answer({"hello": 1}), "no chat completion; set .remote. url"),
