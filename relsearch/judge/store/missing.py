@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from platform import node
 from typing import Any, NamedTuple
 
 import polars as pl
 
+from relsearch.core.errors import ConfigError
 from relsearch.core.protocols import Judge, Work, Workers
 from relsearch.core.query_pool import QueryPool
 from relsearch.core.tables import JUDGMENTS
@@ -51,8 +53,12 @@ class SpreadJudge(WrappedJudge):
         return self._inner.judge(pools)
 
     def judge_all_missing(self, batches: Iterable[Missing]) -> Iterator[dict[str, Judgment]]:
-        """Yield the wanted labels of each batch by their keys, in any order of the batches."""
-        for table in self._workers.map(partial(_opened, self._opening), map(_table, batches)):
+        """Yield the wanted labels of each batch by their keys, in any order of the batches.
+
+        Raise an error of ours where a worker opens another judge, whose labels these keys do not name.
+        """
+        opening = partial(_opened, self._opening, self.fingerprint)
+        for table in self._workers.map(opening, map(_table, batches)):
             self._truncated += int(table["truncated"][0]) if table.height else 0
             rows = table.select(list(JUDGMENTS)).iter_rows(named=True)
             yield dict(zip(table[KEY], map(_judgment, rows), strict=True))
@@ -81,9 +87,14 @@ def judge_all_missing(judge: Judge, batches: Iterable[Missing]) -> Iterator[dict
     return map(partial(judge_missing, judge), batches)
 
 
-def _opened(opening: Callable[[], Judge]) -> Work:
-    """Open the judge on a worker, and return what labels a batch there."""
+def _opened(opening: Callable[[], Judge], fingerprint: str) -> Work:
+    """Open the judge on a worker, and return what labels a batch there; raise ConfigError where it is another judge."""
     judge = opening()
+    if judge.fingerprint != fingerprint:
+        raise ConfigError(
+            f"the judge of {node()} is another one than that of the process that asks ({judge.fingerprint}, not "
+            f"{fingerprint}); give all machines the same packages, model files and kind of processor"
+        )
 
     def work(table: pl.DataFrame) -> pl.DataFrame:
         before = judge.truncated
