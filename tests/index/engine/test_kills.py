@@ -15,7 +15,7 @@ from tests import killing
 pytestmark = pytest.mark.slow
 
 NAME = "killed"
-_DOCUMENTS, _QUERIES = 6_000, 80
+_DOCUMENTS, _QUERIES = 4_000, 80
 
 
 @pytest.fixture
