@@ -22,7 +22,8 @@ from tests.live.gateway.canned import HITS, canned, hits, http_answer
 from tests.live.gateway.running import HangingScorer, LastWordScorer, RaisingScorer, gateway
 from tests.rerank.fake_scorer import OverlapScorer
 
-BODY = {"query": {"match": {"text": "tides"}}, "ext": {"relsearch": {"budget_ms": 200}}}
+PATIENT_MS = 20_000  # a budget that even a busy machine keeps
+BODY = {"query": {"match": {"text": "tides"}}, "ext": {"relsearch": {"budget_ms": PATIENT_MS}}}
 SEARCH = {"/sea/_search": http_answer(hits())}
 
 
@@ -47,14 +48,20 @@ def _ids(response: httpx.Response) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("scorer", "reason"),
-    [(RaisingScorer(), "error"), (NanScorer(), "error"), (ShortScorer(), "error"), (HangingScorer(), "deadline")],
+    ("scorer", "reason", "budget_ms"),
+    [
+        (RaisingScorer(), "error", PATIENT_MS),
+        (NanScorer(), "error", PATIENT_MS),
+        (ShortScorer(), "error", PATIENT_MS),
+        (HangingScorer(), "deadline", 1000),
+    ],
 )
-def test_a_broken_reranker_costs_no_search(scorer: Scorer, reason: str) -> None:
+def test_a_broken_reranker_costs_no_search(scorer: Scorer, reason: str, budget_ms: int) -> None:
     """The engine's own page comes within the deadline, marked with the reason."""
+    body = _asking(budget_ms) | {"from": 2, "size": 3, "_source": False}
     with canned(SEARCH) as engine, gateway(engine.url, scorer) as url:
         started = time.monotonic()
-        response = httpx.post(f"{url}/sea/_search", json=BODY | {"from": 2, "size": 3, "_source": False})
+        response = httpx.post(f"{url}/sea/_search", json=body)
         elapsed_s = time.monotonic() - started
     assert response.status_code == 200
     assert _ids(response) == [2, 3, 4]
@@ -66,16 +73,14 @@ def test_a_broken_reranker_costs_no_search(scorer: Scorer, reason: str) -> None:
 def test_a_hanging_reranker_is_soon_left_alone() -> None:
     """Once all of its threads hang no search waits any more; when it answers again it is used again."""
     scorer = HangingScorer()
-    with canned(SEARCH) as engine, gateway(engine.url, scorer, threads=1, stalled_s=0.3) as url:
-        marks = [_mark(url), _mark(url)]
+    with canned(SEARCH) as engine, gateway(engine.url, scorer, threads=1, stalled_s=2.5) as url:
+        marks = [_mark(url, budget_ms=1500), _mark(url, budget_ms=1500)]
         started = time.monotonic()
-        marks.append(_mark(url, budget_ms=20_000))
+        marks.append(_mark(url))
         elapsed_s = time.monotonic() - started
         scorer.go.set()
-        time.sleep(0.2)
-        marks.append(_mark(url, budget_ms=20_000))
-    left = ["bypassed; reason=deadline", "bypassed; reason=stalled", "bypassed; reason=stalled"]
-    assert marks == [*left, f"reranked; read={HITS}/{HITS}"]
+        _wait(lambda: _mark(url) == f"reranked; read={HITS}/{HITS}")
+    assert marks == ["bypassed; reason=deadline", "bypassed; reason=stalled", "bypassed; reason=stalled"]
     assert elapsed_s < 5
 
 
@@ -99,7 +104,7 @@ def test_a_broken_reranker_is_left_alone_and_probed() -> None:
     scorer, now = MendedScorer(), [0.0]
     breaker = Breaker(failures=2, cool_s=10, clock=lambda: now[0])
     with canned(SEARCH) as engine, gateway(engine.url, scorer, breaker=breaker) as url:
-        assert _mark(url, budget_ms=20_000) == "bypassed; reason=error"
+        assert _mark(url) == "bypassed; reason=error"
         _wait(lambda: breaker.state == "open")
         calls = scorer.calls
         assert [_mark(url) for _ in range(3)] == ["bypassed; reason=breaker_open"] * 3
@@ -108,7 +113,7 @@ def test_a_broken_reranker_is_left_alone_and_probed() -> None:
         assert _mark(url) == "bypassed; reason=breaker_open"
         _wait(lambda: breaker.state == "closed")
         assert scorer.calls == calls + 1
-        assert _mark(url, budget_ms=20_000) == f"reranked; read={HITS}/{HITS}"
+        assert _mark(url) == f"reranked; read={HITS}/{HITS}"
 
 
 class PoisonedScorer(LastWordScorer):
@@ -136,7 +141,7 @@ def test_small_budgets_change_nothing_for_others() -> None:
     with canned(SEARCH) as engine, gateway(engine.url, scorer, breaker=Breaker(failures=1)) as url:
         assert all(_mark(url, budget_ms=1).startswith("bypassed; reason=") for _ in range(5))
         scorer.go.set()
-        assert _mark(url, budget_ms=20_000) == f"reranked; read={HITS}/{HITS}"
+        assert _mark(url) == f"reranked; read={HITS}/{HITS}"
 
 
 def _wait(met: Callable[[], bool]) -> None:
@@ -151,10 +156,10 @@ def test_a_full_queue_bypasses_at_once() -> None:
     """Searches beyond the queue do not wait for their deadline."""
     scorer = HangingScorer()
     with canned(SEARCH) as engine, gateway(engine.url, scorer, queued=1) as url, ThreadPoolExecutor(1) as pool:
-        first = pool.submit(_mark, url, budget_ms=20_000)
+        first = pool.submit(_mark, url)
         _wait(lambda: scorer.calls > 0)
         started = time.monotonic()
-        mark = _mark(url, budget_ms=20_000)
+        mark = _mark(url)
         elapsed_s = time.monotonic() - started
         scorer.go.set()
         assert first.result() == f"reranked; read={HITS}/{HITS}"
@@ -162,15 +167,18 @@ def test_a_full_queue_bypasses_at_once() -> None:
     assert elapsed_s < 5
 
 
-def _mark(url: str, *, budget_ms: int = 200) -> str:
-    body = BODY | {"ext": {"relsearch": {"budget_ms": budget_ms}}}
-    return str(httpx.post(f"{url}/sea/_search", json=body).headers["X-Relsearch"])
+def _asking(budget_ms: int) -> dict[str, object]:
+    return BODY | {"ext": {"relsearch": {"budget_ms": budget_ms}}}
+
+
+def _mark(url: str, *, budget_ms: int = PATIENT_MS) -> str:
+    return str(httpx.post(f"{url}/sea/_search", json=_asking(budget_ms)).headers["X-Relsearch"])
 
 
 def test_a_multi_search_waits_for_one_deadline_only() -> None:
     """One budget bounds all of its searches."""
     answers = b'{"took":1,"responses":[' + b",".join([hits()] * 5) + b"]}"
-    lines = (json.dumps({"index": "sea"}) + "\n" + json.dumps(BODY) + "\n") * 5
+    lines = (json.dumps({"index": "sea"}) + "\n" + json.dumps(_asking(1000)) + "\n") * 5
     with canned({"/_msearch": http_answer(answers)}) as engine, gateway(engine.url, HangingScorer()) as url:
         headers = {"Content-Type": "application/x-ndjson"}
         started = time.monotonic()
@@ -178,7 +186,7 @@ def test_a_multi_search_waits_for_one_deadline_only() -> None:
         elapsed_s = time.monotonic() - started
     assert "reranked" not in response.headers["X-Relsearch"]
     assert [len(each["hits"]["hits"]) for each in response.json()["responses"]] == [10] * 5
-    assert elapsed_s < 5 * 0.2
+    assert elapsed_s < 5 * 1.0
 
 
 @pytest.mark.parametrize("path", ["/sea/_search", "/_cat/health"])
@@ -246,7 +254,7 @@ def test_a_widened_search_that_times_out_is_sent_as_it_came() -> None:
 def test_a_body_nested_beyond_reason_is_no_failure_of_the_gateway(depth: int) -> None:
     """It is refused, or the engine is asked; never a 500."""
     query = '{"bool":{"must":[' * depth + '{"match":{"text":"tides"}}' + "]}}" * depth
-    body = '{"ext":{"relsearch":{"budget_ms":200}},"query":' + query + "}"
+    body = '{"ext":{"relsearch":true},"query":' + query + "}"
     with canned(SEARCH) as engine, gateway(engine.url, LastWordScorer()) as url:
         headers = {"Content-Type": "application/json"}
         assert httpx.post(f"{url}/sea/_search", content=body, headers=headers).status_code in (200, 400)
