@@ -109,15 +109,21 @@ class VectorIndex:
                 found[keys[document["_id"]]] = self._vectors(document.get("_source", {}).get(_FIELD))
         return found
 
+    def absent(self, texts: Sequence[str]) -> list[str]:
+        """Return those texts that are not stored, each once."""
+        return [text for keys in _batches(texts) for text in self._absent(keys).values()]
+
     def add(self, texts: Iterable[str], read: Read) -> int:
         """Read and write the texts that are not stored, some hundred at a time; return how many there were."""
         added = 0
         for keys in _batches(texts):
-            held = {document["_id"] for document in self._get(keys, source="false")}
-            absent = {key: text for key, text in keys.items() if key not in held}
-            if absent:
+            if absent := self._absent(keys):
                 added += self._write(absent, read(list(absent.values())))
         return added
+
+    def _absent(self, keys: Mapping[str, str]) -> dict[str, str]:
+        held = {document["_id"] for document in self._get(keys, source="false")}
+        return {key: text for key, text in keys.items() if key not in held}
 
     def _get(self, keys: Iterable[str], *, source: str) -> Iterator[dict[str, Any]]:
         # A get by id, unlike a search, sees what was written before the refresh.

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import count, islice, takewhile
+from platform import node
 
 import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.display.progress import progress
-from relsearch.core.errors import DataError
+from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.files.journal import Journal
 from relsearch.core.files.key_index import digest
+from relsearch.core.protocols import Work, Workers
 from relsearch.rerank.partly import scores_below
 from relsearch.rerank.reranker import Reranker
 
 _Row = tuple[str, str, int, float, str]
+_Pool = tuple[str, str, list[str], list[float]]  # key, query, texts, first-stage scores
 _BLOCK = 20_000  # rows that are Python objects at once
+_PAIRS = 256  # that a worker reranks at a time, of whole queries
+_POOLS: dict[str, tables.Kind] = {
+    "key": pl.String,
+    "query": pl.String,
+    "texts": pl.List(pl.String),
+    "first_stage": pl.List(pl.Float64),
+}
+_ORDERS: dict[str, tables.Kind] = {
+    "key": pl.String,
+    "places": pl.List(pl.Int64),
+    "scores": pl.List(pl.Float64),
+}
 # From a query, its texts and their first-stage scores: the texts' places, best first, and scores in that order.
 _Order = Callable[[str, list[str], list[float]], tuple[Sequence[int], Sequence[float]]]
 
@@ -38,13 +55,60 @@ def rerank_run(
     order, and what it has already, of the same reranker (`about`), candidates and texts, is not scored again. Raise
     DataError where a text is missing, ModelError where a score is NaN.
     """
-
-    def order(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
-        return _best_first(range(len(texts)), reranker.score_pool(query, texts, first_stage))
-
+    order = partial(_best_first_of, reranker)
     if journal is None:
         return _table(run, queries, documents, order, depth=depth)
     return _table(run, queries, documents, _remembering(order, journal, about), depth=depth)
+
+
+def rerank_on(
+    workers: Workers,
+    opening: Callable[[], tuple[Reranker, str]],
+    run: pl.DataFrame,
+    queries: Mapping[str, str],
+    documents: Mapping[str, str],
+    *,
+    depth: int,
+    journal: Journal,
+    about: str,
+) -> None:
+    """Append to the journal the orders that it lacks, made on workers; rerank_run then scores nothing again.
+
+    Each worker opens a reranker once, with what its scores are of, which must be `about`. Raise as rerank_run does,
+    and ConfigError where a worker opens another reranker.
+    """
+    known = {row["key"] for row in journal.rows()}
+
+    def missing() -> Iterator[_Pool]:
+        for (query_id,), candidates in _by_query(run):
+            pool = _pool(str(query_id), candidates.head(depth), queries, documents)
+            if (key := _key(about, *pool)) not in known:
+                known.add(key)
+                yield key, *pool
+
+    pools = missing()
+    together = max(1, _PAIRS // depth)
+    blocks = (pl.DataFrame(list(islice(pools, together)), schema=_POOLS, orient="row") for _ in count())
+    for table in workers.map(partial(_opened, opening, about), takewhile(len, blocks)):
+        for row in table.iter_rows(named=True):
+            journal.append(row)
+
+
+def _opened(opening: Callable[[], tuple[Reranker, str]], about: str) -> Work:
+    """Open the reranker on a worker, and return what orders pools there."""
+    reranker, here = opening()
+    if here != about:
+        raise ConfigError(
+            f"the reranker of {node()} is another one than that of the process that asks; give all machines the same "
+            "bundle"
+        )
+    order = partial(_best_first_of, reranker)
+
+    def work(table: pl.DataFrame) -> pl.DataFrame:
+        found = [(key, *order(*pool)) for key, *pool in table.iter_rows()]
+        return pl.DataFrame(found, schema=_ORDERS, orient="row")
+
+    return work
 
 
 def rerank_run_within(
@@ -72,10 +136,18 @@ def rerank_run_within(
     return _table(run, queries, documents, order, depth=depth), sum(reached) / max(len(reached), 1)
 
 
-def _best_first(places: Sequence[int], scores: Sequence[float]) -> tuple[list[int], list[float]]:
-    """Return the places by descending score, equal ones by place, and the scores in that order."""
-    ordered = sorted(zip(places, scores, strict=True), key=lambda each: (-each[1], each[0]))
+def _best_first_of(
+    reranker: Reranker, query: str, texts: list[str], first_stage: list[float]
+) -> tuple[list[int], list[float]]:
+    """The texts' places by descending score, equal ones by place, and the scores in that order."""
+    scores = enumerate(reranker.score_pool(query, texts, first_stage))
+    ordered = sorted(scores, key=lambda each: (-each[1], each[0]))
     return [place for place, _ in ordered], [score for _, score in ordered]
+
+
+def _key(about: str, query: str, texts: list[str], first_stage: list[float]) -> str:
+    """What an order is found by in the journal."""
+    return digest(json.dumps([about, query, texts, first_stage])).hex()
 
 
 def _remembering(order: _Order, journal: Journal, about: str) -> _Order:
@@ -83,7 +155,7 @@ def _remembering(order: _Order, journal: Journal, about: str) -> _Order:
     known = {row["key"]: (row["places"], row["scores"]) for row in journal.rows()}
 
     def remembered(query: str, texts: list[str], first_stage: list[float]) -> tuple[Sequence[int], Sequence[float]]:
-        key = digest(json.dumps([about, query, texts, first_stage])).hex()
+        key = _key(about, query, texts, first_stage)
         if (found := known.get(key)) is None:
             places, scores = order(query, texts, first_stage)
             found = list(places), list(scores)
@@ -96,16 +168,19 @@ def _remembering(order: _Order, journal: Journal, about: str) -> _Order:
 def _table(
     run: pl.DataFrame, queries: Mapping[str, str], documents: Mapping[str, str], order: _Order, *, depth: int
 ) -> pl.DataFrame:
-    ordered = run.sort("query_id", "rank", "doc_id")
     blocks: list[pl.DataFrame] = []
     rows: list[_Row] = []
-    groups = ordered.group_by("query_id", maintain_order=True)
-    for (query_id,), candidates in progress(groups, desc="rerank", unit="query", total=run["query_id"].n_unique()):
+    groups = progress(_by_query(run), desc="rerank", unit="query", total=run["query_id"].n_unique())
+    for (query_id,), candidates in groups:
         rows += _rerank(str(query_id), candidates, queries, documents, order, depth=depth)
         if len(rows) >= _BLOCK:
             blocks.append(_block(rows))
             rows = []
     return pl.concat([*blocks, _block(rows)])
+
+
+def _by_query(run: pl.DataFrame) -> Iterable[tuple[tuple[object, ...], pl.DataFrame]]:
+    return run.sort("query_id", "rank", "doc_id").group_by("query_id", maintain_order=True)
 
 
 def _block(rows: list[_Row]) -> pl.DataFrame:
@@ -123,15 +198,21 @@ def _rerank(
 ) -> Iterator[_Row]:
     doc_ids: list[str] = candidates["doc_id"].to_list()
     head, tail = doc_ids[:depth], doc_ids[depth:]
-    missing = [doc_id for doc_id in head if doc_id not in documents]
-    if query_id not in queries:
-        raise DataError(f"run: query {query_id!r} has no text; pass the collection that the run was made on")
-    if missing:
-        raise DataError(f"run: query {query_id!r}: document {missing[0]!r} has no text; pass the run's collection")
-    best_first, scores = order(
-        queries[query_id], [documents[doc_id] for doc_id in head], candidates["score"][:depth].to_list()
-    )
+    best_first, scores = order(*_pool(query_id, candidates.head(depth), queries, documents))
     placed = [(head[place], score) for place, score in zip(best_first, scores, strict=True)]
     placed += zip(tail, scores_below(min(scores, default=1.0), len(tail)), strict=True)
     for rank, (doc_id, score) in enumerate(placed, start=1):
         yield query_id, doc_id, rank, score, "rerank"
+
+
+def _pool(
+    query_id: str, head: pl.DataFrame, queries: Mapping[str, str], documents: Mapping[str, str]
+) -> tuple[str, list[str], list[float]]:
+    """A query, the texts of its candidates and their first-stage scores; raise DataError where a text is missing."""
+    doc_ids: list[str] = head["doc_id"].to_list()
+    missing = [doc_id for doc_id in doc_ids if doc_id not in documents]
+    if query_id not in queries:
+        raise DataError(f"run: query {query_id!r} has no text; pass the collection that the run was made on")
+    if missing:
+        raise DataError(f"run: query {query_id!r}: document {missing[0]!r} has no text; pass the run's collection")
+    return queries[query_id], [documents[doc_id] for doc_id in doc_ids], head["score"].to_list()

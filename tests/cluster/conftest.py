@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import polars as pl
 import pytest
 
 from relsearch.core import tables
-from relsearch.data.collection import load_collection
+from relsearch.data.collection import load_collection, texts_of
+from relsearch.data.trec import read_run
 from relsearch.exporters.trec import write_run
 
 QUERIES = 20
 DEPTH = 4
+MEMORY = 300 * 2**20  # an object store; with less Ray Data crawls
 
 
 @pytest.fixture(scope="package")
@@ -26,12 +29,11 @@ def cluster() -> Iterator[Any]:
         import ray
         from ray.cluster_utils import Cluster
 
-        memory = 300 * 2**20  # an object store; with less Ray Data crawls
         machines = Cluster(
             initialize_head=True,
             head_node_args={
                 "num_cpus": 1,
-                "object_store_memory": memory,
+                "object_store_memory": MEMORY,
                 "include_dashboard": False,
                 "_system_config": {"health_check_period_ms": 500, "health_check_failure_threshold": 4},
             },
@@ -40,6 +42,15 @@ def cluster() -> Iterator[Any]:
         yield machines
         ray.shutdown()
         machines.shutdown()
+
+
+@pytest.fixture
+def second_machine(cluster: Any) -> Iterator[Any]:
+    """Another machine of one core, which is taken away if the test did not kill it."""
+    machine = cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+    yield machine
+    if machine in cluster.list_all_nodes():
+        cluster.remove_node(machine)
 
 
 @pytest.fixture(scope="package")
@@ -52,3 +63,14 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = first.select("query_id", "doc_id", rank=rank, score=1.0 / rank, searcher=pl.lit("demo"))
     write_run(tables.conform(run, tables.CANDIDATES, "run"), path, tag="demo")
     return path
+
+
+@pytest.fixture(scope="package")
+def small_collection(demo_run: Path) -> Path:
+    """That run's queries and documents, as a collection in its folder; quicker to read than the demo."""
+    source = load_collection("demo")
+    found = texts_of(read_run(demo_run), source, "{text}")
+    for name, texts in zip(("queries.jsonl", "corpus.jsonl"), found, strict=True):
+        rows = [json.dumps({"_id": each, "text": texts[each]}) for each in sorted(texts)]
+        (demo_run.parent / name).write_text("\n".join(rows), encoding="utf-8")
+    return demo_run.parent

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,15 +26,6 @@ from relsearch.judge.store.missing import on_workers
 
 # Ray warns of its own settings.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
-
-
-@pytest.fixture
-def second_machine(cluster: Any) -> Iterator[Any]:
-    """Another machine of one core, which is taken away if the test did not kill it."""
-    machine = cluster.add_node(num_cpus=1, object_store_memory=300 * 2**20)
-    yield machine
-    if machine in cluster.list_all_nodes():
-        cluster.remove_node(machine)
 
 
 _CONFIG = Config(collection=CollectionConfig(source="demo"), label=LabelConfig(judge="ready"))

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch.core import tables
-from relsearch.core.errors import DataError, ModelError
+from relsearch.core.errors import ConfigError, DataError, ModelError
 from relsearch.core.files.journal import unfinished
 from relsearch.rerank.interpolation import Interpolation
-from relsearch.rerank.reorder import rerank_run
+from relsearch.rerank.reorder import rerank_on, rerank_run
 from relsearch.rerank.reranker import Reranker
+from tests.workers import Backwards
 
 
 class LengthScorer:
@@ -146,6 +147,31 @@ def test_an_interrupted_rerank_scores_only_what_it_lacks(tmp_path: Path) -> None
     with unfinished(tmp_path / "run"):
         pass
     assert not (tmp_path / "run.unfinished").exists()
+
+
+def test_orders_of_workers_are_those_of_one_process(tmp_path: Path) -> None:
+    """Workers get the queries alone that the journal lacks, equal ones once; then nothing is scored in this process."""
+    run = pl.concat([run_of("a", "b", "c", query_id=f"q{number}") for number in range(5)])
+    queries, texts = {f"q{number}": f"x{number % 4}" for number in range(5)}, {"a": "s", "b": "longer", "c": "mid"}
+    worker, here = _Failing(after=99), _Failing(after=0)
+    plain = rerank_run(run, queries, texts, Reranker(LengthScorer()), depth=2)
+    with unfinished(tmp_path / "run") as journal:
+        rerank_run(run.head(3), queries, texts, Reranker(LengthScorer()), depth=2, journal=journal, about="one")
+        rerank_on(
+            Backwards(), lambda: (Reranker(worker), "one"), run, queries, texts, depth=2, journal=journal, about="one"
+        )
+        assert rerank_run(run, queries, texts, Reranker(here), depth=2, journal=journal, about="one").equals(plain)
+    assert worker.asked == 3
+
+
+def test_workers_with_another_reranker_are_refused(tmp_path: Path) -> None:
+    """Its orders would stand in the journal under the keys of the reranker that was asked for."""
+    run, texts = run_of("a"), {"a": "s"}
+    other = Reranker(LengthScorer()), "two"
+    with unfinished(tmp_path / "run") as journal:
+        with pytest.raises(ConfigError, match="is another one than that of the process that asks"):
+            rerank_on(Backwards(), lambda: other, run, {"q": "x"}, texts, depth=1, journal=journal, about="one")
+        assert not list(journal.rows())
 
 
 class _Failing(LengthScorer):

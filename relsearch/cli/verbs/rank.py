@@ -6,7 +6,7 @@ import json
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,11 +18,17 @@ from relsearch.cli.app import (
     JsonOption,
     MinScoreOption,
     MixOption,
+    OnOption,
     PrfOption,
     VectorsOption,
+    WorkerCpusOption,
+    WorkerGpusOption,
     parse_fields,
     verb,
 )
+
+if TYPE_CHECKING:
+    from relsearch.rerank.reranker import Reranker
 
 
 @verb(
@@ -50,6 +56,9 @@ def rerank(
     cascade: CascadeOption = None,
     cascade_window: CascadeWindowOption = 20,
     tag: Annotated[str, typer.Option(help="The name of the new run.")] = "relsearch",
+    on: OnOption = None,
+    worker_cpus: WorkerCpusOption = 1.0,
+    worker_gpus: WorkerGpusOption = 0.0,
     force: ForceOption = False,
 ) -> None:
     """Rerank a TREC run with a bundle; needs no torch. With -o an interrupted run goes on where it stopped.
@@ -61,29 +70,33 @@ def rerank(
     """
     import polars as pl
 
+    from relsearch.cluster.ray_workers import workers_of
     from relsearch.core.errors import DataError
     from relsearch.core.files.journal import unfinished
     from relsearch.core.files.outputs import check_output
+    from relsearch.core.settings.config import RunConfig
     from relsearch.data.collection import load_collection, texts_of
     from relsearch.data.trec import read_run
     from relsearch.exporters.trec import check_tag, is_run_of, run_text, write_run
-    from relsearch.index.engine.vector_index import open_vectors
-    from relsearch.rerank.reorder import rerank_run, rerank_run_within
-    from relsearch.rerank.reranker import Reranker
+    from relsearch.rerank.reorder import rerank_on, rerank_run, rerank_run_within
 
     check_tag(tag)
+    workers = workers_of(RunConfig(on=on or "here", worker_cpus=worker_cpus, worker_gpus=worker_gpus))
+    if workers and (output is None or budget_ms is not None):
+        raise typer.BadParameter("--on ray needs --output, and takes no --budget-ms")
     if output:
         check_output(output, inputs=[run_file], ours=partial(is_run_of, tag=tag), force=force)
     source = load_collection(collection)
     first = read_run(run_file)
     kept = min(max(20_000, first["doc_id"].n_unique()), 50_000)  # at 12,800 bytes a document, 640 MB
-    reranker = Reranker(bundle, vectors=open_vectors(vectors), cached_documents=kept)
-    reranker = reranker.with_weights(mix=mix, prf=prf)
-    if cascade:
-        reranker = reranker.with_cascade(Reranker(cascade), cascade_window)
+    opening = partial(
+        _opened, bundle, vectors, kept=kept, mix=mix, prf=prf, cascade=cascade, cascade_window=cascade_window
+    )
+    reranker, about = opening()
     queries, texts = texts_of(first, source, reranker.template)
-    about = f"{_about(bundle)} {_about(cascade) if cascade else None} {cascade_window} {reranker.interpolation}"
     with unfinished(output) if output and budget_ms is None else nullcontext() as journal:
+        if workers and journal:
+            rerank_on(workers, opening, first, queries, texts, depth=depth, journal=journal, about=about)
         if budget_ms is None:
             run = rerank_run(first, queries, texts, reranker, depth=depth, journal=journal, about=about)
         else:
@@ -101,6 +114,27 @@ def rerank(
             write_run(run, output, tag=tag)
         else:
             typer.echo(run_text(run, tag=tag), nl=False)
+
+
+def _opened(
+    bundle: Path,
+    vectors: str | None,
+    *,
+    kept: int,
+    mix: float | None,
+    prf: float | None,
+    cascade: Path | None,
+    cascade_window: int,
+) -> tuple[Reranker, str]:
+    """The reranker of these options, and what its scores are of; here or on a worker."""
+    from relsearch.index.engine.vector_index import open_vectors
+    from relsearch.rerank.reranker import Reranker
+
+    reranker = Reranker(bundle, vectors=open_vectors(vectors), cached_documents=kept).with_weights(mix=mix, prf=prf)
+    if cascade:
+        reranker = reranker.with_cascade(Reranker(cascade), cascade_window)
+    about = f"{_about(bundle)} {_about(cascade) if cascade else None} {cascade_window} {reranker.interpolation}"
+    return reranker, about
 
 
 def _about(bundle: Path) -> str:
@@ -133,6 +167,9 @@ def precompute(
             metavar="FIELD=VALUE", help="Of an index: only documents whose field is that or later, e.g. updated=now-1d."
         ),
     ] = None,
+    on: OnOption = None,
+    worker_cpus: WorkerCpusOption = 1.0,
+    worker_gpus: WorkerGpusOption = 0.0,
     as_json: JsonOption = False,
 ) -> None:
     """Encode documents ahead, so that a search reads only the query.
@@ -140,9 +177,12 @@ def precompute(
     Then rerank with --vectors. Documents whose text changed are read again; an interrupted run goes on. An index is
     read in slices of one point in time, by the fields that the bundle reads, or that --field names.
     """
+    from relsearch.cluster.ray_workers import workers_of
+    from relsearch.core.settings.config import RunConfig
     from relsearch.pipeline.standalone.precompute import precompute as run
 
-    figures = run(collection, bundle, vectors, fields=parse_fields(field), changed_since=changed_since)
+    workers = workers_of(RunConfig(on=on or "here", worker_cpus=worker_cpus, worker_gpus=worker_gpus))
+    figures = run(collection, bundle, vectors, fields=parse_fields(field), changed_since=changed_since, workers=workers)
     brief = (
         f"{vectors}: {figures['documents']} documents, {figures['added']} new, {figures['bytes_a_document']} bytes each"
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from relsearch.core.display.progress import progress
 from relsearch.core.errors import ConfigError
 from relsearch.core.fields.template import template_fields
 from relsearch.core.files.journal import unfinished
+from relsearch.core.protocols import Workers
 from relsearch.core.types import Document, StrPath
 from relsearch.data.collection import check_template, load_collection
 from relsearch.index.engine.field_check import check_fields
@@ -20,6 +23,7 @@ from relsearch.index.engine.scanning import scan
 from relsearch.index.engine.vector_index import index_address, open_vectors
 from relsearch.index.registry import open_server
 from relsearch.rerank.bundle import Bundle, LateManifest, open_bundle
+from relsearch.rerank.document_workers import add_on
 from relsearch.rerank.families import make_late_scorer
 
 
@@ -30,13 +34,15 @@ def precompute(
     *,
     fields: Mapping[str, str] | None = None,
     changed_since: str | None = None,
+    workers: Workers | None = None,
 ) -> dict[str, int | float]:
     """Read every document that `vectors` lacks, and return counts and sizes; an interrupted run goes on.
 
     `collection` and `vectors` are a folder each, or the URL of an index in a search engine. Of such a collection
     `fields` gives the paths of the fields, and `changed_since`, FIELD=VALUE, leaves out documents whose field is lower.
     How far it was read stands meanwhile in `NAME.unfinished`, beside the folder of vectors, or for an index of vectors
-    in the working folder.
+    in the working folder. With `workers`, each of which holds the bundle, a collection's index is always read from its
+    beginning.
 
     Raise ConfigError where the bundle is a cross-encoder, which reads query and document together, or no document has
     a field that the bundle reads.
@@ -59,16 +65,20 @@ def precompute(
 
     def add(documents: Iterable[Document]) -> int:
         texts = (text for document in documents for text in scorer.readable([scorer.render(document.fields)]))
+        if workers:
+            return add_on(workers, bundle, store, texts)
         return store.add(texts, scorer.document_vectors)
 
     if place:
         to = index_address("--vectors", vectors)
         scanned = partial(scan, server, place.name, names=names, query=query, into=store.facts.encoder)
         with (
-            unfinished(Path(to.name if to else vectors)) as journal,
+            TemporaryDirectory() as scratch,
+            # Workers store pages in another order than they are read in, so that how far it was read tells nothing.
+            unfinished(Path(scratch, "scan") if workers else Path(to.name if to else vectors)) as journal,
             closing(scanned(journal, resumable=len(store) > 0)) as pages,  # an empty store was deleted since
         ):
-            added = sum(map(add, pages))
+            added = add(chain.from_iterable(pages)) if workers else sum(map(add, pages))
     else:
         documents = source.documents(template_fields(template))
         added = add(progress(documents, desc="read documents", unit="doc", total=total))

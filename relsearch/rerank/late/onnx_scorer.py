@@ -36,8 +36,8 @@ class LateOnnxScorer(LateScorer):
         cached_documents: int = 20_000,
     ) -> None:
         manifest = bundle.manifest
-        facts = StoreFacts(encoder=manifest.files[MODEL], pooled=manifest.pooled, tokens=manifest.dimension)
-        store = vectors(facts) if vectors else None
+        self.facts = StoreFacts(encoder=manifest.files[MODEL], pooled=manifest.pooled, tokens=manifest.dimension)
+        store = vectors(self.facts) if vectors else None
         super().__init__(
             template=manifest.template,
             head=manifest.head,

@@ -63,6 +63,10 @@ class VectorFolder:
         arrays = self._arrays  # taken after the places: an append publishes the arrays first
         return {text: _vectors(arrays, place) for text, place in places if place is not None}
 
+    def absent(self, texts: Sequence[str]) -> list[str]:
+        """Return those texts that are not stored, each once."""
+        return [text for text in dict.fromkeys(texts) if digest(text) not in self._places]
+
     def add(self, texts: Iterable[str], read: Read) -> int:
         """Read and append the texts that are not stored, some hundred at a time; return how many there were."""
         added, batch = 0, dict[bytes, str]()

@@ -41,6 +41,10 @@ class VectorStore(Protocol):
         """Return the vectors of those texts that are stored."""
         ...
 
+    def absent(self, texts: Sequence[str]) -> list[str]:
+        """Return those texts that are not stored, each once."""
+        ...
+
     def add(self, texts: Iterable[str], read: Read) -> int:
         """Read and store the texts that are not there yet; return how many there were."""
         ...

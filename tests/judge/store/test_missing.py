@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from relsearch.core.errors import ConfigError
-from relsearch.core.protocols import Opening
 from relsearch.core.query_pool import QueryPool
 from relsearch.judge.store.judgment_store import judge_all
 from relsearch.judge.store.missing import on_workers
 from tests.judge.conftest import WordOverlapJudge
+from tests.workers import Backwards
 
 POOLS = [QueryPool("q1", "green tea", ("a", "b"), ("green tea", "tides")), QueryPool("q2", "sea", ("c",), ("the sea",))]
-
-
-class Backwards:
-    """One worker in this process, which answers the last table first."""
-
-    def map(self, opening: Opening, tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """Do as RayWorkers.map does."""
-        work = opening()
-        return map(work, reversed(list(tables)))
 
 
 def test_labels_of_workers_are_those_of_one_process(tmp_path: Path) -> None:
