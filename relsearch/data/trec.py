@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,7 @@ from typing import NamedTuple
 import polars as pl
 
 from relsearch.core.errors import DataError
-from relsearch.core.files.text_files import checked_lines, fail, line_blocks, lines, parse_json
+from relsearch.core.files.text_files import block_lines, fail, line_blocks, lines, parse_json
 from relsearch.core.ids import id_fault, shown
 from relsearch.core.tables import CANDIDATES, JUDGMENTS, judgments_table, read
 from relsearch.core.types import Judgment, Query, Scale, StrPath
@@ -57,10 +56,10 @@ def read_run(path: StrPath) -> pl.DataFrame:
     return pl.concat([_in_order(path, part, *names) for part in parts] or [_in_order(path, table, *names)])
 
 
-def _checked_rows(path: StrPath, first: int, block: str, queries: Numbers, tags: Numbers) -> pl.DataFrame:
+def _checked_rows(path: StrPath, first: int, block: bytes, queries: Numbers, tags: Numbers) -> pl.DataFrame:
     """The rows of whole lines; raise DataError for the first that is no line of a run."""
     rows = []
-    for number, line in checked_lines(path, first, io.StringIO(block)):
+    for number, line in block_lines(path, first, block):
         if not line.strip():
             continue
         parts = columns(line.rstrip("\n"))
@@ -80,11 +79,16 @@ def _in_order(path: StrPath, part: pl.DataFrame, queries: pl.Series, tags: pl.Se
         again = named.filter(~pl.col("doc_id").is_first_distinct().over("query"))
         number, query_id, doc_id = again.select("line", "query_id", "doc_id").row(0)
         fail(path, number, f"document {doc_id!r} appears twice for query {query_id!r}")
-    return (
-        named.sort("query", "score", "rank", "doc_id", descending=[False, True, False, False])
-        .with_columns(rank=pl.int_range(1, pl.len() + 1).over("query"))
-        .select(pl.col(name).cast(kind) for name, kind in CANDIDATES.items())
-    )
+    if not _is_ordered(named):
+        named = named.sort("query", "score", "rank", "doc_id", descending=[False, True, False, False])
+    ranked = named.with_columns(rank=pl.int_range(1, pl.len() + 1).over("query"))
+    return ranked.select(pl.col(name).cast(kind) for name, kind in CANDIDATES.items())
+
+
+def _is_ordered(part: pl.DataFrame) -> bool:
+    """Whether the rows, whose queries stand together, are by descending score already, and no two of them tie."""
+    query, score = pl.col("query"), pl.col("score")
+    return bool(part.select(((query != query.shift(1)) | (score < score.shift(1))).all()).item())
 
 
 def read_qrels(path: StrPath, scale: Scale | None) -> pl.DataFrame:

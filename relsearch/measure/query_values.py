@@ -44,10 +44,10 @@ def query_values(
         _check_grades(measure, max(grades))
     turns = pl.DataFrame({"query_id": query_ids}).with_row_index("place")
     graded = labels.join(turns, on="query_id").sort("place")
-    ranked = _Ranked(run.join(turns, on="query_id"))
+    ranked = _ranked(run, turns)
     for depth in dict.fromkeys(map(_depth, distinct)):
         measured = [measure for measure in distinct if _depth(measure) == depth]
-        for part in _parts(graded, ranked.first(depth), len(query_ids)):
+        for part in _parts(graded, _first(ranked, depth), len(query_ids)):
             for measure in measured:
                 for place, value in _computed(measure, *part):
                     distinct[measure][place] = value
@@ -84,29 +84,29 @@ def from_zero(qrels: pl.DataFrame, lowest: int) -> pl.DataFrame:
     return qrels.drop_nulls("grade").select(*_PAIR, (pl.col("grade") - lowest).clip(lower_bound=0))
 
 
-class _Ranked:
-    """A run whose queries are numbered by place; raise DataError on a score that is not finite."""
+def _ranked(run: pl.DataFrame, turns: pl.DataFrame) -> pl.DataFrame:
+    """A run's rows of these queries, numbered by place; raise DataError on a score that is not finite."""
+    unusable = run.filter(~pl.col("score").is_finite().fill_null(value=False)).join(turns, on="query_id")
+    if not unusable.is_empty():
+        query_id, doc_id, score = unusable.select(*_PAIR, "score").row(0)
+        raise DataError(f"query {query_id!r}: document {doc_id!r} has the score {score}; give a finite one")
+    # Queries are looked up once for all rows of theirs that stand together.
+    together = run["query_id"].rle().struct.unnest().rename({"value": "query_id"})
+    places = together.join(turns, on="query_id", how="left", maintain_order="left")
+    rows = run.select("doc_id", single=pl.col("score").cast(pl.Float32))
+    return rows.with_columns(places.select(pl.col("place").repeat_by("len").explode())).drop_nulls("place")
 
-    def __init__(self, run: pl.DataFrame) -> None:
-        unusable = run.filter(~pl.col("score").is_finite().fill_null(value=False))
-        if not unusable.is_empty():
-            query_id, doc_id, score = unusable.select(*_PAIR, "score").row(0)
-            raise DataError(f"query {query_id!r}: document {doc_id!r} has the score {score}; give a finite one")
-        rows = run.select("place", "doc_id", single=pl.col("score").cast(pl.Float32))
-        self._rows = rows if rows["place"].is_sorted() else rows.sort("place", maintain_order=True)
 
-    def first(self, depth: int | None) -> pl.DataFrame:
-        """Return each query's first documents in trec_eval's order with scores n, n - 1, …, 1, sorted by place.
+def _first(rows: pl.DataFrame, depth: int | None) -> pl.DataFrame:
+    """Each query's first documents in trec_eval's order with scores n, n - 1, …, 1, sorted by place.
 
-        There may be more than `depth`; None is for all.
-        """
-        rows = self._rows
-        if depth is not None:
-            lowest = rows.group_by("place").agg(pl.col("single").top_k(depth).min().alias("lowest"))
-            rows = rows.join(lowest, on="place", maintain_order="left").filter(pl.col("single") >= pl.col("lowest"))
-        return rows.sort("place", "single", "doc_id", descending=[False, True, True]).with_columns(
-            score=(pl.len() - pl.int_range(pl.len())).over("place").cast(pl.Float64)
-        )
+    There may be more than `depth`; None is for all.
+    """
+    if depth is not None:
+        rows = rows.filter(pl.col("single") >= pl.col("single").top_k(depth).min().over("place"))
+    return rows.sort("place", "single", "doc_id", descending=[False, True, True]).with_columns(
+        score=(pl.len() - pl.int_range(pl.len())).over("place").cast(pl.Float64)
+    )
 
 
 def _depth(measure: Measure) -> int | None:

@@ -5,6 +5,7 @@ All are read here, so that a file that is none of this is one clear line whereve
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -37,7 +38,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
 _CHECK_PATH = "check the path"
 _LONGEST_CELL = 2**31 - 1  # characters
-_BLOCK_CHARACTERS = 2**24
+_BLOCK_BYTES = 2**24
 
 
 def fail(path: StrPath, number: int, fault: str) -> NoReturn:
@@ -149,16 +150,25 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def line_blocks(path: StrPath) -> Iterator[tuple[int, str]]:
-    """Yield blocks of whole lines, some MB each, with the number of their first line; `checked_lines` reads one.
+def line_blocks(path: StrPath) -> Iterator[tuple[int, bytes]]:
+    """Yield blocks of whole lines, some MB each, with the number of their first line; `block_lines` reads one.
 
-    Line ends are newlines. Raise DataError where the file cannot be read; what is no text is left to `checked_lines`.
+    Line ends are newlines. Raise DataError where the file cannot be read; what is no text is left to `block_lines`.
     """
     number = 1
-    with _text(path, newline=None, advice=_CHECK_PATH) as text:
-        while block := text.read(_BLOCK_CHARACTERS) + text.readline():
+    with _readable(path, _CHECK_PATH) as stream:
+        while block := stream.read(_BLOCK_BYTES) + stream.readline():
+            if number == 1:
+                block = block.removeprefix(codecs.BOM_UTF8)
+            if b"\r" in block:
+                block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             yield number, block
-            number += block.count("\n")
+            number += block.count(b"\n")
+
+
+def block_lines(path: StrPath, first: int, block: bytes) -> Iterator[tuple[int, str]]:
+    """Yield the numbered lines of a block that `line_blocks` yields; raise DataError for one that no text has."""
+    return checked_lines(path, first, io.StringIO(block.decode("utf-8", "surrogateescape")))
 
 
 def checked_lines(path: StrPath, first: int, text: Iterable[str]) -> Iterator[tuple[int, str]]:
