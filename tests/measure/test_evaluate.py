@@ -180,14 +180,14 @@ def test_runs_are_read_one_at_a_time(tmp_path: Path) -> None:
     assert _evaluate(Runs({name: tmp_path / f"{name}.trec" for name in runs})).to_json() == _evaluate(runs).to_json()
 
 
-def test_intervals_do_not_depend_on_batches() -> None:
-    """3,000 queries are resampled in batches; SciPy does all at once."""
+def test_intervals_are_those_of_scipy() -> None:
+    """3,000 queries are resampled in batches, which SciPy does at once; the rounding of its jackknife differs."""
     values = np.random.default_rng(1).random(3000)
     found = estimate(values, resamples=200, seed=7)
     whole = bootstrap(
         (values,), np.mean, n_resamples=200, method="BCa", rng=np.random.default_rng(7), vectorized=True
     ).confidence_interval
-    assert (found.low, found.high) == (whole.low, whole.high)
+    assert (found.low, found.high) == pytest.approx((whole.low, whole.high), rel=1e-12)
 
 
 def test_a_notebook_shows_the_table_with_every_name_escaped() -> None:
