@@ -14,7 +14,8 @@ All are Parquet. Ids are always strings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, fields
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 
 import polars as pl
@@ -55,6 +56,7 @@ EXAMPLES: Schema = {
     "grade": pl.Int32,
     "source": pl.String,
 }
+_BLOCK = 50_000  # rows that are Python objects at once
 _MAY_BE_NULL = {"grade", "judge", "probabilities", "expected", "confidence"}
 
 
@@ -111,11 +113,11 @@ def _column(column: pl.Series, kind: Kind, where: str) -> pl.Series:
 
 def candidates_table(candidates: Iterable[Candidate]) -> pl.DataFrame:
     """Collect candidates into a table."""
-    names = [field.name for field in fields(Candidate)]
-    rows = [astuple(candidate) for candidate in candidates]
-    return pl.DataFrame(rows, schema=names, orient="row").select(
-        pl.col(name).cast(kind) for name, kind in CANDIDATES.items()
-    )
+    rows = map(attrgetter(*CANDIDATES), candidates)
+    blocks = [pl.DataFrame(schema=dict(CANDIDATES))]
+    while block := list(islice(rows, _BLOCK)):
+        blocks.append(pl.DataFrame(block, schema=dict(CANDIDATES), orient="row"))
+    return pl.concat(blocks)
 
 
 def judgments_table(judgments: Iterable[Judgment]) -> pl.DataFrame:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from relsearch.core.settings.config import Unjudged
-from relsearch.core.tables import judgments_table
-from relsearch.core.types import Judgment, LabelSource, Scale
+from relsearch.core.types import LabelSource, Scale
 
 ASSUMED: LabelSource = "assumed"
 _PAIR = ["query_id", "doc_id"]
@@ -21,6 +20,6 @@ def with_assumed(human: pl.DataFrame, candidates: pl.DataFrame, *, unjudged: Unj
     if unjudged == "unknown" or (unjudged == "auto" and (human["grade"] == scale.lowest).any()):
         return human
     rest = candidates.join(human, on="query_id", how="semi").join(human, on=_PAIR, how="anti")
-    pairs = rest.select(_PAIR).unique().sort(_PAIR).iter_rows()
-    assumed = (Judgment(query_id, doc_id, scale.lowest, ASSUMED) for query_id, doc_id in pairs)
-    return pl.concat([human, judgments_table(assumed)])
+    pairs = rest.select(_PAIR).unique().sort(_PAIR)
+    assumed = pairs.with_columns(grade=pl.lit(scale.lowest, pl.Int32), source=pl.lit(ASSUMED))
+    return pl.concat([human, assumed], how="diagonal")

@@ -4,42 +4,66 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import polars as pl
 
 from relsearch.core.errors import DataError
 from relsearch.core.tables import CANDIDATES
+from relsearch.data.plain_run import Numbers
 
 # Reciprocal-rank fusion's constant, from Cormack et al. (2009).
 _RRF_K = 60
 _PAIR = ["query_id", "doc_id"]
+_QUERIES = 500  # whose candidates are united at once: sorting all of them takes several times their memory
 # With fewer queries to learn from none is set apart as dev: a fifth of them could neither choose nor calibrate.
 CROSS_VALIDATED_BELOW = 20
 
 
-def union(runs: Sequence[pl.DataFrame], depth: int) -> pl.DataFrame:
+def union(runs: Iterable[pl.DataFrame], depth: int) -> pl.DataFrame:
     """Return the candidates of all runs down to `depth` in each, every document once a query.
 
     One run is kept as it is. Several are ordered by reciprocal-rank fusion (ties by doc_id), the score is
-    the fused one, and `searcher` joins the names of all that found the document.
+    the fused one, and `searcher` joins the names of all that found the document. Runs are taken one after the other,
+    so that of a generator one at a time is in memory.
     """
-    if not runs:
+    queries, searchers = Numbers(), Numbers()
+    heads = [_numbered(run, queries, searchers).filter(pl.col("rank") <= depth) for run in runs]
+    if not heads:
         raise DataError("no run to take candidates from")
-    cut = [run.filter(pl.col("rank") <= depth) for run in runs]
-    if len(runs) == 1:
-        return cut[0]
-    every = pl.concat(cut)
-    turn = every.select("query_id").unique(maintain_order=True).with_row_index("turn")
+    names = queries.texts(), searchers.texts()
+    if len(heads) == 1:
+        return _named(heads[0], *names)
+    heads = [rows.drop("score") for rows in heads]
+    heads = [rows if rows["query"].is_sorted() else rows.sort("query", maintain_order=True) for rows in heads]
+    starts = pl.Series(range(0, max(1, len(queries)), _QUERIES), dtype=pl.UInt32)
+    ends = [[*rows["query"].search_sorted(starts), rows.height] for rows in heads]
+    blocks = ([rows[at[n] : at[n + 1]] for rows, at in zip(heads, ends, strict=True)] for n in range(len(starts)))
+    return pl.concat(_fused(pl.concat(block), *names) for block in blocks)
+
+
+def _numbered(run: pl.DataFrame, queries: Numbers, searchers: Numbers) -> pl.DataFrame:
+    """The run with numbers for queries and searchers, which take a third of its memory."""
+    numbers = {"query": queries.encode(run["query_id"]), "searcher": searchers.encode(run["searcher"])}
+    return run.select("doc_id", "rank", "score").with_columns(**numbers)
+
+
+def _named(rows: pl.DataFrame, queries: pl.Series, searchers: pl.Series) -> pl.DataFrame:
+    names = {"query_id": queries.gather(rows["query"]), "searcher": searchers.gather(rows["searcher"])}
+    return rows.with_columns(**names).select(pl.col(name).cast(kind) for name, kind in CANDIDATES.items())
+
+
+def _fused(rows: pl.DataFrame, queries: pl.Series, searchers: pl.Series) -> pl.DataFrame:
     fused = (
-        every.sort("query_id", "doc_id", "searcher")
-        .group_by("query_id", "doc_id", maintain_order=True)
+        rows.with_columns(searcher=searchers.gather(rows["searcher"]))
+        .sort("query", "doc_id", "searcher")
+        .group_by("query", "doc_id", maintain_order=True)
         .agg((1 / (_RRF_K + pl.col("rank"))).sum().alias("score"), pl.col("searcher").unique(maintain_order=True))
-        .join(turn, on="query_id")
-        .sort("turn", "score", "doc_id", descending=[False, True, False])
-        .with_columns(rank=pl.int_range(1, pl.len() + 1).over("query_id"), searcher=pl.col("searcher").list.join("+"))
+        .sort("query", "score", "doc_id", descending=[False, True, False])
+        .with_columns(rank=pl.int_range(1, pl.len() + 1).over("query"), searcher=pl.col("searcher").list.join("+"))
     )
-    return fused.select(pl.col(name).cast(kind) for name, kind in CANDIDATES.items())
+    named = fused.with_columns(query_id=queries.gather(fused["query"]))
+    return named.select(pl.col(name).cast(kind) for name, kind in CANDIDATES.items())
 
 
 def whole_pools(pool: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:

@@ -41,6 +41,21 @@ def test_a_document_that_both_found_comes_first_and_names_both() -> None:
     assert pool.select("doc_id", "searcher").row(0) == ("b", "x+y")
 
 
+def test_many_queries_are_united_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever order each run has its queries in, and where one lacks some, the pools are those of one part."""
+    found = [("a", "b"), ("c", "a"), ("b",), ("d", "c", "a"), ("b", "d")]
+    runs = [
+        pl.concat(_run(list(found[(n + shift) % 5]), name).with_columns(query_id=pl.lit(f"q{n}")) for n in queries)
+        for shift, name, queries in ((0, "x", (3, 1, 0, 4)), (1, "y", (2, 4, 1, 3)))
+    ]
+    whole = union(runs, 2)
+    monkeypatch.setattr("relsearch.data.pool._QUERIES", 2)
+    assert union(runs, 2).equals(whole)
+    assert whole["query_id"].unique(maintain_order=True).to_list() == ["q3", "q1", "q0", "q4", "q2"]
+    alone = union([run.filter(pl.col("query_id") == "q1") for run in runs], 2)
+    assert whole.filter(pl.col("query_id") == "q1").equals(alone)
+
+
 def test_one_run_is_kept_as_it_is() -> None:
     """With one searcher, pool order and scores are the searcher's own."""
     run = _run(["b", "a", "c"], "x")

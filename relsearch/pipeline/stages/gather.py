@@ -77,14 +77,15 @@ def index(config: Config, work: Building, *, collected: Collected) -> None:
 
 def pool(config: Config, work: Building, *, collected: Collected, artefacts: Artefacts) -> None:
     """Search every query with every searcher, unite the results, and grade unlabelled candidates by `unjudged`."""
-    runs = [read_run(path) for path in config.pool.runs]
     queries = tables.queries_of(collected.queries)
+    runs: list[pl.DataFrame] = []
     for name in _searchers(config):
         where = artefacts.path("index", name)
         searcher = open_searcher(name, where, index=config.index, encoder=config.encoder)
         runs.append(tables.candidates_table(searcher.search(queries, config.pool.depth)))
-    candidates = union(runs, config.pool.depth)
-    first = candidates if config.pool.runs else runs[0]
+    given = (read_run(path) for path in config.pool.runs)  # one at a time in memory
+    candidates = union(given if config.pool.runs else runs, config.pool.depth)
+    first = runs[0] if runs else candidates
     tables.write(candidates, work.directory / "candidates.parquet", tables.CANDIDATES)
     tables.write(first, work.directory / "first_stage.parquet", tables.CANDIDATES)
     labels = with_assumed(collected.human, candidates, unjudged=config.pool.unjudged, scale=config.scale)
