@@ -209,10 +209,11 @@ def _pool(
     query_id: str, head: pl.DataFrame, queries: Mapping[str, str], documents: Mapping[str, str]
 ) -> tuple[str, list[str], list[float]]:
     """A query, the texts of its candidates and their first-stage scores; raise DataError where a text is missing."""
-    doc_ids: list[str] = head["doc_id"].to_list()
-    missing = [doc_id for doc_id in doc_ids if doc_id not in documents]
     if query_id not in queries:
         raise DataError(f"run: query {query_id!r} has no text; pass the collection that the run was made on")
-    if missing:
-        raise DataError(f"run: query {query_id!r}: document {missing[0]!r} has no text; pass the run's collection")
-    return queries[query_id], [documents[doc_id] for doc_id in doc_ids], head["score"].to_list()
+    try:
+        texts = [documents[doc_id] for doc_id in head["doc_id"]]
+    except KeyError as exc:
+        what = f"document {exc.args[0]!r}"
+        raise DataError(f"run: query {query_id!r}: {what} has no text; pass the run's collection") from exc
+    return queries[query_id], texts, head["score"].to_list()

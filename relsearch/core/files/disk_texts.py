@@ -21,10 +21,12 @@ class DiskTexts(Mapping[str, str]):
         finalize(self, self._file.close)
         self._places = KeyIndex(16)
         self._ends = array("q", [0])  # of each id, then of its text
+        keys = bytearray()
         for name, text in texts:
-            self._places.add(digest(name))
+            keys += digest(name)
             for part in (name, text):
                 self._ends.append(self._ends[-1] + self._file.write(part.encode(*_ENCODING)))
+        self._places.extend(bytes(keys))  # all at once: that sorts them once
         self._lock = Lock()
 
     def __len__(self) -> int:
