@@ -28,18 +28,38 @@ _TEXT = " ".join(f"w{number}" for number in range(_WORDS))
 Run = Callable[[], object]
 
 
-def prepare(folder: Path, size: int) -> None:
-    """Write a collection of `size` documents with a query for every hundred, two runs of `size` rows, and labels."""
+def prepare(folder: Path, size: int, *, runs_alone: bool = False) -> None:
+    """Write a collection of `size` documents with a query for every hundred, two runs of `size` rows, and labels.
+
+    Where `runs_alone` is set, write what the verbs of RUNS_ALONE read.
+    """
     rng = np.random.default_rng(_SEED)
-    queries = [f"q{number}" for number in range(size // _DEPTH)]
+    if not runs_alone:
+        _write_collection(folder, size, rng)
+    labels = _write_runs(folder, size, rng)
+    human = labels.sample(fraction=0.1, seed=_SEED).select("query_id", pl.lit(0), "doc_id", "grade")
+    human.write_csv(folder / "human.qrels", include_header=False, separator=" ")
+    if not runs_alone:
+        judged = labels.with_columns(
+            grade=((pl.col("grade") + 1) % 4), source=pl.lit("judge"), judge=pl.lit("free"), confidence=pl.lit(0.7)
+        ).with_columns(probabilities=pl.lit([0.1, 0.7, 0.1, 0.1]), expected=pl.col("grade").cast(pl.Float64))
+        tables.write(judged, folder / "judgments.parquet", tables.JUDGMENTS)
+
+
+def _write_collection(folder: Path, size: int, rng: np.random.Generator) -> None:
     with (folder / "corpus.jsonl").open("w", encoding="utf-8") as stream:
         for start in range(0, size, 10_000):
             words = rng.zipf(1.2, (min(10_000, size - start), _WORDS)) % _VOCABULARY
             for number, row in enumerate(words, start):
                 stream.write(json.dumps({"_id": f"d{number}", "text": " ".join(f"w{word}" for word in row)}) + "\n")
     with (folder / "queries.jsonl").open("w", encoding="utf-8") as stream:
-        for number, query_id in enumerate(queries):
-            stream.write(json.dumps({"_id": query_id, "text": f"w{number % 97 + 20} w{number % 89 + 200}"}) + "\n")
+        for number in range(size // _DEPTH):
+            stream.write(json.dumps({"_id": f"q{number}", "text": f"w{number % 97 + 20} w{number % 89 + 200}"}) + "\n")
+
+
+def _write_runs(folder: Path, size: int, rng: np.random.Generator) -> pl.DataFrame:
+    """Write two runs, and return a grade for each row of the second."""
+    queries = [f"q{number}" for number in range(size // _DEPTH)]
     ids = np.repeat(queries, _DEPTH)
     ranks = np.tile(np.arange(1, _DEPTH + 1), len(queries))
     for name in ("a", "b"):
@@ -48,13 +68,7 @@ def prepare(folder: Path, size: int) -> None:
         run = run.with_columns(score=1 / (10 + pl.col("rank")), doc_id=pl.format("d{}", "doc_id"), tag=pl.lit(name))
         columns = ["query_id", pl.lit("Q0"), "doc_id", "rank", "score", "tag"]
         run.select(columns).write_csv(folder / f"{name}.trec", include_header=False, separator=" ")
-    labels = run.select("query_id", "doc_id").with_columns(grade=pl.Series(rng.integers(0, 4, run.height)))
-    human = labels.sample(fraction=0.1, seed=_SEED).select("query_id", pl.lit(0), "doc_id", "grade")
-    human.write_csv(folder / "human.qrels", include_header=False, separator=" ")
-    judged = labels.with_columns(
-        grade=((pl.col("grade") + 1) % 4), source=pl.lit("judge"), judge=pl.lit("free"), confidence=pl.lit(0.7)
-    ).with_columns(probabilities=pl.lit([0.1, 0.7, 0.1, 0.1]), expected=pl.col("grade").cast(pl.Float64))
-    tables.write(judged, folder / "judgments.parquet", tables.JUDGMENTS)
+    return run.select("query_id", "doc_id").with_columns(grade=pl.Series(rng.integers(0, 4, run.height)))
 
 
 class FreeJudge(JudgeBase):
@@ -89,7 +103,7 @@ def _pool(folder: Path, size: int) -> Run:
     from relsearch.data.pool import union
     from relsearch.data.trec import read_run
 
-    return lambda: union([read_run(folder / f"{name}.trec") for name in ("a", "b")], _DEPTH)
+    return lambda: union((read_run(folder / f"{name}.trec") for name in ("a", "b")), _DEPTH)
 
 
 def _rerank(folder: Path, size: int) -> Run:
@@ -255,3 +269,5 @@ VERBS: dict[str, Callable[[Path, int], Run]] = {
     "agree": _agree,
     "synthesize": _synthesize,
 }
+# Those that read runs and labels, and no documents.
+RUNS_ALONE = {"pool", "evaluate"}

@@ -1,13 +1,15 @@
-"""The table of how cost grows, and its plot."""
+"""The tables of how cost grows, and their plot."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from benchmarks.report.growth_plot import growth_svg
 from benchmarks.report.markdown import section, table
 
 Figures = dict[str, Any]
+
+_PLOT = "results/growth.svg"  # as benchmarks.data.growth writes it
 
 
 def growth(figures: Figures) -> str:
@@ -28,28 +30,37 @@ def growth(figures: Figures) -> str:
         "What each verb costs by the size of its data: synthetic documents, runs and labels, models that cost nothing, "
         "a process a verb. n counts documents (index, ingest, precompute, synthesize), rows of a run (pool, evaluate), "
         "or pairs. The slope is of log CPU time over log n: 1 is in proportion, 2 the square.",
-        "\n\n".join((table(["verb", "n", "s", "CPU s", "peak MB", "written MB", "slope"], rows), _plot(figures))),
+        table(["verb", "n", "s", "CPU s", "peak MB", "written MB", "slope"], rows)
+        + f"\n\n![CPU time by size]({_PLOT})",
         figures,
     )
 
 
-def _plot(figures: Figures) -> str:
-    """A chart of log10 CPU seconds over log10 n, a line a verb."""
-    sizes = sorted({row["n"] for row in figures["rows"]})
-    lines = {verb: [row["cpu_seconds"] for row in figures["rows"] if row["verb"] == verb] for verb in figures["slope"]}
-    top = max(max(values) for values in lines.values())
-    return "\n".join(
-        (
-            "```mermaid",
-            "xychart-beta",
-            f'    title "log10 of CPU milliseconds: {", ".join(lines)}"',
-            f"    x-axis [{', '.join(f'{size:,}'.replace(',', ' ') for size in sizes)}]",
-            f"    y-axis 0 --> {_log_ms(top) + 0.5:.1f}",
-            *(f"    line [{', '.join(f'{_log_ms(each):.2f}' for each in values)}]" for values in lines.values()),
-            "```",
-        )
+def evaluate(figures: Figures) -> str:
+    """Time and memory of evaluating two runs, and whether the values are those of ir-measures."""
+    row = [
+        f"{figures['queries']:,}",
+        f"{figures['rows']:,}",
+        f"{figures['input_mb']:,}",
+        f"{figures['seconds']:.1f}",
+        f"{figures['cpu_seconds']:.1f}",
+        f"{figures['peak_mb']:,}",
+        f"{figures['values_different']:,} of {figures['values_compared']:,}",
+    ]
+    return section(
+        f"`relsearch evaluate` on two synthetic runs as large as those of MS MARCO's dev set, from its start to its "
+        f"end: means, intervals and tests of {', '.join(figures['measures'])}. The last column says how many of the "
+        "queries' values are not, to the last digit, those of ir-measures.",
+        table(["queries", "rows", "MB", "s", "CPU s", "peak MB", "values that differ"], [row]),
+        figures,
     )
 
 
-def _log_ms(seconds: float) -> float:
-    return math.log10(max(seconds * 1000, 1))
+def growth_plot(figures: Figures) -> str:
+    """Return CPU time over size as SVG, a line a verb."""
+    return growth_svg(
+        {
+            verb: [(row["n"], row["cpu_seconds"]) for row in figures["rows"] if row["verb"] == verb]
+            for verb in figures["slope"]
+        }
+    )

@@ -79,7 +79,10 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
         },
         "Reports and the web app": {"ui": (serving.ui,)},
     },
-    "growth": {"Verbs": {"growth": (growth.growth,)}},
+    "growth": {
+        "Verbs": {"growth": (growth.growth,)},
+        "Evaluation at the size of MS MARCO": {"evaluate": (growth.evaluate,)},
+    },
     "avx512": {
         "Judges": {"judge_speed_avx512": (judges.judge_speed,)},
         "Rerankers": {"rerank_speed_avx512": (serving.rerank_speed,)},
