@@ -1,4 +1,4 @@
-"""The table of docs/settings.md: every key of relsearch.toml from the models, and what its use is measured to gain."""
+"""The tables of docs/settings.md: every key of relsearch.toml, when to change it, and what that is measured to gain."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from benchmarks.report.markdown import table
+from benchmarks.report.when import WHEN
 from relsearch.core.settings.config import Config
 from relsearch.core.settings.reference import toml_value
 from relsearch.core.settings.section import Section
 
-CONTROL = "control"
-# By section and key; a key without an entry is a plain control: a path, a size, a limit. The figures are those of
-# benchmarks/README.md, which has their intervals.
+# By section and key, where a table measures it; benchmarks/README.md has the intervals.
 GAINS: Mapping[str, str] = {
     "index.searchers": "NDCG@10 of BM25 on cranfield: embedded 0.352, Lucene, Elasticsearch, OpenSearch 0.351",
     "encoder.model": "TREC DL 2019, NDCG@10 of the cosine: MiniLM-L6 0.641, e5-small-v2 0.701; BM25 0.506",
@@ -40,7 +39,7 @@ GAINS: Mapping[str, str] = {
 
 
 def settings() -> str:
-    """Return a table a section: key, default, meaning, and measured gain or "control"."""
+    """Return a table a section: key, default, meaning, when to change it, and the gain where it was measured."""
     return "\n\n".join(_sections(Config, "")) + "\n"
 
 
@@ -59,7 +58,7 @@ def _sections(model: type[Section], path: str) -> Iterator[str]:
     title = f"`[{path}]`" if path else "Top of the file"
     rows = [_row(f"{path}.{name}" if path else name, name, field) for name, field in own]
     about = " ".join((model.__doc__ or "").split())
-    yield f"## {title}\n\n{about}\n\n{table(['key', 'default', 'meaning', 'measured gain'], rows)}"
+    yield f"## {title}\n\n{about}\n\n{table(['key', 'default', 'meaning', 'when to change it'], rows)}"
     for name, field in model.model_fields.items():
         if isinstance(field.default, Section):
             yield from _sections(type(field.default), f"{path}.{name}" if path else name)
@@ -67,4 +66,5 @@ def _sections(model: type[Section], path: str) -> Iterator[str]:
 
 def _row(path: str, name: str, field: FieldInfo) -> list[str]:
     default = "" if field.default is None else f"`{toml_value(field.default)}`"
-    return [f"`{name}`", default, (field.description or "").replace("|", "\\|"), GAINS.get(path, CONTROL)]
+    advice = f"{WHEN[path]}. Measured: {GAINS[path]}" if path in GAINS else WHEN[path]
+    return [f"`{name}`", default, (field.description or "").replace("|", "\\|"), advice]

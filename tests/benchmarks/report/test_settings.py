@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from benchmarks.report.settings import GAINS, keys, settings
+from benchmarks.report.when import WHEN
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
 
@@ -20,3 +21,8 @@ def test_a_gain_is_that_of_a_key_that_there_is() -> None:
     """A renamed key takes its figures along."""
     assert GAINS.keys() <= dict(keys()).keys()
     assert all(re.search(r"\d", gain) for gain in GAINS.values())
+
+
+def test_every_key_says_when_to_change_it() -> None:
+    """No more, no less."""
+    assert WHEN.keys() == dict(keys()).keys()
