@@ -35,7 +35,9 @@ def sample(
                 raise no_text_error(hits, names, f"name the fields of index {index!r}, --field text=PATH")
             if len(hits) < _PAGE:
                 return
-            body["search_after"] = hits[-1]["sort"]
+            # A sequence number is one shard's own, and another shard's document may tie with the page's last.
+            score, number, *rest = hits[-1]["sort"]
+            body["search_after"] = [score, number - 1, *rest]
 
 
 def _first_page(seed: int) -> dict[str, Any]:
