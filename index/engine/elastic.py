@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from relsearch.core.errors import MissingExtraError
@@ -32,19 +32,13 @@ def connect(access: Access) -> Any:
 
 def send(client: Any, method: str, path: str, body: Json | None) -> Reply:
     """Return the reply to one request, whatever its status."""
-    from elasticsearch import ApiError
-
     headers = {"accept": "application/json"} | ({"content-type": "application/json"} if body is not None else {})
-    try:
-        answer = client.perform_request(method, path, headers=headers, body=body)
-    except ApiError as exc:
-        return Reply(exc.status_code, as_object(exc.body))
-    return Reply(answer.meta.status, as_object(answer.body))
+    return _reply(lambda: client.perform_request(method, path, headers=headers, body=body))
 
 
-def multi_search(client: Any, lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the answers to searches that are given as headers and bodies in turn."""
-    return dict(client.msearch(searches=lines))
+def multi_search(client: Any, lines: list[dict[str, Any]]) -> Reply:
+    """Return the reply, whatever its status, to searches that are given as headers and bodies in turn."""
+    return _reply(lambda: client.msearch(searches=lines))
 
 
 def bulk(client: Any, actions: Iterable[dict[str, Any]]) -> Iterator[tuple[bool, Any]]:
@@ -73,3 +67,13 @@ def is_tls(exc: Exception) -> bool:
     from elastic_transport import TlsError
 
     return isinstance(exc, TlsError)
+
+
+def _reply(ask: Callable[[], Any]) -> Reply:
+    from elasticsearch import ApiError
+
+    try:
+        answer = ask()
+    except ApiError as exc:
+        return Reply(exc.status_code, as_object(exc.body))
+    return Reply(answer.meta.status, as_object(answer.body))

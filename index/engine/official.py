@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -27,8 +28,8 @@ class Client(Protocol):
         """Return the reply to one request, whatever its status."""
         ...
 
-    def multi_search(self, client: Any, lines: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the answers to searches."""
+    def multi_search(self, client: Any, lines: list[dict[str, Any]]) -> Reply:
+        """Return the reply to searches, whatever its status."""
         ...
 
     def bulk(self, client: Any, actions: Iterable[dict[str, Any]]) -> Iterator[tuple[bool, Any]]:
@@ -68,7 +69,10 @@ def open_index(kind: Client, *, index: IndexConfig) -> rest.RestSearcher:
 
     def multi_search(lines: list[dict[str, Any]]) -> dict[str, Any]:
         with _one_line_errors(kind, kind.NAME, index.url):
-            return kind.multi_search(client, lines)
+            reply = _when_free(lambda: kind.multi_search(client, lines))
+        if not reply.ok:
+            raise SearchEngineError(f"{kind.NAME} at {index.url}: status {reply.status}: {reply.reason}")
+        return reply.body
 
     return rest.RestSearcher(kind.NAME, index.name, multi_search)
 
@@ -80,13 +84,30 @@ def connect(kind: Client, url: str, *, name: str = "") -> Server:
 
     def send(method: str, path: str, body: Json | None) -> Reply:
         with _one_line_errors(kind, name, url):
-            return kind.send(client, method, path, body)
+            return _when_free(lambda: kind.send(client, method, path, body))
 
     def bulk(actions: Iterable[dict[str, Any]]) -> Iterator[tuple[bool, Any]]:
         with _one_line_errors(kind, name, url):
             yield from kind.bulk(client, actions)
 
     return Server(name, url, send, bulk)
+
+
+def _when_free(ask: Callable[[], Reply]) -> Reply:
+    """The reply to a request, which is made again after a while where the engine is too busy for it."""
+    for wait_s in rest.WAITS_S:
+        reply = ask()
+        if not _is_busy(reply):
+            return reply
+        time.sleep(wait_s)
+    return ask()
+
+
+def _is_busy(reply: Reply) -> bool:
+    """Whether a request is refused, or one of the searches in it."""
+    answers = reply.body.get("responses")
+    searches = [each for each in answers if isinstance(each, dict)] if isinstance(answers, list) else []
+    return rest.BUSY in (reply.status, *(each.get("status") for each in searches))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from relsearch.core.errors import MissingExtraError
@@ -27,25 +27,19 @@ def connect(access: Access) -> Any:
         timeout=rest.TIMEOUT_S,
         retry_on_timeout=True,
         max_retries=rest.retries(access),
+        retry_on_status=(rest.BUSY, 502, 503, 504),  # as Elasticsearch's client does: another host may have room
         pool_maxsize=rest.AT_ONCE,
     )
 
 
 def send(client: Any, method: str, path: str, body: Json | None) -> Reply:
     """Return the reply to one request, whatever its status."""
-    from opensearchpy.exceptions import TransportError
-
-    try:
-        return Reply(200, as_object(client.transport.perform_request(method, path, body=body)))
-    except TransportError as exc:
-        if (reply := reply_of(exc)) is None:
-            raise
-        return reply
+    return _reply(lambda: client.transport.perform_request(method, path, body=body))
 
 
-def multi_search(client: Any, lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the answers to searches that are given as headers and bodies in turn."""
-    return dict(client.msearch(body=lines))
+def multi_search(client: Any, lines: list[dict[str, Any]]) -> Reply:
+    """Return the reply, whatever its status, to searches that are given as headers and bodies in turn."""
+    return _reply(lambda: client.msearch(body=lines))
 
 
 def bulk(client: Any, actions: Iterable[dict[str, Any]]) -> Iterator[tuple[bool, Any]]:
@@ -75,3 +69,14 @@ def is_tls(exc: Exception) -> bool:
     from opensearchpy.exceptions import SSLError
 
     return isinstance(exc, SSLError)
+
+
+def _reply(ask: Callable[[], Any]) -> Reply:
+    from opensearchpy.exceptions import TransportError
+
+    try:
+        return Reply(200, as_object(ask()))
+    except TransportError as exc:
+        if (reply := reply_of(exc)) is None:
+            raise
+        return reply

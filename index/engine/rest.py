@@ -18,7 +18,8 @@ from relsearch.index.engine.http import CONTENTS, DOC_ID
 LANGUAGES = ("dutch", "english", "french", "german", "italian", "portuguese", "spanish", "standard")
 TIMEOUT_S = 60
 AT_ONCE = 4  # requests in flight where many are made, which an engine's other searches hardly feel
-# A refused document (429: the engine's queue is full) is sent again after 0.5 s, 1 s, 2 s … for 1.5 minutes in all.
+BUSY = 429  # the engine's queue is full
+# What an engine refuses as BUSY is sent again after 0.5 s, 1 s, 2 s … for 1.5 minutes in all: documents, and searches.
 BULK: Mapping[str, Any] = {
     "chunk_size": 500,
     "max_chunk_bytes": 10_000_000,
@@ -27,6 +28,7 @@ BULK: Mapping[str, Any] = {
     "max_backoff": 30,
     "raise_on_error": False,
 }
+WAITS_S = tuple(min(30.0, 0.5 * 2**number) for number in range(8))
 _QUERIES_AT_ONCE = 50
 _CONFLICT = 409
 # The engines' default limit of clauses in one query is 1,024 or more; words beyond it say nothing new.

@@ -1,4 +1,4 @@
-"""A search server in a thread that knows bulk loads, and an index that is not there yet."""
+"""A search server in a thread that knows bulk loads, searches, and an index that is not there yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from tests.http_server import running
 
 
 class BusyServer(ThreadingHTTPServer):
-    """Refuses a request, then each document twice before it takes it, as an engine with a full queue does."""
+    """Refuses a request, then each document twice before it takes it, as an engine with a full queue does.
+
+    It refuses more searches than a client sends again by itself, then one of those that come together.
+    """
 
     daemon_threads = True
 
@@ -20,7 +23,7 @@ class BusyServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.sent: dict[str, int] = {}
         self.taken: list[str] = []
-        self.refused = 0
+        self.refused = self.searches = 0
 
     @property
     def url(self) -> str:
@@ -34,6 +37,13 @@ class BusyServer(ThreadingHTTPServer):
         if path.endswith("_bulk"):
             self.refused += 1
             return (200, self._bulk(body)) if self.refused > 1 else (429, {"error": "es_rejected_execution_exception"})
+        if path.endswith("search"):
+            self.searches += 1
+            if self.searches <= 6:
+                return 429, {"error": "es_rejected_execution_exception"}
+            found = {"status": 200, "hits": {"hits": [{"_id": "d1", "_score": 1.0}]}}
+            refused = {"status": 429, "error": "es_rejected_execution_exception"}
+            return 200, {"responses": [found, refused if self.searches == 7 else found], **found}
         return 200, {"docs": []}
 
     def _bulk(self, body: str) -> dict[str, Any]:

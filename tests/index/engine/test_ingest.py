@@ -11,13 +11,13 @@ import pytest
 import relsearch
 from relsearch.core.errors import SearchEngineError
 from relsearch.core.fields.template import DEFAULT_TEMPLATE
-from relsearch.core.settings.config import IndexConfig
-from relsearch.core.types import Document
+from relsearch.core.settings.config import EncoderConfig, IndexConfig
+from relsearch.core.types import Document, Query
 from relsearch.index.engine import opensearch, rest
 from relsearch.index.engine.http import Json, Reply, Server
 from relsearch.index.engine.ingest import Loaded, ingest, ingest_body
 from relsearch.index.engine.sampling import sample
-from relsearch.index.registry import open_server
+from relsearch.index.registry import open_searcher, open_server
 from tests.index.busy_server import busy_server
 from tests.live.test_searching import reranker
 
@@ -135,6 +135,36 @@ def test_a_busy_server_is_waited_for(engine: str) -> None:
         assert rest.count_progress(server.bulk(actions), NAME) == 5
     assert busy.taken == [document.doc_id for document in MANY[:5]]
     assert set(busy.sent.values()) == {3}
+
+
+@pytest.mark.parametrize("engine", ["elasticsearch", "opensearch"])
+def test_a_refused_search_is_made_again(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone or one of many: a search that a busy engine refuses with 429 waits, and has its hits."""
+    monkeypatch.setattr(rest, "WAITS_S", (0.01,) * 4)
+    queries = [Query("q1", "tea"), Query("q2", "sea")]
+    with busy_server() as busy:
+        searcher = open_searcher(engine, "", index=IndexConfig(url=busy.url), encoder=EncoderConfig())
+        found = [(each.query_id, each.doc_id) for each in searcher.search(queries, 1)]
+        busy.searches = 0
+        assert open_server(engine, busy.url).send("POST", "/docs/_search", {}).ok
+    assert found == [("q1", "d1"), ("q2", "d1")]
+
+
+def test_a_sample_has_documents_that_tie_across_shards() -> None:
+    """Sequence numbers are counted in each shard: two of one number and score stand on both sides of a page's end."""
+    order = [(1.0 - place / 1000, place, f"d{place}") for place in range(510)]
+    order[500] = (*order[499][:2], "another shard's")
+
+    def send(method: str, path: str, body: Json | None) -> Reply:
+        if body is None or "size" not in body:
+            return Reply(200, {"pit_id": "1"})
+        score, number = body.get("search_after", (2.0, 0))
+        rest = [each for each in order if (-each[0], each[1]) > (-score, number)]
+        hits = [{"_id": name, "sort": [*at], "_source": {"text": name}} for *at, name in rest[: body["size"]]]
+        return Reply(200, {"hits": {"hits": hits}})
+
+    server = Server("opensearch", "http://127.0.0.1:9", send, lambda actions: iter(()))
+    assert [each.doc_id for each in sample(server, NAME, size=600, seed=1)] == [name for *_, name in order]
 
 
 def test_a_refused_document_stops_the_load() -> None:
