@@ -251,7 +251,8 @@ def _synthesize(folder: Path, size: int) -> Run:
 
     def run() -> object:
         texts = (render(document.fields) for document in load_collection(folder).documents())
-        return write_all(lambda each: [[text[:30]] for text in each], texts, folder / "written", fingerprint="free")
+        free = write_all(lambda each: [[text[:30]] for text in each], texts, folder / "written", fingerprint="free")
+        return list(free)
 
     return run
 

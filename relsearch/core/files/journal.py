@@ -24,7 +24,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        _drop_cut_line(path)
+        drop_cut_line(path)
         self._stream = path.open("ab")
         self._synced = time.monotonic()
 
@@ -72,8 +72,8 @@ def unfinished(output: Path, *, drops: tuple[type[Exception], ...] = ()) -> Iter
     shutil.rmtree(folder)
 
 
-def _drop_cut_line(path: Path) -> None:
-    """Cut what follows the last line end: the next row must not go on from it."""
+def drop_cut_line(path: Path) -> None:
+    """Cut what follows a file's last line end, if it is there: the next row must not go on from it."""
     if not path.is_file():
         return
     with path.open("r+b") as stream:

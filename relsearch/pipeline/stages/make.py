@@ -96,8 +96,8 @@ def _written(
             from relsearch.synthesis.writer.store import write_all
 
             writer = QueryWriter(config.synthesize, seed=config.seed)
-            by_text = write_all(writer.write, texts, work.directory / "written", fingerprint=writer.fingerprint)
-            found = [by_text[text] for text in texts]
+            folder, total = work.directory / "written", len(texts)
+            found = list(write_all(writer.write, texts, folder, fingerprint=writer.fingerprint, total=total))
         elif source == "phrases":
             found = structure.phrases(texts, each)
         else:

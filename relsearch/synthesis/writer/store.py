@@ -8,51 +8,56 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from relsearch.core.display.progress import progress
 from relsearch.core.errors import ArtifactError
+from relsearch.core.files.journal import drop_cut_line
 
 _BATCH = 32
 _FILE = "written.jsonl"
 
 
 def write_all(
-    write: Callable[[Sequence[str]], list[list[str]]], texts: Iterable[str], folder: Path, *, fingerprint: str
-) -> dict[str, list[str]]:
-    """Return the queries of each distinct text, in the order of the texts; ask only for what the folder lacks."""
-    distinct = {_key(fingerprint, text): text for text in texts}
+    write: Callable[[Sequence[str]], list[list[str]]],
+    texts: Iterable[str],
+    folder: Path,
+    *,
+    fingerprint: str,
+    total: int | None = None,
+) -> Iterator[list[str]]:
+    """Yield the queries of one text after the other; ask only for what the folder lacks.
+
+    Texts are taken some at a time; `total` says how many there are, so that the time left is known.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _FILE
+    path, remaining = folder / _FILE, iter(texts)
     known = _read(path)
-    missing = [key for key in distinct if key not in known]
-    with (
-        path.open("a", encoding="utf-8") as stream,
-        progress(total=len(missing), desc="write queries", unit="doc") as bar,
-    ):
-        for start in range(0, len(missing), _BATCH):
-            batch = missing[start : start + _BATCH]
-            found = dict(zip(batch, write([distinct[key] for key in batch]), strict=True))
-            stream.write("".join(json.dumps({"key": key, "queries": found[key]}) + "\n" for key in batch))
-            stream.flush()
-            os.fsync(stream.fileno())
-            known |= found
-            bar.update(len(batch))
-    return {text: known[key] for key, text in distinct.items()}
+    with path.open("a", encoding="utf-8") as stream, progress(total=total, desc="write queries", unit="doc") as bar:
+        while batch := list(islice(remaining, _BATCH)):
+            keys = [_key(fingerprint, text) for text in batch]
+            missing = {key: text for key, text in zip(keys, batch, strict=True) if key not in known}
+            if missing:
+                found = dict(zip(missing, write(list(missing.values())), strict=True))
+                stream.write("".join(json.dumps({"key": key, "queries": found[key]}) + "\n" for key in missing))
+                stream.flush()
+                os.fsync(stream.fileno())
+                known |= found
+            bar.initial += len(keys) - len(missing)  # was there already, which says nothing of the rate
+            bar.update(len(keys))
+            yield from (known[key] for key in keys)
 
 
 def _read(path: Path) -> dict[str, list[str]]:
+    drop_cut_line(path)
     if not path.is_file():
         return {}
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):  # a line that was cut: the next one must not go on from it
-        with path.open("r+b") as stream:
-            stream.truncate(len(whole))
     try:
-        rows = [json.loads(line) for line in whole.decode("utf-8").splitlines()]
-        return {row["key"]: row["queries"] for row in rows}
+        with path.open(encoding="utf-8") as stream:
+            rows = map(json.loads, stream)
+            return {row["key"]: row["queries"] for row in rows}
     except (ValueError, KeyError, TypeError) as exc:
         raise ArtifactError(f"{path}: damaged; delete it, and its queries are written again") from exc
 

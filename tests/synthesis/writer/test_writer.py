@@ -186,15 +186,15 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     """What a finished batch wrote is not asked again, a line that was cut is, and the outcome is as if unbroken."""
     texts = [f"text {number}" for number in range(70)]
     with pytest.raises(KeyboardInterrupt):
-        write_all(_Counting(fail_at=64), texts, tmp_path, fingerprint="a")
+        list(write_all(_Counting(fail_at=64), texts, tmp_path, fingerprint="a"))
     path = tmp_path / "written.jsonl"
     path.write_bytes(path.read_bytes()[:-5])
     again = _Counting()
-    found = write_all(again, [*texts, "text 3"], tmp_path, fingerprint="a")
+    found = list(write_all(again, [*texts, "text 3"], tmp_path, fingerprint="a"))
     assert again.asked == texts[63:]
-    assert found == {text: [f"query on {text}"] for text in texts}
+    assert found == [[f"query on {text}"] for text in [*texts, "text 3"]]
     other = _Counting()
-    write_all(other, texts[:2], tmp_path, fingerprint="b")
+    list(write_all(other, [*texts[:2], *texts[:2]], tmp_path, fingerprint="b"))
     assert other.asked == texts[:2]
 
 
@@ -202,4 +202,4 @@ def test_a_damaged_store_is_named(tmp_path: Path) -> None:
     """A whole line that is no record is an error, not passed over."""
     (tmp_path / "written.jsonl").write_text("{}\n")
     with pytest.raises(ArtifactError, match=r"written\.jsonl: damaged; delete it"):
-        write_all(_Counting(), ["a"], tmp_path, fingerprint="a")
+        list(write_all(_Counting(), ["a"], tmp_path, fingerprint="a"))
