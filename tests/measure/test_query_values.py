@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import ir_measures
 import numpy as np
@@ -13,8 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.measures import default_measures
 from relsearch.core.tables import candidates_table, judgments_table
 from relsearch.core.types import Candidate, Judgment
+from relsearch.data.trec import read_qrels, read_run
 from relsearch.measure.query_values import inferred_level, query_values, uncredited
 
 DOCS = ["d1", "d10", "d2", "é", "z"]
@@ -73,6 +77,20 @@ def test_what_stands_below_the_cut_off_changes_no_value(
     for name in names:
         values = {each.query_id: each.value for each in ir_measures.parse_measure(name).iter_calc(labels, ranked)}
         assert found[name].tolist() == [values.get(query, 0.0) for query in sorted(labels)], name
+
+
+def test_values_of_a_real_run_are_those_of_ir_measures(collections: Path) -> None:
+    """Of all measures that are shown by default, to the last digit, read from the same files."""
+    qrels, run = collections / "trec-dl-2019" / "qrels.tsv", collections / "trec-dl-2019" / "runs" / "bm25.trec"
+    names = [*default_measures(1), *default_measures(2)]
+    found = query_values(read_qrels(qrels, None), read_run(run), names)
+    untyped: Any = ir_measures
+    queries = sorted({label.query_id for label in untyped.read_trec_qrels(str(qrels))})
+    for name in found:
+        measure = ir_measures.parse_measure(name)
+        rows = untyped.read_trec_qrels(str(qrels)), untyped.read_trec_run(str(run))
+        values = {each.query_id: each.value for each in measure.iter_calc(*rows)}
+        assert found[name].tolist() == [values[query] for query in queries], name
 
 
 def _in_trec_order(docs: dict[str, tuple[float, int]]) -> dict[str, float]:
