@@ -59,7 +59,8 @@ def plain_rows(block: bytes, first: int, queries: Numbers, tags: Numbers) -> pl.
     signs = np.count_nonzero(np.frombuffer(block, np.uint8) <= ord(" ")) + (not block.endswith(b"\n"))
     if signs > 6 * table.height or b"\x7f" in block:
         return None
-    if not block.isascii() and any(table[name].str.contains(_ODD).any() for name in ("query", "q0", "tag", "doc_id")):
+    texts = () if block.isascii() else ("query", "q0", "tag", "doc_id")
+    if any(table[name].unique().str.contains(_ODD).any() for name in texts):
         return None
     if not table.select(pl.all_horizontal(pl.col("rank", "score").is_finite().all())).item():
         return None

@@ -197,7 +197,7 @@ _LINE = st.one_of(
         st.just("Q0"),
         st.sampled_from(["d1", "d2", "d3", "d4", '"d', "d,5"]),
         st.sampled_from(["1", "2", "3", "1.5"]),
-        st.sampled_from(["1", "-2.25", "3e-2", "0.1000000000000000055511151231257827", "7"]),
+        st.sampled_from(["1", "-2.25", "3e-2", "0.1000000000000000055511151231257827", "+7", ".5", "1.", "1e400"]),
         st.sampled_from(["t", "u"]),
     ).map(" ".join),
     st.lists(st.tuples(_WORD, _SIGN).map("".join), max_size=8).map("".join),

@@ -113,7 +113,7 @@ def _search(config: Config, written: Sequence[Written], artefacts: Artefacts) ->
         open_searcher(name, artefacts.path("index", name), index=config.index, encoder=config.encoder)
         for name in config.index.searchers
     )
-    runs = [tables.candidates_table(searcher.search(queries, config.pool.depth)) for searcher in searchers]
+    runs = (tables.candidates_table(searcher.search(queries, config.pool.depth)) for searcher in searchers)
     return union(runs, config.pool.depth)
 
 
