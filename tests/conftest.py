@@ -31,6 +31,16 @@ LIVE = (
     "tests/live/gateway/",
     "tests/test_docs.py::test_lines_that_name_an_engine",
 )
+# The files that take longest are begun first, so that no process works on one of them alone at the end.
+LONG = (
+    "tests/end_to_end/",
+    "tests/test_docs.py",
+    "tests/pipeline/demo/test_demo.py",
+    "tests/cluster/",
+    "tests/cli/test_kills.py",
+    "tests/exporters/",
+    "tests/adapters/",
+)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -53,7 +63,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark slow what trains, exports or opens a browser; raise UsageError for a live test that is not among LIVE."""
+    """Mark slow what trains, exports or opens a browser, and put what takes long first.
+
+    Raise UsageError for a live test that is not among LIVE.
+    """
+    items.sort(key=lambda item: (not item.nodeid.startswith(LIVE), not item.nodeid.startswith(LONG)))
     for item in items:
         if item.get_closest_marker("browser") or TRAINED & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
