@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,10 +60,11 @@ class RayWorkers:
             num_gpus=self.gpus,
         )
         batch: Any
-        for batch in results.iter_batches(batch_size=None, batch_format="pyarrow"):
-            if _FAILED in batch.column_names:
-                raise RelsearchError(f"{batch[_FAILED][0].as_py()} (on a Ray worker)")
-            yield _polars(batch)
+        with redirect_stdout(sys.stderr):  # where Ray says that a machine is lost; stdout is for results
+            for batch in results.iter_batches(batch_size=None, batch_format="pyarrow"):
+                if _FAILED in batch.column_names:
+                    raise RelsearchError(f"{batch[_FAILED][0].as_py()} (on a Ray worker)")
+                yield _polars(batch)
 
 
 def workers_of(run: RunConfig) -> RayWorkers | None:
@@ -79,7 +81,8 @@ def connect() -> None:
 
     if not ray.is_initialized():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(address=os.environ.get("RAY_ADDRESS", "local"), logging_level=logging.WARNING)
+        # What workers print would come on stdout, late; it stands in Ray's logs.
+        ray.init(address=os.environ.get("RAY_ADDRESS", "local"), logging_level=logging.WARNING, log_to_driver=False)
 
 
 class _Worker:

@@ -57,8 +57,13 @@ def _failing() -> Work:
     return work
 
 
-def test_a_killed_machine_loses_and_doubles_nothing(cluster: Any, second_machine: Any) -> None:
-    """Both machines work; the tables of the one that dies are worked on by the other, each answered once."""
+def test_a_killed_machine_loses_and_doubles_nothing(
+    cluster: Any, second_machine: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both machines work; the tables of the one that dies are worked on by the other, each answered once.
+
+    Ray says that it is lost, and not on stdout, which is for results.
+    """
     answers = RayWorkers(1, 0).map(_slow_square, (pl.DataFrame({"n": [n]}) for n in range(24)))
     found = [next(answers) for _ in range(4)]
     while len({table["process"][0] for table in found}) < 2:
@@ -67,6 +72,9 @@ def test_a_killed_machine_loses_and_doubles_nothing(cluster: Any, second_machine
     table = pl.concat([*found, *answers]).sort("n")
     assert table["n"].to_list() == list(range(24))
     assert table["square"].to_list() == [n**2 for n in range(24)]
+    said = capsys.readouterr()
+    assert "dead" in said.err
+    assert not said.out
 
 
 def test_an_error_on_a_worker_is_one_line_here(cluster: Any) -> None:
