@@ -46,6 +46,7 @@ def test_stored_documents_score_the_same_unread(late_bundle: Path, address: str)
     assert reader.logits("sea", TEXTS).tolist() == expected
     assert reader.rerank("sea", TEXTS, budget_ms=10_000).reached == len(TEXTS)
     assert len(reader.open_store()) == len(TEXTS)
+    assert reader.open_store().absent([*stored, "new", "new"]) == ["new"]
     assert reader.open_store().nbytes > 0
 
 
