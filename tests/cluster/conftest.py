@@ -12,11 +12,10 @@ import pytest
 
 from relsearch.core import tables
 from relsearch.data.collection import load_collection, texts_of
-from relsearch.data.trec import read_run
 from relsearch.exporters.trec import write_run
 
-QUERIES = 20
-DEPTH = 4
+QUERIES = 12
+DEPTH = 3
 MEMORY = 300 * 2**20  # an object store; with less Ray Data crawls
 
 
@@ -35,7 +34,13 @@ def cluster() -> Iterator[Any]:
                 "num_cpus": 1,
                 "object_store_memory": MEMORY,
                 "include_dashboard": False,
-                "_system_config": {"health_check_period_ms": 500, "health_check_failure_threshold": 4},
+                "include_log_monitor": False,
+                "_system_config": {
+                    "health_check_period_ms": 500,
+                    "health_check_failure_threshold": 4,
+                    "enable_worker_prestart": False,  # processes that no test would use
+                    "prestart_worker_first_driver": False,
+                },
             },
         )
         ray.init(address=machines.address, log_to_driver=False)
@@ -54,23 +59,16 @@ def second_machine(cluster: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="package")
-def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The labelled pairs of some queries of the demo, as a run."""
-    path = tmp_path_factory.mktemp("run") / "run.trec"
-    labels = tables.judgments_table(load_collection("demo").qrels())
+def small_collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The labelled pairs of some queries of the demo: a folder with their texts and, as run.trec, a run."""
+    folder = tmp_path_factory.mktemp("collection")
+    source = load_collection("demo")
+    labels = tables.judgments_table(source.qrels())
     first = tables.first_per_query(labels.sort("query_id", "doc_id"), DEPTH)[: QUERIES * DEPTH]
     rank = pl.int_range(1, pl.len() + 1).over("query_id")
     run = first.select("query_id", "doc_id", rank=rank, score=1.0 / rank, searcher=pl.lit("demo"))
-    write_run(tables.conform(run, tables.CANDIDATES, "run"), path, tag="demo")
-    return path
-
-
-@pytest.fixture(scope="package")
-def small_collection(demo_run: Path) -> Path:
-    """That run's queries and documents, as a collection in its folder; quicker to read than the demo."""
-    source = load_collection("demo")
-    found = texts_of(read_run(demo_run), source, "{text}")
-    for name, texts in zip(("queries.jsonl", "corpus.jsonl"), found, strict=True):
+    write_run(tables.conform(run, tables.CANDIDATES, "run"), folder / "run.trec", tag="demo")
+    for name, texts in zip(("queries.jsonl", "corpus.jsonl"), texts_of(run, source, "{text}"), strict=True):
         rows = [json.dumps({"_id": each, "text": texts[each]}) for each in sorted(texts)]
-        (demo_run.parent / name).write_text("\n".join(rows), encoding="utf-8")
-    return demo_run.parent
+        (folder / name).write_text("\n".join(rows), encoding="utf-8")
+    return folder

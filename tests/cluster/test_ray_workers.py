@@ -28,18 +28,16 @@ from relsearch.judge.store.missing import on_workers
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
 
 
-_CONFIG = Config(collection=CollectionConfig(source="demo"), label=LabelConfig(judge="ready"))
-
-
-def _pools(run: Path) -> list[QueryPool]:
-    first = read_run(run).sort("query_id", "rank")
-    return list(pools_of_run(first, *texts_of(first, load_collection("demo"), _CONFIG.collection.template)))
+def _pools(collection: Path) -> list[QueryPool]:
+    first = read_run(collection / "run.trec").sort("query_id", "rank")
+    return list(pools_of_run(first, *texts_of(first, load_collection(collection), "{text}")))
 
 
 def _judged(pools: list[QueryPool], store: Path, on: RunConfig) -> pl.DataFrame:
-    """The labels of the pools by the ready judge, in batches of 16 pairs."""
-    judge = on_workers(partial(open_judge, _CONFIG, keep=store / "vectors"), workers_of(on))
-    return judge_all(judge, pools, store, part_pairs=16)
+    """The labels of the pools by the ready judge, in batches of 6 pairs."""
+    config = Config(collection=CollectionConfig(source="demo"), label=LabelConfig(judge="ready"))
+    judge = on_workers(partial(open_judge, config, keep=store / "vectors"), workers_of(on))
+    return judge_all(judge, pools, store, part_pairs=6)
 
 
 def _slow_square() -> Work:
@@ -84,11 +82,10 @@ def test_an_error_on_a_worker_is_one_line_here(cluster: Any) -> None:
 
 
 def test_judging_on_ray_gives_the_labels_of_one_machine(
-    cluster: Any, second_machine: Any, demo_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, second_machine: Any, small_collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ready judge's, row for row, though a machine is killed after the first batch; a second run judges nothing."""
-    # Read once: the demo's texts are what Python says of itself, and Ray changes some of it in this process.
-    pools = _pools(demo_run)
+    pools = _pools(small_collection)
     plain = _judged(pools, tmp_path / "plain", RunConfig(on="here"))
     written = Parts.write
 

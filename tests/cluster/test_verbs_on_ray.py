@@ -1,4 +1,4 @@
-"""The verbs `rerank` and `precompute` on a real Ray cluster: what one machine makes, though some of it is killed."""
+"""The verbs `rerank` and `precompute` on a real Ray cluster: the results of one machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
 import pytest
 from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
@@ -56,25 +55,12 @@ def test_reranking_on_ray_gives_the_run_of_one_machine(
 def test_precomputing_on_ray_stores_the_vectors_of_one_machine(
     cluster: Any, small_collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each document's once, though the worker is killed when the first ones come back; a second run reads none."""
-    added = VectorFolder.add
-
-    def killing(store: VectorFolder, texts: Any, read: Any) -> int:
-        if not len(store):
-            for process in psutil.Process().children(recursive=True):
-                if "MapWorker" in process.name():
-                    process.kill()
-                    killed.append(process.pid)
-        return added(store, texts, read)
-
-    killed: list[int] = []
-    plain = precompute(small_collection, "ready", tmp_path / "plain")
-    monkeypatch.setattr(VectorFolder, "add", killing)
-    monkeypatch.setattr(document_workers, "BATCH", 16)
+    """Each document's once; a second run reads none."""
+    monkeypatch.setattr(document_workers, "BATCH", 6)
     workers = RayWorkers(1, 0)
+    plain = precompute(small_collection, "ready", tmp_path / "plain")
     assert precompute(small_collection, "ready", tmp_path / "ray", workers=workers) == plain
     assert precompute(small_collection, "ready", tmp_path / "ray", workers=workers) == {**plain, "added": 0}
-    assert killed
     texts = [document.fields["text"] for document in load_collection(small_collection).documents()]
     facts = StoreFacts.model_validate_json((tmp_path / "ray" / META).read_bytes())
     expected, found = (VectorFolder(tmp_path / name, facts).lookup(texts) for name in ("plain", "ray"))
