@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import psutil  # type: ignore[import-untyped]
 
+_EVERY_S = 0.5
+
 
 class Spent(NamedTuple):
-    """Seconds, and CPU seconds: of Ray's workers, of all other processes, and of those of this one."""
+    """Seconds, since the epoch or in between; CPU seconds of Ray's workers, of all other processes, and of this one."""
 
     seconds: float
     workers: float
@@ -28,27 +30,29 @@ class Clock:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[int, float], tuple[bool, float]] = {}
+        self._noted: list[Spent] = []
         self._lock = Lock()
         Thread(target=self._watch, daemon=True).start()
 
     def spent(self) -> Spent:
         """Return what was spent so far."""
         with self._lock:
-            self._look()
+            here = psutil.Process()
+            for process in [here, *here.children(recursive=True)]:
+                with suppress(psutil.NoSuchProcess), process.oneshot():
+                    used = process.cpu_times()
+                    seen = "MapWorker" in process.name(), used.user + used.system
+                    self._seen[process.pid, process.create_time()] = seen
             workers = sum(seconds for worker, seconds in self._seen.values() if worker)
             rest = sum(seconds for worker, seconds in self._seen.values() if not worker)
-        return Spent(time.perf_counter(), workers, rest, time.process_time())
+            self._noted.append(Spent(time.time(), workers, rest, time.process_time()))
+            return self._noted[-1]
+
+    def spent_at(self, moment: float) -> Spent:
+        """Return what was spent when last looked at before a moment, in seconds since the epoch."""
+        return next(each for each in reversed(self._noted) if each.seconds <= moment)
 
     def _watch(self) -> None:
         while True:
-            with self._lock:
-                self._look()
-            time.sleep(0.25)
-
-    def _look(self) -> None:
-        here = psutil.Process()
-        for process in [here, *here.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess), process.oneshot():
-                used = process.cpu_times()
-                seen = "MapWorker" in process.name(), used.user + used.system
-                self._seen[process.pid, process.create_time()] = seen
+            self.spent()
+            time.sleep(_EVERY_S)

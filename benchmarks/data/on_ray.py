@@ -2,10 +2,10 @@
 
 `python -m benchmarks.data.on_ray [--pairs 6144]` reranks human-graded pairs of TREC Deep Learning 2019 and 2021, the
 shortest of each query, with the ready bundle, which reads their documents now: in this process on one core, on one Ray
-worker of one core, on two of one core, and on one of two, in rounds that take turns. Each arm's first batches, with
-which models are loaded and actors started, are timed apart. A scorer that costs nothing shows how many pairs the
-process that asks can hand out, and a machine is killed in mid-run. Needs RELSEARCH_COLLECTIONS. Its table is in
-benchmarks/growth.md, and docs/cluster.md reckons with it.
+worker of one core, on two of one core, and on one of two, in rounds that take turns. Starting and ending workers
+stands apart. A scorer that costs nothing shows how many pairs the process that asks can hand out, and a machine is
+killed in mid-run. Needs RELSEARCH_COLLECTIONS. Its table is in benchmarks/growth.md, and docs/cluster.md reckons with
+it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,15 +31,14 @@ from benchmarks.rounds import faster
 from relsearch.cluster.ray_workers import CORES_VARIABLE, RayWorkers
 from relsearch.core import tables
 from relsearch.core.files.journal import Journal
-from relsearch.core.protocols import Opening, Workers
+from relsearch.core.protocols import Opening, Work
 from relsearch.rerank.reorder import rerank_on, rerank_run
 from relsearch.rerank.reranker import Reranker
 
 ROUNDS = 2
 DEPTH = 64  # so that four queries are one batch
-FIRST = 2 * 4 * DEPTH  # pairs of the first batch of each of two workers
 KILLED_PAIRS = 1280
-FREE_TIMES = (2, 12)  # how often all pairs pass for nothing
+FREE_TIMES = (2, 17)  # how often all pairs pass for nothing
 STORE_BYTES = 300 * 2**20
 PLAIN, ONE, TWO, WIDE = "plain", "ray_1x1", "ray_2x1", "ray_1x2"
 # Of the two cores of the head a worker of 1.5 leaves too few for another one, and computes with one thread.
@@ -58,48 +58,64 @@ class Texts(NamedTuple):
 
 
 class Arm(NamedTuple):
-    """What an arm spent until it had the first pairs, and on the others."""
+    """What an arm spent on the pairs that were begun when all its workers were at work, and its other seconds."""
 
-    first: Spent
-    others: Spent
-    pairs: int  # of the others
+    apart_s: float
+    steady: Spent
+    pairs: int
 
+    @property
+    def wall(self) -> float:
+        """Seconds a pair."""
+        return self.steady.seconds / self.pairs
 
-class TimedJournal(Journal):
-    """Notes when it has the first pairs."""
-
-    def __init__(self, path: Path, clock: Clock, on_first: Callable[[], object] = lambda: None) -> None:
-        super().__init__(path)
-        self._clock = clock
-        self._on_first = on_first
-        self.pairs = 0
-        self.first: tuple[int, Spent] | None = None
-
-    def append(self, row: Mapping[str, Any]) -> None:
-        """Write one row."""
-        super().append(row)
-        self.pairs += len(row["places"])
-        if self.first is None and self.pairs >= FIRST:
-            self._on_first()
-            self.first = self.pairs, self._clock.spent()
+    @property
+    def cpu(self) -> float:
+        """CPU seconds a pair, of all processes."""
+        return (self.steady.workers + self.steady.rest) / self.pairs
 
 
-class CountingWorkers:
-    """Ray's workers; counts bytes on their way to the object store and back."""
+class WatchedWorkers:
+    """Ray's workers; counts bytes on their way to the object store and back, and notes when a worker begins a table."""
 
     def __init__(self, cpus: float) -> None:
         self._workers = RayWorkers(cpus, 0)
         self.sent = self.returned = 0
+        self.begun: list[tuple[int, float, int]] = []  # by which process, when, and how many pairs
+        self.ended = 0.0
 
     def map(self, opening: Opening, tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """Do as RayWorkers.map does."""
-        for table in self._workers.map(opening, map(self._counted, tables)):
-            self.returned += int(table.estimated_size())
-            yield table
+        self.begun = []
+        for table in self._workers.map(partial(_watched, opening), map(self._counted, tables)):
+            process, begun = table.select("process", "begun").row(0)
+            self.begun.append((process, begun, int(table["places"].list.len().sum())))
+            found = table.drop("process", "begun")
+            self.returned += int(found.estimated_size())
+            self.ended = time.time()
+            yield found
+
+    def all_at_work(self) -> tuple[float, int]:
+        """Return when the last worker began its first table, and how many pairs were begun from then on."""
+        first: dict[int, float] = {}
+        for process, begun, _ in self.begun:
+            first[process] = min(begun, first.get(process, begun))
+        since = max(first.values())
+        return since, sum(pairs for _, begun, pairs in self.begun if begun >= since)
 
     def _counted(self, table: pl.DataFrame) -> pl.DataFrame:
         self.sent += int(table.estimated_size())
         return table
+
+
+def _watched(opening: Opening) -> Work:
+    work = opening()
+
+    def watched(table: pl.DataFrame) -> pl.DataFrame:
+        begun = time.time()
+        return work(table).with_columns(process=pl.lit(os.getpid()), begun=pl.lit(begun))
+
+    return watched
 
 
 def main() -> None:
@@ -119,9 +135,10 @@ def main() -> None:
     begun = time.perf_counter() - started
     texts, clock = graded(), Clock()
     queries = shuffled(set(texts.run["query_id"]))[: pairs // DEPTH]
-    figures = free(texts, clock) | measured(texts, [queries[turn::ROUNDS] for turn in range(ROUNDS)], clock)
-    loss = killed(texts.of_queries(queries[: KILLED_PAIRS // DEPTH]), cluster, clock)
-    record("ray", {**figures, "cluster_start_s": round(begun, 1), **loss})
+    figures = measured(texts, [queries[turn::ROUNDS] for turn in range(ROUNDS)], clock)
+    machinery = free(texts, clock)  # when all that it imports is there
+    loss = killed(texts.of_queries(queries[: KILLED_PAIRS // DEPTH]), cluster)
+    record("ray", {**figures, **machinery, "cluster_start_s": round(begun, 1), **loss})
     ray.shutdown()
     cluster.shutdown()
 
@@ -140,7 +157,7 @@ def graded() -> Texts:
 
 def free(texts: Texts, clock: Clock) -> dict[str, Any]:
     """Return what the machinery alone costs a pair on two workers, by the difference between two numbers of pairs."""
-    workers = CountingWorkers(CORES[TWO])
+    workers = WatchedWorkers(CORES[TWO])
     few, many = (_free_of(texts, times, workers, clock) for times in FREE_TIMES)
     pairs = (FREE_TIMES[1] - FREE_TIMES[0]) * texts.run.height
     each = many.since(few)
@@ -153,22 +170,22 @@ def free(texts: Texts, clock: Clock) -> dict[str, Any]:
     }
 
 
-def _free_of(texts: Texts, times: int, workers: Workers, clock: Clock) -> Spent:
+def _free_of(texts: Texts, times: int, workers: WatchedWorkers, clock: Clock) -> Spent:
     """Rerank the pairs so many times, each under other names, with a free scorer; return what was spent."""
-    run = pl.concat(
-        [texts.run.with_columns(pl.format("{}-" + str(turn), "query_id").alias("query_id")) for turn in range(times)]
-    )
+    names = [pl.format("{}-" + str(turn), "query_id").alias("query_id") for turn in range(times)]
+    run = pl.concat([texts.run.with_columns(name) for name in names])
     queries = {
         f"{query_id}-{turn}": f"{text} {turn}" for query_id, text in texts.queries.items() for turn in range(times)
     }
-    _, arm = reranked(Texts(run, queries, texts.documents), workers, clock, opening=free_reranker)
-    return Spent(*(first + other for first, other in zip(arm.first, arm.others, strict=True)))
+    before = clock.spent()
+    reranked(Texts(run, queries, texts.documents), workers, clock, opening=free_reranker)
+    return clock.spent().since(before)
 
 
 def measured(texts: Texts, rounds: list[list[str]], clock: Clock) -> dict[str, Any]:
     """Return what each arm spent, and Ray's overhead."""
     found: dict[str, list[Arm]] = {arm: [] for arm in (PLAIN, *CORES)}
-    workers = {arm: RayWorkers(cores, 0) for arm, cores in CORES.items()}
+    workers = {arm: WatchedWorkers(cores) for arm, cores in CORES.items()}
     arms = list(found)
     same = True
     for turn, queries in enumerate(rounds):
@@ -179,8 +196,8 @@ def measured(texts: Texts, rounds: list[list[str]], clock: Clock) -> dict[str, A
             found[arm].append(timed)
             print(f"round {turn + 1}, {arm}: {timed}", flush=True)
         same = same and all(each["doc_id"].equals(orders[PLAIN]["doc_id"]) for each in orders.values())
-    cpu = {arm: [each.others.workers + each.others.rest for each in rounds] for arm, rounds in found.items()}
-    wall = {arm: [each.others.seconds for each in rounds] for arm, rounds in found.items()}
+    cpu = {arm: [each.cpu for each in rounds] for arm, rounds in found.items()}
+    wall = {arm: [each.wall for each in rounds] for arm, rounds in found.items()}
     return {
         "pairs": sum(len(each) for each in rounds) * DEPTH,
         "same_orders": same,
@@ -191,18 +208,33 @@ def measured(texts: Texts, rounds: list[list[str]], clock: Clock) -> dict[str, A
     }
 
 
-def killed(texts: Texts, cluster: Any, clock: Clock) -> dict[str, int]:
-    """Rerank on two machines and kill one after the first batches; return what was lost and doubled."""
+def killed(texts: Texts, cluster: Any) -> dict[str, int]:
+    """Rerank on two machines and kill one when the first orders are there; return what was lost and doubled."""
     machine = cluster.add_node(num_cpus=2, object_store_memory=STORE_BYTES)
-    kill = partial(cluster.remove_node, machine, allow_graceful=False)
-    with tempfile.TemporaryDirectory() as folder, closing(TimedJournal(Path(folder) / "rows", clock, kill)) as journal:
-        rerank_on(RayWorkers(1.0, 0), ready, *texts, depth=DEPTH, journal=journal, about="ready")
-        places = {row["key"]: len(row["places"]) for row in journal.rows()}
+    workers = KillingWorkers(partial(cluster.remove_node, machine, allow_graceful=False))
+    with tempfile.TemporaryDirectory() as folder, closing(Journal(Path(folder) / "rows")) as journal:
+        rerank_on(workers, ready, *texts, depth=DEPTH, journal=journal, about="ready")
+        rows = list(journal.rows())
+    places = {row["key"]: len(row["places"]) for row in rows}
     return {
         "nodes_killed": 1,
         "rows_lost": texts.run.height - sum(places.values()),
-        "rows_doubled": journal.pairs - sum(places.values()),
+        "rows_doubled": sum(len(row["places"]) for row in rows) - sum(places.values()),
     }
+
+
+@dataclass(frozen=True)
+class KillingWorkers:
+    """Ray's workers, which kill something when the first table comes back."""
+
+    kill: Callable[[], object]
+
+    def map(self, opening: Opening, tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Do as RayWorkers.map does."""
+        for number, table in enumerate(RayWorkers(1.0, 0).map(opening, tables)):
+            if number == 0:
+                self.kill()
+            yield table
 
 
 def ready() -> tuple[Reranker, str]:
@@ -212,26 +244,23 @@ def ready() -> tuple[Reranker, str]:
 
 def reranked(
     texts: Texts,
-    workers: Workers | None,
+    workers: WatchedWorkers | None,
     clock: Clock,
     *,
     opening: Callable[[], tuple[Reranker, str]] = ready,
 ) -> tuple[pl.DataFrame, Arm]:
     """Rerank as the verb does, here where there are no workers; return the run and what was spent."""
-    before = clock.spent()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        closing(TimedJournal(Path(folder) / "rows", clock)) as journal,
-    ):
+    started = time.time()
+    with tempfile.TemporaryDirectory() as folder, closing(Journal(Path(folder) / "rows")) as journal:
         reranker, about = opening()
+        begun, pairs = time.time(), texts.run.height
         if workers:
             rerank_on(workers, opening, *texts, depth=DEPTH, journal=journal, about=about)
+            begun, pairs = workers.all_at_work()
         run = rerank_run(*texts, reranker, depth=DEPTH, journal=journal, about=about)
-        after = clock.spent()
-        if journal.first is None:
-            raise SystemExit(f"--pairs: too few, an arm and round takes more than {FIRST}")
-        pairs, first = journal.first
-    return run, Arm(first.since(before), after.since(first), journal.pairs - pairs)
+    last = clock.spent()
+    steady = clock.spent_at(workers.ended if workers else last.seconds).since(clock.spent_at(begun))
+    return run, Arm(last.seconds - started - steady.seconds, steady, pairs)
 
 
 class FreeScorer:
@@ -248,12 +277,11 @@ def free_reranker() -> tuple[Reranker, str]:
 
 
 def _summary(rounds: list[Arm]) -> dict[str, float]:
-    pairs = sum(each.pairs for each in rounds)
     return {
-        "start_s": round(sum(each.first.seconds for each in rounds) / len(rounds), 2),
-        "pairs": pairs,
-        "seconds": round(sum(each.others.seconds for each in rounds), 2),
-        "cpu_seconds": round(sum(each.others.workers + each.others.rest for each in rounds), 2),
+        "apart_s": round(sum(each.apart_s for each in rounds) / len(rounds), 2),
+        "pairs": sum(each.pairs for each in rounds),
+        "seconds": round(sum(each.steady.seconds for each in rounds), 2),
+        "cpu_seconds": round(sum(each.cpu * each.pairs for each in rounds), 2),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.record import recorded
-from benchmarks.report import calibration, gateway, growth, judges, rerankers, serving
+from benchmarks.report import calibration, cluster, gateway, growth, judges, rerankers, serving
 from benchmarks.report.label_value import label_value
 from benchmarks.report.writers import writers
 
@@ -82,6 +82,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
     "growth": {
         "Verbs": {"growth": (growth.growth,)},
         "Evaluation at the size of MS MARCO": {"evaluate": (growth.evaluate,)},
+        "Many machines": {"ray": (cluster.ray,)},
     },
     "avx512": {
         "Judges": {"judge_speed_avx512": (judges.judge_speed,)},
