@@ -28,10 +28,11 @@ from benchmarks.judges.data import labelled
 from benchmarks.process_clock import Clock, Spent
 from benchmarks.record import record
 from benchmarks.rounds import faster
+from benchmarks.watched_workers import WatchedWorkers
 from relsearch.cluster.ray_workers import CORES_VARIABLE, RayWorkers
 from relsearch.core import tables
 from relsearch.core.files.journal import Journal
-from relsearch.core.protocols import Opening, Work
+from relsearch.core.protocols import Opening
 from relsearch.rerank.reorder import rerank_on, rerank_run
 from relsearch.rerank.reranker import Reranker
 
@@ -58,7 +59,7 @@ class Texts(NamedTuple):
 
 
 class Arm(NamedTuple):
-    """What an arm spent on the pairs that were begun when all its workers were at work, and its other seconds."""
+    """What an arm spent on the pairs that it ranked when all its workers were at work, and its other seconds."""
 
     apart_s: float
     steady: Spent
@@ -73,49 +74,6 @@ class Arm(NamedTuple):
     def cpu(self) -> float:
         """CPU seconds a pair, of all processes."""
         return (self.steady.workers + self.steady.rest) / self.pairs
-
-
-class WatchedWorkers:
-    """Ray's workers; counts bytes on their way to the object store and back, and notes when a worker begins a table."""
-
-    def __init__(self, cpus: float) -> None:
-        self._workers = RayWorkers(cpus, 0)
-        self.sent = self.returned = 0
-        self.begun: list[tuple[int, float, int]] = []  # by which process, when, and how many pairs
-        self.ended = 0.0
-
-    def map(self, opening: Opening, tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """Do as RayWorkers.map does."""
-        self.begun = []
-        for table in self._workers.map(partial(_watched, opening), map(self._counted, tables)):
-            process, begun = table.select("process", "begun").row(0)
-            self.begun.append((process, begun, int(table["places"].list.len().sum())))
-            found = table.drop("process", "begun")
-            self.returned += int(found.estimated_size())
-            self.ended = time.time()
-            yield found
-
-    def all_at_work(self) -> tuple[float, int]:
-        """Return when the last worker began its first table, and how many pairs were begun from then on."""
-        first: dict[int, float] = {}
-        for process, begun, _ in self.begun:
-            first[process] = min(begun, first.get(process, begun))
-        since = max(first.values())
-        return since, sum(pairs for _, begun, pairs in self.begun if begun >= since)
-
-    def _counted(self, table: pl.DataFrame) -> pl.DataFrame:
-        self.sent += int(table.estimated_size())
-        return table
-
-
-def _watched(opening: Opening) -> Work:
-    work = opening()
-
-    def watched(table: pl.DataFrame) -> pl.DataFrame:
-        begun = time.time()
-        return work(table).with_columns(process=pl.lit(os.getpid()), begun=pl.lit(begun))
-
-    return watched
 
 
 def main() -> None:
@@ -253,13 +211,14 @@ def reranked(
     started = time.time()
     with tempfile.TemporaryDirectory() as folder, closing(Journal(Path(folder) / "rows")) as journal:
         reranker, about = opening()
-        begun, pairs = time.time(), texts.run.height
+        begun, pairs = clock.spent(), texts.run.height
         if workers:
             rerank_on(workers, opening, *texts, depth=DEPTH, journal=journal, about=about)
-            begun, pairs = workers.all_at_work()
+            since, pairs = workers.all_at_work()
+            begun = clock.spent_at(since)
         run = rerank_run(*texts, reranker, depth=DEPTH, journal=journal, about=about)
     last = clock.spent()
-    steady = clock.spent_at(workers.ended if workers else last.seconds).since(clock.spent_at(begun))
+    steady = (clock.spent_at(workers.ended) if workers else last).since(begun)
     return run, Arm(last.seconds - started - steady.seconds, steady, pairs)
 
 

@@ -35,7 +35,7 @@ def ray(figures: dict[str, Any]) -> str:
     return section(
         f"{figures['pairs']:,} graded pairs of TREC Deep Learning 2019 and 2021, reranked by the ready bundle, which "
         "reads their documents now, in rounds that take turns. Opening the model and starting and ending Ray's actors "
-        "stands apart, a round; the columns after it are of the pairs that were begun when all workers were at work. "
+        "stands apart, a round; the columns after it are of the pairs that were ranked when all workers were at work. "
         "CPU time is of all processes, Ray's own among them.",
         "\n\n".join(
             (
