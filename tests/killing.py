@@ -25,7 +25,7 @@ _IMPORTED = (
 )
 _PROCESSES = get_context("forkserver")
 _PROCESSES.set_forkserver_preload(list(_IMPORTED))
-_LONGEST_S = 120  # only ends a run that hangs
+_LONGEST_S = 600  # only ends a run that hangs
 
 _LONGEST_SWAP = 50  # looks in a row that may find less, while a new file takes an old one's place
 

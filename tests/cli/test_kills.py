@@ -20,6 +20,7 @@ from tests import killing
 
 pytestmark = pytest.mark.slow
 
+_CHECKPOINT = "trainer_state.json"
 _DOCUMENTS, _QUERIES, _DEPTH = 900, 60, 9
 _CONFIG = """
 output = "{output}"
@@ -84,8 +85,11 @@ class Case:
         return self.command.replace("@", str(project)).split()
 
     def done(self, project: Path) -> list[object]:
-        """Return the units of work that its files keep."""
-        return [unit for path in sorted(project.glob(self.kept)) for unit in _units(path)]
+        """Return the units of work that its files keep; of checkpoints, of which the newest counts, its steps."""
+        paths = sorted(project.glob(self.kept))
+        if self.kept.endswith(_CHECKPOINT):
+            return list(range(max(map(_steps, paths), default=0)))
+        return [unit for path in paths for unit in _units(path)]
 
     def results(self, project: Path) -> list[bytes]:
         """Return what it made."""
@@ -95,7 +99,7 @@ class Case:
 CASES = {
     "tune": Case(
         "tune -c @/relsearch.toml",
-        "out/tune.partial/checkpoints/checkpoint-*/trainer_state.json",
+        f"out/tune.partial/checkpoints/checkpoint-*/{_CHECKPOINT}",
         "out/tune",
         ("adapter/adapter_model.safetensors", "adapter/head.safetensors", "held_out.parquet"),
     ),
@@ -110,7 +114,7 @@ CASES = {
     ),
     "train": Case(
         "train -c @/relsearch.toml",
-        "out/train-human.partial/checkpoints/checkpoint-*/trainer_state.json",
+        f"out/train-human.partial/checkpoints/checkpoint-*/{_CHECKPOINT}",
         "out/train-human",
         ("model.safetensors",),
     ),
@@ -188,13 +192,17 @@ def _units(path: Path) -> Iterable[object]:
         return [json.loads(line)["key"] for line in path.read_text("utf-8").split("\n")[:-1]]
     if path.suffix == ".parquet":
         return pl.read_parquet(path, columns=["key"])["key"].to_list()
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:  # a newer checkpoint took its place
-        return []
-    if path.suffix == ".json":
-        return [json.loads(content)["global_step"]] if content.endswith(b"}\n") else []
+    content = path.read_bytes()
     return [content[start : start + 16] for start in range(0, len(content) // 16 * 16, 16)]
+
+
+def _steps(checkpoint: Path) -> int:
+    """The training steps before a checkpoint; 0 while it is being written, or where a newer one took its place."""
+    try:
+        content = checkpoint.read_text("utf-8")
+    except FileNotFoundError:
+        return 0
+    return int(json.loads(content)["global_step"]) if content.endswith("}\n") else 0
 
 
 def _write_lines(path: Path, rows: Iterable[object]) -> None:
