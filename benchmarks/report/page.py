@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.record import recorded
 from benchmarks.report import calibration, cluster, gateway, growth, judges, rerankers, serving
 from benchmarks.report.label_value import label_value
+from benchmarks.report.next_labels import next_labels
 from benchmarks.report.writers import writers
 
 Part = Callable[[dict[str, Any]], str]
@@ -53,6 +54,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
             "policies_cranfield": (rerankers.policies,),
             "policies_vaswani": (rerankers.policies,),
         },
+        "Which labels next": {"next_labels": (next_labels,)},
         "Written queries": {"writers": (writers,)},
         "TREC Deep Learning": {"chain_trec_dl": (rerankers.chain,), "starts": (rerankers.starts,)},
         "Calibration": {"calibration": (calibration.calibration,)},

@@ -241,7 +241,7 @@ def _compare(values: Mapping[str, Floats], first: str, *, resamples: int, seed: 
     others = [name for name in values if name != first]
     differences = {name: values[name] - values[first] for name in others}
     tests = {name: _test(difference, seed=seed) for name, difference in differences.items()}
-    corrected = _holm({name: p for name, (p, _) in tests.items()})
+    corrected = holm({name: p for name, (p, _) in tests.items()})
     return {
         name: Comparison(estimate(differences[name], resamples=resamples, seed=seed), *tests[name], corrected[name])
         for name in others
@@ -260,7 +260,8 @@ def _test(differences: Floats, *, seed: int) -> tuple[float, float]:
     return randomisation_p(differences, alternative="two-sided", seed=seed), t
 
 
-def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Return p values corrected for their number (Holm 1979)."""
     corrected: dict[str, float] = {}  # where one is nan all are: the runs share the queries
     highest = 0.0
     for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):

@@ -16,7 +16,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -115,15 +115,22 @@ class LabelValue(Trial):
         values: list[float] = kept_figures(path, lambda: self._measured(k, arm, seed))["values"]
         return values
 
-    def _measured(self, k: int, arm: str, seed: int) -> dict[str, Any]:
-        started = time.process_time()
-        scored = self._scores(k, arm, seed)
+    def ndcg(self, scored: Mapping[str, Floats]) -> Floats:
+        """Return NDCG@10 of each scored query, in the order of ids."""
         run = pl.concat(
-            self.value_pools.runs[query].with_columns(score=pl.Series(scored[query])) for query in self.test
+            self.value_pools.runs[query].with_columns(score=pl.Series(scores)) for query, scores in scored.items()
         ).sort("query_id", "score", "rank", descending=[False, True, False])
         ranked = run.with_columns(rank=pl.int_range(1, pl.len() + 1).over("query_id"))
-        values = query_values(of_queries(self.collected.human, self.test), ranked, [MEASURE])[MEASURE]
-        return {"values": [float(value) for value in values], "cpu_seconds": time.process_time() - started}
+        return query_values(of_queries(self.collected.human, scored), ranked, [MEASURE])[MEASURE]
+
+    def gains(self, query: str) -> Floats:
+        """Return the gain of each candidate of a query, 0 where nobody graded it."""
+        return np.array([self.grades.get((query, doc_id), 0.0) for doc_id in self.value_pools.runs[query]["doc_id"]])
+
+    def _measured(self, k: int, arm: str, seed: int) -> dict[str, Any]:
+        started = time.process_time()
+        values = self.ndcg(self._scores(k, arm, seed)).tolist()
+        return {"values": values, "cpu_seconds": time.process_time() - started}
 
     def _scores(self, k: int, arm: str, seed: int) -> dict[str, Floats]:
         pools = self.value_pools.candidates
@@ -141,7 +148,7 @@ class LabelValue(Trial):
         draw = random.Random(seed)  # noqa: S311 - a seeded draw, not a secret
         known = self.training if arm == ALL else draw.sample(self.training, k)
         pools = self.value_pools.candidates
-        targets = [Target(pools[query], self._gains(query)) for query in known]
+        targets = [Target(pools[query], self.gains(query)) for query in known]
         if arm in (JUDGED, BOTH):
             rest = [query for query in self.training if query not in set(known)]
             judge = Adapter.fit(targets) if targets else None
@@ -149,9 +156,6 @@ class LabelValue(Trial):
         if arm in (WRITTEN, BOTH):
             targets += self.value_pools.written(_WRITTEN_WEIGHT)
         return targets
-
-    def _gains(self, query: str) -> Floats:
-        return np.array([self.grades.get((query, doc_id), 0.0) for doc_id in self.value_pools.runs[query]["doc_id"]])
 
 
 def _seconds(output: Path) -> float:

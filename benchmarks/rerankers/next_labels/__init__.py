@@ -1,0 +1,1 @@
+"""Which labels next: `python -m benchmarks.rerankers.next_labels`."""
