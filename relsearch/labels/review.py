@@ -1,8 +1,10 @@
 """Ask people where it pays: pick the judged pairs whose human label would help most, and merge the answers into qrels.
 
 A pair's value is uncertainty x 1 / log2(rank + 1) / k: the entropy of the judge's distribution over its largest
-possible, DCG's discount of the pair's rank in the pool (Järvelin and Kekäläinen 2002), and k for the k-th pair taken
-of a query, so that one hard query does not take every place.
+possible, DCG's discount of the pair's rank (Järvelin and Kekäläinen 2002), and k for the k-th pair taken of a query, so
+that one hard query does not take every place. Ranks are those of the judge's expected grades among a query's judged
+pairs, or a run's. Grades so picked are worth more than random ones, and no order measured is worth more
+(benchmarks/rerankers.md, "Which labels next").
 """
 
 from __future__ import annotations
@@ -37,11 +39,14 @@ class Merge:
 def pick(judged: pl.DataFrame, *, human: pl.DataFrame, pool: pl.DataFrame | None, count: int) -> pl.DataFrame:
     """Return the `count` pairs worth most, best first: query_id, doc_id, judged_grade, uncertainty, rank.
 
-    `judged` is a judgments table, `human` any table of the pairs that people labelled, `pool` a candidates table. A
-    pair outside the pool weighs as its deepest rank does; without a pool all weigh alike. Ties go by query, document.
+    `judged` is a judgments table, `human` any table of the pairs that people labelled. With `pool`, a candidates table,
+    its ranks count, not the judge's; a pair outside it weighs as its deepest rank does. A pair that the judge could not
+    grade counts as its first. `rank` is the pool's, null without one. Ties go by query, document.
     """
     known = pl.concat([human.select(_PAIR), judged.filter(pl.col("source") == "human").select(_PAIR)])
-    asked = judged.join(known, on=_PAIR, how="anti").sort(*_PAIR, "judge").unique(_PAIR, keep="first")
+    by_judge = pl.col("expected").rank("min", descending=True).over("query_id").fill_null(1)
+    ranked = judged.sort(*_PAIR, "judge").unique(_PAIR, keep="first").with_columns(by_judge=by_judge)
+    asked = ranked.join(known, on=_PAIR, how="anti").sort(*_PAIR)
     if asked.is_empty():
         raise DataError("no pair to review: every judged pair has a human label; judge more pairs")
     valued = _weighted(asked.with_columns(uncertainty=pl.Series(_uncertainty(asked))), pool)
@@ -120,7 +125,8 @@ def _uncertainty(asked: pl.DataFrame) -> NDArray[np.float64]:
 
 def _weighted(pairs: pl.DataFrame, pool: pl.DataFrame | None) -> pl.DataFrame:
     if pool is None:
-        return pairs.with_columns(rank=pl.lit(None, pl.Int32), value=pl.col("uncertainty"))
+        discounted = pl.col("uncertainty") / (pl.col("by_judge") + 1).log(2)
+        return pairs.with_columns(rank=pl.lit(None, pl.Int32), value=discounted)
     ranked = pairs.join(pool.group_by(_PAIR).agg(pl.col("rank").min()), on=_PAIR, how="left")
     if ranked["rank"].null_count() == ranked.height:
         raise DataError("no judged pair is in the run; pass the run that the judged pool came from")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from math import log2
 from pathlib import Path
 from random import Random
 
@@ -59,7 +60,7 @@ def filled(path: Path, *rows: str, header: str = "query_id,doc_id,grade") -> Pat
 
 
 def test_the_unsure_come_first() -> None:
-    """Without a pool the entropy of the distribution decides; it is 1 where all grades are alike."""
+    """Of two queries' best pairs the entropy of the distribution decides; it is 1 where all grades are alike."""
     even = judgments_table([Judgment("q0", "even", 0, "judge", "j", (0.25,) * 4, 1.5, 0.25)])
     table = pl.concat([judged(("q1", "sure", 0.01), ("q2", "unsure", 0.4)), even])
     picked = pick(table, human=NOBODY, pool=None, count=3)
@@ -72,6 +73,18 @@ def test_of_two_equally_unsure_the_higher_ranked_is_asked() -> None:
     table = judged(("q1", "deep", 0.3), ("q2", "top", 0.3), ("q3", "none", 0.3))
     picked = pick(table, human=NOBODY, pool=pool(("q1", "deep", 9), ("q2", "top", 1), ("q9", "x", 8)), count=3)
     assert picked.select("doc_id", "rank").rows() == [("top", 1), ("deep", 9), ("none", None)]
+
+
+def test_without_a_run_the_judges_ranks_weigh() -> None:
+    """Of two equally unsure pairs the likelier is asked first, and a graded pair keeps its rank above them."""
+    rows = [
+        Judgment("q", "doubtful", 0, "judge", "j", (0.5, 0.4, 0.1, 0.0), 0.6, 0.5),
+        Judgment("q", "likely", 2, "judge", "j", (0.1, 0.4, 0.5, 0.0), 1.4, 0.5),
+        Judgment("q", "sure", 3, "judge", "j", (0.0, 0.0, 0.0, 1.0), 3.0, 1.0),
+    ]
+    table = pl.concat([judgments_table(rows), judged(("other", "first", 0.35))])
+    human = judgments_table([Judgment("q", "sure", 3, "human")])
+    assert order(pick(table, human=human, pool=None, count=3)) == ["first", "likely", "doubtful"]
 
 
 def test_one_hard_query_does_not_take_every_place() -> None:
@@ -87,8 +100,8 @@ def test_a_labelled_pair_is_never_asked() -> None:
     table = pl.concat([judged(("q1", "a", 0.5), ("q1", "b", 0.4), ("q2", "a", 0.3)), own])
     human = judgments_table([Judgment("q1", "a", 1, "human")])
     assert pick(table, human=human, pool=None, count=9).select("query_id", "doc_id").rows() == [
-        ("q1", "b"),
         ("q2", "a"),
+        ("q1", "b"),
     ]
     with pytest.raises(DataError, match="every judged pair has a human label"):
         pick(own, human=human, pool=None, count=9)
@@ -108,10 +121,15 @@ def test_the_choice_depends_on_no_order_and_grows_by_appending(
     assert sorted(whole.select("query_id", "doc_id").rows()) == sorted(doubts)
     random.shuffle(rows)
     assert pick(judged(*rows), human=NOBODY, pool=None, count=3).equals(whole.head(3))
+    ranks = {
+        pair: 1 + sum(other > doubt for (query, _), other in doubts.items() if query == pair[0])
+        for pair, doubt in doubts.items()
+    }
     left, taken = whole.select("query_id", "doc_id", "uncertainty").rows(), dict.fromkeys("abc", 0)
-    for place, (query, _, doubt) in enumerate(left):
-        worth = doubt / (taken[query] + 1)
-        assert all(worth >= other / (taken[name] + 1) for name, _, other in left[place:])
+    worths = [(query, doubt / log2(ranks[query, doc] + 1)) for query, doc, doubt in left]
+    for place, (query, value) in enumerate(worths):
+        worth = value / (taken[query] + 1)
+        assert all(worth >= other / (taken[name] + 1) for name, other in worths[place:])
         taken[query] += 1
 
 

@@ -84,7 +84,7 @@ def review(
     filled: Annotated[Path | None, typer.Option("--import", metavar="FILE", help="Read the graded CSV back.")] = None,
     collection: Annotated[str, typer.Option(help="Export: where texts come from, as in rerank.")] = "",
     run_file: Annotated[
-        Path | None, typer.Option("--run", help="Export: TREC run or candidates table; high ranks are asked first.")
+        Path | None, typer.Option("--run", help="Export: TREC run or candidates table that ranks in the judge's place.")
     ] = None,
     qrels: Annotated[
         Path | None, typer.Option(help="Human labels, TREC. Export leaves their pairs out; import adds to the file.")
@@ -109,7 +109,7 @@ def review(
     --export writes pairs. Fill in the column grade in any spreadsheet; rows left empty are skipped. --import reads the
     graded CSV back.
 
-    Pairs come first where the judge is unsure and the rank is high, spread over the queries; none that the
+    Pairs come first where the judge is unsure and ranks the document high, spread over the queries; none that the
     collection or --qrels has a label for. With JUDGMENTS, import checks that no spreadsheet changed an id.
     Cells that a spreadsheet would run or rewrite start with an apostrophe, which import takes away.
     """
