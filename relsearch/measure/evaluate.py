@@ -202,6 +202,16 @@ def estimate(values: Floats, *, resamples: int, seed: int) -> Estimate:
     return Estimate(mean, *_bca(values, found.bootstrap_distribution))
 
 
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Return p values corrected for their number (Holm 1979)."""
+    corrected: dict[str, float] = {}  # where one is nan all are: the runs share the queries
+    highest = 0.0
+    for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
+        highest = float(np.maximum(highest, np.minimum(1.0, p_values[name] * (len(p_values) - place))))
+        corrected[name] = highest
+    return corrected
+
+
 def _bca(values: Floats, resampled: Floats) -> tuple[float, float]:
     """The BCa interval of the mean, whose jackknife needs no means of n - 1 values: SciPy's takes n of them."""
     from scipy.special import ndtr, ndtri
@@ -258,16 +268,6 @@ def _test(differences: Floats, *, seed: int) -> tuple[float, float]:
     # Differences that are equal but for rounding have no spread to test by.
     t = float(ttest_1samp(differences, 0).pvalue) if np.ptp(differences) > _ROUNDING else 0.0
     return randomisation_p(differences, alternative="two-sided", seed=seed), t
-
-
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Return p values corrected for their number (Holm 1979)."""
-    corrected: dict[str, float] = {}  # where one is nan all are: the runs share the queries
-    highest = 0.0
-    for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
-        highest = float(np.maximum(highest, np.minimum(1.0, p_values[name] * (len(p_values) - place))))
-        corrected[name] = highest
-    return corrected
 
 
 def _estimate_json(each: Estimate, name: str) -> dict[str, float | None]:
