@@ -35,12 +35,7 @@ def cluster() -> Iterator[Any]:
                 "object_store_memory": MEMORY,
                 "include_dashboard": False,
                 "include_log_monitor": False,
-                "_system_config": {
-                    "health_check_period_ms": 500,
-                    "health_check_failure_threshold": 4,
-                    "enable_worker_prestart": False,  # processes that no test would use
-                    "prestart_worker_first_driver": False,
-                },
+                "_system_config": {"health_check_period_ms": 500, "health_check_failure_threshold": 4},
             },
         )
         ray.init(address=machines.address, log_to_driver=False)

@@ -62,14 +62,14 @@ def test_a_killed_machine_loses_and_doubles_nothing(
 
     Ray says that it is lost, and not on stdout, which is for results.
     """
-    answers = RayWorkers(1, 0).map(_slow_square, (pl.DataFrame({"n": [n]}) for n in range(24)))
+    answers = RayWorkers(1, 0).map(_slow_square, (pl.DataFrame({"n": [n]}) for n in range(40)))
     found = [next(answers) for _ in range(4)]
     while len({table["process"][0] for table in found}) < 2:
         found.append(next(answers))
     cluster.remove_node(second_machine, allow_graceful=False)
     table = pl.concat([*found, *answers]).sort("n")
-    assert table["n"].to_list() == list(range(24))
-    assert table["square"].to_list() == [n**2 for n in range(24)]
+    assert table["n"].to_list() == list(range(40))
+    assert table["square"].to_list() == [n**2 for n in range(40)]
     said = capsys.readouterr()
     assert "dead" in said.err
     assert not said.out
