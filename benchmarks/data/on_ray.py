@@ -149,7 +149,7 @@ def measured(texts: Texts, rounds: list[list[str]], clock: Clock) -> dict[str, A
     for turn, queries in enumerate(rounds):
         part = texts.of_queries(queries)
         orders = {}
-        for arm in arms[turn:] + arms[:turn]:
+        for arm in arms[:: (-1) ** turn]:  # there and back: what is compared stays side by side
             orders[arm], timed = reranked(part, workers.get(arm), clock)
             found[arm].append(timed)
             print(f"round {turn + 1}, {arm}: {timed}", flush=True)
