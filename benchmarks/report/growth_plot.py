@@ -36,15 +36,16 @@ def growth_svg(lines: Mapping[str, Points]) -> str:
         f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{_HEIGHT - 8}" text-anchor="middle">'
         "n (dashed: in proportion)</text>",
     ]
-    bottom = math.inf
+    bottoms: dict[float, float] = {}  # of the names that begin at the same place
     for number, (verb, points) in enumerate(sorted(lines.items(), key=lambda each: each[1][-1][1])):
         colour = _COLOURS[number % len(_COLOURS)]
         route = [place(*point) for point in points]
-        bottom = min(bottom - _LINE, route[-1][1] + 4)
+        x, y = route[-1]
+        bottoms[x] = min(bottoms.get(x, math.inf) - _LINE, y + 4)
         parts += [
             _path(route, colour),
-            *(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in route),
-            f'<text x="{route[-1][0] + 8}" y="{bottom:.1f}" fill="{colour}">{verb}</text>',
+            *(f'<circle cx="{at}" cy="{height}" r="3" fill="{colour}"/>' for at, height in route),
+            f'<text x="{x + 8}" y="{bottoms[x]:.1f}" fill="{colour}">{verb}</text>',
         ]
     return "\n".join([*parts, "</svg>"]) + "\n"
 

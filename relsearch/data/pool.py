@@ -28,7 +28,11 @@ def union(runs: Iterable[pl.DataFrame], depth: int) -> pl.DataFrame:
     so that of a generator one at a time is in memory.
     """
     queries, searchers = Numbers(), Numbers()
-    heads = [_numbered(run, queries, searchers).filter(pl.col("rank") <= depth) for run in runs]
+
+    def head(run: pl.DataFrame) -> pl.DataFrame:
+        return _numbered(run, queries, searchers).filter(pl.col("rank") <= depth)
+
+    heads = list(map(head, runs))  # a loop's variable would hold a run while the next one is read
     if not heads:
         raise DataError("no run to take candidates from")
     names = queries.texts(), searchers.texts()
