@@ -40,9 +40,14 @@ def _judged(pools: list[QueryPool], store: Path, on: RunConfig) -> pl.DataFrame:
     return judge_all(judge, pools, store, part_pairs=6)
 
 
-def _slow_square() -> Work:
+def _slow_square(come: Path) -> Work:
+    """Begin once two workers have come, each with a file."""
+    (come / str(os.getpid())).touch()
+
     def work(table: pl.DataFrame) -> pl.DataFrame:
-        time.sleep(0.3)
+        while len(list(come.iterdir())) < 2:
+            time.sleep(0.02)
+        time.sleep(0.2)
         return table.select(pl.col("n"), square=pl.col("n") ** 2, process=pl.lit(os.getpid()))
 
     return work
@@ -56,20 +61,20 @@ def _failing() -> Work:
 
 
 def test_a_killed_machine_loses_and_doubles_nothing(
-    cluster: Any, second_machine: Any, capsys: pytest.CaptureFixture[str]
+    cluster: Any, second_machine: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Both machines work; the tables of the one that dies are worked on by the other, each answered once.
 
     Ray says that it is lost, and not on stdout, which is for results.
     """
-    answers = RayWorkers(1, 0).map(_slow_square, (pl.DataFrame({"n": [n]}) for n in range(40)))
+    answers = RayWorkers(1, 0).map(partial(_slow_square, tmp_path), (pl.DataFrame({"n": [n]}) for n in range(24)))
     found = [next(answers) for _ in range(4)]
     while len({table["process"][0] for table in found}) < 2:
         found.append(next(answers))
     cluster.remove_node(second_machine, allow_graceful=False)
     table = pl.concat([*found, *answers]).sort("n")
-    assert table["n"].to_list() == list(range(40))
-    assert table["square"].to_list() == [n**2 for n in range(40)]
+    assert table["n"].to_list() == list(range(24))
+    assert table["square"].to_list() == [n**2 for n in range(24)]
     said = capsys.readouterr()
     assert "dead" in said.err
     assert not said.out
