@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout, suppress
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from relsearch.core.errors import RelsearchError
+from relsearch.core.errors import ConfigError, RelsearchError
 from relsearch.core.extras import check_packages
 from relsearch.core.protocols import Opening
 from relsearch.core.settings.config import RunConfig
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 CORES_VARIABLE = "RELSEARCH_CORES"  # how many threads relsearch.runtime.engine takes
 _FAILED = "relsearch_error"
+_ANSWER_S = 10.0  # that a cluster's machine may take to accept a connection; Ray itself tries for many minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +78,33 @@ def workers_of(run: RunConfig) -> RayWorkers | None:
 
 
 def connect() -> None:
-    """Join the cluster of RAY_ADDRESS, or start a new one on this machine, unless this process has joined one."""
+    """Join the cluster of RAY_ADDRESS, or start a new one on this machine, unless this process has joined one.
+
+    Raise ConfigError where no cluster is at that address.
+    """
     import ray
 
     if not ray.is_initialized():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # What workers print would come on stdout, late; it stands in Ray's logs.
-        ray.init(address=os.environ.get("RAY_ADDRESS", "local"), logging_level=logging.WARNING, log_to_driver=False)
+        address = os.environ.get("RAY_ADDRESS", "local")
+        try:
+            _knock(address)
+            # What workers print would come on stdout, late; it stands in Ray's logs.
+            ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
+        except (OSError, ValueError) as exc:
+            if address == "local":
+                raise
+            raise ConfigError(
+                f"RAY_ADDRESS {address!r}: no Ray cluster answers there ({str(exc).partition(chr(10))[0]}); give the "
+                "HOST:PORT of its head, or unset RAY_ADDRESS to work on this machine alone"
+            ) from exc
+
+
+def _knock(address: str) -> None:
+    """Raise OSError or ValueError where nothing accepts connections at a HOST:PORT."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
 
 
 class _Worker:

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from relsearch.cluster.ray_workers import RayWorkers, workers_of
-from relsearch.core.errors import DataError, RelsearchError
+from relsearch.cluster.ray_workers import RayWorkers, connect, workers_of
+from relsearch.core.errors import ConfigError, DataError, RelsearchError
 from relsearch.core.protocols import Work
 from relsearch.core.query_pool import QueryPool, pools_of_run
 from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig, RunConfig
@@ -58,6 +58,15 @@ def _failing() -> Work:
         raise DataError(f"row {table['n'][0]}: is odd; mend it")
 
     return work
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "head:of"])
+def test_an_address_without_a_cluster_is_refused_at_once(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """In one line that names it; Ray itself would try for minutes."""
+    monkeypatch.setattr(pytest.importorskip("ray"), "is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ConfigError, match=f"RAY_ADDRESS '{address}': no Ray cluster answers there"):
+        connect()
 
 
 def test_a_killed_machine_loses_and_doubles_nothing(
