@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from relsearch.core.errors import ConfigError
 from relsearch.core.settings.collection import EncoderConfig
 from relsearch.core.settings.section import ModelName, PromptName, Section, renamed
 
@@ -88,6 +90,16 @@ class LabelConfig(Section):
     )
     max_windows: int = Field(8, ge=1, description="windows per document at most; text beyond them is not read")
     window_combine: Literal["max", "mean"] = Field("max", description="which of the windows' grades the document gets")
+
+    @field_validator("judge")
+    @classmethod
+    def _has_no_empty_name(cls, judge: str) -> str:
+        parts = re.split(r"(?<!\S)\+(?!\S)", judge)
+        if not all(part.strip().removeprefix("reranker:") for part in parts):
+            raise ConfigError(
+                f"[label] judge {judge!r}: a name is missing; write for example ready, or ready + reranker:ready"
+            )
+        return judge
 
     @property
     def judges(self) -> tuple[str, ...]:
