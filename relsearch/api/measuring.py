@@ -95,7 +95,7 @@ def named_runs(files: Sequence[StrPath]) -> dict[str, Path]:
 
     Raise ConfigError where a file is given twice.
     """
-    if isinstance(files, str | Path):
+    if isinstance(files, str | Path) or not all(isinstance(each, str | Path) for each in files):
         raise ConfigError("runs: give a list of files, or a dict of runs by name")
     paths = [Path(path) for path in files]
     if twice := next((path for path in paths if paths.count(path) > 1), None):

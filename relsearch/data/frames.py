@@ -149,7 +149,7 @@ def _from_nested(nested: Mapping[str, Any], what: str, value: str) -> pl.DataFra
     try:
         return pl.DataFrame({"query_id": queries, "doc_id": documents, value: numbers}, schema_overrides=kinds)
     except (TypeError, pl.exceptions.PolarsError) as exc:
-        raise DataError(f"{what}: ids are strings and {value}s are numbers ({exc})") from exc
+        raise DataError(f"{what}: ids are strings and {value}s are numbers ({str(exc).splitlines()[0]})") from exc
 
 
 def _from_frame(frame: Frame, what: str, needed: tuple[str, ...], *, optional: tuple[str, ...]) -> pl.DataFrame:
