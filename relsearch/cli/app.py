@@ -78,7 +78,8 @@ OnOption = Annotated[
     On | None,
     typer.Option(
         "--on",
-        help="here, or ray: on this machine, or the cluster of RAY_ADDRESS (docs/cluster.md).",
+        help="here: in this process; ray: on the workers of the cluster at RAY_ADDRESS, or without it on workers of "
+        "this machine (docs/cluster.md).",
     ),
 ]
 WorkerCpusOption = Annotated[float, typer.Option(min=0.1, help="--on ray: cores of each worker.")]

@@ -178,7 +178,9 @@ def refuse_judge_labels(qrels: pl.DataFrame, *, allow: bool) -> None:
     """Raise DataError where labels come from a judge and that was not asked for by name."""
     judged = qrels.filter(pl.col("source") == "judge").height
     if judged and not allow:
-        raise DataError(f"{judged} of {qrels.height} labels come from a judge; allow judge labels to measure on them")
+        raise DataError(
+            f"{judged} of {qrels.height} labels come from a judge; --judge-labels, judge_labels=True, allows them"
+        )
 
 
 def estimate(values: Floats, *, resamples: int, seed: int) -> Estimate:

@@ -132,8 +132,8 @@ def evaluate_powered(
         answered &= set(runs[name]["query_id"].unique())
     if len(both) < FEWEST or len(answered) < 2:
         raise DataError(
-            f"judgments: queries with human and judged labels: {len(both)}, {FEWEST} are needed; in every run, with "
-            f"judged labels alone: {len(answered)}, 2 are needed; judge some labelled queries and more unlabelled ones"
+            f"judgments: {len(both)} queries with human and judged labels (at least {FEWEST} are needed), "
+            f"{len(answered)} in every run with judged labels alone (at least 2); judge more queries of both kinds"
         )
     parts = (_of(human, both), _of(labels, both), _of(labels, answered))
     values = {name: _values(parts, runs[name], measures) for name in runs}

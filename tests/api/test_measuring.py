@@ -51,6 +51,8 @@ def test_what_cannot_be_measured_names_the_argument() -> None:
     """A run without a name; labels of a judge."""
     with pytest.raises(ConfigError, match="runs: give a list of files, or a dict of runs by name"):
         relsearch.evaluate(QRELS, "run.trec")
+    with pytest.raises(ConfigError, match="runs: give a list of files, or a dict of runs by name"):
+        relsearch.Report.of_runs(QRELS, [{"q1": {"d1": 1.0}}])  # type: ignore[list-item]
     judged = relsearch.load_collection(relsearch.MemoryCollection({}, {}, qrels=QRELS)).qrels()
-    with pytest.raises(DataError, match="come from a judge; allow judge labels"):
+    with pytest.raises(DataError, match="come from a judge; --judge-labels"):
         relsearch.evaluate([replace(each, source="judge") for each in judged], RUNS)

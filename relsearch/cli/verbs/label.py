@@ -78,7 +78,7 @@ def grade(
 )
 def review(
     judgments: Annotated[
-        Path | None, typer.Argument(metavar="JUDGMENTS", help="The table that judge wrote: judgments.parquet.")
+        Path | None, typer.Argument(metavar="JUDGMENTS", help="The .parquet table that grade or judge wrote.")
     ] = None,
     export: Annotated[int | None, typer.Option("--export", min=1, metavar="N", help="Write N pairs to grade.")] = None,
     filled: Annotated[Path | None, typer.Option("--import", metavar="FILE", help="Read the graded CSV back.")] = None,
