@@ -41,14 +41,17 @@ def load_config(path: StrPath) -> Config:
 def parse_config(raw: Mapping[str, Any], path: StrPath) -> Config:
     """Return the configuration that a mapping of sections holds; raise as load_config does, `path` being its name."""
     _check_keys(raw, path)
-    section = "collection"
     try:
         config = Config.model_validate(raw)
+    except ValidationError as exc:
+        raise ConfigError(f"{path}: {first_fault(Config, exc)}") from exc
+    except ConfigError as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
+    section = "collection"
+    try:
         parse_scale(config.collection.scale)
         section = "evaluate"
         parse_measures(config.evaluate.measures)
-    except ValidationError as exc:
-        raise ConfigError(f"{path}: {first_fault(Config, exc)}") from exc
     except ConfigError as exc:
         raise ConfigError(f"{path}: [{section}] {exc}") from exc
     return config
