@@ -163,7 +163,7 @@ def options(
         logging.getLogger().setLevel(logging.INFO)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # else one line a request
     else:
-        for client in ("elastic_transport", "opensearch"):  # else a traceback a try; the error comes as one line
+        for client in ("elastic_transport", "opensearch", "stamina"):  # else they log each try; the error is one line
             logging.getLogger(client).setLevel(logging.ERROR)
 
 

@@ -157,6 +157,8 @@ def _on_scale(scale: Scale, config: Config) -> bool:
 
 def _existing(folder: Path | None, name: str) -> Path:
     if folder is None or not folder.is_dir():
+        if name in (TUNED, RERANKER):
+            raise ConfigError(f"judge {name!r} is made by a pipeline; label with `relsearch judge -c relsearch.toml`")
         others = "".join(f", {each}" for each in plugin_names(PLUGINS))
         raise ConfigError(
             f"judge {name!r}: no such judge; name ready, zero-shot, remote{others}, reranker:NAME, a judge "

@@ -89,10 +89,12 @@ def test_a_missing_label_stays_missing_on_two_grades() -> None:
     assert judge.truncated == 3
 
 
-@pytest.mark.parametrize("name", ["nowhere", "tuned"])
-def test_a_name_without_a_judge_is_refused(name: str) -> None:
-    """A pipeline that has not tuned has no judge of its own."""
-    with pytest.raises(ConfigError, match="no such judge"):
+@pytest.mark.parametrize(
+    ("name", "fault"), [("nowhere", "no such judge"), ("tuned", "by a pipeline"), ("reranker", "by a pipeline")]
+)
+def test_a_name_without_a_judge_is_refused(name: str, fault: str) -> None:
+    """Without a pipeline there is none of its judges."""
+    with pytest.raises(ConfigError, match=fault):
         open_judge(Config(label=LabelConfig(judge=name)))
 
 

@@ -295,7 +295,10 @@ def folder(tmp_path: Path) -> Path:
 def test_pairs_go_out_and_come_back_by_the_command_line(folder: Path) -> None:
     """Export writes what has no label, import adds the graded rows to the qrels, once."""
     export = ["judgments.parquet", "--collection", ".", "--run", "run.trec", "--export", "9"]
-    assert relsearch("review", *export, "-o", "review.csv", cwd=folder).returncode == 0
+    written = relsearch("review", *export, "-o", "review.csv", cwd=folder)
+    assert written.stdout == "review.csv: 2 pairs, not 9: no others were judged and have no human label\n", (
+        written.stderr
+    )
     text = (folder / "review.csv").read_text(encoding="utf-8")
     assert [line.split(",")[:4] for line in text.splitlines()[1:]] == [
         ["q", "c", "'=tea", "C | about c"],

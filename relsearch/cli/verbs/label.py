@@ -121,7 +121,7 @@ def review(
         brief = ", ".join(f"{count} {name}" for name, count in counts.items())
         typer.echo(json.dumps(counts, indent=1) if as_json else f"{qrels}: {brief}")
     elif export and judgments and collection and not filled:
-        text = export_review(
+        text, pairs = export_review(
             judgments,
             output,
             count=export,
@@ -133,7 +133,13 @@ def review(
             show_judged=show_judged,
             force=force,
         )
-        typer.echo(text if output is None else "", nl=False)
+        more = "" if pairs == export else f", not {export}: no others were judged and have no human label"
+        if output is None:
+            typer.echo(text, nl=False)
+        elif as_json:
+            typer.echo(json.dumps({"output": str(output), "pairs": pairs}))
+        else:
+            typer.echo(f"{output}: {pairs} pairs{more}")
     else:
         raise typer.BadParameter("give JUDGMENTS, --collection and --export, or --import and --qrels")
 

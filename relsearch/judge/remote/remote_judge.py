@@ -38,7 +38,10 @@ _AHEAD = 4
 def check_remote(config: RemoteConfig) -> None:
     """Raise ConfigError for settings that no endpoint could be asked with."""
     if not config.model:
-        raise ConfigError("[remote] model is not set; give the name that the endpoint knows its model by")
+        raise ConfigError(
+            "[remote] model is not set; name it in a relsearch.toml as the endpoint does, and label with "
+            "`relsearch judge -c relsearch.toml`"
+        )
     load_prompt(config.prompt)
 
 

@@ -29,10 +29,11 @@ def export_review(
     characters: int,
     show_judged: bool,
     force: bool = False,
-) -> str:
-    """Return, and write if asked, the CSV of the `count` pairs worth most that have no human label in either place.
+) -> tuple[str, int]:
+    """Return the CSV of the `count` pairs worth most that have no human label in either place, and how many they are.
 
-    A file that is there already is replaced only with `force`, since people may have written grades into it.
+    It is written to `output` if that is given. A file that is there already is replaced only with `force`, since people
+    may have written grades into it.
     """
     if output:
         check_output(output, inputs=[path for path in (judgments, run, qrels) if path], ours=lambda _: True)
@@ -47,7 +48,7 @@ def export_review(
     text = to_csv(picked, queries, documents, characters=characters, show_judged=show_judged)
     if output:
         write_text(output, text)
-    return text
+    return text, picked.height
 
 
 def import_review(
