@@ -43,7 +43,9 @@ sbom: .venv/dev.stamp  ## list what the serving image installs, as CycloneDX, in
 bench-quick: .venv/dev.stamp  ## measure what a change may break (15 minutes), against what was recorded
 	$(BIN)/python -m benchmarks.quick
 
-bench: .venv/dev.stamp  ## measure every table again (hours; the collections are needed)
+# Left out are those that need a model of yours, serving.load and rerankers.writers; label_value and next_labels need
+# what data.multilingual_e5 makes.
+bench: .venv/dev.stamp  ## measure the tables again (hours; the collections are needed)
 	$(BIN)/python -m benchmarks.data.bm25
 	$(BIN)/python -m benchmarks.rerankers.trec_dl
 	$(BIN)/python -m benchmarks.judges.quality
@@ -60,14 +62,21 @@ bench: .venv/dev.stamp  ## measure every table again (hours; the collections are
 	$(BIN)/python -m benchmarks.rerankers.architectures
 	$(BIN)/python -m benchmarks.rerankers.cascade runs/starts/arms/residual-on-e5-small-v2
 	$(BIN)/python -m benchmarks.rerankers.policies
+	$(BIN)/python -m benchmarks.rerankers.calibration
+	$(BIN)/python -m benchmarks.rerankers.label_value
+	$(BIN)/python -m benchmarks.rerankers.next_labels
 	$(BIN)/python -m benchmarks.rerankers.speed --late ready
 	$(BIN)/python -m benchmarks.rerankers.budget ready
 	$(BIN)/python -m benchmarks.serving.stored_vectors
+	$(BIN)/python -m benchmarks.serving.partly_read
 	$(BIN)/python -m benchmarks.serving.soak
+	$(BIN)/python -m benchmarks.serving.overload
+	$(BIN)/python -m benchmarks.serving.gateway_cold
 	$(BIN)/python -m benchmarks.serving.gateway_overhead
 	$(BIN)/python -m benchmarks.serving.recorded_calls
 	$(BIN)/python -m benchmarks.data.odd_inputs
 	$(BIN)/python -m benchmarks.data.growth
+	$(BIN)/python -m benchmarks.data.evaluate
 	$(BIN)/python -m benchmarks.data.on_ray
 	$(BIN)/python -m benchmarks.serving.footprint
 	$(BIN)/python -m benchmarks.serving.ui
