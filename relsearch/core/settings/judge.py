@@ -94,8 +94,7 @@ class LabelConfig(Section):
     @field_validator("judge")
     @classmethod
     def _has_no_empty_name(cls, judge: str) -> str:
-        parts = re.split(r"(?<!\S)\+(?!\S)", judge)
-        if not all(part.strip().removeprefix("reranker:") for part in parts):
+        if not all(name.removeprefix("reranker:") for name in _names(judge)):
             raise ConfigError(
                 f"[label] judge {judge!r}: a name is missing; write for example ready, or ready + reranker:ready"
             )
@@ -104,7 +103,12 @@ class LabelConfig(Section):
     @property
     def judges(self) -> tuple[str, ...]:
         """The names of the judges whose labels are averaged; a single one labels alone."""
-        return tuple(name.strip() for name in self.judge.split(" + "))
+        return _names(self.judge)
+
+
+def _names(judge: str) -> tuple[str, ...]:
+    """The names that a lone + separates, of which one may be empty."""
+    return tuple(name.strip() for name in re.split(r"(?<!\S)\+(?!\S)", judge))
 
 
 class TuneConfig(Section):
