@@ -40,7 +40,7 @@ NEEDED_FOR: Mapping[str, str] = {
     "datasets": "collections ir_datasets:ID",
     "remote": "the judge remote",
     "optimize": "optimize",
-    "ray": "grade, judge, synthesize and run with --on ray",
+    "ray": "grade, judge, synthesize, run, rerank and precompute with --on ray",
 }
 _DOCUMENTS, _QUERY = 100, "how do I remove duplicates from a list and keep its order"
 _BATCH, _MEASURING_S = 10, 3.0  # documents that are read at once, for so many seconds at most
