@@ -133,12 +133,12 @@ def review(
             show_judged=show_judged,
             force=force,
         )
-        more = "" if pairs == export else f", not {export}: no others were judged and have no human label"
         if output is None:
             typer.echo(text, nl=False)
         elif as_json:
             typer.echo(json.dumps({"output": str(output), "pairs": pairs}))
         else:
+            more = "" if pairs == export else f", not {export}: no others were judged and have no human label"
             typer.echo(f"{output}: {pairs} pairs{more}")
     else:
         raise typer.BadParameter("give JUDGMENTS, --collection and --export, or --import and --qrels")
