@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -65,7 +66,38 @@ def stop(arguments: Sequence[str], log: Path, done: Done, *, by: signal.Signals)
     return process.exitcode
 
 
-def _main(arguments: Sequence[str], log: Path) -> None:
+def run_together(
+    arguments: Sequence[str], logs: Sequence[Path], done: Done | None = None, *, killed: int | None = None
+) -> list[int]:
+    """Run `relsearch` in processes that share its training, as torchrun starts them, a log each; return their statuses.
+
+    With `done`, the process `killed` is, once more is done than before.
+    """
+    before = len(done()) if done else 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": len(logs), "LOCAL_WORLD_SIZE": len(logs), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    own = [{**shared, "RANK": number, "LOCAL_RANK": number} for number in range(len(logs))]
+    processes = [
+        _PROCESSES.Process(target=_main, args=(arguments, log, variables))
+        for log, variables in zip(logs, own, strict=True)
+    ]
+    for process in processes:
+        process.start()
+    started = time.monotonic()
+    if done is not None and killed is not None:
+        while len(done()) <= before and time.monotonic() - started < _LONGEST_S:
+            time.sleep(0.001)
+        assert all(process.is_alive() for process in processes), [log.read_text("utf-8") for log in logs]
+        processes[killed].kill()
+    for process in processes:
+        process.join(_LONGEST_S)
+    return [process.exitcode if process.exitcode is not None else signal.SIGKILL for process in processes]
+
+
+def _main(arguments: Sequence[str], log: Path, variables: Mapping[str, object] | None = None) -> None:
+    os.environ.update({name: str(value) for name, value in (variables or {}).items()})
     from relsearch.cli import main
     from relsearch.core.display import progress
 

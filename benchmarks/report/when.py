@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 _NEVER = "to repeat a run with other draws"
 _COST = "lower it to save time, raise it where results still improve"
+_SHARED = "several processes train: as many, or a multiple (cluster.md)"
 _MEMORY = "lower it where memory runs out"
 
 WHEN: Mapping[str, str] = {
@@ -71,6 +72,7 @@ WHEN: Mapping[str, str] = {
     "tune.learning_rate": "the loss jumps: lower it",
     "tune.head_learning_rate": "the loss jumps: lower it",
     "tune.documents_per_query": _MEMORY,
+    "tune.lists_per_step": _SHARED,
     "tune.max_pairs": _COST,
     "tune.epochs": "raise it where the dev loss still falls at the end",
     "tune.minutes": _COST,
@@ -109,6 +111,7 @@ WHEN: Mapping[str, str] = {
     "train.listwise_weight": "0 where only P(relevant) matters, not the order",
     "train.pointwise_weight": "0 where only the order matters",
     "train.documents_per_query": _MEMORY,
+    "train.lists_per_step": _SHARED,
     "train.epochs": "raise it where the dev NDCG still rises at the end",
     "train.max_steps": _COST,
     "train.evaluations": "lower it where dev queries take long to rank",

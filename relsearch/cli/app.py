@@ -17,6 +17,7 @@ import typer
 from relsearch import __version__
 from relsearch.cli.connection import with_connection
 from relsearch.cli.help import Verb, Verbs
+from relsearch.cluster.processes import check_shared, is_first_here, process_count, process_number
 from relsearch.core.errors import FieldsError, RelsearchError
 from relsearch.core.settings.run import On
 from relsearch.core.types import LARGEST_SEED, MOST_RESAMPLES
@@ -108,6 +109,7 @@ def verb(
         @wraps(function)
         def interruptible(*args: Any, **options: Any) -> Any:
             try:
+                check_shared(name or function.__name__)
                 return function(*args, **options)
             except KeyboardInterrupt:
                 typer.echo(f"\nrelsearch: interrupted; {said}", err=True)
@@ -122,15 +124,22 @@ def verb(
 def main() -> None:
     """Run the command line; relsearch's own errors become one line on stderr and exit status 1.
 
-    So does a file or folder that the system does not let be written.
+    So does a file or folder that the system does not let be written, and what one of several processes fails with.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING if is_first_here() else logging.ERROR, format="%(message)s")
     try:
         app()
     except (RelsearchError, OSError) as exc:
         if logging.getLogger().isEnabledFor(logging.INFO):
             raise
-        typer.echo(f"relsearch: {_message(exc)}", err=True)
+        if is_first_here():
+            typer.echo(f"relsearch: {_message(exc)}", err=True)
+        raise SystemExit(1) from None
+    except RuntimeError as exc:  # as when another process has ended
+        if process_count() == 1 or logging.getLogger().isEnabledFor(logging.INFO):
+            raise
+        said = str(exc).partition("\n")[0]
+        typer.echo(f"relsearch: process {process_number()} cannot go on: {said}", err=True)
         raise SystemExit(1) from None
 
 

@@ -1,1 +1,1 @@
-"""Work on many machines, by Ray Data."""
+"""Work on many machines, by Ray Data, and processes that train together, by torch.distributed."""

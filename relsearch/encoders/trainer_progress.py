@@ -6,11 +6,12 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from relsearch.cluster.processes import is_first
 from relsearch.core.display.progress import progress
 
 
 class ShowProgress(TrainerCallback):
-    """A bar over the steps, in place of the trainer's own, which shows nothing in a plain log."""
+    """A bar over the steps, in place of the trainer's own, which shows nothing in a plain log; the first process's."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -18,15 +19,18 @@ class ShowProgress(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Begin at the step that the training goes on from."""
-        self._bar = progress(desc=self._what, unit="step", total=state.max_steps, initial=state.global_step)
+        if is_first():
+            self._bar = progress(desc=self._what, unit="step", total=state.max_steps, initial=state.global_step)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Count the step."""
-        self._bar.update()
+        if self._bar is not None:
+            self._bar.update()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Take the bar away."""
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
 
 def logged(trainer: Any, name: str) -> list[tuple[int, float]]:

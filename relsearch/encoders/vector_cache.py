@@ -28,11 +28,12 @@ class KeptVectors:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._rows: dict[bytes, NDArray[np.float16]] = {}
-        for path in sorted(folder.glob("*.npz")):
-            self._rows |= _read(path)
+        self._known: set[Path] = set()
+        self._read_new()
 
     def lookup(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors]) -> Vectors:
         """Return one row a text; `encode` is called with distinct unknown texts, longest first."""
+        self._read_new()
         keys = [digest(text) for text in texts]
         unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._rows}
         waiting = sorted(unknown.items(), key=lambda item: (-len(item[1]), item[0]))
@@ -41,11 +42,19 @@ class KeptVectors:
             self._keep([key for key, _ in part], encode([text for _, text in part]))
         return np.stack([self._rows[key] for key in keys]).astype(np.float32)
 
+    def _read_new(self) -> None:
+        """Read the parts that were written since: another process may keep vectors here, too."""
+        for path in sorted(set(self._folder.glob("*.npz")) - self._known):
+            self._rows |= _read(path)
+            self._known.add(path)
+
     def _keep(self, keys: Sequence[bytes], vectors: Vectors) -> None:
         rows = vectors.astype(np.float16)
         name = hashlib.blake2b(b"".join(keys), digest_size=16).hexdigest()
-        with replacing(self._folder / f"{name}.npz") as partial, partial.open("wb") as stream:
+        path = self._folder / f"{name}.npz"
+        with replacing(path) as partial, partial.open("wb") as stream:
             np.savez(stream, keys=np.array([np.frombuffer(key, np.uint8) for key in keys]), vectors=rows)
+        self._known.add(path)
         self._rows |= dict(zip(keys, rows, strict=True))
 
 

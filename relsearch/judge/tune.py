@@ -11,12 +11,14 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
+from relsearch.cluster.processes import first_then_others, is_first, wait
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.query_pool import QueryPool, pairs_of, pools_of, rows_by_query
 from relsearch.core.settings.config import JudgeConfig, TuneConfig
 from relsearch.core.types import Pair, Scale
 from relsearch.encoders.encoder import Encoder
 from relsearch.encoders.model_source import base_facts, fast_dtype
+from relsearch.encoders.shared_steps import whole_steps
 from relsearch.judge.calibration.head import OrdinalHead
 from relsearch.judge.judge_card import ADAPTER, HEAD, HELD_OUT, JudgeCard, adapter_checksum, read_card, write_card
 from relsearch.judge.models import adapter
@@ -65,21 +67,23 @@ def tune(
 
     Dev pairs must be of other queries. An interrupted run goes on from its last checkpoint in `output`, where the
     frozen layers' states are kept until it is whole. Where the model explains the dev grades no better than the
-    retrieval features alone, its part is set to zero, and the report says so.
+    retrieval features alone, its part is set to zero, and the report says so. Of several processes the first writes.
     """
     _check(train_pairs, dev_pairs)
     started = time.monotonic()
     prompt = load_prompt(judge.prompt)
-    base = load_base(judge, prompt, scale, dtype=fast_dtype())
-    setting = _Setting(judge, tune, scale, seed, base, prompt)
-    train_pools, grades = _by_query(train_pairs, train_grades)
-    features, known = RetrievalFeatures.fit(
-        train_pools, grades, encoders=encoders, names=judge.retrieval_features, scale=scale
-    )
-    prior = CumulativeLink.fit(known, grades, scale)
-    steps = _steps(pairs_of(train_pools), grades, known, setting)
-    dev = _dev_set(*_by_query(dev_pairs, dev_grades), features, setting)
-    model = _model(setting, prior, [*(row for step in steps for row in step.tokens), *dev.tokens], output / _TRUNK)
+    with first_then_others():
+        base = load_base(judge, prompt, scale, dtype=fast_dtype())
+        setting = _Setting(judge, tune, scale, seed, base, prompt)
+        train_pools, grades = _by_query(train_pairs, train_grades)
+        features, known = RetrievalFeatures.fit(
+            train_pools, grades, encoders=encoders, names=judge.retrieval_features, scale=scale
+        )
+        prior = CumulativeLink.fit(known, grades, scale)
+        steps = _steps(pairs_of(train_pools), grades, known, setting)
+        dev = _dev_set(*_by_query(dev_pairs, dev_grades), features, setting)
+        tokens = [*(row for step in steps for row in step.tokens), *dev.tokens]
+        model = _model(setting, prior, tokens, output / _TRUNK)
     done, start, tokens_per_s = _learn(model, steps, dev, prior, setting=setting, folder=output / _CHECKPOINTS)
     scores = dev.scores(model, batch_size=judge.batch_size)
     report = TuneReport(
@@ -98,9 +102,11 @@ def tune(
         )
         model.head.silence()
         scores = dev.prior_scores(prior)
-    _write(output, model, setting, features=features, dev=dev, scores=scores, report=report)
-    for name in (_CHECKPOINTS, _TRUNK):
-        shutil.rmtree(output / name, ignore_errors=True)
+    wait()
+    if is_first():
+        _write(output, model, setting, features=features, dev=dev, scores=scores, report=report)
+        for name in (_CHECKPOINTS, _TRUNK):
+            shutil.rmtree(output / name, ignore_errors=True)
     return report
 
 
@@ -122,7 +128,7 @@ def _learn(
 
     started = time.monotonic()
     done = run(model, steps, config=setting.tune, seed=setting.seed, evaluate_dev=evaluate_dev, folder=folder)
-    tokens = done.steps * sum(step.token_count for step in steps) / len(steps)
+    tokens = done.steps * setting.tune.lists_per_step * sum(step.token_count for step in steps) / len(steps)
     return done, before.log_likelihood, tokens / (time.monotonic() - started - evaluating_s)
 
 
@@ -180,6 +186,7 @@ def _steps(pairs: Sequence[Pair], grades: Sequence[int], known: Scores, setting:
     )
     if not drawn:
         raise DataError("no training query has two labelled documents; the judge learns from documents side by side")
+    drawn = whole_steps(drawn, lists_per_step=config.lists_per_step)
     rows = [row for step in drawn for row in step]
     chosen = [pairs[row] for row in rows]
     tokens = dict(zip(rows, setting.base.encode(chosen), strict=True))

@@ -100,7 +100,7 @@ def check_free(directory: Path) -> None:
         check_replaceable(directory, [MANIFEST, _FINGERPRINT, *read_manifest(directory).files])
     else:
         check_replaceable(directory, None)
-    partial = _partial(directory)
+    partial = partial_of(directory)
     if not (partial / _FINGERPRINT).is_file():
         check_replaceable(partial, None)
 
@@ -114,7 +114,7 @@ def building(directory: Path, stage: str, *, expected: str) -> Iterator[Building
     """
     recover(directory)
     check_free(directory)
-    partial = _partial(directory)
+    partial = partial_of(directory)
     marker = partial / _FINGERPRINT
     if marker.is_file() and marker.read_text() != expected:
         shutil.rmtree(partial)
@@ -144,5 +144,6 @@ def _short_hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _partial(directory: Path) -> Path:
+def partial_of(directory: Path) -> Path:
+    """Return where a stage's directory is made before it takes its name."""
     return directory.with_name(directory.name + PARTIAL)

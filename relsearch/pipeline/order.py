@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from relsearch.cluster.processes import check_shared, decided_by_first, is_first
 from relsearch.core.errors import ArtifactError, ConfigError, GateError, ModelError
 from relsearch.core.files.atomic import alone
 from relsearch.core.settings.config import Config
@@ -90,6 +91,7 @@ STAGES: tuple[Stage, ...] = (
 
 _CONTENTS = "contents.json"  # beside the stages' directories
 _JUDGING = ("judge", "synthesize")
+_END = -1
 
 
 def stages_of(config: Config) -> tuple[Stage, ...]:
@@ -183,6 +185,7 @@ class _Fingerprints:
 
 def run_all(config: Config) -> Iterator[StageResult]:
     """Run every stage that is not up to date, in order, yielding each result as it comes."""
+    check_shared("run")
     stages = stages_of(config)
     check_settings(config, [stage.name for stage in stages])
     for stage in stages:
@@ -192,7 +195,14 @@ def run_all(config: Config) -> Iterator[StageResult]:
 
 
 def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
-    """Run the stages of one verb; raise ArtifactError where a stage before them has not run."""
+    """Run the stages of one verb; raise ArtifactError where a stage before them has not run.
+
+    Of several processes only the first has results; the others take part in its trainings.
+    """
+    check_shared(verb)
+    if not is_first():
+        _follow(config)
+        return
     if verb == "optimize":  # asked for by name, it runs though `run` goes without it
         config = config.model_copy(update={"optimize": config.optimize.model_copy(update={"enabled": True})})
     if verb not in (verbs := dict.fromkeys(_verb_of(stage.name) for stage in STAGES)):
@@ -210,6 +220,14 @@ def run_verb(verb: str, config: Config) -> Iterator[StageResult]:
         if stage.name != "collect":
             _say_limits(config, [stage])
         yield _run(stage, config, fingerprints, [each.name for each in wanted])
+    decided_by_first([_END])
+
+
+def _follow(config: Config) -> None:
+    """Take part in every stage that the first process begins, until it has no more."""
+    while (place := decided_by_first([_END])[0]) != _END:
+        stage = STAGES[place]
+        stage.run(config, Building(artifacts.partial_of(config.output / stage.name)))
 
 
 def _verb_of(stage: str) -> str:
@@ -254,5 +272,6 @@ def _run(stage: Stage, config: Config, fingerprints: _Fingerprints, stages: Sequ
         noted(config.output, stage.name, stages),
         artifacts.building(directory, stage.name, expected=expected) as work,
     ):
+        decided_by_first([[each.name for each in STAGES].index(stage.name)])
         stage.run(config, work)
     return StageResult(stage.name, "done", time.monotonic() - started, work.figures)

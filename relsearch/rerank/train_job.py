@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
+from relsearch.cluster.processes import is_first, wait
 from relsearch.core.errors import DataError
 from relsearch.core.settings.config import EncoderConfig, TrainConfig
 from relsearch.core.types import Pair, Scale
@@ -120,9 +121,13 @@ def calibrate(logits: Floats, relevant: Floats) -> Logistic:
 def finish(output: Path, card: Trained) -> Trained:
     """Copy the best weights up, then write the card, which marks the model whole, then drop what resuming needed.
 
-    Return the card with the revision and the licence of its base.
+    Return the card with the revision and the licence of its base. Of several processes the first writes, once all have
+    read the best weights.
     """
     card = card.model_copy(update=base_facts(card.base))
+    wait()
+    if not is_first():
+        return card
     shutil.copytree(output / BEST, output, dirs_exist_ok=True)
     write_card(card, output)
     _clear(output)

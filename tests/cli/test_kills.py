@@ -11,17 +11,23 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from safetensors.numpy import load_file
 
+from relsearch.core.files.atomic import files_in
 from relsearch.core.files.journal import ROWS
 from relsearch.data.demo.documents import stdlib_documents
+from relsearch.judge.judge_card import CARD as JUDGE_CARD
+from relsearch.rerank.card import CARD
 from tests import killing
 
 pytestmark = pytest.mark.slow
 
 _CHECKPOINT = "trainer_state.json"
 _DOCUMENTS, _QUERIES, _DEPTH = 900, 60, 9
+_APART = 2e-4  # of a loss or a weight: processes sum in another order, and a judge's weights are halves
 _CONFIG = """
 output = "{output}"
 [collection]
@@ -38,6 +44,7 @@ max_document_tokens = 16
 [tune]
 layers = 1
 rank = 2
+lists_per_step = 2
 documents_per_query = 2
 max_pairs = 64
 evaluations = 4
@@ -64,6 +71,7 @@ base = "{bert}"
 dimension = 8
 max_length = 64
 documents_per_query = 4
+lists_per_step = 2
 max_steps = 20
 evaluations = 4
 patience = 9
@@ -170,11 +178,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path, tiny_llama:
 def test_a_killed_verb_goes_on(verb: str, whole: Path, tmp_path: Path) -> None:
     """Interrupted, killed and then let run to its end, it makes what an unbroken run makes."""
     case, project, log = CASES[verb], tmp_path / "project", tmp_path / "log"
-    shutil.copytree(whole, project)
-    config = (project / "relsearch.toml").read_text("utf-8").replace(f"{whole}/out", f"{project}/out")
-    (project / "relsearch.toml").write_text(config, encoding="utf-8")
-    for path in project.glob(f"{case.made}*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _copy_without(case, whole, project)
     arguments = case.arguments(project)
     assert killing.stop(arguments, log, lambda: case.done(project), by=signal.SIGINT) == 130
     said = log.read_text("utf-8").splitlines()
@@ -184,6 +188,43 @@ def test_a_killed_verb_goes_on(verb: str, whole: Path, tmp_path: Path) -> None:
     assert case.results(project) == case.results(whole)
     shown = re.findall(r"^(.+): +\d+ %, \d+ of \d+ .+/s, .+ left$", log.read_text("utf-8"), re.MULTILINE)
     assert shown, log.read_text("utf-8")
+
+
+@pytest.mark.parametrize(("verb", "killed"), [("tune", 1), ("train", 0)])
+def test_two_processes_train_as_one(verb: str, killed: int, whole: Path, tmp_path: Path) -> None:
+    """Two processes that share each step, one of them killed on the way, reach the losses and weights of one."""
+    case, project, logs = CASES[verb], tmp_path / "project", [tmp_path / "log-0", tmp_path / "log-1"]
+    _copy_without(case, whole, project)
+    arguments = case.arguments(project)
+    ended = killing.run_together(arguments, logs, lambda: case.done(project), killed=killed)
+    assert ended[killed] == -signal.SIGKILL
+    assert ended[1 - killed] == 1, logs[1 - killed].read_text("utf-8")
+    (said,) = re.findall("^relsearch: .*", logs[1 - killed].read_text("utf-8"), re.MULTILINE)
+    assert said.startswith(f"relsearch: process {1 - killed} cannot go on: ")
+    assert killing.run_together(arguments, logs) == [0, 0], [log.read_text("utf-8") for log in logs]
+    ours, theirs = project / case.made, whole / case.made
+    assert files_in(ours) == files_in(theirs)
+    for name in (name for name in case.compared if name.endswith(".safetensors")):
+        tensors, expected = load_file(ours / name), load_file(theirs / name)
+        assert {key: tensors[key].shape for key in tensors} == {key: expected[key].shape for key in expected}
+        assert max(float(np.abs(tensors[key] - expected[key]).max()) for key in tensors) < _APART
+    assert _losses(ours) == pytest.approx(_losses(theirs), abs=_APART)
+
+
+def _losses(folder: Path) -> dict[int, float]:
+    """The loss of each step, as the card of a judge or of a reranker has it."""
+    path = next(path for path in (folder / JUDGE_CARD, folder / CARD) if path.is_file())
+    card = json.loads(path.read_text("utf-8"))
+    return dict(card.get("losses") or card["figures"]["losses"])
+
+
+def _copy_without(case: Case, whole: Path, project: Path) -> None:
+    """Copy a project, without what a verb makes."""
+    shutil.copytree(whole, project)
+    config = (project / "relsearch.toml").read_text("utf-8").replace(f"{whole}/out", f"{project}/out")
+    (project / "relsearch.toml").write_text(config, encoding="utf-8")
+    for path in project.glob(f"{case.made}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _units(path: Path) -> Iterable[object]:

@@ -61,11 +61,13 @@ def test_rows_stand_in_the_order_asked(tmp_path: Path) -> None:
 
 
 def test_another_instance_encodes_nothing_again(tmp_path: Path) -> None:
-    """Vectors are read back from the folder, the very same ones."""
+    """Vectors are read back from the folder, the very same ones, also by one that was opened before."""
     texts = ["sea", "salt water", "", "lone \ud800 surrogate"]
+    opened_before = KeptVectors(tmp_path)
     first = KeptVectors(tmp_path).lookup(texts, Counting())
     encode = Counting()
-    np.testing.assert_array_equal(KeptVectors(tmp_path).lookup(texts, encode), first)
+    for kept in (opened_before, KeptVectors(tmp_path)):
+        np.testing.assert_array_equal(kept.lookup(texts, encode), first)
     assert encode.calls == []
 
 

@@ -11,6 +11,7 @@ import typer
 
 from relsearch.cli.app import DEFAULT_CONFIG, ConfigOption, JsonOption, OnOption, verb
 from relsearch.cli.verbs.report import PAGE
+from relsearch.cluster.processes import is_first, part
 from relsearch.core.settings.run import On
 
 if TYPE_CHECKING:
@@ -77,8 +78,14 @@ def _pipeline(config: Path, on: On | None = None) -> Pipeline:
 
 
 def show_stages(pipeline: Pipeline, stage: str | None, *, as_json: bool) -> PipelineResult:
-    """Run stages; print a line as each one ends, and the table of all, or their JSON; return what became of them."""
+    """Run stages; print a line as each one ends, and the table of all, or their JSON; return what became of them.
+
+    Of several processes the first prints.
+    """
     result = pipeline.run(stage, on_stage=_print_stage)
+    part()
+    if not is_first():
+        return result
     typer.echo(json.dumps([vars(each) for each in result.stages], indent=1) if as_json else result.to_table())
     return result
 

@@ -120,6 +120,9 @@ class TuneConfig(Section):
     learning_rate: float = Field(2e-4, gt=0, description="peak learning rate of the adapters")
     head_learning_rate: float = Field(3e-4, gt=0, description="peak learning rate of the head")
     documents_per_query: int = Field(16, ge=2, description="labelled documents per query in a training list")
+    lists_per_step: int = Field(
+        1, ge=1, description="training lists whose mean makes a step; several processes share them out"
+    )
     max_pairs: int = Field(6000, ge=2, description="training pairs at most")
     epochs: float = Field(1.0, gt=0, description="passes over the training pairs at most")
     minutes: float = Field(30.0, gt=0, description="minutes of training at most")

@@ -50,6 +50,9 @@ class TrainConfig(Section):
     listwise_weight: float = Field(1.0, ge=0, description="weight of the listwise loss")
     pointwise_weight: float = Field(0.5, ge=0, description="weight of the pointwise loss")
     documents_per_query: int = Field(16, ge=2, description="documents per training list")
+    lists_per_step: int = Field(
+        1, ge=1, description="training lists whose mean makes a step; several processes share them out"
+    )
     epochs: float = Field(2.0, gt=0, description="passes over the training queries at most")
     max_steps: int = Field(400, ge=1, description="training steps at most")
     evaluations: int = Field(8, ge=1, description="evaluations on dev queries, after the one at step 0")

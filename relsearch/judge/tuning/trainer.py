@@ -1,4 +1,4 @@
-"""The tuning loop: transformers' Trainer over steps of one query each, with checkpoints and a time limit."""
+"""The tuning loop: transformers' Trainer over lists of one query each, with checkpoints and a time limit."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 from relsearch.core.settings.config import TuneConfig
 from relsearch.encoders.checkpoints import last_checkpoint
 from relsearch.encoders.model_source import quiet
+from relsearch.encoders.shared_steps import DecideTogether, shared_steps, sharing
 from relsearch.encoders.trainer_progress import ShowProgress, logged
 from relsearch.judge.calibration.head import OrdinalHead
 from relsearch.judge.models.base import Reader
@@ -29,7 +30,7 @@ _PART = 8  # documents of a step that are read together
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The documents of one query that make one optimisation step; `known` has their retrieval features' scores."""
+    """The documents of one query that are compared with each other; `known` has their retrieval features' scores."""
 
     tokens: tuple[Tokens, ...]
     known: tuple[float, ...]
@@ -112,7 +113,7 @@ class JudgeTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """Return the loss of one step."""
+        """Return the loss of one list."""
         step: Step = inputs["step"]
         scores = model(step)
         levels = torch.tensor(step.levels, device=scores.device)
@@ -190,20 +191,20 @@ def run(
         eval_dataset=[{"step": step} for step in steps[:1]],  # asked for by Trainer; `evaluate_dev` has its own
         data_collator=lambda items: items[0],
         optimizers=(_optimizer(model, config), None),
-        callbacks=[clock, LogFigures(), ShowProgress("tune")],
+        callbacks=[clock, LogFigures(), ShowProgress("tune"), DecideTogether()],
     )
     trainer.remove_callback(PrinterCallback)
-    with quiet():  # each checkpoint that is written would show a bar of its own
+    with quiet(), sharing():  # each checkpoint that is written would show a bar of its own
         trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     history, losses = (logged(trainer, name) for name in (f"eval_{_BEST_BY}", "loss"))
     return Tuned(trainer.state.global_step - clock.first_step, history, losses)
 
 
-def _arguments(steps: int, *, config: TuneConfig, seed: int, folder: Path) -> TrainingArguments:
-    every = max(1, int(steps * config.epochs) // config.evaluations)
+def _arguments(lists: int, *, config: TuneConfig, seed: int, folder: Path) -> TrainingArguments:
+    every = max(1, int(lists * config.epochs) // config.lists_per_step // config.evaluations)
     return TrainingArguments(
         output_dir=str(folder),
-        per_device_train_batch_size=1,
+        **shared_steps(config.lists_per_step, section="tune"),
         num_train_epochs=config.epochs,
         learning_rate=config.learning_rate,
         lr_scheduler_type="linear",

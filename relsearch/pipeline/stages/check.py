@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from relsearch.cluster.processes import lists_of_each
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.extras import TORCH, check_packages
 from relsearch.core.fields.template import template_fields
@@ -42,6 +43,7 @@ def check_settings(config: Config, stages: Collection[str]) -> None:
     _check_packages(config, stages)
     _check_searching(config, stages)
     if "train-human" in stages:
+        lists_of_each(config.train.lists_per_step, section="train")
         check_model(config.train_encoder.model)
     if "train-human" in stages and config.train.family == "cross":
         check_model(config.train.base)
@@ -123,6 +125,7 @@ def _check_labelling(config: Config, stages: Collection[str]) -> None:
     if "tune" in stages and config.tune.start:
         judge_content(config.tune.start)
     if "tune" in stages:
+        lists_of_each(config.tune.lists_per_step, section="tune")
         check_model(config.judge.base)
     for each in by_judge(config) if "judge" in stages else ():
         if each.label.judge not in (TUNED, RERANKER):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from relsearch.cluster.processes import is_first
 from relsearch.core import tables
 from relsearch.core.settings.config import Config
 from relsearch.core.types import Scale
@@ -125,7 +126,8 @@ def cross_validate(
     )
     logits, relevant = (np.concatenate([getattr(each, name) for each in held_out]) for name in ("logits", "relevant"))
     card = report.card.model_copy(update={"history": history, "calibration": calibrate(logits, relevant)})
-    write_card(card, output)
+    if is_first():
+        write_card(card, output)
     return report.with_card(card)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from relsearch.cluster.processes import is_first
 from relsearch.core import tables
 from relsearch.core.settings.config import Config, TrainConfig
 from relsearch.exporters.model_card import write_model_card
@@ -56,7 +57,8 @@ def train_on(
         kept=kept,
     )
     report = train_reranker(job)
-    write_model_card(output)
+    if is_first():
+        write_model_card(output)
     return report
 
 

@@ -40,7 +40,7 @@ def fit(
     output: Path,
     head: str = HEAD,
 ) -> Fitted:
-    """Train for one pass over the rows, each a step; return what was done. Resumes from the last checkpoint.
+    """Train for one pass over the rows, each a list; return what was done. Resumes from the last checkpoint.
 
     `head` is a pattern of the parameters that learn `[train] head_multiple` times as fast.
     """
@@ -67,14 +67,16 @@ def fit(
     return run(trainer, output)
 
 
-def schedule(steps: int, config: TrainConfig, *, seed: int, output: Path) -> dict[str, Any]:
-    """Return the training arguments of one pass over `steps` lists, with looks and checkpoints between them."""
+def schedule(lists: int, config: TrainConfig, *, seed: int, output: Path) -> dict[str, Any]:
+    """Return the training arguments of one pass over so many lists, with looks and checkpoints between steps."""
     import torch
 
-    every = max(1, steps // config.evaluations)
+    from relsearch.encoders.shared_steps import shared_steps
+
+    every = max(1, lists // config.lists_per_step // config.evaluations)
     return {
         "output_dir": str(output / CHECKPOINTS),
-        "per_device_train_batch_size": 1,
+        **shared_steps(config.lists_per_step, section="train"),
         "num_train_epochs": 1,
         "warmup_steps": _WARM_UP,
         "use_cpu": not torch.cuda.is_available(),
@@ -96,11 +98,13 @@ def run(trainer: Any, output: Path) -> Fitted:
     from transformers import PrinterCallback
 
     from relsearch.encoders.checkpoints import last_checkpoint
+    from relsearch.encoders.shared_steps import DecideTogether, sharing
     from relsearch.encoders.trainer_progress import ShowProgress, logged
 
     trainer.remove_callback(PrinterCallback)  # it would write to stdout
     trainer.add_callback(ShowProgress("train"))
-    with quiet():  # each checkpoint that is written would show a bar of its own
+    trainer.add_callback(DecideTogether())
+    with quiet(), sharing():  # each checkpoint that is written would show a bar of its own
         trainer.train(resume_from_checkpoint=last_checkpoint(output / CHECKPOINTS))
     losses = tuple((step, round(loss, 6)) for step, loss in logged(trainer, "loss"))
     return Fitted(int(trainer.state.global_step), losses)

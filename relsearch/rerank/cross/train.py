@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from relsearch.cluster.processes import first_then_others
 from relsearch.core.types import Pair
 from relsearch.rerank.card import Card
 from relsearch.rerank.cross.fit import fit
@@ -35,12 +36,15 @@ def train_cross(job: TrainJob) -> TrainReport:
     its last checkpoint.
     """
     from relsearch.encoders.encoder import load_encoder
+    from relsearch.encoders.shared_steps import whole_steps
 
     config, texts = job.config, job.texts
-    begin(job.output)
+    with first_then_others():
+        begin(job.output)
     keep = KeepBest(job.output, patience=config.patience, minutes=config.minutes, kept=job.kept)
     size = config.documents_per_query
-    lists = build_lists(job.examples, size=size, epochs=config.epochs, seed=job.seed)[: config.max_steps]
+    lists = build_lists(job.examples, size=size, epochs=config.epochs, seed=job.seed)
+    lists = whole_steps(lists, lists_per_step=config.lists_per_step, most=config.max_steps)
     prior = None
     if goes_on := is_reranker(config.base):
         model = load_reranker(config.base, max_length=config.max_length)
@@ -49,10 +53,11 @@ def train_cross(job: TrainJob) -> TrainReport:
         dev = replace(dev, priors=np.zeros(len(dev.pairs)))
         config = config.model_copy(update={"head_multiple": 1.0})  # its head is trained
     else:
-        untrained = load_encoder(job.encoder, keep=job.vectors)
-        prior, priors = fit_prior(lists, texts, untrained)
+        with first_then_others():
+            untrained = load_encoder(job.encoder, keep=job.vectors)
+            prior, priors = fit_prior(lists, texts, untrained)
+            dev = build_dev_set(job, partial(_prior_scores, prior, untrained))
         rows = rows_of(lists, texts, priors)
-        dev = build_dev_set(job, partial(_prior_scores, prior, untrained))
         model = load_start(config.base, max_length=config.max_length, seed=job.seed)
     objective = partial(graded, listwise=config.listwise_weight, pointwise=config.pointwise_weight)
     fitted = fit(model, rows, dev, objective=objective, keep=keep, config=config, seed=job.seed, output=job.output)
@@ -72,7 +77,7 @@ def train_cross(job: TrainJob) -> TrainReport:
         losses=fitted.losses,
     )
     card = finish(job.output, card)
-    pairs = sum(len(row["documents"]) for row in rows[: fitted.steps])
+    pairs = sum(len(row["documents"]) for row in rows[: fitted.steps * config.lists_per_step])
     return TrainReport(card, fitted.steps, pairs, keep.history[-1].seconds, logits, relevant)
 
 

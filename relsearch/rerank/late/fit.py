@@ -1,4 +1,4 @@
-"""The optimisation of a late-interaction model: transformers' trainer, one query's documents a step."""
+"""The optimisation of a late-interaction model: transformers' trainer, one query's documents at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from relsearch.rerank.training.dev import METRIC
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The documents of one query that make one optimisation step."""
+    """The documents of one query that are compared with each other: a training list."""
 
     query: str
     documents: tuple[str, ...]
@@ -44,7 +44,7 @@ class LateTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """Return the loss of one step."""
+        """Return the loss of one list."""
         step: Step = inputs["step"]
         scores = model(step.query, step.documents)
         gains, weights = (torch.tensor(each, device=scores.device) for each in (step.gains, step.weights))
@@ -91,9 +91,10 @@ def _single(steps: Sequence[Step]) -> Mapping[str, Step]:
 
 
 def _optimizer(model: LateModel, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW; the word embeddings stand still, since a few lists show few of the words."""
-    for parameter in model.encoder.get_input_embeddings().parameters():
-        parameter.requires_grad_(False)
+    """AdamW; the word embeddings stand still, since a few lists show few of the words, and so does a pooler, unused."""
+    for part in (model.encoder.get_input_embeddings(), getattr(model.encoder, "pooler", None)):
+        if part is not None:
+            part.requires_grad_(False)
     body = [parameter for parameter in model.encoder.parameters() if parameter.requires_grad]
     head = [model.projection.weight, model.weights, model.bias]
     rate = config.learning_rate

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from relsearch.cluster.processes import first_then_others
 from relsearch.core.types import Pair
 from relsearch.encoders.loading import UNUSED, Source
+from relsearch.encoders.shared_steps import whole_steps
 from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.late.card import LateCard
 from relsearch.rerank.late.fit import Step, fit_late
@@ -33,11 +35,12 @@ def train_late(job: TrainJob) -> TrainReport:
     from relsearch.encoders.encoder import load_encoder
 
     config = job.config
-    begin(job.output)
+    with first_then_others():
+        begin(job.output)
     keep = KeepBest(job.output, patience=config.patience, minutes=config.minutes, kept=job.kept)
     torch.manual_seed(job.seed)
     lists = build_lists(job.examples, size=config.documents_per_query, epochs=config.epochs, seed=job.seed)
-    lists = lists[: config.max_steps]
+    lists = whole_steps(lists, lists_per_step=config.lists_per_step, most=config.max_steps)
     steps = [
         Step(
             job.texts.queries[part.query_id],
@@ -52,13 +55,14 @@ def train_late(job: TrainJob) -> TrainReport:
     )
     start_late(model, steps[:_START_STEPS], config)
     model.remember_start(config.keep_start)
-    untrained = load_encoder(job.encoder, keep=job.vectors)
     by_cosine = Prior(mean=0.0, deviation=1.0, link=Logistic())
+    with first_then_others():
+        untrained = load_encoder(job.encoder, keep=job.vectors)
 
-    def start(pairs: Sequence[Pair]) -> Floats:
-        return by_cosine.logits(untrained.cosines(pairs))
+        def start(pairs: Sequence[Pair]) -> Floats:
+            return by_cosine.logits(untrained.cosines(pairs))
 
-    dev = build_dev_set(job, start)
+        dev = build_dev_set(job, start)
     fitted = fit_late(
         model,
         steps,
@@ -86,7 +90,7 @@ def train_late(job: TrainJob) -> TrainReport:
         head=best.trained_head(),
     )
     card = finish(job.output, card)
-    pairs = sum(len(step.documents) for step in steps[: fitted.steps])
+    pairs = sum(len(step.documents) for step in steps[: fitted.steps * config.lists_per_step])
     return TrainReport(card, fitted.steps, pairs, keep.history[-1].seconds, logits, relevant)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from relsearch.cluster.processes import is_first
 from relsearch.core.errors import ModelError
 from relsearch.core.files.atomic import replace_text
 from relsearch.rerank.card import Evaluation, Kept
@@ -25,7 +26,8 @@ class KeepBest(TrainerCallback):
     """Saves the weights whenever the dev measure rises, and stops after `patience` looks without a rise.
 
     `minutes` are those since it was made, with the last look and the calibration, which take a look's time each. The
-    history survives a crash beside the weights, so a resumed run goes on counting time and patience.
+    history survives a crash beside the weights, so a resumed run goes on counting time and patience. Of several
+    processes the first writes.
     """
 
     def __init__(self, folder: Path, *, patience: int, minutes: float, kept: Kept = "best") -> None:
@@ -79,9 +81,10 @@ class KeepBest(TrainerCallback):
             control.should_training_stop = True
             return
         self.history.append(Evaluation(step=step, seconds=self.elapsed_s, ndcg10=ndcg10))
-        if self.best.step == step:
+        if is_first() and self.best.step == step:
             kwargs["model"].save_pretrained(str(self.folder / BEST), create_model_card=False)
-        _write_history(self.folder, self.history)
+        if is_first():
+            _write_history(self.folder, self.history)
         behind = sum(1 for entry in self.history if entry.step > self.best.step)
         if self._kept == "start" or (self._kept == "best" and behind >= self.patience):
             control.should_training_stop = True
