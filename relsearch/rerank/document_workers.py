@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import islice
-from platform import node
 
 import numpy as np
 import polars as pl
 
-from relsearch.core.errors import ConfigError
+from relsearch.cluster.same_model import check_same
 from relsearch.core.files.key_index import KeyIndex, digest
 from relsearch.core.protocols import Work, Workers
 from relsearch.core.types import StrPath
@@ -51,8 +50,7 @@ def _tables(texts: Iterator[str]) -> Iterator[pl.DataFrame]:
 def _opened(bundle: StrPath, facts: StoreFacts) -> Work:
     """Open the bundle on a worker, and return what reads texts there."""
     scorer = make_late_scorer(open_bundle_of(bundle, LateManifest))
-    if scorer.facts != facts:
-        raise ConfigError(f"the bundle of {node()} is another one than the store's; give all machines the same bundle")
+    check_same("bundle", scorer.facts, facts)
 
     def work(table: pl.DataFrame) -> pl.DataFrame:
         found = scorer.document_vectors(table["text"].to_list())

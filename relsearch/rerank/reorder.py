@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count, islice, takewhile
-from platform import node
 
 import polars as pl
 
+from relsearch.cluster.same_model import check_same
 from relsearch.core import tables
 from relsearch.core.display.progress import progress
-from relsearch.core.errors import ConfigError, DataError
+from relsearch.core.errors import DataError
 from relsearch.core.files.journal import Journal
 from relsearch.core.files.key_index import digest
 from relsearch.core.protocols import Work, Workers
@@ -97,11 +97,7 @@ def rerank_on(
 def _opened(opening: Callable[[], tuple[Reranker, str]], about: str) -> Work:
     """Open the reranker on a worker, and return what orders pools there."""
     reranker, here = opening()
-    if here != about:
-        raise ConfigError(
-            f"the reranker of {node()} is another one than that of the process that asks; give all machines the same "
-            "bundle"
-        )
+    check_same("reranker", here, about)
     order = partial(_best_first_of, reranker)
 
     def work(table: pl.DataFrame) -> pl.DataFrame:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from platform import node
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from relsearch.core.errors import ConfigError
+from relsearch.cluster.same_model import check_same
 from relsearch.core.protocols import Judge, Work, Workers
 from relsearch.core.query_pool import QueryPool
 from relsearch.core.tables import JUDGMENTS
@@ -90,11 +89,7 @@ def judge_all_missing(judge: Judge, batches: Iterable[Missing]) -> Iterator[dict
 def _opened(opening: Callable[[], Judge], fingerprint: str) -> Work:
     """Open the judge on a worker, and return what labels a batch there; raise ConfigError where it is another judge."""
     judge = opening()
-    if judge.fingerprint != fingerprint:
-        raise ConfigError(
-            f"the judge of {node()} is another one than that of the process that asks ({judge.fingerprint}, not "
-            f"{fingerprint}); give all machines the same packages, model files and kind of processor"
-        )
+    check_same("judge", judge.fingerprint, fingerprint)
 
     def work(table: pl.DataFrame) -> pl.DataFrame:
         before = judge.truncated
