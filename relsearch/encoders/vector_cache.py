@@ -58,6 +58,11 @@ class KeptVectors:
         self._rows |= dict(zip(keys, rows, strict=True))
 
 
+def rounded(vectors: Vectors) -> Vectors:
+    """Return vectors as they come out of where they are kept."""
+    return vectors.astype(np.float16).astype(np.float32)
+
+
 def _read(path: Path) -> dict[bytes, NDArray[np.float16]]:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as part:

@@ -13,7 +13,7 @@ from relsearch.core.files.text_files import encodable
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Pair
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
-from relsearch.encoders.vector_cache import KeptVectors
+from relsearch.encoders.vector_cache import KeptVectors, rounded
 from relsearch.judge.onnx.manifest import VECTOR, EncoderGraph
 from relsearch.judge.onnx.parts import run_in_parts
 from relsearch.runtime.engine import Engine
@@ -41,7 +41,8 @@ class OnnxEncoder:
     def _rows(self, prefix: str, texts: Sequence[str]) -> Vectors:
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         inputs = [prefix + encodable(text[: self._max_characters]) for text in places]
-        vectors = self._kept.lookup(inputs, self._encode) if self._kept else self._encode(inputs)
+        # Rounded in either case, so that a label does not depend on whether vectors are kept.
+        vectors = self._kept.lookup(inputs, self._encode) if self._kept else rounded(self._encode(inputs))
         return vectors[[places[text] for text in texts]]
 
     def _encode(self, inputs: Sequence[str]) -> Vectors:
