@@ -54,6 +54,9 @@ def write_files(folder: Path) -> None:
         (folder / path).write_text(run.replace("bm25\n", "relsearch\n") if path[0] == "r" else run, encoding="utf-8")
     with (folder / "searches.csv").open("w", encoding="utf-8", newline="") as log:
         csv.writer(log).writerows([("query", "count"), *((query.text, 9) for query in queries)])
+    (folder / "pairs").mkdir()
+    pair = {"query_id": "q1", "query": "green tea", "doc_id": "d1", "text": "Tea."}
+    _write_json(folder / "pairs" / "some.jsonl", [pair])
     (folder / "search.json").write_text('{"query": {"match": {"contents": "{{query}}"}}}', encoding="utf-8")
 
 

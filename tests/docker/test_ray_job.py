@@ -50,7 +50,7 @@ def test_the_job_runs_a_verb_on_ray() -> None:
     command = get_command(app).commands[verb]  # type: ignore[attr-defined]
     options = command.make_context(verb, words).params
     assert options["on"] == "ray"
-    assert all(str(options[name]).startswith("/data/") for name in ("run_file", "collection", "output"))
+    assert all(str(options[name]).startswith("/data/") for name in ("source", "collection", "output"))
     head, *workers = GROUPS
     assert head["rayStartParams"]["num-cpus"] == "0"
     assert all(int(group["rayStartParams"]["num-cpus"]) >= options["worker_cpus"] for group in workers)

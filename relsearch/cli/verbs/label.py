@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,22 +21,38 @@ LabelFormat = Literal["trec", "beir", "quepid", "opensearch", "rank-eval"]
 @verb(
     "relsearch grade bm25.trec --collection my-collection -o judgments.parquet",
     "relsearch grade bm25.trec --collection my-collection --judge ready --qrels human.qrels -o judgments.parquet",
+    "relsearch grade pairs -o judgments",
     resumes=True,
 )
 def grade(
-    run_file: Annotated[Path, typer.Argument(metavar="RUN", help="The TREC run whose pairs are graded.")],
-    collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A judgments table (.parquet), or TREC qrels.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A RUN, whose pairs are graded; or PAIRS, a folder or URI of pairs with their texts (docs/cluster.md).",
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", help="A judgments table (.parquet), or TREC qrels; of PAIRS a folder or URI of tables."
+        ),
+    ],
+    collection: Annotated[
+        str | None, typer.Option(help="RUN: where texts come from: a BEIR folder, demo, ir_datasets:ID.")
+    ] = None,
     judge: Annotated[
         str,
         typer.Option(
             help="ready, zero-shot, a judge's folder, a file of labels, or reranker:NAME (a hub id, a /rerank URL)."
         ),
     ] = "ready",
-    depth: Annotated[int, typer.Option(min=1, help="Candidates of each query to grade.")] = 20,
+    depth: Annotated[
+        int | None, typer.Option(min=1, help="RUN: candidates of each query to grade; default: 20.")
+    ] = None,
     qrels: Annotated[
         Path | None,
-        typer.Option(help="Human grades of some of the pairs, which calibrate the labels of their queries."),
+        typer.Option(help="RUN: human grades of some of the pairs, which calibrate the labels of their queries."),
     ] = None,
     scale: Annotated[str, typer.Option(help="0-3, 1-4, binary or lowest-highest:relevant.")] = "0-3",
     on: OnOption = None,
@@ -45,31 +61,51 @@ def grade(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Grade the top of a TREC run with a judge; needs no labels.
+    """Grade the top of a TREC run, or pairs, with a judge; needs no labels.
 
     An interrupted run goes on where it stopped. `relsearch agree` compares the labels with human ones; `relsearch
     review` picks the pairs that people should grade. With human grades as --qrels nothing is judged again: the labels
     of a query's other documents move towards what people found, those of similar documents most. A pair's own human
     grade never changes its judged label.
-    """
-    from relsearch.core.display.text_table import table
-    from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig, RunConfig
-    from relsearch.pipeline.standalone.grade import grade_run
 
+    PAIRS are Parquet or JSON Lines with the columns query_id, query, doc_id and text. The workers of --on ray read and
+    write them, a file at a time.
+    """
+    from relsearch.core.files.storage import is_storage
+    from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig, RunConfig
+
+    of_pairs = is_storage(source)
+    if of_pairs and (collection or qrels or depth):
+        raise typer.BadParameter(f"{source} is graded as a whole: leave out --collection, --depth and --qrels")
+    if not (of_pairs or collection):
+        raise typer.BadParameter("a run has no texts: give --collection, or a folder of pairs in place of the run")
     config = Config(
-        collection=CollectionConfig(source=collection, scale=scale),
-        label=LabelConfig(judge=judge, depth=depth),
+        collection=CollectionConfig(source=collection or source, scale=scale),
+        label=LabelConfig(judge=judge, depth=depth or 20),
         run=RunConfig(on=on or "here", worker_cpus=worker_cpus, worker_gpus=worker_gpus),
     )
-    found = grade_run(run_file, output, config, qrels=qrels, force=force)
-    counts = dict(found.labels.group_by("grade").len().sort("grade").iter_rows())
-    if as_json:
-        typer.echo(json.dumps({"output": str(output), "grades": counts, "calibrated_queries": found.queries}))
+    if of_pairs:
+        from relsearch.pipeline.standalone.grade_pairs import grade_pairs
+
+        _show_grades(grade_pairs(source, output, config, force=force), {"output": output}, as_json=as_json)
         return
-    if qrels:
+    from relsearch.pipeline.standalone.grade import grade_run
+
+    found = grade_run(source, output, config, qrels=qrels, force=force)
+    if qrels and not as_json:
         none = "no human grade below relevant on a judged pair; labels stay the judge's own"
         typer.echo(f"{found.queries} queries calibrated on human grades" if found.queries else none, err=True)
-    typer.echo(table(["grade", "pairs"], [[str(grade), str(count)] for grade, count in counts.items()]))
+    counts = dict(found.labels.group_by("grade").len().sort("grade").iter_rows())
+    _show_grades(counts, {"output": output, "calibrated_queries": found.queries}, as_json=as_json)
+
+
+def _show_grades(counts: dict[int | None, int], about: dict[str, Any], *, as_json: bool) -> None:
+    from relsearch.core.display.text_table import table
+
+    if as_json:
+        typer.echo(json.dumps({**about, "grades": counts}))
+    else:
+        typer.echo(table(["grade", "pairs"], [[str(grade), str(count)] for grade, count in counts.items()]))
 
 
 @verb(

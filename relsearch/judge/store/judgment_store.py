@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -19,9 +20,10 @@ from relsearch.core.files.atomic import alone
 from relsearch.core.files.key_index import KeyIndex
 from relsearch.core.protocols import Judge
 from relsearch.core.query_pool import QueryPool
+from relsearch.core.tables import judgments_table
 from relsearch.core.types import Judgment, Pair, StrPath
 from relsearch.judge.store.judgment_parts import KEY, KEY_BYTES, Parts
-from relsearch.judge.store.missing import Missing, judge_all_missing
+from relsearch.judge.store.missing import Missing, judge_all_missing, judge_missing
 
 PART_PAIRS = 256
 _BLOCK = 100_000  # documents whose ids and keys are Python objects at once
@@ -60,6 +62,16 @@ def judge_all(
             without_grade |= {key: judgment for key, judgment in found.items() if judgment.grade is None}
             bar.update(len(found))
         return parts.labels(asked.table(), without_grade)
+
+
+def judge_pools(judge: Judge, pools: Iterable[QueryPool]) -> pl.DataFrame:
+    """Return the judgments table that `judge_all` returns, without a store; all texts and labels are in memory."""
+    asked = _Asked(judge, None)
+    found: dict[str, Judgment] = {}
+    for batch in _batches(judge, map(asked.take, pools), PART_PAIRS):
+        found |= judge_missing(judge, Missing(batch, {key for _, keys in batch for key in keys}))
+    rows = asked.table().iter_rows()
+    return judgments_table(replace(found[key.hex()], query_id=name, doc_id=doc_id) for name, doc_id, key in rows)
 
 
 class _Asked:

@@ -1,0 +1,129 @@
+"""Files of pairs are graded as a run is; what is there is not judged again, and nothing is doubled."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from relsearch.core.errors import DataError
+from relsearch.core.files.storage import open_storage
+from relsearch.core.query_pool import QueryPool
+from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig
+from relsearch.core.types import Judgment, Pair
+from relsearch.pipeline.standalone.grade import grade_run
+from relsearch.pipeline.standalone.grade_pairs import grade_pairs, write_part
+from tests.judge.conftest import WordOverlapJudge
+
+pytest.importorskip("pyarrow", reason="pip install 'relsearch[ray]'")
+TEXTS = {"d1": "Green tea.", "d2": "Sea.", "d3": "Cats."}
+QUERIES = {"q1": "tea", "q2": "tides", "q3": "cats"}
+LABELS = "q1 0 d1 3\nq1 0 d2 0\nq2 0 d2 2\nq3 0 d3 1\n"
+RUN = "".join(f"{query} Q0 {doc} {rank} {-rank} t\n" for query in QUERIES for rank, doc in enumerate(TEXTS, 1))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run with its collection, its pairs in two files, and a file of labels that lacks some."""
+    rows = [(query, QUERIES[query], doc, TEXTS[doc]) for query in QUERIES for doc in TEXTS]
+    pairs = pl.DataFrame(rows, schema=["query_id", "query", "doc_id", "text"], orient="row")
+    (tmp_path / "pairs" / "more").mkdir(parents=True)
+    pairs[:6].write_parquet(tmp_path / "pairs" / "a.parquet")
+    pairs[6:].write_ndjson(tmp_path / "pairs" / "more" / "b.jsonl")
+    for name, texts in (("queries.jsonl", QUERIES), ("corpus.jsonl", TEXTS)):
+        pl.DataFrame({"_id": list(texts), "text": list(texts.values())}).write_ndjson(tmp_path / name)
+    (tmp_path / "run.trec").write_text(RUN, encoding="utf-8")
+    (tmp_path / "labels.qrels").write_text(LABELS, encoding="utf-8")
+    return tmp_path
+
+
+def _graded(folder: Path, *, force: bool = False) -> dict[int | None, int]:
+    return grade_pairs(str(folder / "pairs"), str(folder / "out"), _config(folder), force=force)
+
+
+def _config(folder: Path) -> Config:
+    judge = str(folder / "labels.qrels")
+    return Config(collection=CollectionConfig(source=str(folder)), label=LabelConfig(judge=judge))
+
+
+def _parts(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_ino for path in (folder / "out").iterdir()}
+
+
+def test_pairs_get_the_labels_that_their_run_gets(folder: Path) -> None:
+    """Row for row, missing ones included."""
+    assert _graded(folder) == {None: 5, 0: 1, 1: 1, 2: 1, 3: 1}
+    run = grade_run(folder / "run.trec", folder / "run.parquet", _config(folder)).labels
+    assert_frame_equal(pl.read_parquet(folder / "out").sort("query_id", "doc_id"), run.sort("query_id", "doc_id"))
+
+
+def test_a_second_run_writes_only_what_is_not_there(folder: Path) -> None:
+    """A part that was lost comes back by its name; one that is whole is left as it is."""
+    (folder / "labels.qrels").write_text("".join(f"{q} 0 {d} 1\n" for q in QUERIES for d in TEXTS), encoding="utf-8")
+    counts = _graded(folder)
+    before = _parts(folder)
+    lost = min(before)
+    (folder / "out" / lost).unlink()
+    assert _graded(folder) == counts
+    after = _parts(folder)
+    assert after.keys() == before.keys()
+    assert {name for name in after if name != lost and after[name] != before[name]} == set()
+
+
+def test_missing_labels_are_asked_for_again(tmp_path: Path) -> None:
+    """Of the queries that lack one; the others are not judged again."""
+
+    class Fails(WordOverlapJudge):
+        asked: list[str]
+        fails = True
+
+        def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
+            self.asked = []
+            return super().judge(pools)
+
+        def label(self, pair: Pair) -> Judgment:
+            self.asked.append(pair.query_id)
+            return self.judgment(pair, None, None) if self.fails and pair.doc_id == "d2" else super().label(pair)
+
+    judge, target = Fails(), open_storage(str(tmp_path))
+    pools = [QueryPool("q1", "tea", ("d1",), ("Tea.",)), QueryPool("q2", "sea", ("d1", "d2"), ("The sea", "sea"))]
+    first = write_part(judge, target, pools)
+    assert first.sort("grade")["grade"].to_list() == [None, 0, 1]
+    judge.fails = False
+    second = write_part(judge, target, pools)
+    assert judge.asked == ["q2", "q2"]
+    assert set(second["part"]) == set(first["part"])
+    assert pl.read_parquet(tmp_path)["grade"].sort().to_list() == [0, 1, 1]
+
+
+def test_labels_of_other_pairs_do_not_stay_unsaid(folder: Path) -> None:
+    """The run ends with an error that says how many parts; with force these go."""
+    _graded(folder)
+    (folder / "pairs" / "a.parquet").unlink()
+    with pytest.raises(DataError, match=r"1 of its parts, such as part-\w+\.parquet, are of other pairs .* --force"):
+        _graded(folder)
+    assert len(_parts(folder)) == 2
+    assert sum(_graded(folder, force=True).values()) == 3
+    assert pl.read_parquet(folder / "out").height == 3
+
+
+def test_pairs_that_stand_in_two_files_are_labelled_once(folder: Path) -> None:
+    """Their parts have one name."""
+    counts = _graded(folder)
+    shutil.copy(folder / "pairs" / "a.parquet", folder / "pairs" / "copy.parquet")
+    assert _graded(folder) == counts
+
+
+def test_a_folder_with_other_tables_is_no_output(folder: Path) -> None:
+    """Nor is the folder of the pairs; nothing is written."""
+    (folder / "out").mkdir()
+    shutil.copy(folder / "pairs" / "a.parquet", folder / "out")
+    with pytest.raises(DataError, match=r"out/a\.parquet: there already, and not written by grade"):
+        _graded(folder)
+    with pytest.raises(DataError, match="pairs/new: is among the files of pairs"):
+        grade_pairs(str(folder / "pairs"), str(folder / "pairs" / "new"), _config(folder))
+    assert list(_parts(folder)) == ["a.parquet"]
