@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,7 @@ from relsearch.core.files.storage import open_storage
 from relsearch.core.query_pool import QueryPool
 from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig
 from relsearch.core.types import Judgment, Pair
+from relsearch.judge.registry import open_judge
 from relsearch.pipeline.standalone.grade import grade_run
 from relsearch.pipeline.standalone.grade_pairs import grade_pairs, write_part
 from tests.judge.conftest import WordOverlapJudge
@@ -42,7 +44,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _graded(folder: Path, *, force: bool = False) -> dict[int | None, int]:
-    return grade_pairs(str(folder / "pairs"), str(folder / "out"), _config(folder), force=force)
+    opening = partial(open_judge, _config(folder))
+    return grade_pairs(str(folder / "pairs"), str(folder / "out"), opening, force=force)
 
 
 def _config(folder: Path) -> Config:
@@ -125,5 +128,5 @@ def test_a_folder_with_other_tables_is_no_output(folder: Path) -> None:
     with pytest.raises(DataError, match=r"out/a\.parquet: there already, and not written by grade"):
         _graded(folder)
     with pytest.raises(DataError, match="pairs/new: is among the files of pairs"):
-        grade_pairs(str(folder / "pairs"), str(folder / "pairs" / "new"), _config(folder))
+        grade_pairs(str(folder / "pairs"), str(folder / "pairs" / "new"), WordOverlapJudge)
     assert list(_parts(folder)) == ["a.parquet"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -29,7 +30,7 @@ def grade(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A RUN, whose pairs are graded; or PAIRS, a folder or URI of pairs with their texts (docs/cluster.md).",
+            help="RUN, whose pairs are graded, or PAIRS, a folder or URI of pairs with their texts (docs/cluster.md).",
         ),
     ],
     output: Annotated[
@@ -85,9 +86,14 @@ def grade(
         run=RunConfig(on=on or "here", worker_cpus=worker_cpus, worker_gpus=worker_gpus),
     )
     if of_pairs:
+        from relsearch.cluster.ray_workers import workers_of
+        from relsearch.judge.registry import check_judge, open_judge
         from relsearch.pipeline.standalone.grade_pairs import grade_pairs
 
-        _show_grades(grade_pairs(source, output, config, force=force), {"output": output}, as_json=as_json)
+        check_judge(config)
+        workers = workers_of(config.run)
+        counts = grade_pairs(source, output, partial(open_judge, config), workers=workers, force=force)
+        _show_grades(counts, {"output": output}, as_json=as_json)
         return
     from relsearch.pipeline.standalone.grade import grade_run
 

@@ -15,7 +15,6 @@ from itertools import chain
 
 import polars as pl
 
-from relsearch.cluster.ray_workers import workers_of
 from relsearch.cluster.same_model import check_same
 from relsearch.core import tables
 from relsearch.core.display.progress import progress
@@ -23,11 +22,9 @@ from relsearch.core.errors import DataError
 from relsearch.core.extras import check_packages
 from relsearch.core.files.key_index import digest
 from relsearch.core.files.storage import PARQUET, Storage, open_storage
-from relsearch.core.protocols import Judge, Opening, Work
+from relsearch.core.protocols import Judge, Work, Workers
 from relsearch.core.query_pool import QueryPool
-from relsearch.core.settings.config import Config
 from relsearch.data.pair_files import pair_files, read_pools
-from relsearch.judge.registry import check_judge, open_judge
 from relsearch.judge.store.judgment_store import judge_pools
 
 PART_PAIRS = 4096
@@ -35,25 +32,28 @@ _PART = re.compile(r"part-[0-9a-f]{32}\.parquet")
 _WRITTEN: tables.Schema = {"part": pl.String, "grade": pl.Int32, "pairs": pl.Int64}
 
 
-def grade_pairs(pairs: str, output: str, config: Config, *, force: bool = False) -> dict[int | None, int]:
+def grade_pairs(
+    pairs: str, output: str, opening: Callable[[], Judge], *, workers: Workers | None = None, force: bool = False
+) -> dict[int | None, int]:
     """Judge all pairs of a folder or file, write parts into the folder `output`, and return the pairs of each grade.
 
-    `[run]` says where the judge works; it judges whole pools. Raise DataError where `output` has a table that `grade`
-    did not write, and at the end where it has parts of other pairs or of another judge, unless `force` removes these.
+    Each worker opens the judge once, which judges whole pools; where there are none, this process does. Raise DataError
+    where `output` has a table that `grade` did not write, and at the end where it has parts of other pairs or of
+    another judge, unless `force` removes these.
     """
-    check_judge(config)
     check_packages("grade of files of pairs", "ray", ("pyarrow",))
-    workers = workers_of(config.run)
     source, target = open_storage(pairs), open_storage(output)
     files = pair_files(source)
     if f"{target.root}/".startswith(f"{source.root}/"):
         raise DataError(f"{target.uri}: is among the files of pairs; name another folder")
     if foreign := [name for name in target.names(PARQUET) if not _PART.fullmatch(name)]:
         raise DataError(f"{target.at(foreign[0])}: there already, and not written by grade; name another folder")
-    judge = open_judge(config)
-    opening = partial(open_judge, config) if workers else (lambda: judge)
-    work = partial(_opened, opening, judge.fingerprint, source, target)
-    written = pl.concat(workers.map(work, _tasks(files)) if workers else _answers(work, files)).unique()
+    judge = opening()
+    if workers:
+        answers = workers.map(partial(_opened, opening, judge.fingerprint, source, target), _tasks(files))
+    else:
+        answers = map(partial(_graded, judge, source, target), _tasks(progress(files, desc="grade", unit="file")))
+    written = pl.concat(answers).unique()
     if stale := sorted(set(target.names(PARQUET)) - set(written["part"])):
         if not force:
             raise DataError(
@@ -87,21 +87,16 @@ def _tasks(files: Iterable[str]) -> Iterator[pl.DataFrame]:
     return (pl.DataFrame({"file": [name]}) for name in files)
 
 
-def _answers(opening: Opening, files: list[str]) -> Iterator[pl.DataFrame]:
-    work = opening()
-    return map(work, _tasks(progress(files, desc="grade", unit="file")))
-
-
 def _opened(opening: Callable[[], Judge], fingerprint: str, source: Storage, target: Storage) -> Work:
     """Open the judge on a worker, and return what grades the files that a table names."""
     judge = opening()
     check_same("judge", judge.fingerprint, fingerprint)
+    return partial(_graded, judge, source, target)
 
-    def work(table: pl.DataFrame) -> pl.DataFrame:
-        batches = chain.from_iterable(_batches(read_pools(source, name)) for name in table["file"])
-        return pl.concat([pl.DataFrame(schema=_WRITTEN), *(write_part(judge, target, batch) for batch in batches)])
 
-    return work
+def _graded(judge: Judge, source: Storage, target: Storage, table: pl.DataFrame) -> pl.DataFrame:
+    batches = chain.from_iterable(_batches(read_pools(source, name)) for name in table["file"])
+    return pl.concat([pl.DataFrame(schema=_WRITTEN), *(write_part(judge, target, batch) for batch in batches)])
 
 
 def _batches(pools: Iterable[QueryPool]) -> Iterator[list[QueryPool]]:
