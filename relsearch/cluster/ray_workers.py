@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CORES_VARIABLE = "RELSEARCH_CORES"  # how many threads relsearch.runtime.engine takes
+_HERE = "local"  # Ray's name for this machine alone
 _FAILED = "relsearch_error"
 _ANSWER_S = 10.0  # that a cluster's machine may take to accept a connection; Ray itself tries for many minutes
 
@@ -70,10 +71,14 @@ class RayWorkers:
 
 
 def workers_of(run: RunConfig) -> RayWorkers | None:
-    """Return the workers that `[run]` asks for, None for this process; raise MissingExtraError without Ray."""
+    """Return the workers that `[run]` asks for, None for this process.
+
+    Raise MissingExtraError without Ray, and ConfigError where nothing answers at RAY_ADDRESS.
+    """
     if run.on == "here":
         return None
     check_packages("--on ray", "ray", ("ray", "pyarrow"))
+    _address()
     return RayWorkers(run.worker_cpus, run.worker_gpus)
 
 
@@ -86,25 +91,33 @@ def connect() -> None:
 
     if not ray.is_initialized():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        address = os.environ.get("RAY_ADDRESS", "local")
+        address = _address()
         try:
-            _knock(address)
             # What workers print would come on stdout, late; it stands in Ray's logs.
             ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
         except (OSError, ValueError) as exc:
-            if address == "local":
+            if address == _HERE:
                 raise
-            raise ConfigError(
-                f"RAY_ADDRESS {address!r}: no Ray cluster answers there ({str(exc).partition(chr(10))[0]}); give the "
-                "HOST:PORT of its head, or unset RAY_ADDRESS to work on this machine alone"
-            ) from exc
+            raise _no_cluster(address, exc) from exc
 
 
-def _knock(address: str) -> None:
-    """Raise OSError or ValueError where nothing accepts connections at a HOST:PORT."""
+def _address() -> str:
+    """Where the cluster is; raise ConfigError where nothing accepts connections at a HOST:PORT."""
+    address = os.environ.get("RAY_ADDRESS", _HERE)
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+        except (OSError, ValueError) as exc:
+            raise _no_cluster(address, exc) from exc
+    return address
+
+
+def _no_cluster(address: str, exc: Exception) -> ConfigError:
+    return ConfigError(
+        f"RAY_ADDRESS {address!r}: no Ray cluster answers there ({str(exc).partition(chr(10))[0]}); give the "
+        "HOST:PORT of its head, or unset RAY_ADDRESS to work on this machine alone"
+    )
 
 
 class _Worker:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from relsearch.cluster.ray_workers import RayWorkers, connect, workers_of
+from relsearch.cluster.ray_workers import RayWorkers, workers_of
 from relsearch.core.errors import ConfigError, DataError, RelsearchError
 from relsearch.core.protocols import Work
 from relsearch.core.query_pool import QueryPool, pools_of_run
@@ -62,11 +62,11 @@ def _failing() -> Work:
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "head:of"])
 def test_an_address_without_a_cluster_is_refused_at_once(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """In one line that names it; Ray itself would try for minutes."""
-    monkeypatch.setattr(pytest.importorskip("ray"), "is_initialized", lambda: False)
+    """In one line that names it, before any text is read; Ray itself would try for minutes."""
+    pytest.importorskip("ray", reason="pip install 'relsearch[ray]'")
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(ConfigError, match=f"RAY_ADDRESS '{address}': no Ray cluster answers there"):
-        connect()
+        workers_of(RunConfig(on="ray"))
 
 
 def test_a_killed_machine_loses_and_doubles_nothing(
