@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 from relsearch.cli.connection import CREDENTIALS, PANEL
@@ -39,6 +40,14 @@ class Verb(TyperCommand):
     def examples(self) -> tuple[str, ...]:
         """Return the lines, each of which works where the files that it names are there."""
         return tuple((self.epilog or "").splitlines())
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return what is left of the arguments; an error about one comes without pydantic's `Value error, `."""
+        try:
+            return super().parse_args(ctx, args)
+        except BadParameter as exc:
+            exc.message = exc.message.removeprefix("Value error, ")
+            raise
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, the verb's options, and those by which it reaches a search engine."""

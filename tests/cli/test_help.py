@@ -66,3 +66,9 @@ def test_verbs_that_meet_an_engine_show_how_it_is_reached_together(name: str) ->
         assert (told in group) == meets
         assert (told in shown) == meets
     assert "--url" not in shown.partition("Search engine:")[0].partition("Options:")[2]
+
+
+def test_a_value_that_an_option_does_not_take_is_refused_in_plain_words() -> None:
+    """With those that it takes."""
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["grade", "a.trec", "-o", "b", "--on", "Ray"])
+    assert "Invalid value for '--on': 'Ray' is not one of 'here', 'ray'" in result.output
