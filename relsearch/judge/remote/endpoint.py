@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import os
 import textwrap
@@ -31,6 +32,7 @@ Body = Mapping[str, JsonValue]
 Ask = Callable[[Body], Reply]
 Post = Callable[[str, Body], bytes]  # the path after the endpoint's address and the body
 
+_LOG = logging.getLogger(__name__)
 KEY_VARIABLE = "RELSEARCH_JUDGE_API_KEY"
 # The request itself is at fault, whatever its key and address: a parameter not known, a text too long or not allowed.
 _REFUSALS = {400, 413, 422}
@@ -74,6 +76,7 @@ class Endpoint:
         self._meter = meter
         self._key = _key()
         self._pace = Pace(config.requests_per_minute)
+        self._away = False
         # stamina bounds attempts; its limit on the whole time would cut a long Retry-After short.
         self._retrying = stamina.RetryingCaller(
             attempts=config.attempts, timeout=None, wait_initial=0.5, wait_max=_LONGEST_WAIT_S
@@ -120,9 +123,20 @@ class Endpoint:
         def once() -> httpx.Response:
             self._pace.wait()
             self._meter.add(Usage(requests=1, retries=int(next(tries) > 0)))
-            return client.post(f"{self._config.url.rstrip('/')}{path}", json=body).raise_for_status()
+            try:
+                response = client.post(f"{self._config.url.rstrip('/')}{path}", json=body)
+            except httpx.NetworkError as exc:
+                self._say_away(exc)
+                raise
+            return response.raise_for_status()
 
         return self._retrying(_backoff, once)
+
+    def _say_away(self, exc: httpx.NetworkError) -> None:
+        """Log, once, that the endpoint is not reached; what follows are seconds of silence."""
+        if not self._away and self._config.attempts > 1:
+            self._away = True
+            _LOG.warning("%s: %s; trying again", self._where, self._shown(str(exc)))
 
     def _status_error(self, exc: httpx.HTTPStatusError) -> RemoteError:
         status = exc.response.status_code

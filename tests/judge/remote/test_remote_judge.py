@@ -196,6 +196,15 @@ def test_a_silent_endpoint_is_an_error(serve: Serve) -> None:
         RemoteJudge(RemoteConfig(url="http://127.0.0.1:9/v1", model="m", attempts=1), SCALES["0-3"])
 
 
+def test_an_endpoint_that_is_away_is_said_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, before it is tried again."""
+    config = RemoteConfig(url="http://127.0.0.1:9/v1", model="m", attempts=3)
+    with stamina.set_testing(True, attempts=3), pytest.raises(RemoteError):
+        RemoteJudge(config, SCALES["0-3"])
+    (said,) = (each.getMessage() for each in caplog.records if "trying again" in each.getMessage())
+    assert said.startswith("judge endpoint http://127.0.0.1:9/v1: ")
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
