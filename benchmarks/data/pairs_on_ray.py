@@ -1,9 +1,9 @@
 """What it costs to grade files of pairs that Ray's workers read and write themselves, without the judge.
 
 `python -m benchmarks.data.pairs_on_ray` grades synthetic pairs in Parquet files by a judge that costs nothing, on two
-workers of one core. What one more file with one part costs the process that asks is the difference between a few and
-many small files; what a pair costs the workers is that between a few and many large ones. docs/cluster.md reckons with
-both.
+workers of one core. What one more file costs the process that asks, and one more pair the workers, is the difference
+between few and many files: of 64 pairs for the memory, since these can be many, and of 102,400 for CPU time.
+Its table is in benchmarks/growth.md, and docs/cluster.md reckons with it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from relsearch.core.types import SCALES
 from relsearch.pipeline.standalone.grade_pairs import PART_PAIRS, grade_pairs
 
 DEPTH = 64
-SMALL, LARGE = (40, 340), (2, 6)  # files
-LARGE_PAIRS = 10 * PART_PAIRS
+SMALL, LARGE = (40, 340), (2, 22)  # files
+LARGE_PAIRS = 25 * PART_PAIRS
 _TEXT = "A sentence of about as many characters as those of a short passage have, "
 STORE_BYTES = 300 * 2**20
 
@@ -54,16 +54,23 @@ def small_files(folder: Path, clock: Clock) -> dict[str, Any]:
     few, many = spent
     more = SMALL[1] - SMALL[0]
     return {
-        "asking_ms_a_file": round(many.since(few).here / more * 1000, 2),
+        "asking_ms_a_small_file": round(many.since(few).here / more * 1000, 1),
         "asking_kb_a_file": round((peaks[1] - peaks[0]) * 1.024 / more, 1),
     }
 
 
 def large_files(folder: Path, clock: Clock) -> dict[str, Any]:
-    """Return what a pair costs the workers, in microseconds of CPU: reading, keys and writing."""
+    """Return the CPU time of the process that asks, in milliseconds a file, and of the workers, in microseconds a pair.
+
+    The workers read, make keys and write.
+    """
     few, many = (graded(folder / f"large-{files}", files, LARGE_PAIRS, clock) for files in LARGE)
-    pairs = (LARGE[1] - LARGE[0]) * LARGE_PAIRS
-    return {"workers_us_a_pair": round(many.since(few).workers / pairs * 1e6, 1)}
+    spent, files = many.since(few), LARGE[1] - LARGE[0]
+    return {
+        "pairs_a_large_file": LARGE_PAIRS,
+        "asking_ms_a_large_file": round(spent.here / files * 1000, 1),
+        "workers_us_a_pair": round(spent.workers / files / LARGE_PAIRS * 1e6, 1),
+    }
 
 
 def graded(folder: Path, files: int, pairs: int, clock: Clock) -> Spent:

@@ -84,7 +84,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
     "growth": {
         "Verbs": {"growth": (growth.growth,)},
         "Evaluation at the size of MS MARCO": {"evaluate": (growth.evaluate,)},
-        "Many machines": {"ray": (cluster.ray,)},
+        "Many machines": {"ray": (cluster.ray,), "pairs_on_ray": (cluster.pairs_on_ray,)},
     },
     "avx512": {
         "Judges": {"judge_speed_avx512": (judges.judge_speed,)},
