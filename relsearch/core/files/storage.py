@@ -19,7 +19,7 @@ import polars as pl
 from relsearch.core.errors import ConfigError, DataError, reason
 from relsearch.core.files.atomic import replace_bytes
 
-JSON_LINES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+JSON_LINES = (".jsonl", ".jsonl.gz")
 PARQUET = ".parquet"
 _LONGEST_LINE = 2**26  # bytes of a JSON line, and of what is parsed at a time
 _ROWS = 4096  # that are read at a time
@@ -131,14 +131,14 @@ def open_storage(name: str) -> Storage:
     from pyarrow import ArrowException, fs
 
     if "://" not in name:
-        return Storage(name, fs.LocalFileSystem(), str(Path(name).absolute()))
-    if "@" in urlsplit(name).netloc:  # not shown: it may hold a password
-        raise ConfigError(
-            "a URI with credentials: leave them out, and set them in the environment, AWS_ACCESS_KEY_ID for example"
-        )
+        return Storage(name, fs.LocalFileSystem(), Path(name).absolute().as_posix())
     try:
+        if urlsplit(name).password is not None:  # which is not shown
+            raise ConfigError(
+                "a URI with a password: leave it out, and set it in the environment, AWS_SECRET_ACCESS_KEY for example"
+            )
         system, root = fs.FileSystem.from_uri(name)
-    except (OSError, ArrowException) as exc:
+    except (OSError, ValueError, ArrowException) as exc:  # ValueError: no URI
         raise ConfigError(f"{name}: {reason(exc)}; write s3://BUCKET/FOLDER, gs://, abfs:// or file:///FOLDER") from exc
     return Storage(name, system, root)
 

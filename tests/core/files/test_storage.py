@@ -54,7 +54,11 @@ def test_a_uri_and_a_path_lead_to_the_same_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("uri", "said"),
-    [("s3://key:secret@bucket/a", "^a URI with credentials: "), ("xx://a/b", "^xx://a/b: Unrecognized")],
+    [
+        ("s3://key:secret@bucket/a", "^a URI with a password: "),
+        ("xx://a/b", "^xx://a/b: Unrecognized"),
+        ("s3://[a", "Invalid"),
+    ],
 )
 def test_a_uri_that_cannot_be_used_is_refused(uri: str, said: str) -> None:
     """A password in it is not repeated."""
