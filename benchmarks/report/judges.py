@@ -59,6 +59,30 @@ def judge_tuning(figures: Figures) -> str:
     )
 
 
+def closed_labels(figures: Figures) -> str:
+    """What a judge learns from a closed LLM's labels, and from people's."""
+    keys = ("kappa", "kappa_binary", "auc", "auc_within_query")
+    rows = [
+        [
+            f"{row['labels']}, {row['queries']} queries",
+            f"{row['thresholds_by']}, {row['threshold_queries']}",
+            *(f"{row[key]:.3f}" for key in keys),
+        ]
+        for row in figures["rows"]
+    ]
+    rows.append(["GPT-4 itself", "", *(f"{figures['published'][key]:.3f}" for key in keys)])
+    head = ["learnt from", "thresholds by", "kappa, 4 grades", "kappa, binary", "AUC", "AUC within query"]
+    over = figures["closed_over_people"]
+    return section(
+        f"A judge of the ready judge's retrieval features, fitted on {figures['training_pairs']:,} pairs of TREC DL "
+        f"2021 and measured against people on {figures['test_pairs']:,} of 2019, all of BM25's top 100. Where queries "
+        f"are drawn, the mean of {figures['draws']} draws. GPT-4's labels over people's, of all queries: AUC "
+        f"{_gain(over['auc'])}, kappa {_gain(over['kappa'])}.",
+        table(head, rows),
+        figures,
+    )
+
+
 def judge_anchors(figures: Figures) -> str:
     """What a few human grades of a query do for its other labels."""
     keys = ("kappa", "kappa_binary", "auc", "mae")
