@@ -4,7 +4,8 @@
 student of benchmarks.rerankers.label_value. The student starts from the ready reranker and learns the pools of the
 training queries, none of which is labelled, as a teacher orders them: the ready reranker, or its score with the cosine
 of a second encoder (MiniLM) added at half its weight. That teacher also stands as a reranker of its own. Needs
-RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. Its table is in benchmarks/rerankers.md.
+RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. Its minutes leave out texts whose vectors are kept. Its table is in
+benchmarks/rerankers.md.
 """
 
 from __future__ import annotations
