@@ -53,7 +53,7 @@ def test_grading_pairs_on_ray_gives_the_labels_of_their_run(
             time.sleep(0.02)
         cluster.remove_node(second_machine, allow_graceful=False)
 
-    killing = Thread(target=kill)
+    killing = Thread(target=kill, daemon=True)
     killing.start()
     _grade(pairs.as_uri(), "-o", output.as_uri(), "--on", "ray")
     killing.join()
