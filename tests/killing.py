@@ -67,11 +67,11 @@ def stop(arguments: Sequence[str], log: Path, done: Done, *, by: signal.Signals)
 
 
 def run_together(
-    arguments: Sequence[str], logs: Sequence[Path], done: Done | None = None, *, killed: int | None = None
+    commands: Sequence[Sequence[str]], logs: Sequence[Path], done: Done | None = None, *, killed: int | None = None
 ) -> list[int]:
-    """Run `relsearch` in processes that share its training, as torchrun starts them, a log each; return their statuses.
+    """Run `relsearch` in processes that share its training, as torchrun starts them; return their statuses.
 
-    With `done`, the process `killed` is, once more is done than before.
+    Each has its arguments and its log. With `done`, the process `killed` is, once more is done than before.
     """
     before = len(done()) if done else 0
     with socket.socket() as free:
@@ -81,19 +81,21 @@ def run_together(
     own = [{**shared, "RANK": number, "LOCAL_RANK": number} for number in range(len(logs))]
     processes = [
         _PROCESSES.Process(target=_main, args=(arguments, log, variables))
-        for log, variables in zip(logs, own, strict=True)
+        for arguments, log, variables in zip(commands, logs, own, strict=True)
     ]
     for process in processes:
         process.start()
     started = time.monotonic()
     if done is not None and killed is not None:
         while len(done()) <= before and time.monotonic() - started < _LONGEST_S:
+            assert all(process.is_alive() for process in processes), [log.read_text("utf-8") for log in logs]
             time.sleep(0.001)
-        assert all(process.is_alive() for process in processes), [log.read_text("utf-8") for log in logs]
         processes[killed].kill()
     for process in processes:
         process.join(_LONGEST_S)
-    return [process.exitcode if process.exitcode is not None else signal.SIGKILL for process in processes]
+        process.kill()  # one that hangs
+        process.join()
+    return [process.exitcode or 0 for process in processes]
 
 
 def _main(arguments: Sequence[str], log: Path, variables: Mapping[str, object] | None = None) -> None:

@@ -112,7 +112,8 @@ def verb(
                 check_shared(name or function.__name__)
                 return function(*args, **options)
             except KeyboardInterrupt:
-                typer.echo(f"\nrelsearch: interrupted; {said}", err=True)
+                if is_first_here():
+                    typer.echo(f"\nrelsearch: interrupted; {said}", err=True)
                 raise SystemExit(_INTERRUPTED) from None
 
         command(with_connection(interruptible) if connects else interruptible)
@@ -138,8 +139,8 @@ def main() -> None:
     except RuntimeError as exc:  # as when another process has ended
         if process_count() == 1 or logging.getLogger().isEnabledFor(logging.INFO):
             raise
-        said = str(exc).partition("\n")[0]
-        typer.echo(f"relsearch: process {process_number()} cannot go on: {said}", err=True)
+        said = str(exc).partition("\n")[0].partition(". ")[0]
+        typer.echo(f"relsearch: process {process_number()} cannot go on: {said}; run the same command again", err=True)
         raise SystemExit(1) from None
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from accelerate import PartialState
 
 _SHARED = ("tune", "train")
+_SHARDING = ("FSDP", "DEEPSPEED", "MEGATRON_LM")  # models in parts: a judge reads its layers one by one, past them
 # The others wait while the first prepares, which may take hours; the launcher ends them where it fails.
 _LONGEST_WAIT = timedelta(days=7)
 
@@ -43,11 +44,16 @@ def is_first_here() -> bool:
 
 
 def check_shared(verb: str) -> None:
-    """Raise ConfigError where several processes were started for a verb that they cannot share."""
+    """Raise ConfigError where several processes were started for a verb, or in a way, that they cannot share."""
     if process_count() > 1 and verb not in _SHARED:
         raise ConfigError(
             f"{verb}: {process_count()} processes were started, which only {' and '.join(_SHARED)} share; "
             "run it without torchrun or accelerate launch"
+        )
+    if process_count() > 1 and (sharding := [name for name in _SHARDING if os.environ.get(f"ACCELERATE_USE_{name}")]):
+        raise ConfigError(
+            f"{verb}: each process holds the whole model; turn {sharding[0]} off in accelerate's configuration, "
+            "and name a base in 4 bits where memory is short (docs/cluster.md)"
         )
 
 

@@ -38,7 +38,7 @@ def shared_steps(lists_per_step: int, *, section: str) -> dict[str, Any]:
         "dataloader_drop_last": True,  # nothing is dropped of whole steps
         # Buffers never change here, and would be sent at each forward pass: lists of unlike length take unlike many.
         "ddp_broadcast_buffers": False,
-        "ddp_find_unused_parameters": False,
+        "ddp_find_unused_parameters": False,  # what is not used is frozen
     }
 
 

@@ -192,16 +192,26 @@ def test_a_killed_verb_goes_on(verb: str, whole: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("verb", "killed"), [("tune", 1), ("train", 0)])
 def test_two_processes_train_as_one(verb: str, killed: int, whole: Path, tmp_path: Path) -> None:
-    """Two processes that share each step, one of them killed on the way, reach the losses and weights of one."""
+    """Two processes that share each step, one of them killed on the way, reach the losses and weights of one.
+
+    The first alone decides when to stop, prints and writes: the second one's minutes are over after a step.
+    """
     case, project, logs = CASES[verb], tmp_path / "project", [tmp_path / "log-0", tmp_path / "log-1"]
     _copy_without(case, whole, project)
+    config = (project / "relsearch.toml").read_text("utf-8")
+    hasty = re.sub("^(?=layers|patience)", "minutes = 1e-9\n", config, flags=re.MULTILINE)
+    (project / "hasty.toml").write_text(hasty, encoding="utf-8")
     arguments = case.arguments(project)
-    ended = killing.run_together(arguments, logs, lambda: case.done(project), killed=killed)
+    commands = [arguments, [each.replace("relsearch.toml", "hasty.toml") for each in arguments]]
+    ended = killing.run_together(commands, logs, lambda: case.done(project), killed=killed)
     assert ended[killed] == -signal.SIGKILL
     assert ended[1 - killed] == 1, logs[1 - killed].read_text("utf-8")
     (said,) = re.findall("^relsearch: .*", logs[1 - killed].read_text("utf-8"), re.MULTILINE)
     assert said.startswith(f"relsearch: process {1 - killed} cannot go on: ")
-    assert killing.run_together(arguments, logs) == [0, 0], [log.read_text("utf-8") for log in logs]
+    for log in logs:
+        log.unlink()
+    assert killing.run_together(commands, logs) == [0, 0], [log.read_text("utf-8") for log in logs]
+    assert logs[1].read_text("utf-8") == ""
     ours, theirs = project / case.made, whole / case.made
     assert files_in(ours) == files_in(theirs)
     for name in (name for name in case.compared if name.endswith(".safetensors")):

@@ -29,6 +29,15 @@ def test_a_verb_that_does_not_train_is_refused(arguments: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("second_of_two")
+def test_models_in_parts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FSDP as `accelerate launch` sets it would break in the middle of training."""
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    done = relsearch("tune")
+    assert done.returncode == 1
+    assert done.stderr.startswith("relsearch: tune: each process holds the whole model; turn FSDP off in accelerate's")
+
+
+@pytest.mark.usefixtures("second_of_two")
 def test_a_step_is_dealt_equally_or_refused() -> None:
     """Each process reads as many lists of a step; a number that does not divide is a setting to correct."""
     assert lists_of_each(6, section="tune") == 3

@@ -81,9 +81,9 @@ class KeepBest(TrainerCallback):
             control.should_training_stop = True
             return
         self.history.append(Evaluation(step=step, seconds=self.elapsed_s, ndcg10=ndcg10))
-        if is_first() and self.best.step == step:
-            kwargs["model"].save_pretrained(str(self.folder / BEST), create_model_card=False)
         if is_first():
+            if self.best.step == step:
+                kwargs["model"].save_pretrained(str(self.folder / BEST), create_model_card=False)
             _write_history(self.folder, self.history)
         behind = sum(1 for entry in self.history if entry.step > self.best.step)
         if self._kept == "start" or (self._kept == "best" and behind >= self.patience):
