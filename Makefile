@@ -79,6 +79,7 @@ bench: .venv/dev.stamp  ## measure the tables again (hours; the collections are 
 	$(BIN)/python -m benchmarks.data.evaluate
 	$(BIN)/python -m benchmarks.data.on_ray
 	$(BIN)/python -m benchmarks.data.pairs_on_ray
+	$(BIN)/python -m benchmarks.data.torchrun
 	$(BIN)/python -m benchmarks.serving.footprint
 	$(BIN)/python -m benchmarks.serving.ui
 	$(BIN)/python -m cogapp -r $(TABLES)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.record import recorded
-from benchmarks.report import calibration, cluster, gateway, growth, judges, rerankers, serving
+from benchmarks.report import calibration, cluster, gateway, growth, judges, rerankers, serving, training
 from benchmarks.report.label_value import adapt, label_value
 from benchmarks.report.next_labels import next_labels
 from benchmarks.report.writers import writers
@@ -87,6 +87,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
         "Verbs": {"growth": (growth.growth,)},
         "Evaluation at the size of MS MARCO": {"evaluate": (growth.evaluate,)},
         "Many machines": {"ray": (cluster.ray,), "pairs_on_ray": (cluster.pairs_on_ray,)},
+        "Training in several processes": {"torchrun": (training.torchrun,)},
     },
     "avx512": {
         "Judges": {"judge_speed_avx512": (judges.judge_speed,)},
