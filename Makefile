@@ -51,6 +51,7 @@ bench: .venv/dev.stamp  ## measure the tables again (hours; the collections are 
 	$(BIN)/python -m benchmarks.judges.quality
 	$(BIN)/python -m benchmarks.judges.calibration
 	$(BIN)/python -m benchmarks.judges.features
+	$(BIN)/python -m benchmarks.judges.closed_labels
 	$(BIN)/python -m benchmarks.judges.powered
 	$(BIN)/python -m benchmarks.judges.exported
 	$(BIN)/python -m benchmarks.judges.speed
@@ -64,6 +65,7 @@ bench: .venv/dev.stamp  ## measure the tables again (hours; the collections are 
 	$(BIN)/python -m benchmarks.rerankers.policies
 	$(BIN)/python -m benchmarks.rerankers.calibration
 	$(BIN)/python -m benchmarks.rerankers.label_value
+	$(BIN)/python -m benchmarks.rerankers.label_value.adapt
 	$(BIN)/python -m benchmarks.rerankers.next_labels
 	$(BIN)/python -m benchmarks.rerankers.speed --late ready
 	$(BIN)/python -m benchmarks.rerankers.budget ready
