@@ -38,7 +38,7 @@ def _options(name: str, *, shared: bool) -> str:
     verb = VERBS[name]
     context = verb.make_context(name, [], resilient_parsing=True)
     rows = [
-        [f"`{record[0]}`", _cell(record[1])]
+        [f"`{record[0].replace('|', ' or ')}`", _cell(record[1])]  # in code, GitHub would split the row at a bar
         for param in verb.get_params(context)
         if (getattr(param, "rich_help_panel", None) == PANEL) is shared and param.name != "help"
         if (record := param.get_help_record(context))
