@@ -70,13 +70,14 @@ def export_judge(folder: Path, output: Path, *, pools: Sequence[QueryPool]) -> O
     if card.judge.family != "encoder":
         raise ConfigError(f"{folder}: only judges of the encoder family can be exported; this one is an LLM")
     check_replaceable(output, [*_COPIED, *(f"{FOLDER}/{name}" for name in exported_files(output))])
-    judge = load_torch_judge(folder, card)
     with scratch(output) as aside:
         made = aside / "judge"
         for name in _COPIED:
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, made / name)
         manifest = _write(card, load_pair_model(folder, card), made / FOLDER)
+        # Kept vectors are rounded, as those of the exported judge always are.
+        judge = load_torch_judge(folder, card, keep=aside / "vectors")
         same = _same_share(judge, load_judge(made), pools)
         if not same >= MIN_SAME:
             raise GateError(
