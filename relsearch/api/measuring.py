@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,21 +98,27 @@ def named_runs(files: Sequence[StrPath]) -> dict[str, Path]:
     if isinstance(files, str | Path) or not all(isinstance(each, str | Path) for each in files):
         raise ConfigError("runs: give a list of files, or a dict of runs by name")
     paths = [Path(path) for path in files]
-    if twice := next((path for path in paths if paths.count(path) > 1), None):
+    whole = [path.absolute() for path in paths]
+    if twice := next((path for path in paths if whole.count(path.absolute()) > 1), None):
         raise ConfigError(f"run {twice} is given twice")
-    parts = {path: [*path.absolute().parts[1:-1], _stem(path)] for path in paths}
-    names = {path: next(name for name in _endings(parts[path]) if _is_unique(name, parts)) for path in paths}
-    return {name: path for path, name in names.items()}
+    names = _unique_names(whole, _stem) or _unique_names(whole, lambda path: path.name)
+    return dict(zip(names, paths, strict=True))
+
+
+def _unique_names(paths: Sequence[Path], last: Callable[[Path], str]) -> list[str]:
+    """The shortest name of each path that no other one has, of folders and `last`; nothing where one has none."""
+    parts = [[*path.parts[1:-1], last(path)] for path in paths]
+    found = [[name for name in _endings(each) if _is_unique(name, parts)][:1] for each in parts]
+    return [name for names in found for name in names] if all(found) else []
 
 
 def _endings(parts: list[str]) -> Iterator[str]:
     yield from ("/".join(parts[start:]) for start in range(len(parts) - 1, -1, -1))
-    yield "/".join(parts)
 
 
-def _is_unique(name: str, parts: dict[Path, list[str]]) -> bool:
+def _is_unique(name: str, every: Sequence[list[str]]) -> bool:
     length = name.count("/") + 1
-    return sum("/".join(each[-length:]) == name for each in parts.values()) == 1
+    return sum("/".join(each[-length:]) == name for each in every) == 1
 
 
 def _stem(path: Path) -> str:

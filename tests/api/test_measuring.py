@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import relsearch
+from relsearch.api.measuring import named_runs
 from relsearch.cli import app
 from relsearch.core.errors import ConfigError, DataError
 
@@ -45,6 +46,14 @@ def test_agree_is_the_verb(files: Path) -> None:
     """Judged labels against human ones."""
     printed = CliRunner().invoke(app, ["agree", str(files / "qrels"), str(files / "qrels"), "--json"])
     assert relsearch.agree(QRELS, files / "qrels").to_json() == json.loads(printed.stdout)
+
+
+def test_runs_are_named_by_what_tells_them_apart() -> None:
+    """Their endings where nothing else does; one file under two spellings is one run."""
+    assert list(named_runs(["a/run.trec", "b/run.trec.gz"])) == ["a/run", "b/run"]
+    assert list(named_runs(["a/run.trec", "a/run.tsv", "b/run.trec"])) == ["a/run.trec", "run.tsv", "b/run.trec"]
+    with pytest.raises(ConfigError, match="is given twice"):
+        named_runs(["run.trec", Path("run.trec").absolute()])
 
 
 def test_what_cannot_be_measured_names_the_argument() -> None:
