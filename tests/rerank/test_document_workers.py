@@ -32,6 +32,6 @@ def test_vectors_of_workers_are_those_of_one_process(late_bundle: Path, tmp_path
 def test_a_worker_with_another_bundle_is_refused(late_bundle: Path, tmp_path: Path) -> None:
     """Its vectors would stand in the store as this bundle's."""
     store = VectorFolder(tmp_path, StoreFacts(encoder="another", pooled=384, tokens=32))
-    with pytest.raises(ConfigError, match="give all machines the same bundle"):
+    with pytest.raises(ConfigError, match="is another one than that of the process that asks"):
         add_on(Backwards(), late_bundle, store, TEXTS)
     assert len(store) == 0
