@@ -19,7 +19,7 @@ help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /  /'
 
 demo: .venv/demo.stamp  ## run the whole chain on the packaged demo collection
-	$(BIN)/python -m benchmarks.rerankers.demo
+	$(BIN)/relsearch demo
 
 test: check  ## everything that CI checks: format, lint, types, layers, tests, docs, wheel
 	$(BIN)/pytest -q --hypothesis-profile=thorough
@@ -82,6 +82,7 @@ bench: .venv/dev.stamp  ## measure the tables again (hours; the collections are 
 	$(BIN)/python -m benchmarks.data.on_ray
 	$(BIN)/python -m benchmarks.data.pairs_on_ray
 	$(BIN)/python -m benchmarks.data.torchrun
+	$(BIN)/python -m benchmarks.rerankers.demo
 	$(BIN)/python -m benchmarks.serving.footprint
 	$(BIN)/python -m benchmarks.serving.ui
 	$(BIN)/python -m cogapp -r $(TABLES)

@@ -1,7 +1,7 @@
-"""The packaged demo, recorded: `python -m benchmarks.rerankers.demo`, what `make demo` runs.
+"""The packaged demo, recorded: `python -m benchmarks.rerankers.demo`.
 
-Prints what `relsearch demo` prints, and writes benchmarks/results/demo.json if no stage was skipped. Its table is in
-benchmarks/rerankers.md.
+Prints what `relsearch demo` prints, and writes benchmarks/results/demo.json if no stage was skipped, which `make demo`
+leaves alone. Its table is in benchmarks/rerankers.md.
 """
 
 from __future__ import annotations
