@@ -41,6 +41,20 @@ def pools_of(pairs: Sequence[Pair]) -> list[QueryPool]:
     return [_pool([pairs[row] for row in rows]) for rows in rows_by_query(pairs)]
 
 
+def in_batches(pools: Iterable[QueryPool], pairs: int) -> Iterator[list[QueryPool]]:
+    """Yield whole pools in batches of at least so many pairs; the last one may have fewer."""
+    batch: list[QueryPool] = []
+    size = 0
+    for pool in pools:
+        batch.append(pool)
+        size += len(pool)
+        if size >= pairs:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def pools_of_run(run: pl.DataFrame, queries: Mapping[str, str], documents: Mapping[str, str]) -> Iterator[QueryPool]:
     """Yield the pool of each query of a run that is sorted by query; texts are looked up pool by pool."""
     for (query_id,), rows in run.group_by("query_id", maintain_order=True):

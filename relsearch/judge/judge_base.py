@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from relsearch.core.errors import DataError
 from relsearch.core.protocols import Judge
-from relsearch.core.query_pool import QueryPool
+from relsearch.core.query_pool import QueryPool, in_batches
 from relsearch.core.types import Judgment, Pair, Scale
 
 Advance = Callable[[int], object]  # called with each number of documents done
@@ -81,7 +81,7 @@ class ModelJudge(JudgeBase):
     def judge(self, pools: Iterable[QueryPool]) -> Iterator[list[Judgment]]:
         """Yield the judgments of one pool after the other, one per document in the pool's order."""
         with progress_bar() as bar:
-            for chunk in _chunks(pools):
+            for chunk in in_batches(pools, _CHUNK):
                 rows = iter(self._rows(chunk, bar.update))
                 for pool in chunk:
                     labels = zip(pool.pairs(), islice(rows, len(pool)), strict=True)
@@ -143,16 +143,3 @@ def mean_judgment(judgments: Sequence[Judgment], scale: Scale) -> Judgment:
 
 def _mismatch(judge: Judge) -> DataError:
     return DataError(f"judge {judge.fingerprint}: did not give one judgment per document in order; mend the judge")
-
-
-def _chunks(pools: Iterable[QueryPool]) -> Iterator[list[QueryPool]]:
-    chunk: list[QueryPool] = []
-    size = 0
-    for pool in pools:
-        chunk.append(pool)
-        size += len(pool)
-        if size >= _CHUNK:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk

@@ -23,7 +23,7 @@ from relsearch.core.extras import check_packages
 from relsearch.core.files.key_index import digest
 from relsearch.core.files.storage import PARQUET, Storage, open_storage
 from relsearch.core.protocols import Judge, Work, Workers
-from relsearch.core.query_pool import QueryPool
+from relsearch.core.query_pool import QueryPool, in_batches
 from relsearch.data.pair_files import pair_files, read_pools
 from relsearch.judge.store.judgment_store import judge_pools
 
@@ -95,18 +95,5 @@ def _opened(opening: Callable[[], Judge], fingerprint: str, source: Storage, tar
 
 
 def _graded(judge: Judge, source: Storage, target: Storage, table: pl.DataFrame) -> pl.DataFrame:
-    batches = chain.from_iterable(_batches(read_pools(source, name)) for name in table["file"])
+    batches = chain.from_iterable(in_batches(read_pools(source, name), PART_PAIRS) for name in table["file"])
     return pl.concat([pl.DataFrame(schema=_WRITTEN), *(write_part(judge, target, batch) for batch in batches)])
-
-
-def _batches(pools: Iterable[QueryPool]) -> Iterator[list[QueryPool]]:
-    batch: list[QueryPool] = []
-    pairs = 0
-    for pool in pools:
-        batch.append(pool)
-        pairs += len(pool)
-        if pairs >= PART_PAIRS:
-            yield batch
-            batch, pairs = [], 0
-    if batch:
-        yield batch
