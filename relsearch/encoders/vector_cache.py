@@ -33,8 +33,9 @@ class KeptVectors:
 
     def lookup(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors]) -> Vectors:
         """Return one row a text; `encode` is called with distinct unknown texts, longest first."""
-        self._read_new()
         keys = [digest(text) for text in texts]
+        if not self._rows.keys() >= set(keys):
+            self._read_new()
         unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._rows}
         waiting = sorted(unknown.items(), key=lambda item: (-len(item[1]), item[0]))
         for start in range(0, len(waiting), _PART_TEXTS):
