@@ -45,7 +45,7 @@ DEPTHS = {"cranfield": 50, "vaswani": 30, "scifact": 20, "cnil-fr": 50}
 _TRAINING_DEPTHS = DEPTHS | {"scifact": 10}
 _SCIFACT_TRAINING, _SCIFACT_TEST = 60, 70  # queries
 # Chosen on folds of the training queries: heavier ones cost, lighter ones do nothing.
-_JUDGED_WEIGHT, _WRITTEN_WEIGHT = 0.3, 0.05
+JUDGED_WEIGHT, _WRITTEN_WEIGHT = 0.3, 0.05
 _TEMPERATURE = 0.5  # of the judge's softmax
 
 
@@ -152,7 +152,7 @@ class LabelValue(Trial):
         if arm in (JUDGED, BOTH):
             rest = [query for query in self.training if query not in set(known)]
             judge = Adapter.fit(targets) if targets else None
-            targets += [Target(pools[query], _judged(pools[query], judge), _JUDGED_WEIGHT) for query in rest]
+            targets += [Target(pools[query], _judged(pools[query], judge), JUDGED_WEIGHT) for query in rest]
         if arm in (WRITTEN, BOTH):
             targets += self.value_pools.written(_WRITTEN_WEIGHT)
         return targets
@@ -166,7 +166,11 @@ def _seconds(output: Path) -> float:
 
 def _judged(candidates: Candidates, judge: Adapter | None) -> Floats:
     """A judge's softmax over a pool, soft labels that keep its doubt; the ready reranker's where no other learnt."""
-    scores = START * candidates.features[:, 0] if judge is None else judge.scores(candidates)
+    return soft_labels(START * candidates.features[:, 0] if judge is None else judge.scores(candidates))
+
+
+def soft_labels(scores: Floats) -> Floats:
+    """Return gains by the softmax of a student's scores, twice as sharp as the student's own; the best one has 1."""
     return np.asarray(np.exp((scores - scores.max()) / _TEMPERATURE))
 
 

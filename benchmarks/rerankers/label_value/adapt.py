@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from benchmarks.deals import SEED
 from benchmarks.folders import use_models
 from benchmarks.judges.data import MINILM
 from benchmarks.record import record
-from benchmarks.rerankers.label_value.__main__ import DEPTHS, LabelValue
-from benchmarks.rerankers.label_value.adapter import Adapter, Target
-from benchmarks.rerankers.label_value.gain import resampled
+from benchmarks.rerankers.label_value.__main__ import DEPTHS, JUDGED_WEIGHT, LabelValue, soft_labels
+from benchmarks.rerankers.label_value.adapter import START, Adapter, Target
+from benchmarks.rerankers.label_value.gain import pooled_gain
 from relsearch.core.types import Pair
 from relsearch.encoders.encoder import load_encoder
 from relsearch.encoders.prf import standardise
@@ -33,7 +33,6 @@ from relsearch.encoders.prf import standardise
 Floats = NDArray[np.float64]
 READY, TWO, OF_READY, OF_TWO = "ready", "two encoders", "adapted, taught by ready", "adapted, taught by two encoders"
 _SECOND = 0.5  # weight of the second encoder's cosine, standardised as the ready reranker's score is
-_WEIGHT, _SHARPNESS = 0.3, 3.0  # of a teacher's softmax, as in label_value: twice as sharp as the student starts
 
 
 def main() -> None:
@@ -51,7 +50,8 @@ def main() -> None:
         for arm, each in arms.items()
     ]
     pooled: list[dict[str, Any]] = [
-        {"arm": arm, **_pooled([each[arm] - each[READY] for each in found.values()])} for arm in (TWO, OF_READY, OF_TWO)
+        {"arm": arm, **pooled_gain([(each[arm] - each[READY])[None] for each in found.values()])}
+        for arm in (TWO, OF_READY, OF_TWO)
     ]
     best = max(pooled[1:], key=lambda row: row["gain"])
     figures = {
@@ -74,8 +74,8 @@ def values(trial: LabelValue) -> dict[str, Floats]:
     two = {query: standardise(scores + _SECOND * second[query]) for query, scores in ready.items()}
 
     def adapted(teacher: Mapping[str, Floats]) -> Floats:
-        softmax = {query: np.exp(_SHARPNESS * (teacher[query] - teacher[query].max())) for query in trial.training}
-        student = Adapter.fit([Target(pools[query], soft, _WEIGHT) for query, soft in softmax.items()])
+        soft = {query: soft_labels(START * teacher[query]) for query in trial.training}
+        student = Adapter.fit([Target(pools[query], gains, JUDGED_WEIGHT) for query, gains in soft.items()])
         return trial.ndcg({query: student.scores(pools[query]) for query in trial.test})
 
     orders = {READY: ready, TWO: two}
@@ -93,14 +93,6 @@ def _second(trial: LabelValue) -> dict[str, Floats]:
     cosines = load_encoder(MINILM, keep=trial.folder / "vectors").cosines(pairs)
     ends = np.cumsum([run.height for run in runs.values()])[:-1]
     return {query: standardise(part) for query, part in zip(runs, np.split(cosines, ends), strict=True)}
-
-
-def _pooled(differences: Sequence[Floats]) -> dict[str, float]:
-    low, high, p = resampled([each[None] for each in differences])
-    gain = float(np.mean([each.mean() for each in differences]))
-    return {
-        name: round(value, 4) for name, value in zip(("gain", "low", "high", "p"), (gain, low, high, p), strict=True)
-    }
 
 
 if __name__ == "__main__":

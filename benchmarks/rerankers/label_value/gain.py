@@ -28,9 +28,9 @@ def pooled_rows(
     most = float(np.mean(list(learnt.values())))
     curve = [_mean(values, (k, human)) for k in ks] + [_mean(values, (-1, every))]
     for k in ks:
-        gap = _gain([found[-1, every] - found[k, human] for found in values.values()])
+        gap = pooled_gain([found[-1, every] - found[k, human] for found in values.values()])
         for arm in arms:
-            gain = _gain([found[k, arm] - found[k, human] for found in values.values()])
+            gain = pooled_gain([found[k, arm] - found[k, human] for found in values.values()])
             worth = labels_worth(_mean(values, (k, arm)), [*map(float, ks), most], curve)
             rows.append(
                 {
@@ -45,7 +45,8 @@ def pooled_rows(
     return rows
 
 
-def _gain(differences: Sequence[Floats]) -> dict[str, float]:
+def pooled_gain(differences: Sequence[Floats]) -> dict[str, float]:
+    """Return the mean over collections of differences [seeds, queries], as `resampled` tells of them."""
     gain = float(np.mean([each.mean() for each in differences]))
     named = zip(("gain", "low", "high", "p"), (gain, *resampled(differences)), strict=True)
     return {name: round(value, 4) for name, value in named}
