@@ -21,7 +21,7 @@ MEMORY = 300 * 2**20  # an object store; with less Ray Data crawls
 
 @pytest.fixture(scope="package")
 def cluster() -> Iterator[Any]:
-    """A head of one core; tests add other machines to it, and kill them."""
+    """A head of one core and, as it says, a GPU; tests add other machines to it, and kill them."""
     pytest.importorskip("ray", reason="pip install 'relsearch[ray]'")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -32,6 +32,7 @@ def cluster() -> Iterator[Any]:
             initialize_head=True,
             head_node_args={
                 "num_cpus": 1,
+                "num_gpus": 1,
                 "object_store_memory": MEMORY,
                 "include_dashboard": False,
                 "include_log_monitor": False,

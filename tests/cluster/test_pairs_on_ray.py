@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from threading import Thread
@@ -19,6 +23,12 @@ from relsearch.data.trec import read_run
 from tests.cluster.conftest import DEPTH
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
+
+# The command line, which says at its end whether it is in a cluster still.
+_VERB = """import atexit, ray
+atexit.register(lambda: print(ray.is_initialized()))
+from relsearch.cli import main
+main()"""
 
 
 def _grade(*words: object) -> None:
@@ -44,7 +54,10 @@ def _write_pairs(collection: Path, folder: Path) -> None:
 def test_grading_pairs_on_ray_gives_the_labels_of_their_run(
     cluster: Any, small_collection: Path, tmp_path: Path
 ) -> None:
-    """The ready judge's, row for row, though the worker is killed after the first part."""
+    """The ready judge's, row for row, though the worker is killed after the first part.
+
+    Stdout has JSON alone: the cluster, which reports the loss there, is left before.
+    """
     pairs, output = tmp_path / "pairs", tmp_path / "out"
     _write_pairs(small_collection, pairs)
     _grade(small_collection / "run.trec", "--collection", small_collection, "-o", tmp_path / "plain.parquet")
@@ -60,9 +73,20 @@ def test_grading_pairs_on_ray_gives_the_labels_of_their_run(
 
     killing = Thread(target=kill, daemon=True)
     killing.start()
-    _grade(pairs.as_uri(), "-o", output.as_uri(), "--on", "ray")
+    command = ("grade", pairs.as_uri(), "-o", output.as_uri(), "--on", "ray", "--json")
+    done = subprocess.run(
+        [sys.executable, "-c", _VERB, *command],
+        env={**os.environ, "RAY_ADDRESS": cluster.address},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     killing.join()
     assert killed
+    assert done.returncode == 0, done.stderr
+    result, connected = done.stdout.splitlines()
+    assert json.loads(result)["output"] == output.as_uri()
+    assert connected == "False"
     plain, spread = (pl.read_parquet(path).sort("query_id", "doc_id") for path in (tmp_path / "plain.parquet", output))
     assert_frame_equal(spread, plain, rel_tol=0, abs_tol=1e-4)  # vectors are rounded to half precision
     assert spread.height == len(list(pairs.iterdir())) * DEPTH

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from relsearch.cluster.ray_workers import RayWorkers, workers_of
+from relsearch.cluster.ray_workers import RayWorkers, check_room, workers_of
 from relsearch.core.errors import ConfigError, DataError, RelsearchError
 from relsearch.core.protocols import Work
 from relsearch.core.query_pool import QueryPool, pools_of_run
@@ -54,8 +54,10 @@ def _slow_square(come: Path) -> Work:
 
 
 def _failing() -> Work:
+    import ray
+
     def work(table: pl.DataFrame) -> pl.DataFrame:
-        raise DataError(f"row {table['n'][0]}: is odd; mend it")
+        raise DataError(f"row {table['n'][0]}: is odd; mend it, with GPU {ray.get_gpu_ids()}")
 
     return work
 
@@ -90,9 +92,21 @@ def test_a_killed_machine_loses_and_doubles_nothing(
 
 
 def test_an_error_on_a_worker_is_one_line_here(cluster: Any) -> None:
-    """Its message says what to mend, and where it arose."""
-    with pytest.raises(RelsearchError, match=r"row 3: is odd; mend it \(on a Ray worker\)"):
-        list(RayWorkers(1, 0).map(_failing, [pl.DataFrame({"n": [3]})]))
+    """Its message says what to mend, and where it arose; the worker has the share of a GPU that it asked for."""
+    with pytest.raises(RelsearchError, match=r"row 3: is odd; mend it, with GPU \[0\] \(on a Ray worker\)"):
+        list(RayWorkers(1, 0.5).map(_failing, [pl.DataFrame({"n": [3]})]))
+
+
+def test_a_worker_that_no_machine_can_hold_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    """On this machine alone; a cluster may get such a machine later, and a warning says what is awaited."""
+    machines = [{"CPU": 2.0, "memory": 1e9}]
+    check_room(machines, RayWorkers(2, 0), may_grow=False)
+    with pytest.raises(
+        ConfigError, match=r"needs 1 cores and 1 GPUs, .* here has \(2 cores and 0 GPUs\); ask for less"
+    ):
+        check_room(machines, RayWorkers(1, 1), may_grow=False)
+    check_room(machines, RayWorkers(4, 0), may_grow=True)
+    assert "a worker needs 4 cores and 0 GPUs, which no machine of the cluster has; waiting for one" in caplog.text
 
 
 def test_judging_on_ray_gives_the_labels_of_one_machine(
