@@ -21,6 +21,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import DataError, reason
 from relsearch.core.files.atomic import replacing
 from relsearch.core.files.text_files import cannot_be_written
@@ -71,11 +72,15 @@ def write(table: pl.DataFrame, path: StrPath, schema: Schema) -> None:
 
 
 def read(path: StrPath, schema: Schema) -> pl.DataFrame:
-    """Read a table; raise DataError if it is absent, no Parquet, or does not have the schema's columns."""
+    """Read a table, or the parts of one in a folder.
+
+    Raise DataError if it is absent, no Parquet, or does not have the schema's columns.
+    """
     try:
-        if not Path(path).is_file():
+        files = sorted(Path(path).glob("*.parquet")) if Path(path).is_dir() else [Path(path)]
+        if not all(file.is_file() for file in files) or not files:
             raise DataError(f"{path}: no such table; run the stage that writes it")
-        table = pl.read_parquet(path, glob=False)
+        table = pl.read_parquet(files, glob=False)
     except OSError as exc:
         raise DataError(f"{path}: cannot be read ({exc.strerror or exc}); check the path") from exc
     except (PolarsError, PanicException) as exc:  # polars panics at what it does not foresee in a broken file
@@ -96,8 +101,8 @@ def conform(table: pl.DataFrame, schema: Schema, where: str) -> pl.DataFrame:
 def _column(column: pl.Series, kind: Kind, where: str) -> pl.Series:
     """The column in the schema's type; raise DataError where it is of another nature, or would lose something."""
     what = f"{where}: column {column.name!r}"
-    if column.null_count() and column.name not in _MAY_BE_NULL:
-        raise DataError(f"{what} has {column.null_count()} rows without a value")
+    if (nulls := column.null_count()) and column.name not in _MAY_BE_NULL:
+        raise DataError(f"{what} has no value in {counted(nulls, 'row')}; give one to each")
     if kind == pl.String and (column.dtype.is_nested() or column.dtype.is_float() or column.dtype == pl.Boolean):
         raise DataError(f"{what} holds {column.dtype}; expected text")
     try:

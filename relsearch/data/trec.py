@@ -101,11 +101,11 @@ def read_qrels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
 
 
 def read_labels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
-    """Return a judgments table, from a .parquet file as it is, from any other as read_qrels does.
+    """Return a judgments table, from a .parquet file or a folder of them as it is, from any other as read_qrels does.
 
     Raise DataError where a grade of a .parquet file is outside the scale.
     """
-    if Path(path).suffix != ".parquet":
+    if Path(path).suffix != ".parquet" and not Path(path).is_dir():
         return read_qrels(path, scale)
     labels = read(path, JUDGMENTS)
     grades = labels["grade"].drop_nulls()

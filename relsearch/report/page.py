@@ -16,6 +16,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from relsearch.core.display.wording import counted
 from relsearch.core.files.outputs import check_output
 from relsearch.report import words
 from relsearch.report.data import ReportData
@@ -44,6 +45,7 @@ def render_page(data: ReportData) -> str:
             latency=latency_view(data),
             depths=depths_view(data),
             words=words,
+            counted=counted,
         )
     )
 

@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from relsearch.core import tables
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import ArtifactError
 from relsearch.core.settings.config import Config
 from relsearch.measure.evaluate import Evaluation
@@ -33,7 +34,7 @@ from relsearch.report.data import (
 from relsearch.report.depths import quality_by_depth
 from relsearch.report.judge import disagreements
 from relsearch.report.queries import RANKS, shown_documents
-from relsearch.report.words import count, duration
+from relsearch.report.words import duration
 from relsearch.rerank.families import open_card
 
 _HELD_OUT = ("test", "dev")
@@ -153,13 +154,13 @@ def _costs(config: Config, manifests: Mapping[str, Manifest], labels: Mapping[st
     if human:
         queries = sum(table["query_id"].n_unique() for table in human)
         costs.append(
-            Cost(f"{sum(table.height for table in human):,}", "human labels to learn from", count(queries, "query"))
+            Cost(f"{sum(table.height for table in human):,}", "human labels to learn from", counted(queries, "query"))
         )
     judged = sum(table.height for name, table in labels.items() if not name.startswith(("human", "assumed")))
     if judged:
         costs.append(Cost(f"{judged:,}", "judged labels", f"by the judge {config.label.judge!r}"))
     seconds = sum(each.seconds for each in manifests.values())
-    costs.append(Cost(duration(seconds), "of computing", f"{count(len(manifests), 'stage')} of relsearch run"))
+    costs.append(Cost(duration(seconds), "of computing", f"{counted(len(manifests), 'stage')} of relsearch run"))
     export = manifests["export"].figures if "export" in manifests else {}
     latency = _latency(config, export)
     shipped = f"{export.get('shipped')}_reranker"

@@ -10,6 +10,7 @@ import polars as pl
 
 from relsearch import __version__
 from relsearch.core.display.text_table import number
+from relsearch.core.display.wording import counted
 from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.files.atomic import checksum
 from relsearch.core.measures import default_measures
@@ -24,7 +25,6 @@ from relsearch.report.data import Cost, JudgeCheck, ReportData, check_judge, cou
 from relsearch.report.depths import quality_by_depth
 from relsearch.report.judge import disagreements
 from relsearch.report.queries import RANKS, shown_documents
-from relsearch.report.words import count
 
 _JUDGE_LABELS = "Measured on labels of which some or all come from a judge, not from people."
 
@@ -137,5 +137,5 @@ def _costs(labels: pl.DataFrame, judged: pl.DataFrame | None) -> list[Cost]:
     each = f"{number(labels.height / queries, '.0f')} a query, in the qrels"
     costs = [Cost(f"{labels.height:,}", "labels measured on", each)]
     if judged is not None:
-        costs.append(Cost(f"{judged.height:,}", "judged labels", count(judged["query_id"].n_unique(), "query")))
+        costs.append(Cost(f"{judged.height:,}", "judged labels", counted(judged["query_id"].n_unique(), "query")))
     return costs

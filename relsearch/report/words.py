@@ -82,12 +82,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def count(value: int, noun: str) -> str:
-    """Return a number with its noun, in the plural but for one."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{value:,} {noun if value == 1 else plural}"
-
-
 def _chance(p: float) -> str:
     often = "less than once in 1,000 times" if p < 0.001 else f"{p:.1%} of the time"
     return f"If both ranked alike, so large a difference would come by chance {often} (p {p_value(p)})."

@@ -41,7 +41,7 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         ("grade", [1.5], "column 'grade' holds numbers that are not whole"),
         ("grade", [2**40], "column 'grade' holds Int64; expected Int32"),
         ("grade", ["high"], "column 'grade' holds String; expected Int32"),
-        ("doc_id", [None], "column 'doc_id' has 1 rows without a value"),
+        ("doc_id", [None], "column 'doc_id' has no value in 1 row; give one"),
         ("doc_id", [1.0], "column 'doc_id' holds Float64; expected text"),
         ("probabilities", ["x"], "column 'probabilities' holds String; expected List"),
         ("confidence", [{"a": 1.0}], r"column 'confidence' holds Struct\(.*\); expected Float64"),
@@ -58,7 +58,7 @@ def test_a_foreign_table_loses_nothing_in_silence(
 
 
 def test_what_is_no_parquet_is_one_line(tmp_path: Path) -> None:
-    """A text file of that name, an empty one, one that was cut, a folder of tables."""
+    """A text file of that name, an empty one, one that was cut."""
     path = tmp_path / "j.parquet"
     tables.judgments_table([Judgment("q", "d", 1, "human")]).write_parquet(path)
     whole = path.read_bytes()
@@ -66,8 +66,15 @@ def test_what_is_no_parquet_is_one_line(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(DataError, match=r"j\.parquet: no Parquet file, or a broken one"):
             tables.read(path, tables.JUDGMENTS)
+
+
+def test_a_folder_of_tables_is_read_as_one(tmp_path: Path) -> None:
+    """As grade writes them of files of pairs; one without any is no table."""
     with pytest.raises(DataError, match="no such table"):
         tables.read(tmp_path, tables.JUDGMENTS)
+    for name in ("d1", "d2"):
+        tables.judgments_table([Judgment("q", name, 1, "human")]).write_parquet(tmp_path / f"{name}.parquet")
+    assert tables.read(tmp_path, tables.JUDGMENTS)["doc_id"].to_list() == ["d1", "d2"]
 
 
 def test_rows_become_records() -> None:

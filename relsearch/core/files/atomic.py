@@ -140,7 +140,11 @@ def files_in(folder: Path) -> list[str]:
 
 
 def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
+    """Return the SHA-256 of a file, or of the names and digests of all files below a folder, in hexadecimal."""
+    if path.is_dir():
+        return hashlib.sha256(
+            "\n".join(f"{checksum(path / name)} {name}" for name in files_in(path)).encode()
+        ).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

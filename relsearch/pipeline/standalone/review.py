@@ -67,7 +67,7 @@ def import_review(
 
 
 def _judgments(path: StrPath) -> pl.DataFrame:
-    if Path(path).suffix != ".parquet":
+    if Path(path).suffix != ".parquet" and not Path(path).is_dir():
         raise DataError(f"{path}: not a judgments table; name a .parquet table that `relsearch grade` or `judge` wrote")
     return tables.read(path, tables.JUDGMENTS)
 
