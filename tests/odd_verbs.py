@@ -27,6 +27,9 @@ CORPUS = (
 QUERIES = '{"_id": "q1", "text": "green tea"}\n{"_id": "q2", "text": "tides"}\n{"_id": "q3", "text": "cats"}\n'
 QRELS = "q1 0 d1 3\nq1 0 d2 0\nq2 0 d2 2\nq2 0 d3 1\nq3 0 d3 2\n"
 RUN = "q1 Q0 d1 1 2.5 a\nq1 Q0 d2 2 1.5 a\nq2 Q0 d2 1 3 a\nq2 Q0 d1 2 1 a\nq3 Q0 d1 1 9 a\nq3 Q0 d3 2 8 a\n"
+PAIRS = "".join(
+    f'{{"query_id": "{q}", "query": "tea", "doc_id": "d{n}", "text": "Tea"}}\n' for q in "ab" for n in (1, 2)
+)
 OTHER = "q1 Q0 d2 1 2.5 b\nq2 Q0 d2 1 3 b\nq2 Q0 d3 2 1 b\nq3 Q0 d3 1 9 b\n"
 SHEET = "query_id,doc_id,query,passage,grade\nq1,d1,green tea,Green,2\nq2,d2,tides,Sea,\nq3,d3,cats,Cats,0\n"
 LOG = 'query,count\n"tea, green",3\ntides,1\n'
@@ -95,6 +98,8 @@ VERBS = {
                            {"bundle/bundle.json": BUNDLE, "bundle/model.onnx": b"\x08", "a.trec": RUN, **COLLECTION}),
     "grade": Verb("grade a.trec --collection source --judge absent --qrels human.qrels -o new.parquet --depth 5",
                   {"a.trec": RUN, "human.qrels": QRELS, **COLLECTION}),
+    "grade pairs": Verb("grade pairs -o new --judge human.qrels",
+                        {"pairs/a.jsonl": PAIRS, "human.qrels": QRELS}, share=0.2),
     "review --export": Verb("review judged.parquet --collection source --export 3 --run a.trec --qrels human.qrels "
                             "--characters 40 -o new.csv", {"a.trec": RUN, **LABELS, **UNLABELLED}, share=0.2),
     "review --import": Verb("review judged.parquet --import sheet.csv --qrels human.qrels --scale 0-3 --overwrite",

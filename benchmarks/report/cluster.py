@@ -14,6 +14,7 @@ PAIRS, GPUS = 1e9, 100
 # bfloat16 of which it reaches three tenths, at a dollar an hour.
 PARAMETERS, TOKENS, GPU_FLOPS, REACHED, DOLLARS = 135e6, 250, 125e12, 0.3, 1.0
 GPU_RATE = GPU_FLOPS * REACHED / (2 * PARAMETERS * TOKENS)  # pairs a second
+HASH_BYTES, DEPTH = 8, 64  # what is kept of each query, and its pairs
 _HOUR = 3600
 ARMS = {
     "plain": "this process, one thread",
@@ -100,7 +101,7 @@ def paper() -> str:
     pairs = _Asking(
         files["asking_ms_a_large_file"] * 1e-3 / size,
         files["workers_us_a_pair"] * 1e-6,
-        files["asking_kb_a_file"] * 1e3 / size,
+        files["asking_kb_a_file"] * 1e3 / size + HASH_BYTES / DEPTH,
         0.0,
     )
     hours = PAIRS / (GPU_RATE * GPUS) / _HOUR
@@ -113,7 +114,7 @@ def paper() -> str:
         ("memory of each of them", lambda way: f"{PAIRS * way.memory / way.processes / 1e9:.2g} GB"),
         (
             "through Ray's object store",
-            lambda way: f"{PAIRS * way.store / 1e9:.0f} GB" if way.store else "names, counts",
+            lambda way: f"{PAIRS * way.store / 1e9:.0f} GB" if way.store else "names, counts, a hash a query",
         ),
         ("cores of all workers, besides the judge", lambda way: f"{way.workers_s * GPU_RATE * GPUS:.1f}"),
     ]

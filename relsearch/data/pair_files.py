@@ -13,6 +13,7 @@ import polars as pl
 
 from relsearch.core.errors import DataError
 from relsearch.core.files.storage import JSON_LINES, PARQUET, Storage
+from relsearch.core.ids import id_fault, shown
 from relsearch.core.query_pool import QueryPool
 from relsearch.core.tables import Schema, conform
 
@@ -23,14 +24,16 @@ def pair_files(storage: Storage) -> list[str]:
     """Return the names of the files of pairs; raise DataError where there is none."""
     if names := storage.names(PARQUET, *JSON_LINES):
         return names
-    raise DataError(f"{storage.uri}: no .parquet or .jsonl file with {', '.join(PAIRS)}")
+    raise DataError(
+        f"{storage.uri}: no .parquet, .jsonl or .jsonl.gz file there; give pairs, with the columns {', '.join(PAIRS)}"
+    )
 
 
 def read_pools(storage: Storage, name: str) -> Iterator[QueryPool]:
     """Yield the pool of each query of a file, in its order; all other columns are passed over.
 
-    Raise DataError where a column is absent or has no text, where a query's rows are apart or of several texts, and
-    where a pool has a document twice.
+    Raise DataError where a column is absent or has no text, where an id cannot be one, where a query's rows are apart
+    or of several texts, and where a pool has a document twice.
     """
     where = storage.at(name)
     seen: set[str] = set()
@@ -43,5 +46,8 @@ def read_pools(storage: Storage, name: str) -> Iterator[QueryPool]:
             raise DataError(f"{where}: query {query_id!r} has several texts; give each an id of its own")
         if len(set(doc_ids)) < len(doc_ids):
             raise DataError(f"{where}: query {query_id!r} has a document twice; give each doc_id once")
+        for each in (query_id, *doc_ids):
+            if fault := id_fault(each):
+                raise DataError(f"{where}: {'query_id' if each is query_id else 'doc_id'} {shown(each)} {fault}")
         seen.add(query_id)
         yield QueryPool(query_id, queries[0], doc_ids, texts)

@@ -13,12 +13,15 @@ from polars.testing import assert_frame_equal
 
 from relsearch.core.errors import DataError
 from relsearch.core.files.storage import open_storage
+from relsearch.core.protocols import Opening
 from relsearch.core.query_pool import QueryPool
 from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig
 from relsearch.core.types import Judgment, Pair
+from relsearch.data.trec import read_labels
 from relsearch.judge.registry import open_judge
 from relsearch.pipeline.standalone.grade import grade_run
 from relsearch.pipeline.standalone.grade_pairs import grade_pairs, write_part
+from tests.command import relsearch
 from tests.judge.conftest import WordOverlapJudge
 
 pytest.importorskip("pyarrow", reason="pip install 'relsearch[ray]'")
@@ -43,9 +46,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _graded(folder: Path, *, force: bool = False) -> dict[int | None, int]:
+def _graded(folder: Path, *, output: str = "out", force: bool = False) -> dict[int | None, int]:
     opening = partial(open_judge, _config(folder))
-    return grade_pairs(str(folder / "pairs"), str(folder / "out"), opening, force=force)
+    return grade_pairs(str(folder / "pairs"), str(folder / output), opening, force=force)
 
 
 def _config(folder: Path) -> Config:
@@ -94,10 +97,10 @@ def test_missing_labels_are_asked_for_again(tmp_path: Path) -> None:
 
     judge, target = Fails(), open_storage(str(tmp_path))
     pools = [QueryPool("q1", "tea", ("d1",), ("Tea.",)), QueryPool("q2", "sea", ("d1", "d2"), ("The sea", "sea"))]
-    first = write_part(judge, target, pools)
-    assert first.sort("grade")["grade"].to_list() == [None, 0, 1]
+    first = write_part(judge, target, "a.parquet", pools)
+    assert first.explode("grade", "pairs")["grade"].sort().to_list() == [None, 0, 1]
     judge.fails = False
-    second = write_part(judge, target, pools)
+    second = write_part(judge, target, "a.parquet", pools)
     assert judge.asked == ["q2", "q2"]
     assert set(second["part"]) == set(first["part"])
     assert pl.read_parquet(tmp_path)["grade"].sort().to_list() == [0, 1, 1]
@@ -119,6 +122,62 @@ def test_pairs_that_stand_in_two_files_are_labelled_once(folder: Path) -> None:
     counts = _graded(folder)
     shutil.copy(folder / "pairs" / "a.parquet", folder / "pairs" / "copy.parquet")
     assert _graded(folder) == counts
+
+
+def test_a_query_in_two_files_ends_with_an_error(folder: Path) -> None:
+    """No process saw its whole pool, which a judge may compare; the error names two of the files."""
+    pairs = pl.read_ndjson(folder / "pairs" / "more" / "b.jsonl")
+    pairs[:2].write_parquet(folder / "pairs" / "c.parquet")
+    pairs[2:].write_ndjson(folder / "pairs" / "more" / "b.jsonl")
+    with pytest.raises(
+        DataError, match=r"pairs: rows of 1 query are in .* c\.parquet and more/b\.jsonl, so their pools"
+    ):
+        _graded(folder)
+
+
+def test_another_judge_shows_before_anything_is_judged(folder: Path) -> None:
+    """Not after hours of work; with force its labels go."""
+    _graded(folder)
+    before = _parts(folder)
+    (folder / "labels.qrels").write_text("q1 0 d1 1\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"out/part-\w+\.parquet: has labels of another judge; .* give --force"):
+        _graded(folder)
+    assert _parts(folder) == before
+    assert _graded(folder, force=True) == {None: 8, 1: 1}
+    assert pl.read_parquet(folder / "out").height == 9
+
+
+def test_an_output_that_cannot_be_written_shows_before_the_judge_is_opened(folder: Path) -> None:
+    """Its name is that of the folder, since parts have names of their own."""
+    with pytest.raises(
+        DataError, match=r"run\.trec/out: cannot be written to \(Not a directory\); name another folder"
+    ):
+        grade_pairs(str(folder / "pairs"), str(folder / "run.trec" / "out"), lambda: pytest.fail("opened"))
+
+
+def test_parts_that_workers_wrote_elsewhere_are_an_error(folder: Path) -> None:
+    """On a disk of their own for example; the folder here has not all labels."""
+
+    class Elsewhere:
+        def map(self, opening: Opening, tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+            yield from map(opening(), tables)
+            (folder / "out" / min(_parts(folder))).unlink()
+
+    opening = partial(open_judge, _config(folder))
+    with pytest.raises(DataError, match=r"out: 1 part of 2, such as part-\w+\.parquet, cannot be seen from here"):
+        grade_pairs(str(folder / "pairs"), str(folder / "out"), opening, workers=Elsewhere())
+
+
+def test_other_verbs_read_the_parts(folder: Path) -> None:
+    """As a judgments table."""
+    _graded(folder)
+    run, qrels, out = (folder / name for name in ("run.trec", "labels.qrels", "out"))
+    assert read_labels(out, None).height == 9
+    done = relsearch(
+        "report", str(qrels), str(run), "--judgments", str(out), "--resamples", "100", "-o", str(folder / "r.html")
+    )
+    assert done.returncode == 0, done.stderr
+    assert relsearch("review", str(out), "--collection", str(folder), "--export", "3").returncode == 0
 
 
 def test_a_folder_with_other_tables_is_no_output(folder: Path) -> None:

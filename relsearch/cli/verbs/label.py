@@ -30,7 +30,7 @@ def grade(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="RUN, whose pairs are graded, or PAIRS, a folder or URI of pairs with their texts (docs/cluster.md).",
+            help="RUN, whose pairs are graded, or PAIRS with their texts: a file, folder or URI (docs/cluster.md).",
         ),
     ],
     output: Annotated[
@@ -59,7 +59,13 @@ def grade(
     on: OnOption = None,
     worker_cpus: WorkerCpusOption = 1.0,
     worker_gpus: WorkerGpusOption = 0.0,
-    force: ForceOption = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="RUN: replace an output that grade did not write. PAIRS: remove judgments of other pairs or judges.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Grade the top of a TREC run, or pairs, with a judge; needs no labels.
@@ -72,6 +78,7 @@ def grade(
     PAIRS are Parquet or JSON Lines with the columns query_id, query, doc_id and text. The workers of --on ray read and
     write them, a file at a time.
     """
+    from relsearch.core.errors import DataError
     from relsearch.core.files.storage import is_storage
     from relsearch.core.settings.config import CollectionConfig, Config, LabelConfig, RunConfig
 
@@ -79,6 +86,8 @@ def grade(
     if of_pairs and (collection or qrels or depth):
         raise typer.BadParameter(f"{source} is graded as a whole: leave out --collection, --depth and --qrels")
     if not (of_pairs or collection):
+        if not Path(source).exists():
+            raise DataError(f"{source}: no such file or folder")
         raise typer.BadParameter("a run has no texts: give --collection, or a folder of pairs in place of the run")
     config = Config(
         collection=CollectionConfig(source=collection or source, scale=scale),
@@ -111,7 +120,8 @@ def _show_grades(counts: dict[int | None, int], about: dict[str, Any], *, as_jso
     if as_json:
         typer.echo(json.dumps({**about, "grades": counts}))
     else:
-        typer.echo(table(["grade", "pairs"], [[str(grade), str(count)] for grade, count in counts.items()]))
+        rows = [["none" if grade is None else str(grade), str(count)] for grade, count in counts.items()]
+        typer.echo(table(["grade", "pairs"], rows))
 
 
 @verb(

@@ -7,12 +7,13 @@ example), Google's by its default credentials, Azure's by a credential that the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import polars as pl
 
@@ -23,6 +24,8 @@ JSON_LINES = (".jsonl", ".jsonl.gz")
 PARQUET = ".parquet"
 _LONGEST_LINE = 2**26  # bytes of a JSON line, and of what is parsed at a time
 _ROWS = 4096  # that are read at a time
+_NO_JSON = "Empty JSON stream"  # pyarrow of a file without a line
+_BAD_JSON = "JSON parse error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,10 @@ class Storage:
         return f"{self.uri.rstrip('/')}/{name}" if name else self.uri
 
     def rows(self, name: str, schema: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
-        """Yield a Parquet or JSON Lines file, some thousand rows at a time: the columns of `schema` that it has.
+        """Yield the columns of `schema` of a Parquet or JSON Lines file, some thousand rows at a time.
 
-        JSON is parsed as strings. Raise DataError where it cannot be read.
+        JSON is parsed as strings; a file of no bytes has no rows. Raise DataError where the file cannot be read or
+        Parquet lacks a column; what a line of JSON lacks is null.
         """
         import pyarrow as pa
         from pyarrow import dataset, json
@@ -67,11 +71,17 @@ class Storage:
                 table = dataset.dataset(self._path(name), filesystem=self.system, format=form, schema=columns)
             else:
                 table = dataset.dataset(self._path(name), filesystem=self.system, format="parquet")
-            there = [column for column in schema if column in table.schema.names]
-            yield _polars(table.schema.empty_table().select(there))
+            if missing := [column for column in schema if column not in table.schema.names]:
+                raise DataError(f"{self.at(name)}: no column {missing[0]!r}; it has {', '.join(table.schema.names)}")
             # One after the other: what is read ahead of the judge stands in memory.
-            for batch in table.to_batches(columns=there, batch_size=_ROWS, batch_readahead=1, fragment_readahead=1):
-                yield _polars(batch)
+            batches = table.to_batches(columns=[*schema], batch_size=_ROWS, batch_readahead=1, fragment_readahead=1)
+            try:
+                for batch in batches:
+                    self._check_utf8(name, batch)
+                    yield _polars(batch)
+            except pa.ArrowInvalid as exc:
+                if _NO_JSON not in str(exc):
+                    raise
 
     def table(self, name: str) -> pl.DataFrame | None:
         """Return a Parquet file that fits into memory, None where there is none; raise DataError if it is broken."""
@@ -99,10 +109,30 @@ class Storage:
                 with self.system.open_output_stream(self._path(name)) as out:
                     out.write(stream.getvalue())
 
+    def check_writable(self) -> None:
+        """Raise DataError where no file can be written, so that it shows before any work."""
+        name = f"_{uuid4().hex}.partial"
+        try:
+            self.write(name, pl.DataFrame())
+        except DataError as exc:
+            said = reason(exc.__cause__ or exc)
+            raise DataError(f"{self.uri}: cannot be written to ({said}); name another folder") from exc
+        with suppress(DataError):  # who may write need not be let remove
+            self.remove(name)
+
     def remove(self, name: str) -> None:
         """Remove a file."""
         with self._naming(name):
             self.system.delete_file(self._path(name))
+
+    def _check_utf8(self, name: str, batch: Any) -> None:
+        """Raise DataError where a text is not UTF-8, which polars relies on."""
+        from pyarrow import ArrowInvalid
+
+        try:
+            batch.validate(full=True)
+        except ArrowInvalid as exc:
+            raise DataError(f"{self.at(name)}: holds text that is not UTF-8; write the file anew as UTF-8") from exc
 
     def _path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}" if name else self.root
@@ -115,12 +145,14 @@ class Storage:
         try:
             yield
         except (OSError, ArrowException) as exc:
-            raise DataError(f"{self.at(name)}: {reason(exc)}") from exc
+            said = reason(exc).rpartition(f"'{self._path(name)}': ")[2].removeprefix("Invalid: ")
+            advice = "; write a JSON object on each line, with strings as values" if _BAD_JSON in said else ""
+            raise DataError(f"{self.at(name)}: {said}{advice}") from exc
 
 
 def is_storage(name: str) -> bool:
-    """Whether a name is a folder here or a URI."""
-    return "://" in name or Path(name).is_dir()
+    """Whether a name is a URI, a folder here, or that of a Parquet or JSON Lines file."""
+    return "://" in name or Path(name).is_dir() or name.endswith((PARQUET, *JSON_LINES))
 
 
 def open_storage(name: str) -> Storage:

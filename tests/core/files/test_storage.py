@@ -49,7 +49,8 @@ def test_a_uri_and_a_path_lead_to_the_same_place(tmp_path: Path) -> None:
         assert open_storage(name).names(".parquet") == ["folder/a.parquet"]
     file = open_storage((tmp_path / "folder" / "a.parquet").as_uri())
     assert pl.concat(file.rows(file.names(".parquet")[0], {"n": pl.Int64})).equals(TABLE)
-    assert not is_storage(str(tmp_path / "folder" / "a.parquet"))
+    assert is_storage(str(tmp_path / "folder" / "a.parquet"))
+    assert not is_storage(str(tmp_path / "run.trec"))
 
 
 @pytest.mark.parametrize(
