@@ -19,10 +19,10 @@ def curves_svg(lines: Mapping[str, Sequence[float]], at: Sequence[str], *, title
 
     across = [round(_LEFT + _WIDTH * number / (len(at) - 1), 1) for number in range(len(at))]
     bottom = _TOP + _HEIGHT
-    whole = bottom + 44 + 18 * len(lines)
+    width, height = _LEFT + _WIDTH + 24, bottom + 44 + 18 * len(lines)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + 24} {whole}" role="img" '
-        f'aria-label="{escape(title)}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+        f'height="{height}" role="img" aria-label="{escape(title)}" font-family="sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
         _text(8, 20, title, weight="bold"),
         f'<path d="M{_LEFT} {place(0)} h{_WIDTH}" stroke="#777" stroke-dasharray="4 4"/>',

@@ -10,11 +10,16 @@ Points = Sequence[tuple[float, float]]  # n and CPU seconds, both above 0
 _WIDTH, _HEIGHT = 640, 460
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 110, 16, 44  # margins; names of lines stand in the right one
 _LINE = 15  # pixels between names
-_COLOURS = ("#1f5fa8", "#c4541a", "#2a7d3f", "#8a3b8f", "#a8872a", "#2b8c94")
+_COLOURS = ("#1f5fa8", "#c4541a", "#2a7d3f", "#8a3b8f", "#8f6f12", "#1f7d85")
+_DASHES = ("", ' stroke-dasharray="10 3"', ' stroke-dasharray="2 3"')
+_LOOKS = [(colour, dash) for dash in _DASHES for colour in _COLOURS]
 
 
 def growth_svg(lines: Mapping[str, Points]) -> str:
-    """Return a log-log diagram with a line a verb; a dashed one shows what grows in proportion."""
+    """Return a log-log diagram with a line a verb, each of its own look; a grey one shows what grows in proportion.
+
+    At most 18 lines.
+    """
     sizes, seconds = zip(*(point for points in lines.values() for point in points), strict=True)
     across, up = _decades(sizes), _decades(seconds)
 
@@ -34,20 +39,23 @@ def growth_svg(lines: Mapping[str, Points]) -> str:
         *(_tick(place(left, 10.0**power), place(right, 10.0**power), f"{10.0**power:g} s") for power in up),
         _path(diagonal, "#777", ' stroke-dasharray="4 4"'),
         f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{_HEIGHT - 8}" text-anchor="middle">'
-        "n (dashed: in proportion)</text>",
+        "CPU time by n (grey: in proportion)</text>",
     ]
+    names: list[str] = []
     bottoms: dict[float, float] = {}  # of the names that begin at the same place
     for number, (verb, points) in enumerate(sorted(lines.items(), key=lambda each: each[1][-1][1])):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour, dash = _LOOKS[number]
         route = [place(*point) for point in points]
         x, y = route[-1]
         bottoms[x] = min(bottoms.get(x, math.inf) - _LINE, y + 4)
         parts += [
-            _path(route, colour),
+            _path(route, colour, dash),
             *(f'<circle cx="{at}" cy="{height}" r="3" fill="{colour}"/>' for at, height in route),
-            f'<text x="{x + 8}" y="{bottoms[x]:.1f}" fill="{colour}">{verb}</text>',
         ]
-    return "\n".join([*parts, "</svg>"]) + "\n"
+        # Edged in white, since lines pass behind names.
+        edge = 'stroke="white" stroke-width="4" paint-order="stroke"'
+        names.append(f'<text x="{x + 8}" y="{bottoms[x]:.1f}" fill="{colour}" {edge}>{verb}</text>')
+    return "\n".join([*parts, *names, "</svg>"]) + "\n"
 
 
 def _decades(values: Sequence[float]) -> range:
