@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,23 @@ def test_nothing_is_loaded_from_another_host(site: Path) -> None:
         text = page.read_text(encoding="utf-8")
         assert not re.findall(r'<(?:script|img|iframe|source)[^>]+src="(?:https?:)?//[^"]*', text), page
         assert not re.findall(r'<link(?![^>]+rel="canonical")[^>]+href="(?:https?:)?//[^"]*', text), page
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_cut_off(site: Path, browser: Any, width: int) -> None:
+    """Pages need no sideways scrolling; on a desktop the commands of a page do not either, and diagrams are legible."""
+    tab = browser.new_page(viewport={"width": width, "height": 844})
+    for page in ("index.html", "cluster/index.html", "benchmarks/growth/index.html"):
+        tab.goto((site / page).as_uri())
+        assert tab.evaluate("document.documentElement.scrollWidth") == width, page
+        wide = (
+            "[...document.querySelectorAll('pre > code')].filter((each) => each.scrollWidth > each.clientWidth).length"
+        )
+        assert width == 390 or not tab.evaluate(wide), page
+        diagrams = "[...document.querySelectorAll('article img[src$=\".svg\"]')].map((each) => each.clientWidth)"
+        assert all(each >= 500 for each in tab.evaluate(diagrams)), page
+    tab.close()
 
 
 def test_the_reference_has_every_public_name(site: Path) -> None:
