@@ -17,7 +17,7 @@ import typer
 from relsearch import __version__
 from relsearch.cli.connection import with_connection
 from relsearch.cli.help import Verb, Verbs
-from relsearch.cluster.processes import check_shared, is_first_here, process_count, process_number
+from relsearch.cluster.processes import check_shared, is_first_here, process_count, process_number, tell_launcher
 from relsearch.core.errors import FieldsError, RelsearchError
 from relsearch.core.settings.run import On
 from relsearch.core.types import LARGEST_SEED, MOST_RESAMPLES
@@ -133,14 +133,18 @@ def main() -> None:
     except (RelsearchError, OSError) as exc:
         if logging.getLogger().isEnabledFor(logging.INFO):
             raise
+        said = f"relsearch: {_message(exc)}"
         if is_first_here():
-            typer.echo(f"relsearch: {_message(exc)}", err=True)
+            typer.echo(said, err=True)
+        tell_launcher(said)
         raise SystemExit(1) from None
     except RuntimeError as exc:  # as when another process has ended
         if process_count() == 1 or logging.getLogger().isEnabledFor(logging.INFO):
             raise
-        said = str(exc).partition("\n")[0].partition(". ")[0]
-        typer.echo(f"relsearch: process {process_number()} cannot go on: {said}; run the same command again", err=True)
+        why = str(exc).partition("\n")[0].partition(". ")[0]
+        said = f"relsearch: process {process_number()} cannot go on: {why}; run the same command again"
+        typer.echo(said, err=True)
+        tell_launcher(said)
         raise SystemExit(1) from None
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from relsearch.cluster.processes import lists_of_each
 from relsearch.core.errors import ConfigError
@@ -26,6 +29,15 @@ def test_a_verb_that_does_not_train_is_refused(arguments: list[str]) -> None:
         f"relsearch: {arguments[0]}: 2 processes were started, which only tune and train share; "
         "run it without torchrun or accelerate launch\n"
     )
+
+
+@pytest.mark.usefixtures("second_of_two")
+def test_torchruns_own_report_ends_with_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads each process's from a file, and else names a page on how to see tracebacks."""
+    place = tmp_path / "error.json"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(place))
+    done = relsearch("judge")
+    assert ProcessFailure(0, 1, 1, str(place)).message == done.stderr.rstrip()
 
 
 @pytest.mark.usefixtures("second_of_two")
