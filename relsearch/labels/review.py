@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import fail, lines
 from relsearch.core.types import Scale, StrPath
@@ -99,7 +100,9 @@ def _kept(qrels: Path, changed: Mapping[_Pair, int | None]) -> Iterator[str]:
     for number, line in lines(qrels) if qrels.exists() else ():
         parts = columns(line)
         if len(parts) != 4:
-            fail(qrels, number, f"{len(parts)} columns; a line of qrels to add to is: query 0 document grade")
+            fail(
+                qrels, number, f"{counted(len(parts), 'column')}; a line of qrels to add to is: query 0 document grade"
+            )
         query, iteration, doc, _ = parts
         if (query, doc) not in changed:
             yield line

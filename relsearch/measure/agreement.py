@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from relsearch.core.display.html_table import html_table
 from relsearch.core.display.text_table import table
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import DataError
 from relsearch.core.types import Scale
 from relsearch.stats.bootstrap import Figure, figures_json, figures_rows, figures_table, query_draws
@@ -103,7 +104,7 @@ class Agreement:
 
     @property
     def _headings(self) -> list[str]:
-        return [f"{self.pairs} pairs, {self.queries} queries", "value", "95 % CI"]
+        return [f"{counted(self.pairs, 'pair')}, {counted(self.queries, 'query')}", "value", "95 % CI"]
 
     @property
     def _confusion_table(self) -> tuple[list[str], list[list[str]]]:

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from relsearch.core.display.text_table import number, table
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import DataError
 from relsearch.core.types import Scale
 from relsearch.measure.agreement import common_pairs
@@ -81,7 +82,9 @@ class Reliability:
             "ECE of confidence": self.ece_confidence,
             f"within one, above 0.9 ({self.pairs_above_90} pairs)": self.share_within_one_above_90,
         }
-        figures = figures_table(named, [f"{self.pairs} pairs, {self.queries} queries", "value", "95 % CI"])
+        figures = figures_table(
+            named, [f"{counted(self.pairs, 'pair')}, {counted(self.queries, 'query')}", "value", "95 % CI"]
+        )
         return f"{bins}\n\n{figures}"
 
     def _repr_html_(self) -> str:
@@ -91,7 +94,9 @@ class Reliability:
     def to_svg(self) -> str:
         """Return the reliability diagram."""
         near = [(b.confidence or 0.0, b.within_one or 0.0, b.pairs) for b in self.bins if b.pairs]
-        return reliability_svg(self._exact, near, title=f"{self.pairs} judged pairs of {self.queries} queries")
+        return reliability_svg(
+            self._exact, near, title=f"{counted(self.pairs, 'judged pair')} of {counted(self.queries, 'query')}"
+        )
 
     def to_chart(self) -> alt.LayerChart:
         """Return the reliability diagram as an Altair chart; raise MissingExtraError without it."""

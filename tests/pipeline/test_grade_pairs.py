@@ -110,7 +110,7 @@ def test_labels_of_other_pairs_do_not_stay_unsaid(folder: Path) -> None:
     """The run ends with an error that says how many parts; with force these go."""
     _graded(folder)
     (folder / "pairs" / "a.parquet").unlink()
-    with pytest.raises(DataError, match=r"1 of its parts, such as part-\w+\.parquet, are of other pairs .* --force"):
+    with pytest.raises(DataError, match=r"out: has 1 part of other pairs .* such as part-\w+\.parquet; .* --force"):
         _graded(folder)
     assert len(_parts(folder)) == 2
     assert sum(_graded(folder, force=True).values()) == 3

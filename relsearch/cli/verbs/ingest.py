@@ -10,6 +10,7 @@ import typer
 
 from relsearch.cli.app import FieldOption, ForceOption, JsonOption, SeedOption, parse_fields, verb
 from relsearch.cli.connection import EngineOption, UrlOption
+from relsearch.core.display.wording import counted
 from relsearch.core.fields.template import DEFAULT_TEMPLATE, template_fields
 
 
@@ -56,7 +57,7 @@ def ingest(
     documents = collection.documents(template_fields(template))
     loaded = load(documents, server, index=config, template=template, replace=replace)
     counts = {"index": index, "written": loaded.written, "present": loaded.present}
-    brief = f"{index}: {loaded.written} documents written, {loaded.present} were there"
+    brief = f"{index}: {counted(loaded.written, 'document')} written, {loaded.present} there already"
     typer.echo(json.dumps(counts) if as_json else brief)
 
 
@@ -100,15 +101,16 @@ def fetch(
         if body:
             raise typer.BadParameter("--body searches for candidates; leave it out, or --all")
         documents = fetch_index(server, index, folder, fields=parse_fields(field), force=force)
-        counted = {"output": str(folder), "documents": documents}
-        typer.echo(json.dumps(counted) if as_json else f"{folder}: {documents} documents")
+        written = {"output": str(folder), "documents": documents}
+        typer.echo(json.dumps(written) if as_json else f"{folder}: {counted(documents, 'document')}")
         return
     found = fetch_collection(server, index, folder, depth=depth, fields=parse_fields(field), body=body, force=force)
     counts = {"documents": len(found.documents), "candidates": len(found.candidates), "absent": len(found.absent)}
-    brief = f"{folder}: {counts['documents']} documents, {counts['candidates']} candidates"
+    brief = f"{folder}: {counted(len(found.documents), 'document')}, {counted(len(found.candidates), 'candidate')}"
     if found.absent:
         brief += (
-            f"; {len(found.absent)} labelled documents are not there or have no text, the first {found.absent[0]!r}"
+            f"; not there or without text: {counted(len(found.absent), 'labelled document')}, the first "
+            f"{found.absent[0]!r}"
         )
     typer.echo(json.dumps({"output": str(folder), **counts}) if as_json else brief)
 
@@ -138,7 +140,7 @@ def sample(
     server = open_server(engine, url)
     documents = sample_collection(server, index, output, size=size, seed=seed, fields=parse_fields(field), force=force)
     counts = {"output": str(output / "corpus.jsonl"), "documents": documents}
-    typer.echo(json.dumps(counts) if as_json else f"{counts['output']}: {documents} documents")
+    typer.echo(json.dumps(counts) if as_json else f"{counts['output']}: {counted(documents, 'document')}")
 
 
 @verb(
@@ -168,8 +170,9 @@ def queries(
     check_output(output, inputs=[log], ours=is_query_log, force=force)
     read = read_query_log(log, text_key=text_key, count_key=count_key, min_count=min_count, drop_personal=drop_personal)
     if not read.queries:
-        raise DataError(f"{log}: none of its {read.rows} rows makes a query, so nothing was written; see --min-count")
+        raise DataError(f"{log}: no row of {read.rows} makes a query, so nothing was written; see --min-count")
     write_text(output, read.to_jsonl())
     counts = {"output": str(output), "rows": read.rows, "queries": len(read.queries), "dropped": dict(read.dropped)}
     brief = "".join(f", {count} {reason}" for reason, count in read.dropped.items())
-    typer.echo(json.dumps(counts) if as_json else f"{output}: {len(read.queries)} queries of {read.rows} rows{brief}")
+    found = f"{counted(len(read.queries), 'query')} of {counted(read.rows, 'row')}{brief}"
+    typer.echo(json.dumps(counts) if as_json else f"{output}: {found}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from relsearch.cli.app import ForceOption, JsonOption, OnOption, WorkerCpusOption, WorkerGpusOption, verb
+from relsearch.core.display.wording import counted
 from relsearch.core.fields.template import DEFAULT_TEMPLATE
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def grade(
     found = grade_run(source, output, config, qrels=qrels, force=force)
     if qrels and not as_json:
         none = "no human grade below relevant on a judged pair; labels stay the judge's own"
-        typer.echo(f"{found.queries} queries calibrated on human grades" if found.queries else none, err=True)
+        typer.echo(f"{counted(found.queries, 'query')} calibrated on human grades" if found.queries else none, err=True)
     counts = dict(found.labels.group_by("grade").len().sort("grade").iter_rows())
     _show_grades(counts, {"output": output, "calibrated_queries": found.queries}, as_json=as_json)
 
@@ -191,7 +192,7 @@ def review(
             typer.echo(json.dumps({"output": str(output), "pairs": pairs}))
         else:
             more = "" if pairs == export else f", not {export}: no others were judged and have no human label"
-            typer.echo(f"{output}: {pairs} pairs{more}")
+            typer.echo(f"{output}: {counted(pairs, 'pair')}{more}")
     else:
         raise typer.BadParameter("give JUDGMENTS, --collection and --export, or --import and --qrels")
 

@@ -178,12 +178,14 @@ def precompute(
     read in slices of one point in time, by the fields that the bundle reads, or that --field names.
     """
     from relsearch.cluster.ray_workers import workers_of
+    from relsearch.core.display.wording import counted
     from relsearch.core.settings.config import RunConfig
     from relsearch.pipeline.standalone.precompute import precompute as run
 
     workers = workers_of(RunConfig(on=on or "here", worker_cpus=worker_cpus, worker_gpus=worker_gpus))
     figures = run(collection, bundle, vectors, fields=parse_fields(field), changed_since=changed_since, workers=workers)
     brief = (
-        f"{vectors}: {figures['documents']} documents, {figures['added']} new, {figures['bytes_a_document']} bytes each"
+        f"{vectors}: {counted(int(figures['documents']), 'document')}, {figures['added']} new, "
+        f"{figures['bytes_a_document']} bytes each"
     )
     typer.echo(json.dumps(figures, indent=1) if as_json else brief)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
+from relsearch.core.display.wording import counted
 from relsearch.live.service.calls import distinct_texts, scores_of
 from relsearch.live.service.metrics import Metrics
 from relsearch.live.service.queue import Job, Part, Queue
@@ -122,7 +123,9 @@ class Batcher:
                     lengths = await self._lengths(query, distinct)
                     truncated = self._usage(lengths).truncated
                     if whole_texts_only and truncated:
-                        raise WouldTruncateError(f"{truncated} texts are longer than the model; send truncate")
+                        raise WouldTruncateError(
+                            f"{counted(truncated, 'text')} longer than the model reads; send truncate"
+                        )
                     read = await self._ends(query, distinct) if ends else distinct
                     costs = dict(zip(read, await self._costs(read, lengths), strict=True))
                     job = self._enqueue(query, costs, due=due, partly=partly, priority=priority)

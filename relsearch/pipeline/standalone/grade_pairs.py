@@ -76,8 +76,8 @@ def grade_pairs(
     if stale := sorted(there - set(written["part"])):
         if not force:
             raise DataError(
-                f"{target.uri}: {len(stale)} of its parts, such as {stale[0]}, are of other pairs or of another judge; "
-                "all pairs asked for are judged: give --force to remove the others"
+                f"{target.uri}: has {counted(len(stale), 'part')} of other pairs or of another judge, such as "
+                f"{stale[0]}; all pairs asked for are judged: give --force to remove the others"
             )
         for name in stale:
             target.remove(name)

@@ -112,7 +112,7 @@ def test_nothing_replaces_something(folder: Path) -> None:
     """A log without a query, labels without a grade: yesterday's file stays."""
     (folder / "queries.jsonl").write_text('{"_id": "q1", "text": "tea", "metadata": {"count": 2}}\n', encoding="utf-8")
     said = _refused(folder, "queries", "@log.jsonl", "-o", "@queries.jsonl", "--min-count", "9")
-    assert "none of its 1 rows makes a query, so nothing was written" in said
+    assert "no row of 1 makes a query, so nothing was written" in said
     empty = tables.judgments_table([Judgment("q1", "d1", None, "judge", "j")])
     tables.write(empty, folder / "judged.parquet", tables.JUDGMENTS)
     (folder / "old.qrels").write_text("", encoding="utf-8")
