@@ -204,7 +204,11 @@ def footprint(figures: Figures) -> str:
         ["lines of code", lines],
         ["tests", str(figures["tests"])],
     ]
-    return section("Size.", table(["what", "how much"], rows), figures)
+    return section(
+        "What an import costs, what an install takes on disk, and how long the code is.",
+        table(["what", "how much"], rows),
+        figures,
+    )
 
 
 def installs(figures: Figures) -> list[list[str]]:
