@@ -99,7 +99,7 @@ VERBS = {
     "grade": Verb("grade a.trec --collection source --judge absent --qrels human.qrels -o new.parquet --depth 5",
                   {"a.trec": RUN, "human.qrels": QRELS, **COLLECTION}),
     "grade pairs": Verb("grade pairs -o new --judge human.qrels",
-                        {"pairs/a.jsonl": PAIRS, "human.qrels": QRELS}, share=0.2),
+                        {"pairs/a.jsonl": PAIRS, "human.qrels": QRELS}),
     "review --export": Verb("review judged.parquet --collection source --export 3 --run a.trec --qrels human.qrels "
                             "--characters 40 -o new.csv", {"a.trec": RUN, **LABELS, **UNLABELLED}, share=0.2),
     "review --import": Verb("review judged.parquet --import sheet.csv --qrels human.qrels --scale 0-3 --overwrite",

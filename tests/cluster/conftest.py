@@ -46,6 +46,17 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.fixture
+def outside_cluster(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process is not in the cluster, which RAY_ADDRESS names."""
+    import ray
+
+    ray.shutdown()
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    yield
+    ray.init(address=cluster.address, log_to_driver=False, ignore_reinit_error=True)
+
+
+@pytest.fixture
 def second_machine(cluster: Any) -> Iterator[Any]:
     """Another machine of one core, which is taken away if the test did not kill it."""
     machine = cluster.add_node(num_cpus=1, object_store_memory=MEMORY)

@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import polars as pl
 import psutil  # type: ignore[import-untyped]
 import pytest
 from polars.testing import assert_frame_equal
-from typer.testing import CliRunner
 
-from relsearch.cli import app
 from relsearch.data.collection import load_collection, texts_of
 from relsearch.data.trec import read_run
 from tests.cluster.conftest import DEPTH
+from tests.command import relsearch
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
-
-# The command line, which says at its end whether it is in a cluster still.
-_VERB = """import atexit, ray
-atexit.register(lambda: print(ray.is_initialized()))
-from relsearch.cli import main
-main()"""
-
-
-def _grade(*words: object) -> None:
-    result = CliRunner().invoke(app, ["grade", *map(str, words)])
-    assert result.exit_code == 0, result.exception or result.output
 
 
 def _write_pairs(collection: Path, folder: Path) -> None:
@@ -51,16 +35,18 @@ def _write_pairs(collection: Path, folder: Path) -> None:
         rows.write_parquet(folder / f"{query_id}.parquet")
 
 
-def test_grading_pairs_on_ray_gives_the_labels_of_their_run(
-    cluster: Any, small_collection: Path, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("outside_cluster")
+def test_grading_pairs_on_ray_gives_the_labels_of_their_run(small_collection: Path, tmp_path: Path) -> None:
     """The ready judge's, row for row, though the worker is killed after the first part.
 
     Stdout has JSON alone: the cluster, which reports the loss there, is left before.
     """
+    import ray
+
     pairs, output = tmp_path / "pairs", tmp_path / "out"
     _write_pairs(small_collection, pairs)
-    _grade(small_collection / "run.trec", "--collection", small_collection, "-o", tmp_path / "plain.parquet")
+    run = ("grade", str(small_collection / "run.trec"), "--collection", str(small_collection))
+    assert relsearch(*run, "-o", str(tmp_path / "plain.parquet")).returncode == 0
 
     killed: list[psutil.Process] = []
 
@@ -73,20 +59,12 @@ def test_grading_pairs_on_ray_gives_the_labels_of_their_run(
 
     killing = Thread(target=kill, daemon=True)
     killing.start()
-    command = ("grade", pairs.as_uri(), "-o", output.as_uri(), "--on", "ray", "--json")
-    done = subprocess.run(
-        [sys.executable, "-c", _VERB, *command],
-        env={**os.environ, "RAY_ADDRESS": cluster.address},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = relsearch("grade", pairs.as_uri(), "-o", output.as_uri(), "--on", "ray", "--json")
     killing.join()
     assert killed
     assert done.returncode == 0, done.stderr
-    result, connected = done.stdout.splitlines()
-    assert json.loads(result)["output"] == output.as_uri()
-    assert connected == "False"
+    assert json.loads(done.stdout)["output"] == output.as_uri()
+    assert not ray.is_initialized()
     plain, spread = (pl.read_parquet(path).sort("query_id", "doc_id") for path in (tmp_path / "plain.parquet", output))
     assert_frame_equal(spread, plain, rel_tol=0, abs_tol=1e-4)  # vectors are rounded to half precision
     assert spread.height == len(list(pairs.iterdir())) * DEPTH
