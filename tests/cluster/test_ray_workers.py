@@ -47,7 +47,7 @@ def _slow_square(come: Path) -> Work:
     def work(table: pl.DataFrame) -> pl.DataFrame:
         while len(list(come.iterdir())) < 2:
             time.sleep(0.02)
-        time.sleep(0.2)
+        time.sleep(0.1)
         return table.select(pl.col("n"), square=pl.col("n") ** 2, process=pl.lit(os.getpid()))
 
     return work
@@ -78,14 +78,14 @@ def test_a_killed_machine_loses_and_doubles_nothing(
 
     Ray says that it is lost, and not on stdout, which is for results.
     """
-    answers = RayWorkers(1, 0).map(partial(_slow_square, tmp_path), (pl.DataFrame({"n": [n]}) for n in range(24)))
+    answers = RayWorkers(1, 0).map(partial(_slow_square, tmp_path), (pl.DataFrame({"n": [n]}) for n in range(16)))
     found = [next(answers) for _ in range(4)]
     while len({table["process"][0] for table in found}) < 2:
         found.append(next(answers))
     cluster.remove_node(second_machine, allow_graceful=False)
     table = pl.concat([*found, *answers]).sort("n")
-    assert table["n"].to_list() == list(range(24))
-    assert table["square"].to_list() == [n**2 for n in range(24)]
+    assert table["n"].to_list() == list(range(16))
+    assert table["square"].to_list() == [n**2 for n in range(16)]
     said = capsys.readouterr()
     assert "dead" in said.err
     assert not said.out
