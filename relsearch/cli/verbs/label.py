@@ -131,7 +131,8 @@ def _show_grades(counts: dict[int | None, int], about: dict[str, Any], *, as_jso
 )
 def review(
     judgments: Annotated[
-        Path | None, typer.Argument(metavar="JUDGMENTS", help="The .parquet table that grade or judge wrote.")
+        Path | None,
+        typer.Argument(metavar="JUDGMENTS", help="The .parquet table, or folder of tables, that grade or judge wrote."),
     ] = None,
     export: Annotated[int | None, typer.Option("--export", min=1, metavar="N", help="Write N pairs to grade.")] = None,
     filled: Annotated[Path | None, typer.Option("--import", metavar="FILE", help="Read the graded CSV back.")] = None,
@@ -205,7 +206,7 @@ def review(
 def write_labels(
     judgments: Annotated[
         Path,
-        typer.Argument(metavar="JUDGMENTS", help="A judgments table (.parquet) or TREC qrels."),
+        typer.Argument(metavar="JUDGMENTS", help="A judgments table (.parquet), a folder of them, or TREC qrels."),
     ],
     format: Annotated[  # noqa: A002 - the option's name
         LabelFormat, typer.Option("--format", help="The tool that reads them.")

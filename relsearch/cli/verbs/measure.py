@@ -99,7 +99,9 @@ def evaluate(
 )
 def agree(
     qrels: Annotated[Path, typer.Argument(help="TREC qrels file with human labels.")],
-    judged: Annotated[Path, typer.Argument(help="The judge's labels: TREC qrels or a judgments table.")],
+    judged: Annotated[
+        Path, typer.Argument(help="The judge's labels: TREC qrels, a judgments table, or a folder of them.")
+    ],
     scale: Annotated[str, typer.Option(help=f"{_SCALES}.")] = "0-3",
     plot: Annotated[Path | None, typer.Option(help="Write a reliability diagram (SVG) to this file.")] = None,
     resamples: ResamplesOption = 2000,
