@@ -96,11 +96,13 @@ def check_room(machines: Sequence[Mapping[str, float]], workers: RayWorkers, *, 
     """
     if any(each.get("CPU", 0) >= workers.cpus and each.get("GPU", 0) >= workers.gpus for each in machines):
         return
-    lacking = f"a worker needs {workers.cpus:g} cores and {workers.gpus:g} GPUs, which no machine"
+    unfit = (
+        f"--on ray: a worker with --worker-cpus {workers.cpus:g} and --worker-gpus {workers.gpus:g} fits on no machine"
+    )
     if not may_grow:
-        has = f"{machines[0].get('CPU', 0):g} cores and {machines[0].get('GPU', 0):g} GPUs"
-        raise ConfigError(f"--on ray: {lacking} here has ({has}); ask for less, or set RAY_ADDRESS to a cluster")
-    logging.getLogger(__name__).warning("--on ray: %s of the cluster has; waiting for one that has", lacking)
+        has = f"cores: {machines[0].get('CPU', 0):g}, GPUs: {machines[0].get('GPU', 0):g}"
+        raise ConfigError(f"{unfit} here ({has}); ask for less, or set RAY_ADDRESS to a cluster")
+    logging.getLogger(__name__).warning("%s of the cluster; waiting for one that has room", unfit)
 
 
 @contextmanager

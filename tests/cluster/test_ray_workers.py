@@ -102,11 +102,11 @@ def test_a_worker_that_no_machine_can_hold_is_not_waited_for(caplog: pytest.LogC
     machines = [{"CPU": 2.0, "memory": 1e9}]
     check_room(machines, RayWorkers(2, 0), may_grow=False)
     with pytest.raises(
-        ConfigError, match=r"needs 1 cores and 1 GPUs, .* here has \(2 cores and 0 GPUs\); ask for less"
+        ConfigError, match=r"--worker-gpus 1 fits on no machine here \(cores: 2, GPUs: 0\); ask for less"
     ):
         check_room(machines, RayWorkers(1, 1), may_grow=False)
     check_room(machines, RayWorkers(4, 0), may_grow=True)
-    assert "a worker needs 4 cores and 0 GPUs, which no machine of the cluster has; waiting for one" in caplog.text
+    assert "--worker-cpus 4 and --worker-gpus 0 fits on no machine of the cluster; waiting for one" in caplog.text
 
 
 def test_judging_on_ray_gives_the_labels_of_one_machine(
