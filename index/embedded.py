@@ -17,7 +17,7 @@ from relsearch.core.errors import ArtifactError, ConfigError
 from relsearch.core.fields.template import render
 from relsearch.core.settings.config import IndexConfig
 from relsearch.core.types import Candidate, Document, Query, StrPath
-from relsearch.index.tokenise import unspaced_tokens, without_unspaced
+from relsearch.core.tokenise import unspaced_tokens, without_unspaced
 
 _LOG = logging.getLogger(__name__)
 NAME = "embedded"
@@ -81,7 +81,7 @@ def open_index(directory: StrPath) -> EmbeddedSearcher:
 def analyser(language: str) -> Callable[[str], list[str]]:
     """Return text → terms; for other languages than English: lower case and that language's Snowball stemmer.
 
-    In any language, what is written without spaces and emoji are tokenised as `relsearch.index.tokenise` does.
+    In any language, what is written without spaces and emoji are tokenised as `relsearch.core.tokenise` does.
     """
     import Stemmer
 

@@ -4,6 +4,9 @@
 benchmarks.rerankers.trec_dl, makes one step that changes next to nothing, and exports it past the gates. It refuses
 another variant than int8: 39 MB travel with the package, 133 would not. A trained arm of that chain takes its place
 once it beats the untrained encoder on the dev queries of the quality gate.
+
+`--encoder runs/ready-fast/encoder --tokens 128 --output relsearch/rerank/ready_fast` makes `ready-fast` the same way,
+on the encoder that benchmarks.rerankers.distil made.
 """
 
 from __future__ import annotations
