@@ -16,8 +16,8 @@ from relsearch.core.display.progress import progress
 from relsearch.core.errors import ArtifactError, ConfigError
 from relsearch.core.fields.template import render
 from relsearch.core.settings.config import IndexConfig
-from relsearch.core.types import Candidate, Document, Query, StrPath
 from relsearch.core.tokenise import unspaced_tokens, without_unspaced
+from relsearch.core.types import Candidate, Document, Query, StrPath
 
 _LOG = logging.getLogger(__name__)
 NAME = "embedded"

@@ -31,7 +31,7 @@ from relsearch.data.trec import read_run
 from relsearch.index import embedded
 from relsearch.index.engine.vector_index import open_vectors
 from relsearch.measure.query_values import query_values
-from relsearch.rerank.document_reader import ReadsDocuments
+from relsearch.rerank.abilities import ReadsDocuments
 from relsearch.rerank.partly import placed
 from relsearch.rerank.reranker import Reranker
 from relsearch.stats.logistic import log_odds

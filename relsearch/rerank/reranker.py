@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Self
 
 from relsearch.core.display.results import RankedDocument, RankResult, TextOrFields, document_texts
 from relsearch.core.errors import ConfigError, ModelError
 from relsearch.core.fields.template import render
 from relsearch.core.protocols import Scorer
 from relsearch.core.types import StrPath
+from relsearch.rerank.abilities import Closing, Preparing
 from relsearch.rerank.bundle import Bundle, ManifestBase
 from relsearch.rerank.cascade import Cascade
 from relsearch.rerank.deadline import BudgetScorer
@@ -21,6 +22,7 @@ from relsearch.rerank.families import make_scorer
 from relsearch.rerank.interpolation import Interpolation, prf_vectors
 from relsearch.rerank.opening import Opened, open_reranker
 from relsearch.rerank.partly import PartlyRead, placed
+from relsearch.rerank.reading_order import read_some
 from relsearch.rerank.vectors.store import OpenStore
 
 if TYPE_CHECKING:
@@ -32,36 +34,20 @@ if TYPE_CHECKING:
 _TEXTS_A_CALL = 32  # between two calls a search that is over its budget stops
 
 
-@runtime_checkable
-class Preparing(Protocol):
-    """A scorer that caches encoded documents."""
-
-    def prepare(self, texts: Sequence[str]) -> None:
-        """Encode documents before they are scored."""
-        ...
-
-
-@runtime_checkable
-class Closing(Protocol):
-    """A scorer that holds threads."""
-
-    def close(self) -> None:
-        """End them."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, init=False)
 class Reranker:
     """Ranks the documents of a query by P(relevant); threads may share one.
 
     It is a scorer with a policy: `interpolation` weighs the first stage's scores and pseudo-relevance feedback (PRF),
-    `cascade` rescores the head. The candidates of a query are scored together. As a context manager it closes itself.
+    `cascade` rescores the head, `reads` bounds how many candidates of a query are read. The candidates of a query are
+    scored together. As a context manager it closes itself.
     """
 
     scorer: Scorer
     template: str
     interpolation: Interpolation
     cascade: Cascade | None
+    reads: int | None
 
     def __init__(
         self,
@@ -69,6 +55,7 @@ class Reranker:
         template: str | None = None,
         interpolation: Interpolation | None = None,
         cascade: Cascade | None = None,
+        reads: int | None = None,
         *,
         vectors: OpenStore | None = None,
         workers: int | None = None,
@@ -79,10 +66,12 @@ class Reranker:
         A name is `ready`, a folder or the hub id of a bundle, of a model that relsearch trained, or of any
         cross-encoder with one score; or a name of the entry points `relsearch.scorers`. Trained models and
         cross-encoders run in torch, which needs the extra `train`. `template` renders documents that are dicts, by
-        default as the bundle says; weights are those that the bundle asks for.
+        default as the bundle says; weights are those that the bundle asks for. Of a query's candidates, which come in
+        the order of the search, at most `reads` are read: the most promising (relsearch.rerank.reading_order). The
+        others keep their places.
 
         Raise ArtifactError for a broken bundle, ModelError for a folder or hub id that holds no reranker, ConfigError
-        where a cross-encoder is to use PRF or precomputed vectors.
+        where a cross-encoder is to use PRF or precomputed vectors, or `reads` is below 1.
         """
         opened: Opened
         if isinstance(scorer, str | Path):
@@ -94,9 +83,12 @@ class Reranker:
             "template": opened.template if template is None else template,
             "interpolation": opened.interpolation if interpolation is None else interpolation,
             "cascade": cascade,
+            "reads": reads,
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
+        if reads is not None and reads < 1:
+            raise ConfigError(f"reads is {reads}; give 1 or more, or None to read all candidates")
         prf_vectors(self.scorer, (), self.interpolation)
 
     @classmethod
@@ -225,7 +217,12 @@ class Reranker:
         called between batches and may raise to stop. Raise ModelError where the scorer returns another number of
         scores, or one that is not finite.
         """
-        return self.combine(query, texts, self._scores(query, texts, between), first_stage)
+        if self.reads is None or self.reads >= len(texts):
+            return self.combine(query, texts, self._scores(query, texts, between), first_stage)
+        read = read_some(texts, self.reads, lambda some: self._scores(query, some, between))
+        combined = self.combine_read(query, texts, read, first_stage, weights_fixed=True)
+        found = [score for _, score in sorted(placed(combined, range(len(texts))))]
+        return self.cascade.rescore(query, texts, found) if self.cascade else found
 
     def combine(
         self, query: str, texts: Sequence[str], scores: Sequence[float], first_stage: Sequence[float] | None = None

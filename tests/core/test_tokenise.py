@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relsearch.core.settings.config import IndexConfig
+from relsearch.core.tokenise import unspaced_tokens, without_unspaced
 from relsearch.core.types import Document, Query
 from relsearch.index import embedded
-from relsearch.core.tokenise import unspaced_tokens, without_unspaced
 
 TEXTS = {
     "japanese": "吾輩は猫である。名前はまだ無い。",

@@ -43,6 +43,10 @@ def rerank(
     collection: Annotated[str, typer.Option(help="Where texts come from: a BEIR folder, demo, ir_datasets:ID.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The run to write; default: stdout.")] = None,
     depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are reranked.")] = 100,
+    read: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many of them are read, the most promising; default: all. 30 cost a third."),
+    ] = None,
     vectors: VectorsOption = None,
     budget_ms: Annotated[
         float | None,
@@ -84,13 +88,23 @@ def rerank(
     workers = workers_of(RunConfig(on=on or "here", worker_cpus=worker_cpus, worker_gpus=worker_gpus))
     if workers and (output is None or budget_ms is not None):
         raise typer.BadParameter("--on ray needs --output, and takes no --budget-ms")
+    if read and budget_ms is not None:
+        raise typer.BadParameter("--read and --budget-ms both bound the reading; give one")
     if output:
         check_output(output, inputs=[run_file], ours=partial(is_run_of, tag=tag), force=force)
     source = load_collection(collection)
     first = read_run(run_file)
     kept = min(max(20_000, first["doc_id"].n_unique()), 50_000)  # at 12,800 bytes a document, 640 MB
     opening = partial(
-        _opened, bundle, vectors, kept=kept, mix=mix, prf=prf, cascade=cascade, cascade_window=cascade_window
+        _opened,
+        bundle,
+        vectors,
+        kept=kept,
+        mix=mix,
+        prf=prf,
+        cascade=cascade,
+        cascade_window=cascade_window,
+        reads=read,
     )
     reranker, about = opening()
     queries, texts = texts_of(first, source, reranker.template)
@@ -125,15 +139,17 @@ def _opened(
     prf: float | None,
     cascade: Path | None,
     cascade_window: int,
+    reads: int | None,
 ) -> tuple[Reranker, str]:
     """The reranker of these options, and what its scores are of; here or on a worker."""
     from relsearch.index.engine.vector_index import open_vectors
     from relsearch.rerank.reranker import Reranker
 
-    reranker = Reranker(bundle, vectors=open_vectors(vectors), cached_documents=kept).with_weights(mix=mix, prf=prf)
+    opened = Reranker(bundle, reads=reads, vectors=open_vectors(vectors), cached_documents=kept)
+    reranker = opened.with_weights(mix=mix, prf=prf)
     if cascade:
         reranker = reranker.with_cascade(Reranker(cascade), cascade_window)
-    about = f"{_about(bundle)} {_about(cascade) if cascade else None} {cascade_window} {reranker.interpolation}"
+    about = f"{_about(bundle)} {_about(cascade) if cascade else None} {cascade_window} {reranker.interpolation} {reads}"
     return reranker, about
 
 

@@ -28,7 +28,7 @@ from relsearch.live.service.schema import Usage
 from relsearch.live.service.settings import Settings
 from relsearch.live.service.tokens import TokenLengths, estimated_lengths
 from relsearch.live.tracing import child_span
-from relsearch.rerank.document_reader import ReadsDocuments
+from relsearch.rerank.abilities import ReadsDocuments
 from relsearch.rerank.partly import placed
 from relsearch.rerank.reranker import Reranker
 

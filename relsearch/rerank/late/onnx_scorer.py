@@ -12,11 +12,11 @@ from relsearch.core.files.text_files import encodable
 from relsearch.core.types import StrPath
 from relsearch.encoders.joining import Row
 from relsearch.rerank.bundle import MODEL, TOKENIZER, Bundle, LateManifest, open_bundle_of
-from relsearch.rerank.cross.onnx_scorer import CHARACTERS_PER_TOKEN
 from relsearch.rerank.deadline import Reranked, rerank_within
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.late.scorer import LateScorer
-from relsearch.rerank.vectors.interaction import TextVectors, compress
+from relsearch.rerank.reading_order import STEP, ReadingOrder
+from relsearch.rerank.vectors.interaction import DocumentVectors, TextVectors, compress
 from relsearch.rerank.vectors.store import OpenStore, StoreFacts, VectorStore
 from relsearch.runtime.engine import Engine
 from relsearch.runtime.tokenising import TextTokenizer
@@ -95,19 +95,28 @@ class LateOnnxScorer(LateScorer):
 
     def residuals_until(self, query: str, texts: Sequence[str], deadline: float) -> Mapping[int, float]:
         """Return the logit of each place whose document is kept, stored or read by the deadline."""
-        known = self.look_up(texts)
-        unknown = [text for text in texts if text not in known]
-        reading = self.manifest.documents
-        rows = self._texts[reading].rows([reading.text(text) for text in unknown[: self._worth(unknown, deadline)]])
-        read = self._engine.run_until(rows, deadline)
-        found = {unknown[turn]: compress(self._vectors(rows[turn], each, reading)) for turn, each in read.items()}
-        self.cache(found)
-        places = [place for place, text in enumerate(texts) if text in known or text in found]
-        if not places:
-            return {}
         (read_query,) = self.encode_queries([query])
-        logits = self.document_logits(read_query, [(known | found)[texts[place]] for place in places])
-        return dict(zip(places, logits.tolist(), strict=True))
+        known = self.look_up(texts)
+        order = ReadingOrder(texts)
+        logits: dict[int, float] = {}
+        places = [place for place, text in enumerate(texts) if text in known]
+        while True:
+            found = self.document_logits(read_query, [known[texts[place]] for place in places]) if places else ()
+            logits |= zip(places, map(float, found), strict=True)
+            asked = order.best_first(logits)[: max(STEP, self._engine.workers)]
+            known |= self._read_until([texts[place] for place in asked], deadline)
+            places = [place for place in asked if texts[place] in known]
+            if not places:
+                return logits
+
+    def _read_until(self, texts: Sequence[str], deadline: float) -> dict[str, DocumentVectors]:
+        """Read and keep those of the texts, first come first, that are read by the deadline."""
+        reading = self.manifest.documents
+        rows = self._texts[reading].rows([reading.text(text) for text in texts])
+        read = self._engine.run_until(rows, deadline) if rows else {}
+        found = {texts[turn]: compress(self._vectors(rows[turn], each, reading)) for turn, each in read.items()}
+        self.cache(found)
+        return found
 
     def encode_queries(self, texts: list[str]) -> list[TextVectors]:
         """Return the vectors of each query."""
@@ -125,8 +134,3 @@ class LateOnnxScorer(LateScorer):
     def _vectors(self, row: Row, outputs: Sequence[NDArray[np.float32]], reading: Reading) -> TextVectors:
         pooled, tokens = outputs
         return TextVectors(pooled, tokens[reading.words(len(row.ids))])
-
-    def _worth(self, texts: Sequence[str], deadline: float) -> int:
-        """How many of the texts are worth tokenising."""
-        longest = self.manifest.documents.max_length
-        return self._engine.plan([min(1 + len(text) // CHARACTERS_PER_TOKEN, longest) for text in texts], deadline)

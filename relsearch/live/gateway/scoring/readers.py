@@ -10,7 +10,7 @@ from relsearch.core.content_cache import ContentCache
 from relsearch.core.errors import ModelError
 from relsearch.core.protocols import Scorer
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
-from relsearch.rerank.document_reader import ReadsDocuments
+from relsearch.rerank.abilities import ReadsDocuments
 
 _KEPT_PAIRS = 200_000  # 16 bytes of key and a score each
 _LONGEST_TOKENS = 512  # of a scorer that does not say how much it reads

@@ -9,10 +9,9 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, field
 
+from relsearch.live.gateway.scoring.job import Choice, Job, Key
 from relsearch.live.gateway.scoring.readers import Reader
 from relsearch.runtime.engine import available_cores
 
@@ -27,28 +26,6 @@ _SAVED_TOGETHER = 64
 _IDLE_S = 1.0
 _NICENESS = 10
 _PATIENCE_S = 2.0  # for threads to end
-
-Key = tuple[str, str]
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """What one search wants read, best first, until a time of time.monotonic."""
-
-    query: str
-    unread: deque[str]
-    until: float
-    done: Future[None] = field(default_factory=Future)
-    waiting: set[Key] = field(default_factory=set)  # being read, for this search or for another
-    started: bool = False
-    one_by_one: bool = False  # one of its texts may be at fault
-    faults: int = 0
-    error: Exception | None = None
-
-    def settle(self) -> None:
-        """Say that no more is to come, once."""
-        with suppress(InvalidStateError):  # said already, or nobody waits any more
-            self.done.set_result(None)
 
 
 class ReadingThreads:
@@ -107,9 +84,16 @@ class ReadingThreads:
         """Return what reading a text costs one thread, 0 where nothing was measured yet."""
         return self.seconds_a_character * max(len(text), _SHORTEST)
 
-    def start(self, query: str, texts: Sequence[str], *, until: float) -> Job:
-        """Have texts read, first come first; the job is done once all are, or once no other fits before `until`."""
-        job = Job(query, deque(dict.fromkeys(texts)), until)
+    def fits(self, texts: Sequence[str], seconds: float) -> bool:
+        """Tell whether the threads can read all texts in so many seconds, if they read nothing else."""
+        return sum(map(self.cost_s, texts)) <= seconds * self.threads
+
+    def start(self, query: str, texts: Sequence[str], *, until: float, choice: Choice | None = None) -> Job:
+        """Have texts read, first come first; the job is done once all are, or once no other fits before `until`.
+
+        A choice changes their order as they are read.
+        """
+        job = Job(query, deque(dict.fromkeys(texts)), until, choice)
         with self._changed:
             self._jobs.append(job)
             self._changed.notify_all()
@@ -162,9 +146,12 @@ class ReadingThreads:
                 job, texts = task
                 self._calls[me] = self._clock()
             error = self._call(job.query, texts)
+            preferred = job.choice.best_first() if job.choice and not error else None
             with self._changed:
                 del self._calls[me]
                 self._ended(job, texts, error)
+                if preferred:
+                    job.prefer(preferred)
                 self._changed.notify_all()
             if error is not None:
                 self._failed()

@@ -14,8 +14,9 @@ from typing import TypeVar
 
 from relsearch.live.gateway.refusals import NotRerankedError
 from relsearch.live.gateway.scoring.breaker import Breaker
+from relsearch.live.gateway.scoring.job import Choice, Job
 from relsearch.live.gateway.scoring.readers import reader_of
-from relsearch.live.gateway.scoring.reading import Job, ReadingThreads, join_all
+from relsearch.live.gateway.scoring.reading import ReadingThreads, join_all
 from relsearch.live.tracing import child_span
 from relsearch.rerank.reranker import Reranker
 
@@ -84,7 +85,9 @@ class Scoring:
         until: float,
         weights_fixed: bool = False,
     ) -> Scores:
-        """Return the scores, by place, of those texts that are read until `until` of time.monotonic, first come first.
+        """Return the scores, by place, of those texts that are read until `until` of time.monotonic.
+
+        Where not all can be, those are read that look most promising (relsearch.rerank.reading_order).
 
         `reranker` is the threads' own, or one with other weights; unless these are fixed, the engine's scores weigh the
         more, the fewer texts were read. Raise NotRerankedError where there is none.
@@ -121,21 +124,26 @@ class Scoring:
         """Have read what is not held, as far as there is time; return the job, None where there was nothing to read."""
         if all(held):
             return None
-        job = self._start(query, [text for text, known in zip(texts, held, strict=True) if not known], held, until)
+        unread = [text for text, known in zip(texts, held, strict=True) if not known]
+        choice = Choice(self._reader, query, texts)
+        fits = self.reading.fits(unread, until - time.monotonic())
+        if any(held) and not fits:
+            unread = await self._in_time(lambda: choice.best_first() or unread, until)
+        job = self._start(query, unread, held, until, None if fits else choice)
         try:
             await asyncio.wait({asyncio.wrap_future(job.done)}, timeout=max(job.until - time.monotonic(), 0.0))
         finally:
             self.reading.leave(job)
         return job
 
-    def _start(self, query: str, texts: list[str], held: Sequence[bool], until: float) -> Job:
+    def _start(self, query: str, texts: list[str], held: Sequence[bool], until: float, choice: Choice | None) -> Job:
         if self.reading.stalled and not any(held):
             raise NotRerankedError("stalled")
         if self.reading.active >= self._queued and not any(held):
             raise NotRerankedError("overloaded")
         left_s = until - time.monotonic()
         finish_s = min(max(3 * self._finish_s, _LEAST_FOR_FINISHING * left_s), _MOST_FOR_FINISHING * left_s)
-        return self.reading.start(query, texts, until=until - finish_s)
+        return self.reading.start(query, texts, until=until - finish_s, choice=choice)
 
     def _reason(self, job: Job | None) -> NotRerankedError:
         if job is not None and job.error is not None:

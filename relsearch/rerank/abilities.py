@@ -1,4 +1,4 @@
-"""What a scorer can do that reads a document apart from any query, and keeps what it read: late interaction."""
+"""What some scorers can do besides scoring."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from relsearch.core.protocols import Scorer
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A scorer that caches encoded documents."""
+
+    def prepare(self, texts: Sequence[str]) -> None:
+        """Encode documents before they are scored."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A scorer that holds threads."""
+
+    def close(self) -> None:
+        """End them."""
+        ...
 
 
 @runtime_checkable
