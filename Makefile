@@ -69,6 +69,7 @@ bench: .venv/dev.stamp  ## measure the tables again (hours; the collections are 
 	$(BIN)/python -m benchmarks.rerankers.next_labels
 	$(BIN)/python -m benchmarks.rerankers.speed --late ready
 	$(BIN)/python -m benchmarks.rerankers.budget ready
+	$(BIN)/python -m benchmarks.rerankers.reads
 	$(BIN)/python -m benchmarks.serving.stored_vectors
 	$(BIN)/python -m benchmarks.serving.partly_read
 	$(BIN)/python -m benchmarks.serving.soak

@@ -57,6 +57,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
             "policies_vaswani": (rerankers.policies,),
         },
         "Which labels next": {"next_labels": (next_labels,)},
+        "Reading only some candidates": {"reads": (rerankers.reads,)},
         "Written queries": {"writers": (writers,)},
         "TREC Deep Learning": {"chain_trec_dl": (rerankers.chain,), "starts": (rerankers.starts,)},
         "Calibration": {"calibration": (calibration.calibration,)},

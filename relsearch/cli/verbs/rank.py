@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 @verb(
     "relsearch rerank bm25.trec --bundle ready --collection my-collection -o reranked.trec",
+    "relsearch rerank bm25.trec --bundle ready --collection my-collection --read 30 -o reranked.trec",
     "relsearch rerank bm25.trec --bundle ready --collection my-collection --cascade cross-encoder -o reranked.trec",
     connects=True,
     resumes=True,
