@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from itertools import pairwise
 
 _HAN = "々〇\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
@@ -20,6 +19,7 @@ _SOUTH_EAST_ASIA = (
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u1000-\u103f\u1050-\u108f\u1780-\u17d3\u17dc-\u17dd"
 )
 _UNSPACED = re.compile(f"[{_HAN}{_KANA}{_HANGUL}{_BOPOMOFO}{_SOUTH_EAST_ASIA}]+")
+_SIGNED = re.compile(f"[{_SOUTH_EAST_ASIA}\u3099\u309a]")  # scripts whose characters may carry signs, and Japan's two
 _CHINESE = re.compile(f"[{_HAN}]")
 # Flags are two letters; skin colours (1F3FB-1F3FF) are no emoji of their own.
 _EMOJI = re.compile("[\U0001f1e6-\U0001f1ff]{2}|[\u2600-\u27bf\u2b50\u2b55\U0001f300-\U0001f3fa\U0001f400-\U0001faff]")
@@ -38,14 +38,17 @@ def unspaced_tokens(text: str) -> list[str]:
     return [*runs, *_EMOJI.findall(text)]
 
 
-def _tokens(run: str) -> Iterator[str]:
+def _tokens(run: str) -> list[str]:
     characters = _with_marks(run)
-    yield from (first + second for first, second in pairwise(characters))
-    yield from (each for each in characters if len(characters) == 1 or _CHINESE.match(each))
+    if len(characters) == 1:
+        return characters
+    return [*map("".join, pairwise(characters)), *filter(_CHINESE.match, characters)]
 
 
 def _with_marks(run: str) -> list[str]:
     """The characters, each with the vowel signs and tone marks that stand on it."""
+    if not _SIGNED.search(run):
+        return list(run)
     found: list[str] = []
     for sign in run:
         if found and unicodedata.category(sign).startswith("M"):
