@@ -219,7 +219,7 @@ class Reranker:
         """
         if self.reads is None or self.reads >= len(texts):
             return self.combine(query, texts, self._scores(query, texts, between), first_stage)
-        read = read_some(texts, self.reads, lambda some: self._scores(query, some, between))
+        read = read_some(texts, self.reads, lambda some: _finite(self._scores(query, some, between), len(some)))
         combined = self.combine_read(query, texts, read, first_stage, weights_fixed=True)
         found = [score for _, score in sorted(placed(combined, range(len(texts))))]
         return self.cascade.rescore(query, texts, found) if self.cascade else found
@@ -228,8 +228,7 @@ class Reranker:
         self, query: str, texts: Sequence[str], scores: Sequence[float], first_stage: Sequence[float] | None = None
     ) -> list[float]:
         """Return what score_pool returns, given the scorer's own scores of a query's candidates."""
-        if len(scores) != len(texts) or not all(map(math.isfinite, scores)):
-            raise ModelError(f"the reranker gave {len(scores)} scores for {len(texts)} texts, or one not finite")
+        _finite(scores, len(texts))
         stage = [0.0] * len(texts) if first_stage is None else first_stage
         vectors = prf_vectors(self.scorer, texts, self.interpolation)
         found = self.interpolation.interpolate(scores, stage, vectors=vectors)
@@ -289,6 +288,12 @@ class Reranker:
             between()
             scores += self.scorer.score(query, texts[start : start + _TEXTS_A_CALL])
         return scores
+
+
+def _finite(scores: Sequence[float], count: int) -> Sequence[float]:
+    if len(scores) != count or not all(map(math.isfinite, scores)):
+        raise ModelError(f"the reranker gave {len(scores)} scores for {count} texts, or one not finite")
+    return scores
 
 
 def _checked(query: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relsearch.core.errors import ConfigError
+from relsearch.core.errors import ConfigError, ModelError
 from relsearch.rerank.reading_order import STEP, ReadingOrder, read_some
 from relsearch.rerank.reranker import Reranker
 from tests.rerank.fake_scorer import OverlapScorer
@@ -40,6 +42,28 @@ def test_at_first_the_search_decides() -> None:
     assert ReadingOrder(TEXTS).best_first(few) == list(range(STEP - 1, len(TEXTS)))
 
 
+@given(st.lists(st.text("ab 茶", max_size=6), min_size=10, max_size=20), st.lists(st.floats(-5, 5), min_size=9))
+def test_thinking_again_is_thinking_anew(texts: list[str], scores: list[float]) -> None:
+    """Scores that come one after the other lead to the order of those that come together, but for rounding."""
+    order = ReadingOrder(texts)
+    logits: dict[int, float] = {}
+    for place, score in enumerate(scores[:9]):
+        logits[place] = round(score, 1)
+        found = order.best_first(logits)
+    assert found == ReadingOrder(texts).best_first(logits)
+
+
+def test_many_long_texts_are_ordered_soon() -> None:
+    """A window of 1,000 texts in Chinese takes a tenth of a second, so that a search can afford it."""
+    signs = np.random.default_rng(0).integers(0x4E00, 0x5800, (1000, 500)).tolist()
+    texts = ["".join(map(chr, each)) for each in signs]
+    order = ReadingOrder(texts)
+    began = time.process_time()
+    found = order.best_first({0: 2.0, 1: -2.0, 2: -1.0, 3: 1.5})
+    assert time.process_time() - began < 1.5
+    assert sorted(found) == list(range(4, 1000))
+
+
 @given(st.lists(st.text("ab 茶", max_size=6), max_size=20), st.integers(1, 25))
 def test_no_more_are_read_than_asked_for(texts: list[str], most: int) -> None:
     """Each at most once, and all where there are no more."""
@@ -68,6 +92,18 @@ def test_reading_all_changes_nothing() -> None:
     """Neither scores nor order."""
     assert Reranker(OverlapScorer(), reads=17).rank(QUERY, TEXTS) == Reranker(OverlapScorer()).rank(QUERY, TEXTS)
     assert not Reranker(OverlapScorer(), reads=3).rank(QUERY, [])
+
+
+@pytest.mark.parametrize("given_scores", [[], [0.5] * 9, [float("nan")] * 4])
+def test_scores_that_are_none_are_refused(given_scores: list[float]) -> None:
+    """Too few, too many and those that are not finite, as where all are read."""
+
+    class Broken:
+        def score(self, query: str, texts: Sequence[str]) -> list[float]:
+            return given_scores
+
+    with pytest.raises(ModelError, match=f"gave {len(given_scores)} scores for 4 texts, or one not finite"):
+        Reranker(Broken(), reads=5).rank(QUERY, TEXTS)
 
 
 def test_nothing_read_is_nothing_reranked() -> None:
