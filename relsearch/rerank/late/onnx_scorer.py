@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from relsearch.rerank.deadline import Reranked, rerank_within
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.late.scorer import LateScorer
 from relsearch.rerank.reading_order import STEP, ReadingOrder
+from relsearch.rerank.reading_order import warm_up as warm_up_order
 from relsearch.rerank.vectors.interaction import DocumentVectors, TextVectors, compress
 from relsearch.rerank.vectors.store import OpenStore, StoreFacts, VectorStore
 from relsearch.runtime.engine import Engine
@@ -82,6 +84,7 @@ class LateOnnxScorer(LateScorer):
     def warm_up(self) -> None:
         """Read one text, which measures the cost of a token; done at start-up it keeps the first call in budget."""
         self.encode_documents(["how fast is this machine " * 16])
+        warm_up_order()
 
     def rerank(self, query: str, texts: Sequence[str], *, budget_ms: float = 50) -> Reranked:
         """Return the order of the texts that is found within about `budget_ms`; texts come in the search's order."""
@@ -103,6 +106,8 @@ class LateOnnxScorer(LateScorer):
         while True:
             found = self.document_logits(read_query, [known[texts[place]] for place in places]) if places else ()
             logits |= zip(places, map(float, found), strict=True)
+            if time.perf_counter() >= deadline:
+                return logits
             asked = order.best_first(logits)[: max(STEP, self._engine.workers)]
             known |= self._read_until([texts[place] for place in asked], deadline)
             places = [place for place in asked if texts[place] in known]
