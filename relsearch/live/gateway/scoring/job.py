@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,17 +27,19 @@ class Choice:
         self._logits: dict[int, float] = {}
         self._thinking = threading.Lock()
 
-    def best_first(self) -> list[str] | None:
-        """Return the texts that have no score yet, most promising first; None where few were read since the last call.
+    def best_first(self, unread: Iterable[str]) -> list[str] | None:
+        """Return the texts that have no score yet, most promising first; none of `unread` is known to have been read.
 
-        None as well while another thread is at it, and where scoring fails, which the search will hear of.
+        None where few were read since the last call, while another thread is at it, and where scoring fails, which the
+        search will hear of.
         """
         if not self._thinking.acquire(blocking=False):
             return None
         try:
-            unknown = [place for place in range(len(self._texts)) if place not in self._logits]
-            held = self._reader.holds(self._query, [self._texts[place] for place in unknown])
-            read = [place for place, known in zip(unknown, held, strict=True) if known]
+            left = set(unread)  # the others are few: telling whether they are held takes a while
+            begun = [at for at, text in enumerate(self._texts) if at not in self._logits and text not in left]
+            held = self._reader.holds(self._query, [self._texts[place] for place in begun])
+            read = [place for place, known in zip(begun, held, strict=True) if known]
             if len(read) < STEP:
                 return None
             scores = self._reader.scores(self._query, [self._texts[place] for place in read])

@@ -85,8 +85,8 @@ class ReadingThreads:
         return self.seconds_a_character * max(len(text), _SHORTEST)
 
     def fits(self, texts: Sequence[str], seconds: float) -> bool:
-        """Tell whether the threads can read all texts in so many seconds, if they read nothing else."""
-        return sum(map(self.cost_s, texts)) <= seconds * self.threads
+        """Tell whether the threads can read all texts in so many seconds, shared with the searches that read now."""
+        return sum(map(self.cost_s, texts)) <= seconds * self.threads / (1 + self.active)
 
     def start(self, query: str, texts: Sequence[str], *, until: float, choice: Choice | None = None) -> Job:
         """Have texts read, first come first; the job is done once all are, or once no other fits before `until`.
@@ -124,7 +124,7 @@ class ReadingThreads:
         self._save(everything=True)
 
     def _put_off(self, job: Job) -> None:
-        # The newest search comes first, and of its documents those that the engine puts first.
+        # The newest search comes first, and of its documents those that would be read next.
         for text in reversed(job.unread):
             key = self.reader.key(job.query, text)
             if key in self._later:
@@ -146,13 +146,16 @@ class ReadingThreads:
                 job, texts = task
                 self._calls[me] = self._clock()
             error = self._call(job.query, texts)
-            preferred = job.choice.best_first() if job.choice and not error else None
+            with self._changed:
+                self._ended(job, texts, error)
+                self._changed.notify_all()
+                unread = list(job.unread) if job in self._jobs else []
+            # Beside the lock: others who wait for these texts have them by now.
+            preferred = job.choice.best_first(unread) if job.choice and unread and not job.one_by_one else None
             with self._changed:
                 del self._calls[me]
-                self._ended(job, texts, error)
                 if preferred:
                     job.prefer(preferred)
-                self._changed.notify_all()
             if error is not None:
                 self._failed()
 

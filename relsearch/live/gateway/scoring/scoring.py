@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from relsearch.live.gateway.scoring.job import Choice, Job
 from relsearch.live.gateway.scoring.readers import reader_of
 from relsearch.live.gateway.scoring.reading import ReadingThreads, join_all
 from relsearch.live.tracing import child_span
+from relsearch.rerank.reading_order import warm_up as warm_up_order
 from relsearch.rerank.reranker import Reranker
 
 _log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Scoring:
             if turn == 1:
                 self.reading.seconds_a_character = 0.0
             self.reading.measure(f"{turn} {_TYPICAL}")
+        warm_up_order()
         self._finish(self.reranker, "how fast", [f"{turn} {_TYPICAL}" for turn in range(4)], [0.0] * 4, None)
         return int(self.reading.threads / max(self.reading.cost_s(_TYPICAL), 1e-6))
 
@@ -128,7 +131,9 @@ class Scoring:
         choice = Choice(self._reader, query, texts)
         fits = self.reading.fits(unread, until - time.monotonic())
         if any(held) and not fits:
-            unread = await self._in_time(lambda: choice.best_first() or unread, until)
+            with suppress(NotRerankedError):  # then they are read in the engine's order
+                half_time = (time.monotonic() + until) / 2
+                unread = await self._in_time(lambda: choice.best_first(unread) or unread, half_time)
         job = self._start(query, unread, held, until, None if fits else choice)
         try:
             await asyncio.wait({asyncio.wrap_future(job.done)}, timeout=max(job.until - time.monotonic(), 0.0))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
 
+from relsearch.live.gateway.scoring.job import Choice
+from relsearch.live.gateway.scoring.readers import PairReader
+from relsearch.live.gateway.scoring.reading import ReadingThreads
 from relsearch.live.gateway.scoring.scoring import Scoring
 from relsearch.rerank.reranker import Reranker
 from tests.rerank.fake_scorer import OverlapScorer
@@ -52,3 +56,49 @@ def test_what_earlier_searches_read_helps_to_choose() -> None:
     finally:
         scoring.close()
     assert set(read) == {0, 1, 2, 3, 99}
+
+
+class _Pondering(PairReader):
+    """Hangs where a search first thinks over what to read, until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(OverlapScorer())
+        self.thinks, self.go = threading.Event(), threading.Event()
+
+    def scores(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Wait for `go`, once."""
+        if not self.thinks.is_set():
+            self.thinks.set()
+            self.go.wait(30)
+        return super().scores(query, texts)
+
+
+def test_thinking_keeps_no_other_search_waiting() -> None:
+    """What was read is there for all searches at once, before the one that it was read for thinks on."""
+    reader = _Pondering()
+    reading = ReadingThreads(reader, threads=2)
+    reading.seconds_a_character = 1e-9  # all fit into one call
+    try:
+        until = time.monotonic() + 20
+        first = reading.start(QUERY, TEXTS, until=until, choice=Choice(reader, QUERY, TEXTS))
+        assert reader.thinks.wait(10)
+        other = reading.start(QUERY, TEXTS[:4], until=until)
+        other.done.result(timeout=10)
+    finally:
+        reader.go.set()
+        reading.close()
+    assert first.error is None
+
+
+def test_a_search_that_thinks_too_long_is_still_answered() -> None:
+    """Half its time is the most that it thinks before it reads; then what is there is scored."""
+    scoring = Scoring(Reranker(OverlapScorer()), threads=1)
+    reader = scoring._reader = _Pondering()
+    reader.read(QUERY, TEXTS[:4])
+    scoring.reading.seconds_a_character = _BUDGET_S  # not all of them fit
+    try:
+        read = _scores(scoring)
+    finally:
+        reader.go.set()
+        scoring.close()
+    assert {0, 1, 2, 3} <= set(read)
