@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from relsearch.cli.app import app
+from relsearch.core.files.journal import ROWS
 from relsearch.data.trec import read_run
 
 WORDS = "abcdefghijklmnop"
@@ -36,6 +37,24 @@ def test_what_is_not_read_keeps_its_order(command: list[str], tmp_path: Path) ->
     assert sorted(order) == sorted(WORDS)
     assert [each for each in order if each in WORDS[4:15]] == [*WORDS[4:15]]
     assert run["score"].is_sorted(descending=True)
+
+
+def test_an_order_of_other_reading_is_not_gone_on_with(command: list[str], tmp_path: Path) -> None:
+    """An unfinished run keeps its orders for the same number of texts read, not for another."""
+    run = tmp_path / "bm25.trec"
+    run.write_text(Path(command[1]).read_text(encoding="utf-8") + "unknown Q0 a 1 1 bm25\n", encoding="utf-8")
+    for read, orders in (("5", 1), ("5", 1), ("6", 2)):
+        done = CliRunner().invoke(app, ["rerank", str(run), *command[2:], "--read", read, "-o", f"{tmp_path}/new.trec"])
+        assert "query 'unknown' has no text" in str(done.exception)
+        assert len((tmp_path / "new.trec.unfinished" / ROWS).read_text(encoding="utf-8").splitlines()) == orders
+
+
+def test_scores_that_nobody_read_have_no_threshold(command: list[str]) -> None:
+    """What was not read has a score between those around it, which is no P(relevant)."""
+    for bound in (["--read", "5"], ["--budget-ms", "10"]):
+        done = CliRunner().invoke(app, [*command, *bound, "--min-score", "0.5"])
+        assert done.exit_code == 2
+        assert "--min-score needs all candidates read" in done.output
 
 
 def test_one_bound_is_enough(command: list[str]) -> None:

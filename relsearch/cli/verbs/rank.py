@@ -91,6 +91,8 @@ def rerank(
         raise typer.BadParameter("--on ray needs --output, and takes no --budget-ms")
     if read and budget_ms is not None:
         raise typer.BadParameter("--read and --budget-ms both bound the reading; give one")
+    if min_score is not None and (read or budget_ms is not None):
+        raise typer.BadParameter("--min-score needs all candidates read; leave out --read and --budget-ms")
     if output:
         check_output(output, inputs=[run_file], ours=partial(is_run_of, tag=tag), force=force)
     source = load_collection(collection)
