@@ -101,8 +101,8 @@ def search(
     `bundle` is a folder, `ready`, or a Reranker that is open. `fields` are those of the bundle's template; a mapping
     gives their paths in the index, e.g. {"title": "headline"}. `engine_query` replaces the first stage's multi_match.
     `min_score` leaves out hits with a lower P(relevant), and those that were not read. Within `budget_ms` as many hits
-    are read as fit, from the top; where none is, the reranker cannot stop in time (torch, a cascade), or it fails, the
-    result has the engine's order and the reason. `policy` is described at Policy.
+    are read as fit, the most promising first; where none is, the reranker cannot stop in time (torch, a cascade), or it
+    fails, the result has the engine's order and the reason. `policy` is described at Policy.
 
     The client's own errors pass through. Raise ArtifactError for a broken bundle; FieldsError where the template has
     none of the fields, or nothing is found and none of them is a text field of the index; ConfigError where the two

@@ -1,9 +1,9 @@
-"""Which of a query's candidates to read next, where there is no time to read all: words tell which look promising.
+"""Which of a query's candidates to read next, where there is no time to read all: their words tell.
 
-Reading a document is the dear part of reranking. What was read has scores; a candidate that shares its words with those
-that scored well is likely to score well, too (as in adaptive retrieval: MacAvaney et al. 2022, arXiv 2208.08942, whose
-neighbours are found at indexing time; here they are those of the pool itself). benchmarks.rerankers.partly_read
-measures what that is worth.
+Reading documents is what costs time in reranking. A candidate that shares words with documents that were read and
+scored well is likely to score well, too. Adaptive retrieval (MacAvaney et al. 2022, arXiv 2208.08942) rests on the
+same, with neighbours found at indexing time; here they are found among the candidates. benchmarks.rerankers.reads
+measures what that gains.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from relsearch.stats.logistic import Floats, log_odds
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-STEP = 4  # documents read before the order is thought over; 8 did as well where no fewer were read
-_CHARACTERS, _FEWEST = 1000, 200  # of a text that are looked at; where there are many, as many as make up:
-_ALL_CHARACTERS = 300_000  # of all texts, about 30 ms of one core
+STEP = 4  # documents read between two looks at the order; 8 did as well where no fewer were read
+_ALL_CHARACTERS = 300_000  # of all texts together that are compared: about 20 ms of one core, 100 ms in Chinese
+_CHARACTERS, _FEWEST = 1000, 200  # of one text: at most, and at least, however many texts there are
 _UNSPACED = 3  # a character of a script without spaces says as much as three letters, and makes two tokens
 _BEST = 3
 _TOGETHER = 128  # columns of likeness in memory
@@ -41,12 +41,12 @@ class ReadingOrder:
 
     A candidate is worth reading for its rank, its likeness to the best of what was read, and the score that it is
     expected to have: the mean of those that were read, weighed by likeness. Likeness is the cosine of tf-idf vectors
-    over the pool.
+    over the pool, of the beginnings of the texts.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = texts
-        self._known: set[int] = set()  # places whose scores are in these sums over what was read:
+        self._known: set[int] = set()  # the places that are in these sums over what was read:
         self._near = np.zeros(len(texts))  # squared likeness
         self._scored = np.zeros(len(texts))  # squared likeness times logit
 

@@ -50,7 +50,7 @@ def gateway(
     A search is reranked if its index has a section in --config or its body holds "ext": {"relsearch": {}}; all other
     requests pass byte for byte. In ext.relsearch a search may set query, window, budget_ms, mix, feedback,
     fields, template, original and strict; false turns reranking off. As many documents are read as fit into budget_ms,
-    best first (X-Relsearch: reranked; read=24/100); unread ones keep the engine's places, and are read
+    the most promising first (X-Relsearch: reranked; read=24/100); unread ones keep the engine's places, and are read
     afterwards, into memory and into --vectors. If a search cannot be reranked, or the reranker
     fails, the engine's own answer comes back, marked X-Relsearch: bypassed; with strict the former is an error.
 

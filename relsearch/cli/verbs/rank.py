@@ -46,7 +46,7 @@ def rerank(
     depth: Annotated[int, typer.Option(min=1, help="How many candidates a query are reranked.")] = 100,
     read: Annotated[
         int | None,
-        typer.Option(min=1, help="How many of them are read, the most promising; default: all. 30 cost a third."),
+        typer.Option(min=1, help="How many of them the bundle reads, the most promising ones; default: all."),
     ] = None,
     vectors: VectorsOption = None,
     budget_ms: Annotated[
