@@ -1,10 +1,12 @@
-"""What some scorers can do besides scoring."""
+"""What some scorers can do besides scoring, and the check that all must pass."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from relsearch.core.errors import ModelError
 from relsearch.core.protocols import Scorer
 
 
@@ -56,3 +58,10 @@ class ReadsDocuments(Scorer, Protocol):
     def save(self, texts: Sequence[str]) -> int:
         """Write documents that were read to the store; return how many it lacked."""
         ...
+
+
+def checked_scores(scores: Sequence[float], count: int) -> Sequence[float]:
+    """Return the scores of `count` texts; raise ModelError where there are fewer or more, or one is not finite."""
+    if len(scores) != count or not all(map(math.isfinite, scores)):
+        raise ModelError(f"the reranker gave {len(scores)} scores for {count} texts, or one not finite")
+    return scores

@@ -113,16 +113,18 @@ def warm_up() -> None:
 
 
 def read_some(texts: Sequence[str], most: int, score: Callable[[list[str]], Sequence[float]]) -> dict[int, float]:
-    """Return P(relevant), by place, of the `most` texts that are worth reading, STEP of them scored at a time."""
-    order = ReadingOrder(texts)
-    scores: dict[int, float] = {}
+    """Return P(relevant), by place, of the `most` texts that are worth reading, each scored once, STEP at a time."""
+    distinct = list(dict.fromkeys(texts))
+    order = ReadingOrder(distinct)
+    scores: dict[str, float] = {}
     logits: dict[int, float] = {}
-    while len(scores) < min(most, len(texts)):
+    while len(scores) < min(most, len(distinct)):
         places = order.best_first(logits)[: min(STEP, most - len(scores))]
-        found = score([texts[place] for place in places])
-        scores |= zip(places, found, strict=True)
+        asked = [distinct[place] for place in places]
+        found = score(asked)
+        scores |= zip(asked, found, strict=True)
         logits |= zip(places, log_odds(found).tolist(), strict=True)
-    return scores
+    return {place: scores[text] for place, text in enumerate(texts) if text in scores}
 
 
 def _words(text: str, most: int) -> list[str]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from relsearch.core.display.results import RankedDocument, RankResult, TextOrFields, document_texts
-from relsearch.core.errors import ConfigError, ModelError
+from relsearch.core.errors import ConfigError
 from relsearch.core.fields.template import render
 from relsearch.core.protocols import Scorer
 from relsearch.core.types import StrPath
-from relsearch.rerank.abilities import Closing, Preparing
+from relsearch.rerank.abilities import Closing, Preparing, checked_scores
 from relsearch.rerank.bundle import Bundle, ManifestBase
 from relsearch.rerank.cascade import Cascade
 from relsearch.rerank.deadline import BudgetScorer
@@ -219,7 +218,7 @@ class Reranker:
         """
         if self.reads is None or self.reads >= len(texts):
             return self.combine(query, texts, self._scores(query, texts, between), first_stage)
-        read = read_some(texts, self.reads, lambda some: _finite(self._scores(query, some, between), len(some)))
+        read = read_some(texts, self.reads, lambda some: checked_scores(self._scores(query, some, between), len(some)))
         combined = self.combine_read(query, texts, read, first_stage, weights_fixed=True)
         found = [score for _, score in sorted(placed(combined, range(len(texts))))]
         return self.cascade.rescore(query, texts, found) if self.cascade else found
@@ -228,7 +227,7 @@ class Reranker:
         self, query: str, texts: Sequence[str], scores: Sequence[float], first_stage: Sequence[float] | None = None
     ) -> list[float]:
         """Return what score_pool returns, given the scorer's own scores of a query's candidates."""
-        _finite(scores, len(texts))
+        checked_scores(scores, len(texts))
         stage = [0.0] * len(texts) if first_stage is None else first_stage
         vectors = prf_vectors(self.scorer, texts, self.interpolation)
         found = self.interpolation.interpolate(scores, stage, vectors=vectors)
@@ -288,12 +287,6 @@ class Reranker:
             between()
             scores += self.scorer.score(query, texts[start : start + _TEXTS_A_CALL])
         return scores
-
-
-def _finite(scores: Sequence[float], count: int) -> Sequence[float]:
-    if len(scores) != count or not all(map(math.isfinite, scores)):
-        raise ModelError(f"the reranker gave {len(scores)} scores for {count} texts, or one not finite")
-    return scores
 
 
 def _checked(query: str) -> str:

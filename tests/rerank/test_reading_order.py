@@ -66,7 +66,7 @@ def test_many_long_texts_are_ordered_soon() -> None:
 
 @given(st.lists(st.text("ab 茶", max_size=6), max_size=20), st.integers(1, 25))
 def test_no_more_are_read_than_asked_for(texts: list[str], most: int) -> None:
-    """Each at most once, and all where there are no more."""
+    """Each text at most once, and all where there are no more."""
     read: list[str] = []
 
     def score(some: Sequence[str]) -> list[float]:
@@ -74,8 +74,8 @@ def test_no_more_are_read_than_asked_for(texts: list[str], most: int) -> None:
         return [(1 + len(text)) / 10 for text in some]
 
     found = read_some(texts, most, score)
-    assert len(found) == len(read) == min(most, len(texts))
-    assert sorted(read) == sorted(texts[place] for place in found)
+    assert len(read) == len(set(read)) == min(most, len(set(texts)))
+    assert list(found) == [place for place, text in enumerate(texts) if text in read]
     assert all(found[place] == (1 + len(texts[place])) / 10 for place in found)
 
 
@@ -86,6 +86,13 @@ def test_a_reranker_reads_the_promising_ones() -> None:
     assert places[:3] == [0, 3, 16]
     assert [place for place in places if 4 <= place < 16] == [*range(4, 16)]
     assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
+
+
+def test_a_text_that_comes_twice_is_read_once() -> None:
+    """Four copies of the first document leave the reads to others, and score as it does."""
+    found = Reranker(OverlapScorer(), reads=STEP + 1).rank(QUERY, [TEA] * 4 + TEXTS[1:])
+    assert [each.index for each in found][:6] == [0, 1, 2, 3, 6, 19]
+    assert len({each.score for each in found[:4]}) == 1
 
 
 def test_reading_all_changes_nothing() -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Protocol
 
 from relsearch.core.content_cache import ContentCache
-from relsearch.core.errors import ModelError
 from relsearch.core.protocols import Scorer
 from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
-from relsearch.rerank.abilities import ReadsDocuments
+from relsearch.rerank.abilities import ReadsDocuments, checked_scores
 
 _KEPT_PAIRS = 200_000  # 16 bytes of key and a score each
 _LONGEST_TOKENS = 512  # of a scorer that does not say how much it reads
@@ -110,7 +108,7 @@ class DocumentReader:
     def test(self) -> None:
         """Score a pair."""
         query, text = _TEST
-        _checked(self._scorer.score(query, [text]), 1)
+        checked_scores(self._scorer.score(query, [text]), 1)
 
 
 class PairReader:
@@ -138,7 +136,7 @@ class PairReader:
 
     def read(self, query: str, texts: Sequence[str]) -> None:
         """Score pairs and keep their scores; raise ModelError where some are missing or not finite."""
-        scores = _checked(self._scorer.score(query, texts), len(texts))
+        scores = checked_scores(self._scorer.score(query, texts), len(texts))
         self._kept.lookup(_keys(query, texts), lambda _: scores)
 
     def scores(self, query: str, texts: Sequence[str]) -> list[float]:
@@ -153,15 +151,9 @@ class PairReader:
     def test(self) -> None:
         """Score a pair."""
         query, text = _TEST
-        _checked(self._scorer.score(query, [text]), 1)
+        checked_scores(self._scorer.score(query, [text]), 1)
 
 
 def _keys(query: str, texts: Sequence[str]) -> list[str]:
     # The length of the query keeps two pairs apart whose texts are the same when put together.
     return [f"{len(query)}:{query}{text}" for text in texts]
-
-
-def _checked(scores: list[float], count: int) -> list[float]:
-    if len(scores) != count or not all(map(math.isfinite, scores)):
-        raise ModelError(f"the reranker gave {len(scores)} scores for {count} texts, or one not finite")
-    return scores
