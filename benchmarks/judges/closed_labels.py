@@ -70,7 +70,7 @@ class Trial:
 
     def __init__(self, encoder: Encoder) -> None:
         self.train, self.test = (_heads(name) for name in (TRAINING, TEST))
-        self._known, self._asked = (
+        self.known, self.asked = (
             columns_of(pools_of(part.pairs), [encoder], EVIDENCE) for part in (self.train, self.test)
         )
         self.human = human_of(self.test)
@@ -98,8 +98,8 @@ class Trial:
     ) -> pl.DataFrame:
         """Return the labels of 2019's pairs by a judge that learnt from a teacher's labels of some queries."""
         rows, cut = (np.isin(self._query_ids, list(queries)) for queries in (learnt, thresholds))
-        blend = Blend.fit(EVIDENCE, self._known[rows], self._grades[teacher][rows], SCALE)
-        scores: list[Floats] = [blend.scores(each) for each in (self._known[cut], self._asked)]
+        blend = Blend.fit(EVIDENCE, self.known[rows], self._grades[teacher][rows], SCALE)
+        scores: list[Floats] = [blend.scores(each) for each in (self.known[cut], self.asked)]
         given = self._grades[thresholds_by][cut].tolist()
         return measures.binned(scores[0], given, self.human, scores[1], SCALE, judge=teacher)
 

@@ -83,6 +83,27 @@ def closed_labels(figures: Figures) -> str:
     )
 
 
+def llm_states(figures: Figures) -> str:
+    """What the states of a small LLM add to retrieval features."""
+    rows = [
+        [
+            row["states"],
+            *(f"{row['alone'][key]:.3f}" if "alone" in row else "" for key in ("kappa", "auc")),
+            *(f"{row[key]:.3f}" for key in ("kappa", "auc")),
+            *(_gain(row["gain"][key]) if "gain" in row else "" for key in ("kappa", "auc")),
+        ]
+        for row in figures["rows"]
+    ]
+    head = ["states", "kappa, alone", "AUC, alone", "kappa, with features", "AUC", "kappa gained (p)", "AUC gained (p)"]
+    return section(
+        f"A ridge regression on the states of {figures['base']}, which nobody tuned, beside the ready judge's "
+        f"retrieval features: fitted on {figures['training_pairs']:,} pairs of TREC DL 2021, measured against people "
+        f"on {figures['test_pairs']:,} of 2019. The first row has the features alone.",
+        table(head, rows),
+        figures,
+    )
+
+
 def judge_anchors(figures: Figures) -> str:
     """What a few human grades of a query do for its other labels."""
     keys = ("kappa", "kappa_binary", "auc", "mae")
