@@ -63,8 +63,7 @@ def partly_read(figures: Figures) -> str:
         f"Where only some of {figures['depth']} hits were read: they trade places among themselves, the engine's "
         "scores weighing more, the fewer were read (the gateway's way), or as the bundle mixes them; they come on top, "
         "or meet the expected score of the others. NDCG@10 of the ready bundle. How the engine's scores weigh was "
-        "chosen with a view of scifact and cranfield, half of whose queries are shown, so that those figures are "
-        f"somewhat too good; {' and '.join(figures.get('fresh', ['no collection']))} had not been looked at by then.",
+        "chosen with a view of these collections, so that the gateway's figures are somewhat too good.",
         table(["collection", "BM25", "read", *ways], rows),
         figures,
     )

@@ -202,13 +202,24 @@ def reads(figures: Figures) -> str:
             test = found["against_first"].get(run)
             cells = [interval(values[MEASURE]), difference(test[MEASURE]) if test else ""]
             rows.append([name, str(found["queries"]), run, *cells])
-    times = figures["times_as_fast"]
+    times, weights = figures["times_as_fast"], []
+    for name, found in figures["collections"].items():
+        for some, means in found["weights"].items():
+            weights.append([name, some, *(f"{mean:.3f}" for mean in means.values())])
+    starts = [f"from {weight}" for weight in next(iter(figures["collections"].values()))["weights"]["10"]]
     return section(
         f"The ready reranker as shipped over BM25's top {figures['depth']}, of which it reads all, the most promising "
         "(`rerank --read`) or the search's first. p: paired randomisation test, Holm-corrected. Reading "
         f"{figures['read']} promising ones takes 1/{times['median']:.1f} of the processor time of reading all (of "
-        f"{figures['timed']} queries 1/{times['low']:.1f} to 1/{times['high']:.1f}), where none was read before.",
-        table(["collection", "queries", "read", "NDCG@10 [95 % CI]", "against all (p)"], rows),
+        f"{figures['timed']} queries 1/{times['low']:.1f} to 1/{times['high']:.1f}), where none was read before. "
+        "Below: NDCG@10 of the promising ones where BM25's weight falls from this to 0.2 as more are read; within a "
+        "budget it falls from 0.6.",
+        "\n\n".join(
+            (
+                table(["collection", "queries", "read", "NDCG@10 [95 % CI]", "against all (p)"], rows),
+                table(["collection", "promising ones read", *starts], weights),
+            )
+        ),
         figures,
     )
 

@@ -1,9 +1,10 @@
 """What reading only some of a query's candidates costs in quality and saves in time.
 
 `python -m benchmarks.rerankers.reads [--vectors runs/reads] [--timed 12]` reranks BM25's top 100 with the ready
-reranker as shipped, where all are read, the most promising (`rerank --read`) or the search's first. Then, for some
-queries of TREC DL 2019, processor time of a query none of whose documents were read before, with all and with READ of
-them, in turn. How the promising ones are found was chosen with an eye on figures of all of these but scifact. Needs
+reranker as shipped, where all are read, the most promising (`rerank --read`) or the search's first. Then it tries how
+the first stage's weight should rise where few are read. Then, for some queries of TREC DL 2019, it takes processor time
+of a query none of whose documents were read before, with all and with READ of them, in turn. How the promising ones are
+found was chosen with an eye on figures of all of these but scifact, the weight on those of all. Needs
 RELSEARCH_COLLECTIONS. Its table is in benchmarks/rerankers.md.
 """
 
@@ -25,15 +26,17 @@ from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record
 from benchmarks.rerankers.transfer import first_stage
 from benchmarks.rerankers.trec_dl import TEST
-from benchmarks.rerankers.trial import compared
+from benchmarks.rerankers.trial import MEASURE, compared
 from relsearch.data.collection import FolderCollection, texts_of
 from relsearch.data.trec import read_qrels
 from relsearch.index.engine.vector_index import open_vectors
+from relsearch.measure.query_values import query_values
 from relsearch.rerank.abilities import ReadsDocuments
 from relsearch.rerank.reorder import rerank_run
 from relsearch.rerank.reranker import Reranker
 
 READ, SOME = 30, (10, 20, 30, 50)
+WEIGHTS = (0.2, 0.6, 1.0)  # of the first stage where hardly any is read; the first is that of all
 NAMES = (TEST, "trec-dl-2021", *QRELS)
 _THREADS = 1
 
@@ -72,7 +75,15 @@ def _measured(name: str, kept: Path) -> dict[str, Any]:
     for some in SOME:
         runs[f"{some} promising"] = rerank_run(run, queries, texts, replace(reranker, reads=some), depth=DEPTH)
         runs[f"first {some}"] = rerank_run(run, queries, texts, reranker, depth=some)
-    return compared(qrels, runs).to_json()
+    weighed: dict[str, dict[str, float]] = {}
+    for some in SOME:
+        for weight in WEIGHTS:
+            share = some / DEPTH
+            mix = reranker.interpolation.replace(first_stage=share * WEIGHTS[0] + (1 - share) * weight)
+            order = rerank_run(run, queries, texts, replace(reranker, reads=some, interpolation=mix), depth=DEPTH)
+            mean = float(query_values(qrels, order, [MEASURE])[MEASURE].mean())
+            weighed.setdefault(str(some), {})[str(weight)] = mean
+    return compared(qrels, runs).to_json() | {"weights": weighed}
 
 
 def _seconds(timed: int) -> dict[str, Any]:

