@@ -20,7 +20,7 @@ from relsearch.runtime.engine import Engine
 from relsearch.runtime.tokenising import PairTokenizer, TextTokenizer
 from relsearch.stats.logistic import Floats
 
-CHARACTERS_PER_TOKEN = 4  # of ordinary text; plans how many candidates are worth tokenising
+_CHARACTERS_PER_TOKEN = 4  # of ordinary text; plans how many candidates are worth tokenising
 _WARM_UP = "how fast is this machine"
 
 
@@ -161,7 +161,7 @@ class OnnxScorer(ResidualScorer):
 
     @staticmethod
     def _lengths(texts: Sequence[str], most: int) -> list[int]:
-        return [min(most, len(text) // CHARACTERS_PER_TOKEN + 1) for text in texts]
+        return [min(most, len(text) // _CHARACTERS_PER_TOKEN + 1) for text in texts]
 
     @staticmethod
     def _unit(vectors: Vectors) -> Vectors:
