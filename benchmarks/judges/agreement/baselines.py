@@ -29,7 +29,7 @@ def baselines(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> 
         encoder = load_encoder(config, keep=kept)
         known = (encoder.cosines(dev.pairs), dev.grades)
         judges[name] = measures.binned(*known, human, encoder.cosines(test.pairs), SCALE, judge="cosine")
-    judges["evidence bins"] = _evidence_alone(train, dev, test, kept=kept)
+    judges["evidence bins"] = evidence_alone(train, dev, test, kept=kept)
     return judges | published()
 
 
@@ -41,8 +41,8 @@ def published() -> dict[str, pl.DataFrame]:
     }
 
 
-def _evidence_alone(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> pl.DataFrame:
-    """Labels by what the tuned judges start from, fitted and cut on what theirs is."""
+def evidence_alone(train: Labelled, dev: Labelled, test: Labelled, *, kept: Path) -> pl.DataFrame:
+    """Return labels by what the tuned judges start from, fitted and cut on what theirs is."""
     encoders = [load_encoder(config, keep=kept) for config in (E5, MINILM)]
     evidence, _ = RetrievalFeatures.fit(
         pools_of(train.pairs), train.grades, encoders=encoders, names=EVIDENCE, scale=SCALE

@@ -1,0 +1,95 @@
+"""What a small LLM adds to retrieval features where people's labels tune its upper layers.
+
+`python -m benchmarks.judges.llm_tuned [--base Qwen/Qwen2.5-Coder-0.5B-Instruct] [--output runs/judge-quality]` tunes
+LoRA adapters by TREC DL 2021 and the dev half of 2023, as `relsearch tune` does, and judges the human-graded pairs of
+2019 with them, with the same retrieval features alone and with the judge that ships. Every finished part is kept in the
+output folder, so a cut run goes on. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS; an hour on two cores that
+compute in bfloat16. Its table is in benchmarks/judges.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks.deals import SEED
+from benchmarks.folders import use_models
+from benchmarks.judges.agreement import measures
+from benchmarks.judges.agreement.baselines import evidence_alone
+from benchmarks.judges.agreement.gain import gain
+from benchmarks.judges.data import E5, MINILM, SCALE, TEST, TRAINING, human_of, labelled, training_halves
+from benchmarks.judges.llm_states import BASE
+from benchmarks.judges.variants import EVIDENCE, SHIPPED, folder_of
+from benchmarks.record import record
+from relsearch.core.query_pool import pools_of
+from relsearch.core.settings.config import JudgeConfig, TuneConfig
+from relsearch.encoders.encoder import load_encoder
+from relsearch.judge.judge_card import CARD, read_card
+from relsearch.judge.registry import READY
+from relsearch.judge.store.judgment_store import judge_all
+from relsearch.judge.tune import tune
+from relsearch.judge.tuned import load_judge
+
+ALONE = "retrieval features alone"
+_TUNE = TuneConfig(layers=6, max_pairs=5000, epochs=2, minutes=60, evaluations=6, dev_pairs=600)
+
+
+def main() -> None:
+    """Tune and judge what is not finished, measure, print and record."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--base", default=BASE)
+    parser.add_argument("--output", type=Path, default=Path("runs/judge-quality"))
+    options = parser.parse_args()
+    use_models()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    kept = options.output / "vectors"
+    train, dev = training_halves()
+    test = labelled(TEST)
+    judge = JudgeConfig(
+        base=options.base, max_document_tokens=160, retrieval_features=EVIDENCE, more_encoders=(MINILM,)
+    )
+    folder = folder_of(options.output, options.base)
+    if not (folder / "judge" / CARD).is_file():
+        tune(
+            *(train.pairs, train.grades, dev.pairs, dev.grades),
+            judge=judge,
+            tune=_TUNE,
+            encoders=[load_encoder(one, keep=kept) for one in (E5, MINILM)],
+            scale=SCALE,
+            seed=SEED,
+            output=folder / "judge",
+        )
+
+    def judged(name: str | Path, into: Path) -> pl.DataFrame:
+        path = into / "judgments.parquet"
+        if not path.is_file():
+            judge_all(load_judge(name, keep=kept), pools_of(test.pairs), into / "store").write_parquet(path)
+        return pl.read_parquet(path)
+
+    judges = {
+        ALONE: evidence_alone(train, dev, test, kept=kept),
+        SHIPPED: judged(READY, folder_of(options.output, SHIPPED)),
+        options.base: judged(folder / "judge", folder),
+    }
+    human, runs = human_of(test), measures.runs_of(TEST)
+    figures = {
+        "base": options.base,
+        "test": TEST,
+        "training": TRAINING,
+        "settings": _TUNE.model_dump(mode="json"),
+        "table": [measures.row(name, human, labels, runs, SCALE, SEED) for name, labels in judges.items()],
+        "gains": [
+            {"over": name, **gain(human, judges[options.base], judges[name], SCALE, seed=SEED)}
+            for name in (ALONE, SHIPPED)
+        ],
+        "tuning": read_card(folder / "judge").figures,
+    }
+    print(figures)
+    record("llm_tuned", figures, seed=SEED)
+
+
+if __name__ == "__main__":
+    main()
