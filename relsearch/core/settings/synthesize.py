@@ -9,6 +9,7 @@ from pydantic import Field
 from relsearch.core.settings.section import ModelName, PromptName, Section
 
 QuerySource = Literal["llm", "titles", "headings", "phrases"]
+WriterExamples = Literal["prompt", "labels"]
 
 
 class SynthesizeConfig(Section):
@@ -26,6 +27,11 @@ class SynthesizeConfig(Section):
     prompt: PromptName = Field(
         "queries",
         description="queries (examples), chat (a message, for models with a chat template), or the path of a TOML file",
+    )
+    examples: WriterExamples = Field(
+        "prompt",
+        description="what the prompt's examples are: its own (prompt), or training queries with a relevant document "
+        "each (labels)",
     )
     max_document_tokens: int = Field(160, ge=8, description="tokens of the document in the prompt")
     max_query_tokens: int = Field(24, ge=4, description="tokens that are written per query")

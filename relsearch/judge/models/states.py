@@ -46,10 +46,9 @@ class KeptStates:
     def fill(self, groups: Sequence[Sequence[Row]], compute: Callable[[Sequence[Row]], None]) -> None:
         """Call `compute`, which writes states, for each group that an earlier, interrupted call did not finish."""
         done = int(self._mark.read_text("ascii")) if self._mark.is_file() else 0
-        total = sum(map(len, groups))
-        with progress(total=total, desc="frozen layers", unit="pair") as bar:
-            for number, group in enumerate(groups, 1):
-                if number > done:
-                    compute(group)
-                    replace_text(self._mark, str(number))
+        total, known = sum(map(len, groups)), sum(map(len, groups[:done]))
+        with progress(total=total, desc="frozen layers", unit="pair", initial=known) as bar:
+            for number, group in enumerate(groups[done:], done + 1):
+                compute(group)
+                replace_text(self._mark, str(number))
                 bar.update(len(group))

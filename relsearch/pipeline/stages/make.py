@@ -34,8 +34,10 @@ from relsearch.synthesis.synthesize import (
     texts_of,
     to_judge,
 )
+from relsearch.synthesis.writer.prompt import Shot, shot_of
 
 _PAIR = ["query_id", "doc_id"]
+_SHOTS = 64  # more than all orders of a prompt's examples show
 
 
 def synthesize(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
@@ -95,7 +97,8 @@ def _written(
             from relsearch.synthesis.writer.causal import QueryWriter
             from relsearch.synthesis.writer.store import write_all
 
-            writer = QueryWriter(config.synthesize, seed=config.seed)
+            shots = _shots(config, collected) if config.synthesize.examples == "labels" else ()
+            writer = QueryWriter(config.synthesize, seed=config.seed, shots=shots)
             folder, total = work.directory / "written", len(texts)
             found = list(write_all(writer.write, texts, folder, fingerprint=writer.fingerprint, total=total))
         elif source == "phrases":
@@ -105,6 +108,15 @@ def _written(
             found = [read(document)[:each] for document in seeds]
         rows += [(text, doc.doc_id, source) for doc, queries in zip(seeds, found, strict=True) for text in queries]
     return rows
+
+
+def _shots(config: Config, collected: Collected) -> list[Shot]:
+    """Training queries, each with the document that people graded highest, as examples for the writer."""
+    relevant = collected.human_in("train").filter(pl.col("grade") >= config.scale.relevant)
+    best = relevant.sort("grade", "doc_id", descending=[True, False]).unique("query_id", keep="first")
+    chosen = sample(best["query_id"], _SHOTS, seed=config.seed)
+    pairs = collected.pairs(best.filter(pl.col("query_id").is_in(chosen)).sort("query_id"))
+    return [shot_of(pair.text, pair.query) for pair in pairs]
 
 
 def _search(config: Config, written: Sequence[Written], artefacts: Artefacts) -> pl.DataFrame:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -14,64 +16,87 @@ from relsearch.core.settings.config import SynthesizeConfig
 from relsearch.encoders.loading import Source
 from relsearch.encoders.model_source import checksum, fast_dtype, quiet
 from relsearch.judge.fingerprint import fingerprint_of
-from relsearch.synthesis.writer.echoes import echoes
-from relsearch.synthesis.writer.prompt import WriterMessage, WriterPrompt, load_writer_prompt
+from relsearch.synthesis.writer.echoes import repeats
+from relsearch.synthesis.writer.prompt import Prompted, Shot, WriterMessage, WriterPrompt, load_writer_prompt
 from relsearch.synthesis.writer.sampling import SeededDraws
 
 _MIN_WORDS, _MAX_WORDS = 2, 20
+_DRAWS = "one number a token, nucleus of 1024"  # how tokens are drawn; part of the fingerprint
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"  # what a tokenizer gives for half a character
 
 
 class QueryWriter:
     """Writes queries that a document answers; the same document, settings and seed give the same queries."""
 
-    def __init__(self, config: SynthesizeConfig, *, seed: int) -> None:
+    def __init__(self, config: SynthesizeConfig, *, seed: int, shots: Sequence[Shot] = ()) -> None:
         self._config = config
-        self._prompt = load_writer_prompt(config.prompt)
+        prompt = load_writer_prompt(config.prompt)
+        self._prompt = prompt.with_shots(shots) if shots and isinstance(prompt, WriterPrompt) else prompt
         self._model, self._tokenizer, weights = _load(config.base)
+        self._caches: dict[tuple[int, ...], Any] = {}
         read = {"queries_per_document", "max_document_tokens", "max_query_tokens", "temperature", "top_p"}
         settings = config.model_dump_json(include=read)
-        about = (weights, self._prompt.model_dump_json(), settings, seed, fast_dtype())
+        about = (weights, self._prompt.model_dump_json(), settings, seed, fast_dtype(), _DRAWS)
         self.fingerprint = fingerprint_of(*about)
 
     def write(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the queries of each text, at most `queries_per_document`.
 
-        Left out are lines that are no query, and queries with a word of the prompt's examples that the text lacks.
+        Left out are lines that are no query, and queries that repeat the prompt's examples.
         """
         limit, each = self._config.max_document_tokens, self._config.queries_per_document
         turns = [(text, turn) for text in texts for turn in range(each)]
-        rows = [
-            (self._prompt.encode(self._tokenizer, text, limit=limit, turn=turn), f"{self.fingerprint}|{turn}|{text}")
-            for text, turn in turns
-        ]
-        lines: list[str | None] = []
-        for start in range(0, len(rows), self._config.batch_size):
-            lines += self._sample(rows[start : start + self._config.batch_size])
+        prompts = [self._prompt.encode(self._tokenizer, text, limit=limit, turn=turn) for text, turn in turns]
+        lines: list[str | None] = [None] * len(turns)
+        for batch in _batches(prompts, self._config.batch_size):
+            keys = [f"{self.fingerprint}|{turns[row][1]}|{turns[row][0]}" for row in batch]
+            for row, line in zip(batch, self._sample([prompts[row] for row in batch], keys), strict=True):
+                lines[row] = line
         groups = [zip(range(each), lines[start : start + each], strict=True) for start in range(0, len(lines), each)]
         return [own_queries(group, text, self._prompt) for group, text in zip(groups, texts, strict=True)]
 
-    def _sample(self, rows: Sequence[tuple[list[int], str]]) -> list[str | None]:
-        from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopPLogitsWarper
+    def _sample(self, prompts: Sequence[Prompted], keys: Sequence[str]) -> list[str | None]:
+        """What follows each of the prompts, which share their first tokens."""
+        from transformers import LogitsProcessorList
 
-        longest = max(len(tokens) for tokens, _ in rows)
+        shared, longest = prompts[0].shared, max(len(prompt.own) for prompt in prompts)
+        gaps = [longest - len(prompt.own) for prompt in prompts]
         padding = self._tokenizer.pad_token_id or 0
-        ids = torch.tensor([[padding] * (longest - len(tokens)) + tokens for tokens, _ in rows])
-        mask = torch.tensor([[0] * (longest - len(tokens)) + [1] * len(tokens) for tokens, _ in rows])
+        rows = zip(prompts, gaps, strict=True)
+        ids = torch.tensor([[*shared, *[padding] * gap, *prompt.own] for prompt, gap in rows])
+        mask = torch.ones_like(ids)
+        for row, gap in zip(mask, gaps, strict=True):
+            row[len(shared) : len(shared) + gap] = 0
         config = self._config
-        warpers = [TemperatureLogitsWarper(config.temperature), TopPLogitsWarper(config.top_p)]
+        draws = SeededDraws(keys, temperature=config.temperature, top_p=config.top_p)
         with torch.inference_mode(), quiet():
             found = self._model.generate(
                 input_ids=ids.to(self._model.device),
                 attention_mask=mask.to(self._model.device),
-                logits_processor=LogitsProcessorList([*warpers, SeededDraws([key for _, key in rows])]),
+                cache=self._cache(shared, len(prompts)),
+                logits_processor=LogitsProcessorList([draws]),
                 do_sample=False,
                 max_new_tokens=config.max_query_tokens,
                 pad_token_id=padding,
                 eos_token_id=self._ends(),
             )
-        lines = self._tokenizer.batch_decode(found[:, longest:], skip_special_tokens=True)
+        lines = self._tokenizer.batch_decode(found[:, ids.shape[1] :], skip_special_tokens=True)
         return [clean_query(line) for line in lines]
+
+    def _cache(self, shared: tuple[int, ...], rows: int) -> Any:
+        """Keys and values of the tokens that prompts share, for so many rows; None where there are none."""
+        from transformers import DynamicCache
+
+        if not shared:
+            return None
+        if shared not in self._caches:
+            ids = torch.tensor([shared], device=self._model.device)
+            cache = DynamicCache(config=self._model.config)
+            self._model(input_ids=ids, cache=cache, use_cache=True, logits_to_keep=1)
+            self._caches[shared] = cache
+        cache = copy.deepcopy(self._caches[shared])
+        cache.batch_repeat_interleave(rows)
+        return cache
 
     def _ends(self) -> list[int]:
         """The ends of text, and the tokens of a line break alone."""
@@ -81,9 +106,21 @@ class QueryWriter:
         return sorted({number for number in [*known, *breaks] if number is not None})
 
 
+def _batches(prompts: Sequence[Prompted], size: int) -> Iterator[list[int]]:
+    """Rows of prompts that share their first tokens, of like length, at most `size` together."""
+    order = sorted(range(len(prompts)), key=lambda row: (prompts[row].shared, len(prompts[row].own), row))
+    for _, group in groupby(order, key=lambda row: prompts[row].shared):
+        rows = list(group)
+        yield from (rows[start : start + size] for start in range(0, len(rows), size))
+
+
 def own_queries(lines: Iterable[tuple[int, str | None]], text: str, prompt: WriterPrompt | WriterMessage) -> list[str]:
     """Return the queries out of turn and line that repeat none of the examples which that turn's prompt showed."""
-    return [line for turn, line in lines if line is not None and not echoes(line, text, prompt.examples(text, turn))]
+
+    def own(line: str, turn: int) -> bool:
+        return not repeats(line, text, prompt.examples(text, turn), foreign=prompt.foreign)
+
+    return [line for turn, line in lines if line is not None and own(line, turn)]
 
 
 def clean_query(line: str) -> str | None:

@@ -12,10 +12,15 @@ import Stemmer
 from relsearch.synthesis.writer.prompt import Shot
 
 
-def echoes(query: str, document: str, shots: Iterable[Shot]) -> set[str]:
-    """Return the stems of the query's content words that an example has and the document lacks."""
+def repeats(query: str, document: str, shots: Iterable[Shot], *, foreign: bool) -> bool:
+    """Tell whether a query was written from the prompt's examples rather than from the document.
+
+    Words that an example has and the document lacks say so: any where the examples are `foreign` to the collection;
+    otherwise more of them than words of the document, since people's own queries often have some (cranfield 74 %).
+    """
+    stems, read = content_stems(query), content_stems(document)
     shown = {stem for shot in shots for stem in content_stems(f"{shot.document} {shot.query}")}
-    return content_stems(query) & shown - content_stems(document)
+    return len(stems & shown - read) > (0 if foreign else len(stems & read))
 
 
 def content_stems(text: str) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+# So many orders of a prompt's examples take turns: what stands before a document is then read once for many of them.
+ORDERS = 8
+_SHOT_CHARACTERS = 400  # some 65 words
+
+
+class Prompted(NamedTuple):
+    """A prompt's tokens: those that many documents share, then those of one."""
+
+    shared: tuple[int, ...]
+    own: tuple[int, ...]
+
+
 class Shot(BaseModel):
     """One example of a document and a query that it answers."""
 
@@ -31,7 +43,7 @@ class Shot(BaseModel):
 
 
 class WriterPrompt(BaseModel):
-    """A few-shot prompt as it stands in its file."""
+    """A few-shot prompt as it stands in its file; `foreign` says that its examples have topics of their own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,18 +51,26 @@ class WriterPrompt(BaseModel):
     shot: str
     shots: tuple[Shot, ...] = Field(min_length=1)
     shown: int = Field(4, ge=1)
+    foreign: bool = False
 
-    def encode(self, tokenizer: PreTrainedTokenizerBase, text: str, *, limit: int, turn: int = 0) -> list[int]:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, text: str, *, limit: int, turn: int = 0) -> Prompted:
         """Return the prompt's tokens with at most `limit` of the document's; text and turn draw the examples."""
         before = self.instruction + "".join(self._filled(each) for each in self.examples(text, turn))
         opened, rest = self.shot.split("{document}")
         # No space at the end, which tokenizers join to a word.
         after = rest.split("{query}")[0].rstrip(" ")
-        return [*opening(tokenizer), *_joined(tokenizer, before + opened, text, after, limit=limit)]
+        first, own = _joined(tokenizer, before + opened, text, after, limit=limit)
+        return Prompted((*opening(tokenizer), *first), own)
 
     def examples(self, text: str, turn: int) -> list[Shot]:
-        """Return the `shown` examples that stand before a document, in an order drawn for it and the turn."""
-        return sorted(self.shots, key=lambda shot: _drawn(text, turn, shot.query))[: self.shown]
+        """Return the `shown` examples that stand before a document, in one of ORDERS, drawn for it and the turn."""
+        order = _drawn(text, turn) % ORDERS
+        return sorted(self.shots, key=lambda shot: _drawn(order, shot.query))[: self.shown]
+
+    def with_shots(self, shots: Sequence[Shot]) -> WriterPrompt:
+        """Return this prompt with the collection's examples; its own fill up where these are fewer than it shows."""
+        missing = self.shown - len(shots)
+        return self.model_copy(update={"shots": (*shots, *self.shots[: max(0, missing)]), "foreign": False})
 
     def _filled(self, shot: Shot) -> str:
         return self.shot.replace("{document}", shot.document).replace("{query}", shot.query)
@@ -62,9 +82,10 @@ class WriterMessage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     message: str
+    foreign: ClassVar[bool] = False
     kinds: tuple[str, ...] = Field(min_length=1)
 
-    def encode(self, tokenizer: PreTrainedTokenizerBase, text: str, *, limit: int, turn: int = 0) -> list[int]:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, text: str, *, limit: int, turn: int = 0) -> Prompted:
         """Return the tokens of the message in the model's chat template; raise ConfigError where it has none."""
         if not tokenizer.chat_template:
             raise ConfigError("[synthesize] base has no chat template; set [synthesize] prompt to a few-shot one")
@@ -78,6 +99,11 @@ class WriterMessage(BaseModel):
         """Return no examples."""
         del text, turn
         return ()
+
+
+def shot_of(document: str, query: str) -> Shot:
+    """Return an example of one's own: the document's first words and the query, each on one line."""
+    return Shot(document=" ".join(document[:_SHOT_CHARACTERS].split()), query=" ".join(query.split()))
 
 
 def load_writer_prompt(name: str) -> WriterPrompt | WriterMessage:
@@ -99,10 +125,10 @@ def load_writer_prompt(name: str) -> WriterPrompt | WriterMessage:
     return prompt
 
 
-def _joined(tokenizer: PreTrainedTokenizerBase, before: str, text: str, after: str, *, limit: int) -> list[int]:
+def _joined(tokenizer: PreTrainedTokenizerBase, before: str, text: str, after: str, *, limit: int) -> Prompted:
     ((document, _),) = bounded(tokenizer, [text], limit)
     first, last = (tokenizer.encode(part, add_special_tokens=False) for part in (before, after))
-    return [*first, *document, *last]
+    return Prompted(tuple(first), (*document, *last))
 
 
 def _drawn(*key: object) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,8 +14,8 @@ from relsearch.core.errors import ArtifactError, ConfigError, ModelError
 from relsearch.core.settings.config import SynthesizeConfig
 from relsearch.core.types import Document
 from relsearch.synthesis.writer.causal import QueryWriter, clean_query, own_queries
-from relsearch.synthesis.writer.echoes import echoes
-from relsearch.synthesis.writer.prompt import Shot, WriterPrompt, load_writer_prompt
+from relsearch.synthesis.writer.echoes import repeats
+from relsearch.synthesis.writer.prompt import ORDERS, Shot, WriterMessage, WriterPrompt, load_writer_prompt
 from relsearch.synthesis.writer.sampling import SeededDraws
 from relsearch.synthesis.writer.store import write_all
 
@@ -22,6 +23,11 @@ from relsearch.synthesis.writer.store import write_all
 def _writer(base: Path, *, seed: int = 1, **settings: float) -> QueryWriter:
     options = {"queries_per_document": 3, "max_query_tokens": 12, "max_document_tokens": 24, "temperature": 0.7}
     return QueryWriter(SynthesizeConfig.model_validate({"base": str(base), **options, **settings}), seed=seed)
+
+
+def _tokens(prompt: WriterPrompt | WriterMessage, tokenizer: Any, text: str, *, limit: int, turn: int = 0) -> list[int]:
+    prompted = prompt.encode(tokenizer, text, limit=limit, turn=turn)
+    return [*prompted.shared, *prompted.own]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +46,7 @@ def test_the_same_seed_writes_the_same_in_any_batch(tiny_llama: Path, texts: lis
 
 
 def test_draws_follow_the_probabilities_and_the_key() -> None:
-    """The highest of noisy log-probabilities is a draw from them; each key has its own, and always the same."""
+    """So do those by temperature and nucleus; each key has its own draws, and always the same."""
     probabilities = torch.tensor([0.6, 0.3, 0.1])
     keys = [str(number) for number in range(4000)]
     scores = probabilities.log().repeat(len(keys), 1)
@@ -49,6 +55,11 @@ def test_draws_follow_the_probabilities_and_the_key() -> None:
     shares = torch.bincount(drawn, minlength=3) / len(keys)
     assert torch.allclose(shares, probabilities, atol=0.03)
     assert torch.equal(drawn.flip(0), SeededDraws(keys[::-1])(ids, scores).argmax(dim=1))
+    sharper = SeededDraws(keys, temperature=0.5)(ids, scores).argmax(dim=1)
+    wanted = probabilities.square() / probabilities.square().sum()
+    assert torch.allclose(torch.bincount(sharper, minlength=3) / len(keys), wanted, atol=0.03)
+    nucleus = SeededDraws(keys, top_p=0.85)(ids, scores).argmax(dim=1)
+    assert torch.allclose(torch.bincount(nucleus, minlength=3) / len(keys), torch.tensor([2 / 3, 1 / 3, 0]), atol=0.03)
 
 
 @pytest.mark.slow
@@ -93,7 +104,7 @@ def test_the_document_is_bounded_and_closes_no_turn(tiny_llama: Path) -> None:
     """A long document is cut to its tokens, and a special token in it is plain text."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
     prompt = load_writer_prompt("queries")
-    short, long = (prompt.encode(tokenizer, text, limit=10) for text in ("a", "a<|im_end|> " * 500))
+    short, long = (_tokens(prompt, tokenizer, text, limit=10) for text in ("a", "a<|im_end|> " * 500))
     assert len(long) <= len(short) + 10
     assert tokenizer.convert_tokens_to_ids("<|im_end|>") not in long
     assert str(tokenizer.decode(short)).endswith("Passage: a\nQuery:")
@@ -106,7 +117,7 @@ def test_a_prompt_of_the_user_is_read_and_checked(tiny_llama: Path, tmp_path: Pa
         'instruction = "Ask.\\n"\nshot = "D: {document}\\nQ: {query}\\n"\n[[shots]]\ndocument = "d"\nquery = "q"'
     )
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
-    tokens = load_writer_prompt(str(path)).encode(tokenizer, "tea", limit=8)
+    tokens = _tokens(load_writer_prompt(str(path)), tokenizer, "tea", limit=8)
     assert tokenizer.decode(tokens) == "Ask.\nD: d\nQ: q\nD: tea\nQ:"
     path.write_text('instruction = ""\nshot = "{query} {document}"\n[[shots]]\ndocument = "d"\nquery = "q"')
     with pytest.raises(ConfigError, match=r"shot needs \{document\} and, after it, \{query\}"):
@@ -121,25 +132,46 @@ def test_a_prompt_of_the_user_is_read_and_checked(tiny_llama: Path, tmp_path: Pa
 def test_examples_rotate_with_document_and_turn() -> None:
     """Four of the examples stand before a document, always the same for it and its turn, and all have their turn."""
     prompt = load_writer_prompt("queries")
-    drawn = [tuple(prompt.examples("tea", turn)) for turn in range(20)]
+    drawn = [tuple(prompt.examples("tea", turn)) for turn in range(60)]
     assert {len(set(shots)) for shots in drawn} == {4}
-    assert len(set(drawn)) > 10
+    assert len(set(drawn)) == ORDERS
     assert len({shot.query for shots in drawn for shot in shots}) == 8
-    assert tuple(prompt.examples("tea", 0)) == drawn[0] != tuple(prompt.examples("coffee", 0))
+    assert [tuple(prompt.examples("tea", turn)) for turn in range(60)] == drawn
+    assert [tuple(prompt.examples("coffee", turn)) for turn in range(60)] != drawn
+
+
+def test_examples_of_ones_own_stand_in_place_of_the_prompt_s(tiny_llama: Path) -> None:
+    """Where they are fewer than are shown, the prompt's own fill up."""
+    packaged = load_writer_prompt("queries")
+    assert isinstance(packaged, WriterPrompt)
+    mine = [Shot(document=f"passage {number}", query=f"query {number}") for number in range(6)]
+    assert set(packaged.with_shots(mine).examples("tea", 0)) < set(mine)
+    filled = packaged.with_shots(mine[:1]).examples("tea", 0)
+    assert mine[0] in filled
+    assert len(filled) == packaged.shown
+    own = QueryWriter(SynthesizeConfig(base=str(tiny_llama)), seed=1, shots=mine)
+    assert own.fingerprint != QueryWriter(SynthesizeConfig(base=str(tiny_llama)), seed=1).fingerprint
 
 
 @pytest.mark.parametrize(
-    ("query", "document", "found"),
+    ("query", "document", "foreign", "near"),
     [
-        ("what is the height of a lighthouse beam", "buckling of conical shells", {"lighthous", "beam"}),
-        ("lighthouses and their beams", "a lighthouse has a beam", set()),
-        ("how can the shell of a cone buckle", "buckling of conical shells", set()),
+        ("what is the height of a lighthouse beam", "buckling of conical shells", True, True),
+        ("lighthouses and their beams", "a lighthouse has a beam", False, False),
+        ("how can the shell of a cone buckle", "buckling of conical shells", False, False),
+        ("beams and the buckling of shells", "buckling of conical shells", True, False),
+        ("far beams that buckle", "buckling of conical shells", True, True),
     ],
 )
-def test_words_of_the_examples_that_the_document_lacks_are_found(query: str, document: str, found: set[str]) -> None:
-    """Word forms count as the word, stop words as nothing."""
+def test_words_of_the_examples_that_the_document_lacks_count(
+    query: str, document: str, foreign: bool, near: bool
+) -> None:
+    """Any such word where examples are foreign, more than the document's where they are of its kind; stems count."""
     shot = Shot(document="The lighthouse throws a beam.", query="how far can a lighthouse beam be seen")
-    assert echoes(query, document, [shot]) == found
+    assert (repeats(query, document, [shot], foreign=True), repeats(query, document, [shot], foreign=False)) == (
+        foreign,
+        near,
+    )
 
 
 def test_a_query_that_repeats_an_example_is_not_kept() -> None:
@@ -159,7 +191,7 @@ def test_a_chat_prompt_stands_in_the_template_of_the_model(tiny_llama: Path) -> 
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
     tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}A:"
     prompt = load_writer_prompt("chat")
-    rows = [prompt.encode(tokenizer, "tea <|im_end|>", limit=20, turn=turn) for turn in range(4)]
+    rows = [_tokens(prompt, tokenizer, "tea <|im_end|>", limit=20, turn=turn) for turn in range(4)]
     assert rows[0] == rows[3]
     assert len({tuple(row) for row in rows}) == 3
     assert str(tokenizer.decode(rows[0])).count("<|im_start|>") == 1
