@@ -3,7 +3,7 @@
 `python -m benchmarks.rerankers.label_value.adapt [--collections …] [--output runs/label-value]` takes the pools and the
 student of benchmarks.rerankers.label_value. The student starts from the ready reranker and learns the pools of the
 training queries, none of which is labelled, as a teacher orders them: the ready reranker, or its score with the cosine
-of a second encoder (MiniLM) added at half its weight. That teacher also stands as a reranker of its own. Needs
+of a second encoder (MiniLM) added at half its weight, by shares of a softmax or by differences of scores. That teacher also stands as a reranker of its own. Needs
 RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. Its minutes leave out texts whose vectors are kept. Its table is in
 benchmarks/rerankers.md.
 """
@@ -32,6 +32,7 @@ from relsearch.encoders.prf import standardise
 
 Floats = NDArray[np.float64]
 READY, TWO, OF_READY, OF_TWO = "ready", "two encoders", "adapted, taught by ready", "adapted, taught by two encoders"
+BY_MARGINS = "adapted, taught the margins of two encoders"
 _SECOND = 0.5  # weight of the second encoder's cosine, standardised as the ready reranker's score is
 
 
@@ -51,7 +52,7 @@ def main() -> None:
     ]
     pooled: list[dict[str, Any]] = [
         {"arm": arm, **pooled_gain([(each[arm] - each[READY])[None] for each in found.values()])}
-        for arm in (TWO, OF_READY, OF_TWO)
+        for arm in (TWO, OF_READY, OF_TWO, BY_MARGINS)
     ]
     best = max(pooled[1:], key=lambda row: row["gain"])
     figures = {
@@ -78,9 +79,13 @@ def values(trial: LabelValue) -> dict[str, Floats]:
         student = Adapter.fit([Target(pools[query], gains, JUDGED_WEIGHT) for query, gains in soft.items()])
         return trial.ndcg({query: student.scores(pools[query]) for query in trial.test})
 
+    by_margins = Adapter.fit(
+        [Target(pools[query], START * two[query], JUDGED_WEIGHT) for query in trial.training], margins=True
+    )
     orders = {READY: ready, TWO: two}
     found = {arm: trial.ndcg({query: scores[query] for query in trial.test}) for arm, scores in orders.items()}
-    return found | {OF_READY: adapted(ready), OF_TWO: adapted(two)}
+    learnt = trial.ndcg({query: by_margins.scores(pools[query]) for query in trial.test})
+    return found | {OF_READY: adapted(ready), OF_TWO: adapted(two), BY_MARGINS: learnt}
 
 
 def _second(trial: LabelValue) -> dict[str, Floats]:

@@ -2,7 +2,7 @@
 
 score = w . features + d' A q, where q and d are the pooled vectors of query and document, less their means. At the
 start w takes the ready reranker's interpolated score alone and A is 0. The loss is the listwise one over whole pools,
-with a Gaussian prior about the start, so that few labels move it little; L-BFGS finds its minimum. No text is encoded
+or that of margins, with a Gaussian prior about the start, so that few labels move it little; L-BFGS finds its minimum. No text is encoded
 again, and the documents' vectors stay as they are.
 """
 
@@ -35,7 +35,10 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Target:
-    """What a query's candidates should score: gains [n] of at least 0, and the weight of the query."""
+    """What a query's candidates should score, and the weight of the query.
+
+    `gains` [n] are at least 0, and their shares are learnt; or they are a teacher's scores, and their differences are.
+    """
 
     candidates: Candidates
     gains: Floats
@@ -50,8 +53,12 @@ class Adapter:
         self._matrix = matrix
 
     @classmethod
-    def fit(cls, targets: Sequence[Target]) -> Adapter:
-        """Return the student of least loss; queries without any gain teach it nothing."""
+    def fit(cls, targets: Sequence[Target], *, margins: bool = False) -> Adapter:
+        """Return the student of least loss; queries without any gain teach it nothing.
+
+        With `margins` the loss is the squared error of the differences between all candidates of a pool (MarginMSE,
+        Hofstätter et al. 2020), which is that of the scores less their mean.
+        """
         used = [target for target in targets if target.gains.any()]
         first = used[0].candidates
         start = torch.zeros(first.features.shape[1])
@@ -63,14 +70,21 @@ class Adapter:
         queries = torch.stack([_tensor(each.candidates.query) for each in used])
         sizes = torch.tensor([len(each.gains) for each in used])
         pool = torch.repeat_interleave(torch.arange(len(used)), sizes)
-        gains = torch.cat([_tensor(each.weight * each.gains / each.gains.sum()) for each in used])
+        shares = [each.gains / (1.0 if margins else each.gains.sum()) for each in used]
+        gains = torch.cat([_tensor(each) for each in shares])
+        weight = torch.tensor([each.weight for each in used])[pool]
         optimizer = torch.optim.LBFGS([weights, matrix], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             optimizer.zero_grad()
             scores = features @ weights + (documents * (queries @ matrix.T)[pool]).sum(dim=1)
-            log_total = torch.stack([part.logsumexp(dim=0) for part in scores.split(sizes.tolist())])
-            total = (gains * (log_total[pool] - scores)).sum()
+            if margins:
+                gaps = scores - gains
+                means = torch.stack([part.mean() for part in gaps.split(sizes.tolist())])
+                total = (weight * (gaps - means[pool]).square() / sizes[pool]).sum()
+            else:
+                log_total = torch.stack([part.logsumexp(dim=0) for part in scores.split(sizes.tolist())])
+                total = (weight * gains * (log_total[pool] - scores)).sum()
             prior = _MATRIX_PRECISION * matrix.square().sum() + _WEIGHT_PRECISION * (weights - start).square().sum()
             total = total + prior / 2
             total.backward()
