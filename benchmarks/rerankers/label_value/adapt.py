@@ -3,9 +3,9 @@
 `python -m benchmarks.rerankers.label_value.adapt [--collections …] [--output runs/label-value]` takes the pools and the
 student of benchmarks.rerankers.label_value. The student starts from the ready reranker and learns the pools of the
 training queries, none of which is labelled, as a teacher orders them: the ready reranker, or its score with the cosine
-of a second encoder (MiniLM) added at half its weight, by shares of a softmax or by differences of scores. That teacher also stands as a reranker of its own. Needs
-RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. Its minutes leave out texts whose vectors are kept. Its table is in
-benchmarks/rerankers.md.
+of a second encoder (MiniLM) added at half its weight, by shares of a softmax or by differences of scores. That teacher
+also stands as a reranker of its own. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. Its minutes leave out texts
+whose vectors are kept. Its table is in benchmarks/rerankers.md.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 score = w . features + d' A q, where q and d are the pooled vectors of query and document, less their means. At the
 start w takes the ready reranker's interpolated score alone and A is 0. The loss is the listwise one over whole pools,
-or that of margins, with a Gaussian prior about the start, so that few labels move it little; L-BFGS finds its minimum. No text is encoded
-again, and the documents' vectors stay as they are.
+or that of margins, with a Gaussian prior about the start, so that few labels move it little; L-BFGS finds its minimum.
+No text is encoded again, and the documents' vectors stay as they are.
 """
 
 from __future__ import annotations
