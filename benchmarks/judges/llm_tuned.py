@@ -34,7 +34,7 @@ from relsearch.judge.tune import tune
 from relsearch.judge.tuned import load_judge
 
 ALONE = "retrieval features alone"
-_TUNE = TuneConfig(layers=6, max_pairs=5000, epochs=2, minutes=60, evaluations=6, dev_pairs=600)
+_TUNE = TuneConfig(layers=6, max_pairs=5000, minutes=60, evaluations=6, dev_pairs=600)
 
 
 def main() -> None:
