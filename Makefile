@@ -53,6 +53,7 @@ bench: .venv/dev.stamp  ## measure the tables again (hours; the collections are 
 	$(BIN)/python -m benchmarks.judges.features
 	$(BIN)/python -m benchmarks.judges.closed_labels
 	$(BIN)/python -m benchmarks.judges.llm_states
+	$(BIN)/python -m benchmarks.judges.llm_tuned
 	$(BIN)/python -m benchmarks.judges.powered
 	$(BIN)/python -m benchmarks.judges.exported
 	$(BIN)/python -m benchmarks.judges.speed

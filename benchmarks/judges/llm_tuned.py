@@ -20,15 +20,15 @@ from benchmarks.folders import use_models
 from benchmarks.judges.agreement import measures
 from benchmarks.judges.agreement.baselines import evidence_alone
 from benchmarks.judges.agreement.gain import gain
-from benchmarks.judges.data import E5, MINILM, SCALE, TEST, TRAINING, human_of, labelled, training_halves
+from benchmarks.judges.data import E5, MINILM, SCALE, TEST, TRAINING, human_of
 from benchmarks.judges.llm_states import BASE
+from benchmarks.judges.quality import Bench
 from benchmarks.judges.variants import EVIDENCE, SHIPPED, folder_of
 from benchmarks.record import record
 from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import JudgeConfig, TuneConfig
 from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.judge_card import CARD, read_card
-from relsearch.judge.registry import READY
 from relsearch.judge.store.judgment_store import judge_all
 from relsearch.judge.tune import tune
 from relsearch.judge.tuned import load_judge
@@ -45,36 +45,13 @@ def main() -> None:
     options = parser.parse_args()
     use_models()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    kept = options.output / "vectors"
-    train, dev = training_halves()
-    test = labelled(TEST)
-    judge = JudgeConfig(
-        base=options.base, max_document_tokens=160, retrieval_features=EVIDENCE, more_encoders=(MINILM,)
-    )
-    folder = folder_of(options.output, options.base)
-    if not (folder / "judge" / CARD).is_file():
-        tune(
-            *(train.pairs, train.grades, dev.pairs, dev.grades),
-            judge=judge,
-            tune=_TUNE,
-            encoders=[load_encoder(one, keep=kept) for one in (E5, MINILM)],
-            scale=SCALE,
-            seed=SEED,
-            output=folder / "judge",
-        )
-
-    def judged(name: str | Path, into: Path) -> pl.DataFrame:
-        path = into / "judgments.parquet"
-        if not path.is_file():
-            judge_all(load_judge(name, keep=kept), pools_of(test.pairs), into / "store").write_parquet(path)
-        return pl.read_parquet(path)
-
+    bench, folder = Bench(options.output), folder_of(options.output, options.base)
     judges = {
-        ALONE: evidence_alone(train, dev, test, kept=kept),
-        SHIPPED: judged(READY, folder_of(options.output, SHIPPED)),
-        options.base: judged(folder / "judge", folder),
+        ALONE: evidence_alone(bench.train, bench.dev, bench.test, kept=bench.kept),
+        SHIPPED: bench.judged(SHIPPED),
+        options.base: _judged(bench, options.base, folder),
     }
-    human, runs = human_of(test), measures.runs_of(TEST)
+    human, runs = human_of(bench.test), measures.runs_of(TEST)
     figures = {
         "base": options.base,
         "test": TEST,
@@ -89,6 +66,26 @@ def main() -> None:
     }
     print(figures)
     record("llm_tuned", figures, seed=SEED)
+
+
+def _judged(bench: Bench, base: str, folder: Path) -> pl.DataFrame:
+    """The labels of the test pairs by the LLM, which is tuned first; what is finished is not made again."""
+    path = folder / "judgments.parquet"
+    if path.is_file():
+        return pl.read_parquet(path)
+    if not (folder / "judge" / CARD).is_file():
+        tune(
+            *(bench.train.pairs, bench.train.grades, bench.dev.pairs, bench.dev.grades),
+            judge=JudgeConfig(base=base, max_document_tokens=160, retrieval_features=EVIDENCE, more_encoders=(MINILM,)),
+            tune=_TUNE,
+            encoders=[load_encoder(one, keep=bench.kept) for one in (E5, MINILM)],
+            scale=SCALE,
+            seed=SEED,
+            output=folder / "judge",
+        )
+    judged = judge_all(load_judge(folder / "judge", keep=bench.kept), pools_of(bench.test.pairs), folder / "store")
+    judged.write_parquet(path)
+    return judged
 
 
 if __name__ == "__main__":

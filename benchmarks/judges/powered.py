@@ -1,10 +1,12 @@
 """What judged labels of many queries add to human ones of few, as `relsearch evaluate --judgments` has it.
 
-`python -m benchmarks.judges.powered` takes collections whose every query people labelled, so that the truth is known:
-the mean NDCG@10 of each run, and the difference of each pair of runs, by human labels of all queries. It draws queries
-with replacement, some with both kinds of labels and some with a published judge's alone, DRAWS times, and counts how
-often the 95 % interval holds the truth, how wide it is beside that of human labels alone, and how many labelled queries
-that width is worth. It needs RELSEARCH_COLLECTIONS. Its table is in benchmarks/judges.md.
+`python -m benchmarks.judges.powered [--output runs/judge-quality]` takes collections whose every query people labelled,
+so that the truth is known: the mean NDCG@10 of each run, and the difference of each pair of runs, by human labels of
+all queries. It draws queries with replacement, some with both kinds of labels and some with a judge's alone, DRAWS
+times, and counts how often the 95 % interval holds the truth, how wide it is beside that of human labels alone, and how
+many labelled queries that width is worth. Judges are published ones and, on the year that it did not learn from, the
+ready judge. It needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS; the ready judge's labels are kept in the output
+folder. Its table is in benchmarks/judges.md.
 """
 
 from __future__ import annotations
@@ -12,13 +14,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.deals import SEED
-from benchmarks.folders import COLLECTIONS
+from benchmarks.folders import COLLECTIONS, use_models
+from benchmarks.judges.data import TEST
+from benchmarks.judges.quality import Bench
+from benchmarks.judges.variants import SHIPPED
 from benchmarks.record import record
 from relsearch.core.display.text_table import table
 from relsearch.data.trec import read_labels, read_run
@@ -26,7 +33,7 @@ from relsearch.measure.prediction_powered import powered_mean
 from relsearch.measure.query_values import query_values
 
 JUDGES = {
-    "trec-dl-2019": {"GPT-4": "gpt4", "DeepSeek-V3": "deepseekv3", "Llama-3-8B": "llama3-8b"},
+    TEST: {"GPT-4": "gpt4", "DeepSeek-V3": "deepseekv3", "Llama-3-8B": "llama3-8b", SHIPPED: ""},
     "trec-dl-2021": {"GPT-4": "gpt4"},
 }
 QUERIES = ((10, 200), (20, 200), (20, 30))  # with both kinds of labels, and with the judge's alone
@@ -37,9 +44,17 @@ Values = tuple[NDArray[np.float64], NDArray[np.float64]]  # by human and by judg
 
 def main() -> None:
     """Draw, count, record and print."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--output", type=Path, default=Path("runs/judge-quality"))
+    output = parser.parse_args().output
+    use_models()
     rng = np.random.default_rng(SEED)
-    rows = [row for name, judges in JUDGES.items() for judge in judges for row in measured(name, judge, rng)]
+    rows: list[dict[str, Any]] = []
+    for name, judges in JUDGES.items():
+        for judge, file in judges.items():
+            path = COLLECTIONS / name / f"llm_{file}_umbrela.tsv"
+            labels = read_labels(path, None) if file else Bench(output).judged(SHIPPED)
+            rows += measured(name, judge, labels, rng)
     differences = [row for row in rows if row["of"] == "differences"]
     figures = {
         "measure": MEASURE,
@@ -54,9 +69,9 @@ def main() -> None:
     print(table(list(rows[0]), cells, width=None))
 
 
-def measured(collection: str, judge: str, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+def measured(collection: str, judge: str, labels: pl.DataFrame, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
     """Yield a row for each number of queries, of the runs' means and of their differences."""
-    runs = values(collection, JUDGES[collection][judge])
+    runs = values(collection, labels)
     pairs = [(theirs[0] - mine[0], theirs[1] - mine[1]) for mine, theirs in combinations(runs, 2)]
     for both, judged in QUERIES:
         for of, every in (("means", runs), ("differences", pairs)):
@@ -66,11 +81,10 @@ def measured(collection: str, judge: str, rng: np.random.Generator) -> Iterator[
             yield {**row, "coverage": held, "coverage_alone": alone, "width_ratio": width, "worth": both / width**2}
 
 
-def values(collection: str, judge: str) -> list[Values]:
+def values(collection: str, judged: pl.DataFrame) -> list[Values]:
     """Return each run's values by query, of the queries and the pairs that both people and the judge labelled."""
     folder = COLLECTIONS / collection
     human = read_labels(folder / "qrels.tsv", None)
-    judged = read_labels(folder / f"llm_{judge}_umbrela.tsv", None)
     judged = judged.join(human.select("query_id", "doc_id"), on=["query_id", "doc_id"], how="semi")
     human = human.join(judged.select("query_id").unique(), on="query_id", how="semi")
     runs = [read_run(path) for path in sorted((folder / "runs").glob("*.trec"))]
