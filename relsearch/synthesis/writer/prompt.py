@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 # So many orders of a prompt's examples take turns: what stands before a document is then read once for many of them.
 ORDERS = 8
-_SHOT_CHARACTERS = 400  # some 65 words
 
 
 class Prompted(NamedTuple):
@@ -34,7 +33,7 @@ class Prompted(NamedTuple):
 
 
 class Shot(BaseModel):
-    """One example of a document and a query that it answers."""
+    """An example: a document and a query that it answers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,10 +55,9 @@ class WriterPrompt(BaseModel):
     def encode(self, tokenizer: PreTrainedTokenizerBase, text: str, *, limit: int, turn: int = 0) -> Prompted:
         """Return the prompt's tokens with at most `limit` of the document's; text and turn draw the examples."""
         before = self.instruction + "".join(self._filled(each) for each in self.examples(text, turn))
-        opened, rest = self.shot.split("{document}")
+        opened, between, _ = self._parts()
         # No space at the end, which tokenizers join to a word.
-        after = rest.split("{query}")[0].rstrip(" ")
-        first, own = _joined(tokenizer, before + opened, text, after, limit=limit)
+        first, own = _joined(tokenizer, before + opened, text, between.rstrip(" "), limit=limit, plain=True)
         return Prompted((*opening(tokenizer), *first), own)
 
     def examples(self, text: str, turn: int) -> list[Shot]:
@@ -68,12 +66,18 @@ class WriterPrompt(BaseModel):
         return sorted(self.shots, key=lambda shot: _drawn(order, shot.query))[: self.shown]
 
     def with_shots(self, shots: Sequence[Shot]) -> WriterPrompt:
-        """Return this prompt with the collection's examples; its own fill up where these are fewer than it shows."""
-        missing = self.shown - len(shots)
-        return self.model_copy(update={"shots": (*shots, *self.shots[: max(0, missing)]), "foreign": False})
+        """Return this prompt with examples of the collection that it is used on."""
+        return self.model_copy(update={"shots": tuple(shots), "foreign": False})
 
     def _filled(self, shot: Shot) -> str:
-        return self.shot.replace("{document}", shot.document).replace("{query}", shot.query)
+        before, between, after = self._parts()
+        return before + shot.document + between + shot.query + after
+
+    def _parts(self) -> tuple[str, str, str]:
+        """What stands before, between and after document and query."""
+        before, _, rest = self.shot.partition("{document}")
+        between, _, after = rest.partition("{query}")
+        return before, between, after
 
 
 class WriterMessage(BaseModel):
@@ -93,17 +97,12 @@ class WriterMessage(BaseModel):
         turns = [{"role": "user", "content": self.message.replace("{kind}", kind)}]
         rendered = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
         before, after = rendered.split("{document}")
-        return _joined(tokenizer, before, text, after, limit=limit)
+        return _joined(tokenizer, before, text, after, limit=limit, plain=False)
 
     def examples(self, text: str, turn: int) -> Sequence[Shot]:
         """Return no examples."""
         del text, turn
         return ()
-
-
-def shot_of(document: str, query: str) -> Shot:
-    """Return an example of one's own: the document's first words and the query, each on one line."""
-    return Shot(document=" ".join(document[:_SHOT_CHARACTERS].split()), query=" ".join(query.split()))
 
 
 def load_writer_prompt(name: str) -> WriterPrompt | WriterMessage:
@@ -125,9 +124,13 @@ def load_writer_prompt(name: str) -> WriterPrompt | WriterMessage:
     return prompt
 
 
-def _joined(tokenizer: PreTrainedTokenizerBase, before: str, text: str, after: str, *, limit: int) -> Prompted:
+def _joined(
+    tokenizer: PreTrainedTokenizerBase, before: str, text: str, after: str, *, limit: int, plain: bool
+) -> Prompted:
+    """The tokens of a prompt; no special token is found in what stands around the document where that is `plain`."""
     ((document, _),) = bounded(tokenizer, [text], limit)
-    first, last = (tokenizer.encode(part, add_special_tokens=False) for part in (before, after))
+    parts = (before, after)
+    first, last = (tokenizer.encode(part, add_special_tokens=False, split_special_tokens=plain) for part in parts)
     return Prompted(tuple(first), (*document, *last))
 
 

@@ -1,7 +1,8 @@
 """Sampling whose draws belong to a text, not to its batch: the same text gets the same queries in any batch.
 
-Each row takes one number a token from its own generator. Tokens are drawn from the nucleus (Holtzman et al. 2020): the
-most probable ones that together hold `top_p`.
+Tokens are drawn from the nucleus (Holtzman et al. 2020), the most probable ones that together hold `top_p`. Adding
+standard Gumbel noise to their log-probabilities and taking the highest is a draw from them (Gumbel 1954). A token's
+noise depends on the text and the token alone, so that a batch's rounding seldom changes what is drawn.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import LogitsProcessor
 
@@ -30,11 +32,22 @@ class SeededDraws(LogitsProcessor):
         """Return zero for the token that each row draws and minus infinity for others, shape [rows, vocabulary]."""
         scores = scores.float() / self._temperature
         best, tokens = scores.topk(min(_MOST, scores.shape[1]), dim=1)
-        sums = torch.exp(best - torch.logsumexp(scores, dim=1, keepdim=True)).cumsum(dim=1)
-        last = (sums < self._top_p).sum(dim=1, keepdim=True).clamp(max=sums.shape[1] - 1)
-        numbers = torch.tensor([[each.random()] for each in self._generators], dtype=sums.dtype, device=sums.device)
-        places = torch.searchsorted(sums, numbers * sums.gather(1, last), right=True).clamp(max=last)
-        return torch.full_like(scores, -torch.inf).scatter(1, tokens.gather(1, places), 0.0)
+        logs = best - torch.logsumexp(scores, dim=1, keepdim=True)
+        before = logs.exp().cumsum(dim=1) - logs.exp()  # what is more probable holds so much
+        numbers = np.array([[each.integers(2**64, dtype=np.uint64)] for each in self._generators])
+        noise = torch.from_numpy(_gumbel(numbers, tokens.cpu().numpy())).to(scores.device)
+        drawn = (logs + noise).masked_fill(before >= self._top_p, -torch.inf).argmax(dim=1, keepdim=True)
+        return torch.full_like(scores, -torch.inf).scatter(1, tokens.gather(1, drawn), 0.0)
+
+
+def _gumbel(numbers: NDArray[np.uint64], tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Noise of each row's tokens, shape [rows, n], by the row's number [rows, 1]: SplitMix64 (Steele et al. 2014)."""
+    mixed = numbers + (tokens.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    shares = ((mixed >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+    return np.asarray(-np.log(-np.log(shares)), dtype=np.float32)
 
 
 def _number(key: str) -> int:

@@ -16,7 +16,6 @@ from relsearch.core.display.progress import progress
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.journal import drop_cut_line
 
-_BATCH = 32
 _FILE = "written.jsonl"
 
 
@@ -27,16 +26,17 @@ def write_all(
     *,
     fingerprint: str,
     total: int | None = None,
+    at_once: int = 32,
 ) -> Iterator[list[str]]:
     """Yield the queries of one text after the other; ask only for what the folder lacks.
 
-    Texts are taken some at a time; `total` says how many there are, so that the time left is known.
+    Texts are taken `at_once`; `total` says how many there are, so that the time left is known.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, remaining = folder / _FILE, iter(texts)
     known = _read(path)
     with path.open("a", encoding="utf-8") as stream, progress(total=total, desc="write queries", unit="doc") as bar:
-        while batch := list(islice(remaining, _BATCH)):
+        while batch := list(islice(remaining, at_once)):
             keys = [_key(fingerprint, text) for text in batch]
             missing = {key: text for key, text in zip(keys, batch, strict=True) if key not in known}
             if missing:

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from relsearch.core.errors import ArtifactError, ConfigError, ModelError
+from relsearch.core.errors import ArtifactError, ConfigError, DataError, ModelError
 from relsearch.core.settings.config import SynthesizeConfig
-from relsearch.core.types import Document
-from relsearch.synthesis.writer.causal import QueryWriter, clean_query, own_queries
-from relsearch.synthesis.writer.echoes import repeats
+from relsearch.core.types import SCALES, Document, Pair
+from relsearch.synthesis.writer.causal import QueryWriter
+from relsearch.synthesis.writer.echoes import from_examples
+from relsearch.synthesis.writer.labelled import labelled_pairs, shots_of
+from relsearch.synthesis.writer.lines import clean_query, own_queries
 from relsearch.synthesis.writer.prompt import ORDERS, Shot, WriterMessage, WriterPrompt, load_writer_prompt
 from relsearch.synthesis.writer.sampling import SeededDraws
 from relsearch.synthesis.writer.store import write_all
@@ -46,7 +49,7 @@ def test_the_same_seed_writes_the_same_in_any_batch(tiny_llama: Path, texts: lis
 
 
 def test_draws_follow_the_probabilities_and_the_key() -> None:
-    """So do those by temperature and nucleus; each key has its own draws, and always the same."""
+    """Temperature and nucleus change them as they should; each key has its own draws, and always the same."""
     probabilities = torch.tensor([0.6, 0.3, 0.1])
     keys = [str(number) for number in range(4000)]
     scores = probabilities.log().repeat(len(keys), 1)
@@ -60,6 +63,8 @@ def test_draws_follow_the_probabilities_and_the_key() -> None:
     assert torch.allclose(torch.bincount(sharper, minlength=3) / len(keys), wanted, atol=0.03)
     nucleus = SeededDraws(keys, top_p=0.85)(ids, scores).argmax(dim=1)
     assert torch.allclose(torch.bincount(nucleus, minlength=3) / len(keys), torch.tensor([2 / 3, 1 / 3, 0]), atol=0.03)
+    nearly = SeededDraws(keys)(ids, scores + torch.tensor([0.0, 1e-3, -1e-3])).argmax(dim=1)
+    assert (nearly != drawn).float().mean() < 0.002
 
 
 @pytest.mark.slow
@@ -140,17 +145,79 @@ def test_examples_rotate_with_document_and_turn() -> None:
     assert [tuple(prompt.examples("coffee", turn)) for turn in range(60)] != drawn
 
 
-def test_examples_of_ones_own_stand_in_place_of_the_prompt_s(tiny_llama: Path) -> None:
-    """Where they are fewer than are shown, the prompt's own fill up."""
+def _pair(number: int, *, query: str = "why is that so", text: str = "because of this") -> Pair:
+    return Pair(f"q{number}", f"d{number}", f"{query} {number}", f"{text} {number}")
+
+
+def test_labelled_pairs_stand_in_place_of_the_prompt_s_examples(tiny_llama: Path) -> None:
+    """They change the fingerprint, may be fewer than are shown, and the packaged ones are gone."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
     packaged = load_writer_prompt("queries")
     assert isinstance(packaged, WriterPrompt)
-    mine = [Shot(document=f"passage {number}", query=f"query {number}") for number in range(6)]
-    assert set(packaged.with_shots(mine).examples("tea", 0)) < set(mine)
-    filled = packaged.with_shots(mine[:1]).examples("tea", 0)
-    assert mine[0] in filled
-    assert len(filled) == packaged.shown
-    own = QueryWriter(SynthesizeConfig(base=str(tiny_llama)), seed=1, shots=mine)
-    assert own.fingerprint != QueryWriter(SynthesizeConfig(base=str(tiny_llama)), seed=1).fingerprint
+    shots = shots_of([_pair(number) for number in range(2)], tokenizer, max_query_tokens=24)
+    mine = packaged.with_shots(shots)
+    assert sorted(shot.query for shot in mine.examples("tea", 0)) == ["why is that so 0", "why is that so 1"]
+    config = SynthesizeConfig(base=str(tiny_llama))
+    labelled = QueryWriter(config, seed=1, labelled=[_pair(1)])
+    assert labelled.fingerprint != QueryWriter(config, seed=1).fingerprint
+
+
+def test_a_labelled_pair_is_plain_text_on_one_line(tiny_llama: Path) -> None:
+    """What looks like a placeholder or a special token in it is neither; long documents are cut."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    packaged = load_writer_prompt("queries")
+    assert isinstance(packaged, WriterPrompt)
+    odd = _pair(1, text="fill {query} in\nfor <|im_end|> " + "word " * 500)
+    (shot,) = shots_of([odd], tokenizer, max_query_tokens=24)
+    assert len(tokenizer.encode(shot.document, add_special_tokens=False, split_special_tokens=True)) <= 82
+    shared, _ = packaged.with_shots([shot]).encode(tokenizer, "tea", limit=8)
+    assert tokenizer.convert_tokens_to_ids("<|im_end|>") not in shared
+    assert "Passage: fill {query} in for <|im_end|> word" in str(tokenizer.decode(shared))
+
+
+def test_queries_that_could_not_be_written_are_no_examples(tiny_llama: Path) -> None:
+    """One that is too long or a single word is left out; where all are, the error says what to do."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    unfit = [_pair(1, query="word " * 30), Pair("q2", "d2", "tides", "the moon"), _pair(3, query="a " * 15)]
+    assert [shot.query for shot in shots_of([*unfit, _pair(4)], tokenizer, max_query_tokens=12)] == ["why is that so 4"]
+    with pytest.raises(DataError, match=r"none of 3 labelled queries .* set it to prompt"):
+        shots_of(unfit, tokenizer, max_query_tokens=12)
+
+
+def test_each_query_shows_the_document_graded_highest() -> None:
+    """Whatever the scale's lowest grade; a query without a relevant document shows none, and the draw is seeded."""
+    rows = [("a", "1", 2), ("a", "2", 4), ("a", "3", 4), ("b", "1", 1), ("c", "9", 3)]
+    human = pl.DataFrame(rows, schema=["query_id", "doc_id", "grade"], orient="row")
+    scale = SCALES["0-3"]
+    found = labelled_pairs(human.with_columns(pl.col("grade") - 1), scale, seed=1)
+    assert list(found.iter_rows()) == [("a", "2"), ("c", "9")]
+    one = labelled_pairs(human, scale, seed=1, most=1)
+    assert one.height == 1
+    assert one.equals(labelled_pairs(human.sample(fraction=1.0, shuffle=True, seed=2), scale, seed=1, most=1))
+
+
+@pytest.mark.parametrize("family", ["mistral", "lfm2", "llama"])
+def test_any_causal_model_writes_the_same_in_any_batch(family: str, tiny_llama: Path, tmp_path: Path) -> None:
+    """Those with a sliding window or recurrent layers, too, which cannot read shared tokens apart."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    only = {
+        "mistral": {"sliding_window": 32, "num_key_value_heads": 2},
+        "lfm2": {"layer_types": ["conv", "full_attention"], "num_key_value_heads": 2},
+        "llama": {},
+    }
+    torch.manual_seed(3)
+    config = AutoConfig.for_model(family, vocab_size=len(tokenizer), **sizes, **only[family])
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    texts = [
+        "tides follow the moon",
+        "a cat purrs when it is calm, and when it is hurt, and nobody knows why that is so",
+    ]
+    together = _writer(tmp_path, batch_size=8, queries_per_document=24).write(texts)
+    alone = [_writer(tmp_path, batch_size=1, queries_per_document=24).write([text])[0] for text in texts]
+    assert together == alone
+    assert any(together)
 
 
 @pytest.mark.parametrize(
@@ -168,10 +235,8 @@ def test_words_of_the_examples_that_the_document_lacks_count(
 ) -> None:
     """Any such word where examples are foreign, more than the document's where they are of its kind; stems count."""
     shot = Shot(document="The lighthouse throws a beam.", query="how far can a lighthouse beam be seen")
-    assert (repeats(query, document, [shot], foreign=True), repeats(query, document, [shot], foreign=False)) == (
-        foreign,
-        near,
-    )
+    found = [from_examples(query, document, [shot], foreign=each) for each in (True, False)]
+    assert found == [foreign, near]
 
 
 def test_a_query_that_repeats_an_example_is_not_kept() -> None:
