@@ -209,8 +209,8 @@ def main() -> None:
             for writer, load in writers.items():
                 if f"{name}/{writer}" in wanted:
                     rows[f"{name}/{writer}"] = measure(target, load, target.seeds(given.documents))
-                    record("writers", {"people": people, "rows": rows}, seed=SEED)
-    record("writers", {"people": people, "rows": rows}, seed=SEED)
+                    record("writers", {"labelled": LABELLED, "people": people, "rows": rows}, seed=SEED)
+    record("writers", {"labelled": LABELLED, "people": people, "rows": rows}, seed=SEED)
 
 
 if __name__ == "__main__":

@@ -196,6 +196,18 @@ def test_each_query_shows_the_document_graded_highest() -> None:
     assert one.equals(labelled_pairs(human.sample(fraction=1.0, shuffle=True, seed=2), scale, seed=1, most=1))
 
 
+@pytest.mark.slow
+def test_what_examples_share_is_read_once_and_changes_nothing(
+    tiny_llama: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queries are those of whole prompts, in single precision, where rounding moves no draw."""
+    monkeypatch.setattr("relsearch.synthesis.writer.causal.fast_dtype", lambda: torch.float32)
+    shared = _writer(tiny_llama, queries_per_document=8).write(texts)
+    monkeypatch.setattr("relsearch.synthesis.writer.causal._shares_tokens", lambda _: False)
+    assert shared == _writer(tiny_llama, queries_per_document=8).write(texts)
+    assert any(shared)
+
+
 @pytest.mark.parametrize("family", ["mistral", "lfm2", "llama"])
 def test_any_causal_model_writes_the_same_in_any_batch(family: str, tiny_llama: Path, tmp_path: Path) -> None:
     """Those with a sliding window or recurrent layers, too, which cannot read shared tokens apart."""
