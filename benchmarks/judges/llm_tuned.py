@@ -3,8 +3,8 @@
 `python -m benchmarks.judges.llm_tuned [--base Qwen/Qwen2.5-Coder-0.5B-Instruct] [--output runs/judge-quality]` tunes
 LoRA adapters by TREC DL 2021 and the dev half of 2023, as `relsearch tune` does, and judges the human-graded pairs of
 2019 with them, with the same retrieval features alone and with the judge that ships. Every finished part is kept in the
-output folder, so a cut run goes on. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS; an hour on two cores that
-compute in bfloat16. Its table is in benchmarks/judges.md.
+output folder, so a cut run goes on. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS; an hour and a half on two cores
+that compute in bfloat16. Its table is in benchmarks/judges.md.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
         "A closed LLM's labels": {"closed_labels": (judges.closed_labels,)},
         "A small LLM": {
             "llm_states": (judges.llm_states,),
-            "llm_tuned": (judges.llm_tuned, judges.judge_gain, judges.judge_tuning),
+            "llm_tuned": (judges.llm_tuned, judges.judge_tuning),
         },
         "A few human grades a query": {"judge_anchors": (judges.judge_anchors,)},
         "Retrieval features alone": {"judge_evidence": (judges.judge_evidence,)},
