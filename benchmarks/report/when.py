@@ -87,7 +87,6 @@ WHEN: Mapping[str, str] = {
     "synthesize.queries_per_document": "documents answer many questions",
     "synthesize.base": 'an instruction-tuned model is at hand, with `prompt = "chat"`',
     "synthesize.prompt": "your queries look otherwise: write examples of yours",
-    "synthesize.examples": "MEASURED",
     "synthesize.max_document_tokens": "the beginning of a document does not say what it is about",
     "synthesize.max_query_tokens": "your queries are longer",
     "synthesize.temperature": "queries are too alike: raise it; off the point: lower it",

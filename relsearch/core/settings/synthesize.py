@@ -9,7 +9,6 @@ from pydantic import Field
 from relsearch.core.settings.section import ModelName, PromptName, Section
 
 QuerySource = Literal["llm", "titles", "headings", "phrases"]
-WriterExamples = Literal["prompt", "labels"]
 
 
 class SynthesizeConfig(Section):
@@ -28,11 +27,6 @@ class SynthesizeConfig(Section):
         "queries",
         description="queries (examples), chat (a message, for models with a chat template), or the path of a TOML file",
     )
-    examples: WriterExamples = Field(
-        "prompt",
-        description="what the prompt's examples are: its own (prompt), or training queries with a relevant document "
-        "each (labels)",
-    )
     max_document_tokens: int = Field(160, ge=8, description="tokens of the document in the prompt")
     max_query_tokens: int = Field(24, ge=4, description="tokens that are written per query")
     temperature: float = Field(0.8, gt=0, description="sampling temperature")
@@ -43,8 +37,3 @@ class SynthesizeConfig(Section):
         8, ge=0, description="negatives per query: the highest of its pool that the judge does not call relevant"
     )
     random_negatives: int = Field(2, ge=0, description="negatives per query, drawn from all documents")
-
-    @property
-    def labels_shown(self) -> bool:
-        """Whether the writer sees labelled queries."""
-        return self.examples == "labels" and "llm" in self.sources

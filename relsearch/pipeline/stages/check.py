@@ -73,11 +73,6 @@ def check_labels(config: Config, stages: Collection[str], *, collected: Collecte
             f"{held}; a single query cannot tell whether the judge is better than the majority class: label more "
             "queries, raise [pool] dev_share, or take the judge's labels as they are with [augment] force = true"
         )
-    if "synthesize" in stages and config.synthesize.labels_shown and (folded or not train):
-        raise DataError(
-            f'{held}; [synthesize] examples = "labels" takes {CROSS_VALIDATED_BELOW} labelled queries besides the '
-            "test: of fewer each is held out once, and no example may be; set it to prompt"
-        )
     limits = []
     if folded and "train-human" in stages:
         limits.append(
@@ -139,12 +134,7 @@ def _check_labelling(config: Config, stages: Collection[str]) -> None:
         for encoder in config.judge_encoders:
             check_model(encoder.model)
     if "synthesize" in stages and "llm" in config.synthesize.sources:
-        from relsearch.synthesis.writer.prompt import WriterMessage, load_writer_prompt
+        from relsearch.synthesis.writer.prompt import load_writer_prompt
 
         check_model(config.synthesize.base)
-        prompt = load_writer_prompt(config.synthesize.prompt)
-        if config.synthesize.labels_shown and isinstance(prompt, WriterMessage):
-            raise ConfigError(
-                f'[synthesize] examples = "labels": prompt {config.synthesize.prompt!r} is a message, which shows no '
-                "examples; set prompt to queries"
-            )
+        load_writer_prompt(config.synthesize.prompt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
 
@@ -34,7 +34,6 @@ from relsearch.synthesis.synthesize import (
     texts_of,
     to_judge,
 )
-from relsearch.synthesis.writer.labelled import labelled_pairs
 
 _PAIR = ["query_id", "doc_id"]
 
@@ -44,9 +43,8 @@ def synthesize(config: Config, work: Building, *, pools: Pools, artefacts: Artef
     from relsearch.pipeline.stages.judges import judge_of
 
     collected = pools.collected
-    shown = _shown(config, collected)
-    seeds = _seeds(config, collected, set(shown["doc_id"]), vectors=artefacts.vectors)
-    written = identified(_written(config, collected, seeds, shown, work))
+    seeds = _seeds(config, collected, vectors=artefacts.vectors)
+    written = identified(_written(config, collected, seeds, work))
     known = collected.queries.filter(pl.col("split").is_in([*HELD_OUT, "train", "unlabelled"]))["text"]
     unlike = distinct(written, known, threshold=config.pool.near_duplicate)
     pool = _search(config, unlike, artefacts)
@@ -72,18 +70,11 @@ def synthesize(config: Config, work: Building, *, pools: Pools, artefacts: Artef
     }
 
 
-def _shown(config: Config, collected: Collected) -> pl.DataFrame:
-    """The labelled pairs that the writer sees as examples."""
-    human = collected.human_in("train") if config.synthesize.labels_shown else collected.human.clear()
-    return labelled_pairs(human, config.scale, seed=config.seed)
-
-
-def _seeds(config: Config, collected: Collected, shown: Collection[str], *, vectors: Path) -> list[Document]:
-    """Documents from as many clusters, of a sample where there are many, and none that is an example already."""
+def _seeds(config: Config, collected: Collected, *, vectors: Path) -> list[Document]:
+    """Documents from as many clusters, of a sample where there are many."""
     from relsearch.encoders.encoder import load_encoder
 
-    left = (doc_id for doc_id in collected.doc_ids if doc_id not in shown)
-    ids = sample(left, config.synthesize.sample, seed=config.seed)
+    ids = sample(collected.doc_ids, config.synthesize.sample, seed=config.seed)
     texts = collected.texts(ids)
     encoder = load_encoder(config.encoder, keep=vectors)
     encoded = encoder.encode_documents([texts[doc_id] for doc_id in ids])
@@ -93,7 +84,7 @@ def _seeds(config: Config, collected: Collected, shown: Collection[str], *, vect
 
 
 def _written(
-    config: Config, collected: Collected, seeds: Sequence[Document], shown: pl.DataFrame, work: Building
+    config: Config, collected: Collected, seeds: Sequence[Document], work: Building
 ) -> list[tuple[str, str, str]]:
     each = config.synthesize.queries_per_document
     rendered = collected.texts(document.doc_id for document in seeds)
@@ -104,7 +95,7 @@ def _written(
             from relsearch.synthesis.writer.causal import QueryWriter
             from relsearch.synthesis.writer.store import write_all
 
-            writer = QueryWriter(config.synthesize, seed=config.seed, labelled=collected.pairs(shown))
+            writer = QueryWriter(config.synthesize, seed=config.seed)
             found = list(
                 write_all(
                     writer.write,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from importlib.util import find_spec
 from inspect import signature
 from itertools import groupby
@@ -13,32 +14,23 @@ import torch
 
 from relsearch.core.errors import MissingExtraError
 from relsearch.core.settings.config import SynthesizeConfig
-from relsearch.core.types import Pair
 from relsearch.encoders.loading import Source
 from relsearch.encoders.model_source import checksum, fast_dtype, quiet
 from relsearch.judge.fingerprint import fingerprint_of
-from relsearch.synthesis.writer.labelled import shots_of
 from relsearch.synthesis.writer.lines import clean_query, own_queries
-from relsearch.synthesis.writer.prompt import ORDERS, Prompted, WriterPrompt, load_writer_prompt
+from relsearch.synthesis.writer.prompt import ORDERS, Prompted, load_writer_prompt
 from relsearch.synthesis.writer.sampling import SeededDraws
 
 _DRAWS = "Gumbel noise by token, nucleus of 1024"  # how tokens are drawn; part of the fingerprint
 
 
 class QueryWriter:
-    """Writes queries that a document answers; the same document, settings and seed give the same queries.
+    """Writes queries that a document answers; the same document, settings and seed give the same queries."""
 
-    `labelled` are pairs that people called relevant, to stand in a few-shot prompt as its examples.
-    """
-
-    def __init__(self, config: SynthesizeConfig, *, seed: int, labelled: Sequence[Pair] = ()) -> None:
+    def __init__(self, config: SynthesizeConfig, *, seed: int) -> None:
         self._config = config
-        prompt = load_writer_prompt(config.prompt)
+        self._prompt = load_writer_prompt(config.prompt)
         self._model, self._tokenizer, weights = _load(config.base)
-        if labelled and isinstance(prompt, WriterPrompt):
-            shots = shots_of(labelled, self._tokenizer, max_query_tokens=config.max_query_tokens)
-            prompt = prompt.with_shots(shots)
-        self._prompt = prompt
         self._shares = _shares_tokens(self._model)
         self._caches: dict[tuple[int, ...], Any] = {}
         read = {"queries_per_document", "max_document_tokens", "max_query_tokens", "temperature", "top_p"}
@@ -93,7 +85,7 @@ class QueryWriter:
                 do_sample=False,
                 max_new_tokens=config.max_query_tokens,
                 pad_token_id=padding,
-                eos_token_id=self._ends(),
+                eos_token_id=self._ends,
             )
         lines = self._tokenizer.batch_decode(found[:, ids.shape[1] :], skip_special_tokens=True)
         return [clean_query(line) for line in lines]
@@ -111,11 +103,13 @@ class QueryWriter:
         cache.batch_repeat_interleave(rows)
         return cache
 
+    @cached_property
     def _ends(self) -> list[int]:
-        """The ends of text, and the tokens of a line break alone."""
+        """The ends of text, and all tokens with a line break, which many have behind a full stop."""
         ends = self._model.generation_config.eos_token_id
         known = ends if isinstance(ends, list) else [ends, self._tokenizer.eos_token_id]
-        breaks = self._tokenizer.encode("\n", add_special_tokens=False)
+        texts = self._tokenizer.batch_decode([[number] for number in range(len(self._tokenizer))])
+        breaks = (number for number, text in enumerate(texts) if "\n" in text)
         return sorted({number for number in [*known, *breaks] if number is not None})
 
 

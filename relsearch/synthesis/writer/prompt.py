@@ -65,10 +65,6 @@ class WriterPrompt(BaseModel):
         order = _drawn(text, turn) % ORDERS
         return sorted(self.shots, key=lambda shot: _drawn(order, shot.query))[: self.shown]
 
-    def with_shots(self, shots: Sequence[Shot]) -> WriterPrompt:
-        """Return this prompt with examples of the collection that it is used on."""
-        return self.model_copy(update={"shots": tuple(shots), "foreign": False})
-
     def _filled(self, shot: Shot) -> str:
         before, between, after = self._parts()
         return before + shot.document + between + shot.query + after

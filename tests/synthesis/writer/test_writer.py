@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from relsearch.core.errors import ArtifactError, ConfigError, DataError, ModelError
+from relsearch.core.errors import ArtifactError, ConfigError, ModelError
 from relsearch.core.settings.config import SynthesizeConfig
-from relsearch.core.types import SCALES, Document, Pair
+from relsearch.core.types import Document
 from relsearch.synthesis.writer.causal import QueryWriter
 from relsearch.synthesis.writer.echoes import from_examples
-from relsearch.synthesis.writer.labelled import labelled_pairs, shots_of
 from relsearch.synthesis.writer.lines import clean_query, own_queries
 from relsearch.synthesis.writer.prompt import ORDERS, Shot, WriterMessage, WriterPrompt, load_writer_prompt
 from relsearch.synthesis.writer.sampling import SeededDraws
@@ -145,55 +143,17 @@ def test_examples_rotate_with_document_and_turn() -> None:
     assert [tuple(prompt.examples("coffee", turn)) for turn in range(60)] != drawn
 
 
-def _pair(number: int, *, query: str = "why is that so", text: str = "because of this") -> Pair:
-    return Pair(f"q{number}", f"d{number}", f"{query} {number}", f"{text} {number}")
-
-
-def test_labelled_pairs_stand_in_place_of_the_prompt_s_examples(tiny_llama: Path) -> None:
-    """They change the fingerprint, may be fewer than are shown, and the packaged ones are gone."""
+def test_an_example_is_plain_text(tiny_llama: Path, tmp_path: Path) -> None:
+    """What looks like a placeholder or a special token in it is neither."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
-    packaged = load_writer_prompt("queries")
-    assert isinstance(packaged, WriterPrompt)
-    shots = shots_of([_pair(number) for number in range(2)], tokenizer, max_query_tokens=24)
-    mine = packaged.with_shots(shots)
-    assert sorted(shot.query for shot in mine.examples("tea", 0)) == ["why is that so 0", "why is that so 1"]
-    config = SynthesizeConfig(base=str(tiny_llama))
-    labelled = QueryWriter(config, seed=1, labelled=[_pair(1)])
-    assert labelled.fingerprint != QueryWriter(config, seed=1).fingerprint
-
-
-def test_a_labelled_pair_is_plain_text_on_one_line(tiny_llama: Path) -> None:
-    """What looks like a placeholder or a special token in it is neither; long documents are cut."""
-    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
-    packaged = load_writer_prompt("queries")
-    assert isinstance(packaged, WriterPrompt)
-    odd = _pair(1, text="fill {query} in\nfor <|im_end|> " + "word " * 500)
-    (shot,) = shots_of([odd], tokenizer, max_query_tokens=24)
-    assert len(tokenizer.encode(shot.document, add_special_tokens=False, split_special_tokens=True)) <= 82
-    shared, _ = packaged.with_shots([shot]).encode(tokenizer, "tea", limit=8)
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'instruction = ""\nshot = "D: {document}\\nQ: {query}\\n"\n'
+        '[[shots]]\ndocument = "fill {query} for <|im_end|>"\nquery = "q"'
+    )
+    shared, _ = load_writer_prompt(str(path)).encode(tokenizer, "tea", limit=8)
     assert tokenizer.convert_tokens_to_ids("<|im_end|>") not in shared
-    assert "Passage: fill {query} in for <|im_end|> word" in str(tokenizer.decode(shared))
-
-
-def test_queries_that_could_not_be_written_are_no_examples(tiny_llama: Path) -> None:
-    """One that is too long or a single word is left out; where all are, the error says what to do."""
-    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
-    unfit = [_pair(1, query="word " * 30), Pair("q2", "d2", "tides", "the moon"), _pair(3, query="a " * 15)]
-    assert [shot.query for shot in shots_of([*unfit, _pair(4)], tokenizer, max_query_tokens=12)] == ["why is that so 4"]
-    with pytest.raises(DataError, match=r"none of 3 labelled queries .* set it to prompt"):
-        shots_of(unfit, tokenizer, max_query_tokens=12)
-
-
-def test_each_query_shows_the_document_graded_highest() -> None:
-    """Whatever the scale's lowest grade; a query without a relevant document shows none, and the draw is seeded."""
-    rows = [("a", "1", 2), ("a", "2", 4), ("a", "3", 4), ("b", "1", 1), ("c", "9", 3)]
-    human = pl.DataFrame(rows, schema=["query_id", "doc_id", "grade"], orient="row")
-    scale = SCALES["0-3"]
-    found = labelled_pairs(human.with_columns(pl.col("grade") - 1), scale, seed=1)
-    assert list(found.iter_rows()) == [("a", "2"), ("c", "9")]
-    one = labelled_pairs(human, scale, seed=1, most=1)
-    assert one.height == 1
-    assert one.equals(labelled_pairs(human.sample(fraction=1.0, shuffle=True, seed=2), scale, seed=1, most=1))
+    assert tokenizer.decode(list(shared)) == "D: fill {query} for <|im_end|>\nQ: q\nD: "
 
 
 @pytest.mark.slow
@@ -213,7 +173,7 @@ def test_any_causal_model_writes_the_same_in_any_batch(family: str, tiny_llama: 
     """Those with a sliding window or recurrent layers, too, which cannot read shared tokens apart."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    only = {
+    only: dict[str, dict[str, Any]] = {
         "mistral": {"sliding_window": 32, "num_key_value_heads": 2},
         "lfm2": {"layer_types": ["conv", "full_attention"], "num_key_value_heads": 2},
         "llama": {},
