@@ -75,9 +75,9 @@ def export_judge(folder: Path, output: Path, *, pools: Sequence[QueryPool]) -> O
         for name in _COPIED:
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, made / name)
-        manifest = _write(card, load_pair_model(folder, card), made / FOLDER)
-        # Kept vectors are rounded, as those of the exported judge always are.
-        judge = load_torch_judge(folder, card, keep=aside / "vectors")
+        manifest = _write(card, load_pair_model(folder, card, exact=True), made / FOLDER)
+        # Kept vectors are rounded, as those of the exported judge always are; its graphs compute in single precision.
+        judge = load_torch_judge(folder, card, keep=aside / "vectors", exact=True)
         same = _same_share(judge, load_judge(made), pools)
         if not same >= MIN_SAME:
             raise GateError(

@@ -48,17 +48,19 @@ class TorchPairModel:
             return np.asarray(self.head.added(features).squeeze(1).double().numpy())
 
 
-def load_torch_judge(folder: Path, card: JudgeCard, *, keep: StrPath | None = None) -> TunedJudge:
+def load_torch_judge(folder: Path, card: JudgeCard, *, keep: StrPath | None = None, exact: bool = False) -> TunedJudge:
     """Load the judge that `card` describes; raise ArtifactError if its base has changed since it was tuned.
 
-    `keep` is a folder where the encoders' vectors outlive the process.
+    `keep` is a folder where the encoders' vectors outlive the process. An `exact` judge computes in single precision
+    also where half precision is faster.
     """
-    encoders = [load_encoder(config, keep=keep) for config in card.encoders]
-    return TunedJudge(load_pair_model(folder, card), encoders, card, fingerprint=card.fingerprint(str(fast_dtype())))
+    encoders = [load_encoder(config, keep=keep, exact=exact) for config in card.encoders]
+    fingerprint = card.fingerprint(str(torch.float32 if exact else fast_dtype()))
+    return TunedJudge(load_pair_model(folder, card, exact=exact), encoders, card, fingerprint=fingerprint)
 
 
-def load_pair_model(folder: Path, card: JudgeCard) -> TorchPairModel | None:
-    """Return the judge's model, None where its head adds nothing; raise as load_torch_judge."""
+def load_pair_model(folder: Path, card: JudgeCard, *, exact: bool = False) -> TorchPairModel | None:
+    """Return the judge's model, None where its head adds nothing; `exact` and errors as for load_torch_judge."""
     added = load_file(folder / ADAPTER / HEAD)["added"]
     head = OrdinalHead(CumulativeLink.from_json(card.prior), added.shape[1])
     head.added.load_state_dict({"weight": added})
@@ -66,7 +68,9 @@ def load_pair_model(folder: Path, card: JudgeCard) -> TorchPairModel | None:
         return None
     base = load_base(card.judge, card.prompt, card.scale, dtype=torch.float32)
     merged = adapter.merge(base.model, folder / ADAPTER).eval()
-    torch.nn.Module.to(merged, fast_dtype())  # transformers' own `to` is typed as if it took no model
+    torch.nn.Module.to(
+        merged, torch.float32 if exact else fast_dtype()
+    )  # transformers' own `to` is typed as if it took no model
     base = replace(base, model=merged)
     unsaid = card.special_tokens is None and card.judge.family == "encoder"
     ways = (True, False) if unsaid else (card.special_tokens is not False,)
