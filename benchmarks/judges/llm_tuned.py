@@ -13,25 +13,17 @@ import argparse
 import logging
 from pathlib import Path
 
-import polars as pl
-
 from benchmarks.deals import SEED
 from benchmarks.folders import use_models
 from benchmarks.judges.agreement import measures
 from benchmarks.judges.agreement.baselines import evidence_alone
 from benchmarks.judges.agreement.gain import gain
-from benchmarks.judges.data import E5, MINILM, SCALE, TEST, TRAINING, human_of
+from benchmarks.judges.data import MINILM, SCALE, TEST, TRAINING, human_of
 from benchmarks.judges.llm_states import BASE
 from benchmarks.judges.quality import Bench
-from benchmarks.judges.variants import EVIDENCE, SHIPPED, folder_of
+from benchmarks.judges.variants import EVIDENCE, SHIPPED, Variant
 from benchmarks.record import record
-from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import JudgeConfig, TuneConfig
-from relsearch.encoders.encoder import load_encoder
-from relsearch.judge.judge_card import CARD, read_card
-from relsearch.judge.store.judgment_store import judge_all
-from relsearch.judge.tune import tune
-from relsearch.judge.tuned import load_judge
 
 ALONE = "retrieval features alone"
 # The default rates of adapters and head, and a quarter of them.
@@ -57,9 +49,12 @@ def main() -> None:
     options = parser.parse_args()
     use_models()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    bench = Bench(options.output)
-    folders = {rate: folder_of(options.output, f"{options.base} {rate:g}") for rate in TUNES}
-    tuned = {_name(options.base, rate): _judged(bench, options.base, rate, folder) for rate, folder in folders.items()}
+    judge = JudgeConfig(
+        base=options.base, max_document_tokens=160, retrieval_features=EVIDENCE, more_encoders=(MINILM,)
+    )
+    variants = {f"{options.base}, rate {rate:g}": Variant(judge, tune) for rate, tune in TUNES.items()}
+    bench = Bench(options.output, variants)
+    tuned = {name: bench.judged(name) for name in variants}
     judges = {
         ALONE: evidence_alone(bench.train, bench.dev, bench.test, kept=bench.kept),
         SHIPPED: bench.judged(SHIPPED),
@@ -77,34 +72,10 @@ def main() -> None:
             for name, labels in tuned.items()
             for over in (ALONE, SHIPPED)
         ],
-        "tuning": {_name(options.base, rate): read_card(folder / "judge").figures for rate, folder in folders.items()},
+        "tuning": {name: report for name, report in bench.reports().items() if name in variants},
     }
     print(figures)
     record("llm_tuned", figures, seed=SEED)
-
-
-def _name(base: str, rate: float) -> str:
-    return f"{base}, rate {rate:g}"
-
-
-def _judged(bench: Bench, base: str, rate: float, folder: Path) -> pl.DataFrame:
-    """The labels of the test pairs by the LLM, which is tuned first; what is finished is not made again."""
-    path = folder / "judgments.parquet"
-    if path.is_file():
-        return pl.read_parquet(path)
-    if not (folder / "judge" / CARD).is_file():
-        tune(
-            *(bench.train.pairs, bench.train.grades, bench.dev.pairs, bench.dev.grades),
-            judge=JudgeConfig(base=base, max_document_tokens=160, retrieval_features=EVIDENCE, more_encoders=(MINILM,)),
-            tune=TUNES[rate],
-            encoders=[load_encoder(one, keep=bench.kept) for one in (E5, MINILM)],
-            scale=SCALE,
-            seed=SEED,
-            output=folder / "judge",
-        )
-    judged = judge_all(load_judge(folder / "judge", keep=bench.kept), pools_of(bench.test.pairs), folder / "store")
-    judged.write_parquet(path)
-    return judged
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from benchmarks.judges.variants import (
     SHIPPED,
     TUNED,
     ZERO_SHOT,
+    Variant,
     folder_of,
 )
 from benchmarks.record import RESULTS, record
@@ -74,10 +75,11 @@ def main() -> None:
 
 
 class Bench:
-    """The collections, and the folder of what is finished."""
+    """The collections, the folder of what is finished, and the judges that are tuned by their names."""
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, variants: Mapping[str, Variant] = TUNED) -> None:
         self.output = output
+        self.variants = variants
         output.mkdir(parents=True, exist_ok=True)
         self.train, self.dev = training_halves()
         self.test = labelled(TEST)
@@ -102,7 +104,7 @@ class Bench:
     def judges(self) -> dict[str, pl.DataFrame]:
         """Return the labels of baselines, of published judges, and of every judge that is finished."""
         judges = baselines(self.train, self.dev, self.test, kept=self.kept)
-        for name in (ZERO_SHOT, SHIPPED, *TUNED):
+        for name in (ZERO_SHOT, SHIPPED, *self.variants):
             if (self._folder(name) / "judgments.parquet").is_file():
                 judges[name] = self.judged(name)
         return judges
@@ -115,7 +117,9 @@ class Bench:
 
     def reports(self) -> dict[str, Any]:
         """Return what tuning reported of each judge."""
-        cards = {name: self._folder(name) / "judge" / CARD for name in TUNED} | {SHIPPED: judge_folder(READY) / CARD}
+        cards = {name: self._folder(name) / "judge" / CARD for name in self.variants} | {
+            SHIPPED: judge_folder(READY) / CARD
+        }
         return {name: json.loads(card.read_text("utf-8"))["figures"] for name, card in cards.items() if card.is_file()}
 
     def _folder(self, name: str) -> Path:
@@ -126,7 +130,7 @@ class Bench:
             return ZeroShotJudge(JudgeConfig(max_document_tokens=160), SCALE)
         folder = judge_folder(READY) if name == SHIPPED else self._folder(name) / "judge"
         if not (folder / CARD).is_file():
-            variant = TUNED[name]
+            variant = self.variants[name]
             tune(
                 *(self.train.pairs, self.train.grades, self.dev.pairs, self.dev.grades),
                 judge=variant.judge,
