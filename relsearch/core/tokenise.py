@@ -18,6 +18,7 @@ _BOPOMOFO = "\u3105-\u312f\u31a0-\u31bf"
 _SOUTH_EAST_ASIA = (
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u1000-\u103f\u1050-\u108f\u1780-\u17d3\u17dc-\u17dd"
 )
+WORD = re.compile(r"\w+(?:['’.-]\w+)*")
 _UNSPACED = re.compile(f"[{_HAN}{_KANA}{_HANGUL}{_BOPOMOFO}{_SOUTH_EAST_ASIA}]+")
 _SIGNED = re.compile(f"[{_SOUTH_EAST_ASIA}\u3099\u309a]")  # scripts whose characters may carry signs, and Japan's two
 _CHINESE = re.compile(f"[{_HAN}]")
@@ -28,6 +29,12 @@ _EMOJI = re.compile("[\U0001f1e6-\U0001f1ff]{2}|[\u2600-\u27bf\u2b50\u2b55\U0001
 def without_unspaced(text: str) -> str:
     """Return the text with spaces for its runs of scripts that are written without them."""
     return text if text.isascii() else _UNSPACED.sub(" ", text)
+
+
+def word_count(text: str) -> float:
+    """Return how many words a text has; two characters of a script without spaces count as one."""
+    unspaced = 0 if text.isascii() else sum(map(len, _UNSPACED.findall(text)))
+    return len(WORD.findall(without_unspaced(text))) + unspaced / 2
 
 
 def unspaced_tokens(text: str) -> list[str]:

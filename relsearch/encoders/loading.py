@@ -150,7 +150,15 @@ def _name_of(reported: str | Sequence[Any]) -> str:
 
 
 def positions(model: Any) -> int:
-    """Return how many tokens a model has positions for; those of RoBERTa and MPNet begin after their padding's."""
+    """Return how many tokens a model has positions for, _POSITIONS where nothing tells."""
+    return known_positions(model) or _POSITIONS
+
+
+def known_positions(model: Any) -> int | None:
+    """Return how many tokens a model has positions for, None where neither its config nor its weights tell.
+
+    Those of RoBERTa and MPNet begin after their padding's.
+    """
     from torch import nn
 
     tables = [
@@ -158,8 +166,10 @@ def positions(model: Any) -> int:
         for name, part in model.named_modules()
         if isinstance(part, nn.Embedding) and name.endswith("position_embeddings")
     ]
-    stated = getattr(model.config, "max_position_embeddings", None) or 0  # -1 is XLNet's word for no limit
-    return min((count for count in (stated, *tables) if count > 0), default=_POSITIONS)
+    names = ("max_position_embeddings", "max_seq_len")  # MPT's and DBRX's
+    stated = next((most for name in names if (most := getattr(model.config, name, None))), 0)
+    # -1 is XLNet's word for no limit.
+    return min((count for count in (stated, *tables) if count > 0), default=None)
 
 
 def tells_types(model: Any) -> bool:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from relsearch.core.tokenise import WORD, word_count
 from relsearch.core.types import Document
 
 _MIN_WORDS, _MAX_WORDS = 2, 12
@@ -16,7 +17,7 @@ _PHRASE_WORDS = (2, 3, 4)
 _SATURATION = 1.2
 # A word in more of the documents than that joins others ("of", "the") and says nothing by itself.
 _COMMON_SHARE = 0.2
-_WORD = re.compile(r"\w+(?:['’.-]\w+)*")
+_PAUSE = re.compile(r"[.!?;:,()\[\]{}\"“”|\n]+(?:\s|$)|[。！？；：，、（）「」『』【】《》]+")
 _UNDERLINE = re.compile(r"([=\-~^*#\"])\1{2,}\s*")
 
 
@@ -43,7 +44,8 @@ def phrases(texts: Sequence[str], count: int) -> list[list[str]]:
     """Return up to `count` phrases of each text, the most salient first, no two sharing a word.
 
     Salience of a phrase is the sum over its words of idf x tf / (tf + 1.2); idf is over the given texts. A phrase
-    neither begins nor ends with a word that a fifth of the texts hold, nor with a number.
+    neither begins nor ends with a word that a fifth of the texts hold, nor with a number. Text without spaces between
+    its words has no phrases.
     """
     split = [_sentences(text) for text in texts]
     frequency = Counter(word for sentences in split for word in {word for words in sentences for word in words})
@@ -76,9 +78,9 @@ def _salient(
 
 def _sentences(text: str) -> list[list[str]]:
     """The words between marks that a phrase does not cross."""
-    return [_WORD.findall(part.casefold()) for part in re.split(r"[.!?;:,()\[\]{}\"“”|\n]+(?:\s|$)", text)]
+    return [WORD.findall(part.casefold()) for part in _PAUSE.split(text)]
 
 
 def _usable(lines: Sequence[str]) -> list[str]:
     cleaned = (" ".join(line.split()) for line in lines)
-    return list(dict.fromkeys(line for line in cleaned if _MIN_WORDS <= len(_WORD.findall(line)) <= _MAX_WORDS))
+    return list(dict.fromkeys(line for line in cleaned if _MIN_WORDS <= word_count(line) <= _MAX_WORDS))

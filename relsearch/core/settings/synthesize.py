@@ -28,7 +28,7 @@ class SynthesizeConfig(Section):
         description="queries (examples), chat (a message, for models with a chat template), or the path of a TOML file",
     )
     max_document_tokens: int = Field(160, ge=8, description="tokens of the document in the prompt")
-    max_query_tokens: int = Field(24, ge=4, description="tokens that are written per query")
+    max_query_tokens: int = Field(24, ge=4, description="tokens of the longest query that is kept")
     temperature: float = Field(0.8, gt=0, description="sampling temperature")
     top_p: float = Field(0.9, gt=0, le=1, description="probability mass that tokens are sampled from")
     batch_size: int = Field(8, ge=1, description="queries that are written at once")

@@ -12,20 +12,23 @@ from typing import Any
 
 import torch
 
-from relsearch.core.errors import MissingExtraError
+from relsearch.core.errors import ConfigError, MissingExtraError
 from relsearch.core.settings.config import SynthesizeConfig
-from relsearch.encoders.loading import Source
+from relsearch.encoders.loading import Source, known_positions
 from relsearch.encoders.model_source import checksum, fast_dtype, quiet
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.synthesis.writer.lines import clean_query, own_queries
 from relsearch.synthesis.writer.prompt import ORDERS, Prompted, load_writer_prompt
 from relsearch.synthesis.writer.sampling import SeededDraws
 
-_DRAWS = "Gumbel noise by token, nucleus of 1024"  # how tokens are drawn; part of the fingerprint
+_DRAWS = "Gumbel noise by token, nucleus of 1024, whole lines"  # how tokens are drawn; part of the fingerprint
 
 
 class QueryWriter:
-    """Writes queries that a document answers; the same document, settings and seed give the same queries."""
+    """Writes queries that a document answers; the same document, settings and seed give the same queries.
+
+    Raise ConfigError where the model has too few positions for the prompt, and as the prompt does.
+    """
 
     def __init__(self, config: SynthesizeConfig, *, seed: int) -> None:
         self._config = config
@@ -35,8 +38,10 @@ class QueryWriter:
         self._caches: dict[tuple[int, ...], Any] = {}
         read = {"queries_per_document", "max_document_tokens", "max_query_tokens", "temperature", "top_p"}
         settings = config.model_dump_json(include=read)
-        about = (weights, self._prompt.model_dump_json(), settings, seed, fast_dtype(), _DRAWS)
+        template = getattr(self._tokenizer, "chat_template", None)
+        about = (weights, template, self._prompt.model_dump_json(), settings, seed, fast_dtype(), _DRAWS)
         self.fingerprint = fingerprint_of(*about)
+        self._check_length()
 
     @property
     def texts_at_once(self) -> int:
@@ -46,7 +51,8 @@ class QueryWriter:
     def write(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the queries of each text, at most `queries_per_document`.
 
-        Left out are lines that are no query, and queries that repeat the prompt's examples.
+        Left out are lines that are no query or longer than `max_query_tokens`, and queries that repeat the prompt's
+        examples.
         """
         limit, each = self._config.max_document_tokens, self._config.queries_per_document
         turns = [(text, turn) for text in texts for turn in range(each)]
@@ -85,10 +91,30 @@ class QueryWriter:
                 do_sample=False,
                 max_new_tokens=config.max_query_tokens,
                 pad_token_id=padding,
-                eos_token_id=self._ends,
+                eos_token_id=sorted(self._ends | self._breaks),
+                begin_suppress_tokens=sorted(self._breaks),  # an empty line is no query
             )
-        lines = self._tokenizer.batch_decode(found[:, ids.shape[1] :], skip_special_tokens=True)
-        return [clean_query(line) for line in lines]
+        return [self._query(row) for row in found[:, ids.shape[1] :].tolist()]
+
+    def _query(self, tokens: Sequence[int]) -> str | None:
+        """The query in a row of tokens up to its first end; None where the line goes on, or is no query."""
+        ends = (place for place, token in enumerate(tokens) if token in self._ends or token in self._breaks)
+        if (end := next(ends, None)) is None:
+            return None
+        # A line break may stand behind a mark in one token.
+        line = tokens[: end + (tokens[end] in self._breaks)]
+        return clean_query(str(self._tokenizer.decode(line, skip_special_tokens=True)))
+
+    def _check_length(self) -> None:
+        config, most = self._config, known_positions(self._model)
+        prompts = (self._prompt.encode(self._tokenizer, "", limit=1, turn=turn) for turn in range(ORDERS))
+        rest = max(len(prompt.shared) + len(prompt.own) for prompt in prompts) + config.max_query_tokens
+        if most and rest + config.max_document_tokens > most:
+            raise ConfigError(
+                f"[synthesize] max_document_tokens = {config.max_document_tokens}: {config.base} reads {most} tokens, "
+                f"of which prompt and query take {rest}; "
+                + (f"set it to at most {most - rest}" if rest < most else "use a shorter prompt or another base")
+            )
 
     def _cache(self, shared: tuple[int, ...], rows: int) -> Any:
         """Keys and values of the tokens that prompts share, for so many rows."""
@@ -104,13 +130,17 @@ class QueryWriter:
         return cache
 
     @cached_property
-    def _ends(self) -> list[int]:
-        """The ends of text, and all tokens with a line break, which many have behind a full stop."""
+    def _ends(self) -> set[int]:
+        """The tokens that end a text."""
         ends = self._model.generation_config.eos_token_id
         known = ends if isinstance(ends, list) else [ends, self._tokenizer.eos_token_id]
+        return {number for number in known if number is not None}
+
+    @cached_property
+    def _breaks(self) -> set[int]:
+        """All tokens with a line break, which many have behind a full stop."""
         texts = self._tokenizer.batch_decode([[number] for number in range(len(self._tokenizer))])
-        breaks = (number for number, text in enumerate(texts) if "\n" in text)
-        return sorted({number for number in [*known, *breaks] if number is not None})
+        return {number for number, text in enumerate(texts) if "\n" in text} - self._ends
 
 
 def _batches(prompts: Sequence[Prompted], size: int) -> Iterator[list[int]]:
@@ -122,18 +152,29 @@ def _batches(prompts: Sequence[Prompted], size: int) -> Iterator[list[int]]:
 
 
 def _shares_tokens(model: Any) -> bool:
-    """Whether a model reads shared tokens apart from what follows: not with a sliding window or recurrent layers."""
+    """Whether a model reads shared tokens apart from what follows: not with a sliding window or recurrent layers.
+
+    Nor where it counts places itself, as padding stands between the two.
+    """
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
     layers = DynamicCache(config=model.config).layers
-    return "cache" in signature(model.forward).parameters and all(type(layer) is DynamicLayer for layer in layers)
+    takes = {"cache", "position_ids"} <= signature(model.forward).parameters.keys()
+    windows = "local" in getattr(model.config, "attention_layers", ())  # GPT-Neo's
+    return takes and not windows and all(type(layer) is DynamicLayer for layer in layers)
 
 
 def _load(base: str) -> tuple[Any, Any, str]:
     if find_spec("transformers") is None:
         raise MissingExtraError("writing queries", "train")
+    from transformers import GenerationConfig
+
     source = Source.find(base, "set [synthesize] base", called="writer {!r}")
     tokenizer = source.tokenizer()
     model = source.model("AutoModelForCausalLM", dtype=fast_dtype())
+    source.check_vocabulary(tokenizer, model)
+    # Of the model's own settings only its ends count: penalties and beams would depend on the batch, and some folders
+    # forbid the cache.
+    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
     return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, checksum(source.folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from relsearch.core.tokenise import word_count
 from relsearch.synthesis.writer.echoes import from_examples
 from relsearch.synthesis.writer.prompt import WriterMessage, WriterPrompt
 
@@ -26,6 +27,5 @@ def clean_query(line: str) -> str | None:
     first = line.strip().split("\n", 1)[0]
     text = " ".join(re.sub(r"^\W*(?:query|question)\s*:", "", first, flags=re.IGNORECASE).split())
     text = text.strip("\"'“”‘’*`_-•").strip()
-    words = re.findall(r"\w+", text)
-    usable = _MIN_WORDS <= len(words) <= _MAX_WORDS and any(len(word) > 1 for word in words)
+    usable = _MIN_WORDS <= word_count(text) <= _MAX_WORDS and re.search(r"\w\w", text)
     return text if usable and _REPLACEMENT not in text else None

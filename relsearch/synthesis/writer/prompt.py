@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from importlib import resources
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -57,8 +57,8 @@ class WriterPrompt(BaseModel):
         before = self.instruction + "".join(self._filled(each) for each in self.examples(text, turn))
         opened, between, _ = self._parts()
         # No space at the end, which tokenizers join to a word.
-        first, own = _joined(tokenizer, before + opened, text, between.rstrip(" "), limit=limit, plain=True)
-        return Prompted((*opening(tokenizer), *first), own)
+        shared, own = _in_one(tokenizer, before + opened, text, between.rstrip(" "), limit=limit)
+        return Prompted((*opening(tokenizer), *shared), own)
 
     def examples(self, text: str, turn: int) -> list[Shot]:
         """Return the `shown` examples that stand before a document, in one of ORDERS, drawn for it and the turn."""
@@ -91,9 +91,12 @@ class WriterMessage(BaseModel):
             raise ConfigError("[synthesize] base has no chat template; set [synthesize] prompt to a few-shot one")
         kind = self.kinds[(_drawn(text) + turn) % len(self.kinds)]
         turns = [{"role": "user", "content": self.message.replace("{kind}", kind)}]
-        rendered = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-        before, after = rendered.split("{document}")
-        return _joined(tokenizer, before, text, after, limit=limit, plain=False)
+        # Models that think aloud first are asked not to, in the words that Qwen's template knows.
+        options: dict[str, Any] = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+        before, after = str(tokenizer.apply_chat_template(turns, **options)).split("{document}")
+        ((document, _),) = bounded(tokenizer, [text], limit)
+        first, last = (tokenizer.encode(part, add_special_tokens=False) for part in (before, after))
+        return Prompted(tuple(first), (*document, *last))
 
     def examples(self, text: str, turn: int) -> Sequence[Shot]:
         """Return no examples."""
@@ -120,14 +123,17 @@ def load_writer_prompt(name: str) -> WriterPrompt | WriterMessage:
     return prompt
 
 
-def _joined(
-    tokenizer: PreTrainedTokenizerBase, before: str, text: str, after: str, *, limit: int, plain: bool
-) -> Prompted:
-    """The tokens of a prompt; no special token is found in what stands around the document where that is `plain`."""
-    ((document, _),) = bounded(tokenizer, [text], limit)
-    parts = (before, after)
-    first, last = (tokenizer.encode(part, add_special_tokens=False, split_special_tokens=plain) for part in parts)
-    return Prompted(tuple(first), (*document, *last))
+def _in_one(tokenizer: PreTrainedTokenizerBase, before: str, text: str, after: str, *, limit: int) -> Prompted:
+    """The tokens of a prompt as one text, in which no special token is found; shared are those before the document."""
+    ((document, cut),) = bounded(tokenizer, [text], limit)
+    if cut:
+        text = str(tokenizer.decode(document)).rstrip("\N{REPLACEMENT CHARACTER}")  # of half a character
+    whole, shared = (
+        tokenizer.encode(part, add_special_tokens=False, split_special_tokens=True)
+        for part in (before + text + after, before.rstrip(" "))
+    )
+    count = len(shared) if whole[: len(shared)] == shared else 0
+    return Prompted(tuple(whole[:count]), tuple(whole[count:]))
 
 
 def _drawn(*key: object) -> int:

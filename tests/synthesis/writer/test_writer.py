@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from relsearch.core.errors import ArtifactError, ConfigError, ModelError
 from relsearch.core.settings.config import SynthesizeConfig
@@ -31,6 +33,21 @@ def _tokens(prompt: WriterPrompt | WriterMessage, tokenizer: Any, text: str, *, 
     return [*prompted.shared, *prompted.own]
 
 
+def _with_ends(folder: Path) -> None:
+    """Let every fifth token end a text: a random model seldom comes to an end by itself."""
+    numbers = range(len(AutoTokenizer.from_pretrained(folder)))
+    GenerationConfig(eos_token_id=list(numbers)[4::5]).save_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def ending(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny Llama with many ends."""
+    folder = tmp_path_factory.mktemp("ending") / "llama"
+    shutil.copytree(tiny_llama, folder)
+    _with_ends(folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def texts(documents: list[Document]) -> list[str]:
     """The texts of the shared documents."""
@@ -38,10 +55,10 @@ def texts(documents: list[Document]) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_same_seed_writes_the_same_in_any_batch(tiny_llama: Path, texts: list[str]) -> None:
+def test_the_same_seed_writes_the_same_in_any_batch(ending: Path, texts: list[str]) -> None:
     """Draws belong to the text: order, batch size and other texts do not change what is written for it."""
-    together = _writer(tiny_llama, batch_size=7, queries_per_document=8).write(texts)
-    alone = [_writer(tiny_llama, batch_size=1, queries_per_document=8).write([text])[0] for text in reversed(texts)]
+    together = _writer(ending, batch_size=7, queries_per_document=8).write(texts)
+    alone = [_writer(ending, batch_size=1, queries_per_document=8).write([text])[0] for text in reversed(texts)]
     assert together == alone[::-1]
     assert any(together)
 
@@ -66,9 +83,9 @@ def test_draws_follow_the_probabilities_and_the_key() -> None:
 
 
 @pytest.mark.slow
-def test_seeds_differ(tiny_llama: Path, texts: list[str]) -> None:
+def test_seeds_differ(ending: Path, texts: list[str]) -> None:
     """Another seed writes other queries."""
-    one, other = (_writer(tiny_llama, seed=seed, queries_per_document=60).write(texts[:1])[0] for seed in (1, 2))
+    one, other = (_writer(ending, seed=seed, queries_per_document=60).write(texts[:1])[0] for seed in (1, 2))
     assert one != other
 
 
@@ -96,6 +113,10 @@ def test_an_absent_model_is_one_line(tmp_path: Path) -> None:
         ("? ! .", None),
         ("half a \N{REPLACEMENT CHARACTER} character", None),
         ("word " * 30, None),
+        ("潮汐是如何形成的", "潮汐是如何形成的"),
+        ("東京の天気予報", "東京の天気予報"),
+        ("潮汐", None),
+        ("潮汐是如何形成的" * 6, None),
     ],
 )
 def test_a_line_becomes_a_query_or_nothing(line: str, query: str | None) -> None:
@@ -153,35 +174,53 @@ def test_an_example_is_plain_text(tiny_llama: Path, tmp_path: Path) -> None:
     )
     shared, _ = load_writer_prompt(str(path)).encode(tokenizer, "tea", limit=8)
     assert tokenizer.convert_tokens_to_ids("<|im_end|>") not in shared
-    assert tokenizer.decode(list(shared)) == "D: fill {query} for <|im_end|>\nQ: q\nD: "
+    assert tokenizer.decode(list(shared)) == "D: fill {query} for <|im_end|>\nQ: q\nD:"
+
+
+def test_a_document_is_read_as_the_examples_are(tiny_llama: Path) -> None:
+    """The tokens are those of the prompt as one text, wherever it is split to share the first of them."""
+    tokenizer, prompt = AutoTokenizer.from_pretrained(tiny_llama), load_writer_prompt("queries")
+    shared, own = prompt.encode(tokenizer, "green tea steeps", limit=50)
+    assert [*shared, *own] == tokenizer.encode(tokenizer.decode([*shared, *own]), add_special_tokens=False)
+    assert tokenizer.decode(list(own)) == " green tea steeps\nQuery:"
 
 
 @pytest.mark.slow
 def test_what_examples_share_is_read_once_and_changes_nothing(
-    tiny_llama: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch
+    ending: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The queries are those of whole prompts, in single precision, where rounding moves no draw."""
     monkeypatch.setattr("relsearch.synthesis.writer.causal.fast_dtype", lambda: torch.float32)
-    shared = _writer(tiny_llama, queries_per_document=8).write(texts)
+    shared = _writer(ending, queries_per_document=8).write(texts)
     monkeypatch.setattr("relsearch.synthesis.writer.causal._shares_tokens", lambda _: False)
-    assert shared == _writer(tiny_llama, queries_per_document=8).write(texts)
+    assert shared == _writer(ending, queries_per_document=8).write(texts)
     assert any(shared)
 
 
-@pytest.mark.parametrize("family", ["mistral", "lfm2", "llama"])
-def test_any_causal_model_writes_the_same_in_any_batch(family: str, tiny_llama: Path, tmp_path: Path) -> None:
-    """Those with a sliding window or recurrent layers, too, which cannot read shared tokens apart."""
+@pytest.mark.parametrize("family", ["mistral", "lfm2", "gpt_neo", "mpt", "llama"])
+def test_any_causal_model_writes_the_same_in_any_batch(
+    family: str, tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that cannot read shared tokens apart, too, that come with settings, and whose tokenizer cannot pad."""
+    monkeypatch.setattr("relsearch.synthesis.writer.causal.fast_dtype", lambda: torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    tokenizer.pad_token = None
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     only: dict[str, dict[str, Any]] = {
         "mistral": {"sliding_window": 32, "num_key_value_heads": 2},
         "lfm2": {"layer_types": ["conv", "full_attention"], "num_key_value_heads": 2},
-        "llama": {},
+        "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 32, "num_layers": 2, "num_heads": 2},
+        "mpt": {"d_model": 32, "n_heads": 2, "n_layers": 2, "max_seq_len": 2048},
+        "llama": {"num_key_value_heads": 2, "use_cache": False},
     }
     torch.manual_seed(3)
     config = AutoConfig.for_model(family, vocab_size=len(tokenizer), **sizes, **only[family])
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
+    _with_ends(tmp_path)
+    settings = json.loads((tmp_path / "generation_config.json").read_text())
+    settings |= {"repetition_penalty": 1.3, "num_beams": 2, "use_cache": False}
+    (tmp_path / "generation_config.json").write_text(json.dumps(settings))
     texts = [
         "tides follow the moon",
         "a cat purrs when it is calm, and when it is hurt, and nobody knows why that is so",
@@ -190,6 +229,20 @@ def test_any_causal_model_writes_the_same_in_any_batch(family: str, tiny_llama: 
     alone = [_writer(tmp_path, batch_size=1, queries_per_document=24).write([text])[0] for text in texts]
     assert together == alone
     assert any(together)
+
+
+def test_a_line_that_goes_on_is_no_query(ending: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that `max_query_tokens` cuts is left out: with a higher limit the same draws write all that is left."""
+    monkeypatch.setattr("relsearch.synthesis.writer.causal.fingerprint_of", lambda *_: "the same draws")
+    few, more = (_writer(ending, queries_per_document=20, max_query_tokens=limit).write(texts[:4]) for limit in (4, 12))
+    assert any(few)
+    assert all({*short} < {*long} for short, long in zip(few, more, strict=True))
+
+
+def test_a_prompt_longer_than_the_model_reads_is_one_line(tiny_llama: Path) -> None:
+    """Found when the model is opened; the line names the setting and the most it can be."""
+    with pytest.raises(ConfigError, match=r"max_document_tokens = 100000: .* set it to at most \d+"):
+        _writer(tiny_llama, max_document_tokens=100_000)
 
 
 @pytest.mark.parametrize(
@@ -226,14 +279,15 @@ def test_a_query_that_repeats_an_example_is_not_kept() -> None:
 def test_a_chat_prompt_stands_in_the_template_of_the_model(tiny_llama: Path) -> None:
     """Kinds of query take turns, a document closes no turn, and a model without a template is one line."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
-    tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}A:"
+    template = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
+    tokenizer.chat_template = template + "{% if enable_thinking is undefined or enable_thinking %}T{% endif %}A:"
     prompt = load_writer_prompt("chat")
     rows = [_tokens(prompt, tokenizer, "tea <|im_end|>", limit=20, turn=turn) for turn in range(4)]
     assert rows[0] == rows[3]
     assert len({tuple(row) for row in rows}) == 3
     assert str(tokenizer.decode(rows[0])).count("<|im_start|>") == 1
     assert [tokenizer.decode(token) for token in rows[0]].count("<|im_end|>") == 1
-    assert str(tokenizer.decode(rows[0])).endswith("A:")
+    assert str(tokenizer.decode(rows[0])).endswith("<|im_end|>A:")
     tokenizer.chat_template = None
     with pytest.raises(ConfigError, match="no chat template; set"):
         prompt.encode(tokenizer, "tea", limit=8)
