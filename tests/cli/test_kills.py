@@ -111,14 +111,12 @@ CASES = {
         "out/tune",
         ("adapter/adapter_model.safetensors", "adapter/head.safetensors", "held_out.parquet"),
     ),
-    "judge": Case(
-        "judge -c @/relsearch.toml", "out/judge.partial/store/part-*.parquet", "out/judge", ("judgments.parquet",)
-    ),
+    "judge": Case("judge -c @/relsearch.toml", "out/judgments/part-*.parquet", "out/judge", ("judgments.parquet",)),
     "synthesize": Case(
         "synthesize -c @/relsearch.toml",
-        "out/synthesize.partial/written/written.jsonl",
+        "out/written/written.jsonl",
         "out/synthesize",
-        ("queries.parquet", "judgments.parquet", "written/written.jsonl"),
+        ("queries.parquet", "judgments.parquet"),
     ),
     "train": Case(
         "train -c @/relsearch.toml",

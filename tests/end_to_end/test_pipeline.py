@@ -339,6 +339,32 @@ def test_the_reranker_labels_what_people_did_not(config: Path, tmp_path: Path) -
     assert again["judge"] == again["synthesize"] == "done"
 
 
+def test_what_was_written_is_kept_when_a_stage_starts_over(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another number of negatives needs no new query, and the judge is told what the search found for each."""
+    from relsearch.pipeline.stages import judges
+    from relsearch.synthesis.writer.causal import QueryWriter
+
+    told, judge_of = [], judges.judge_of
+
+    def telling(*args: Any, pools: Any, **rest: Any) -> Any:
+        told.append(pools.first_stage)
+        return judge_of(*args, pools=pools, **rest)
+
+    copy = _copied(config, tmp_path)
+    _change(copy, "max_query_tokens = 8", "max_query_tokens = 8\nhard_negatives = 4")
+    monkeypatch.setattr(QueryWriter, "write", lambda *_: pytest.fail("wrote again"))
+    monkeypatch.setattr(judges, "judge_of", telling)
+    before = json.loads((copy.parent / "out" / "synthesize" / "manifest.json").read_text("utf-8"))["figures"]
+    assert [result.status for result in run_verb("synthesize", load_config(copy))][-1] == "done"
+    after = json.loads((copy.parent / "out" / "synthesize" / "manifest.json").read_text("utf-8"))["figures"]
+    assert after["kept"] == before["kept"]
+    synthetic = told[-1].filter(told[-1]["query_id"].str.starts_with("synthetic-"))
+    assert synthetic["query_id"].n_unique() == before["kept"]["all"]["distinct"]
+    assert synthetic["score"].n_unique() > 1
+
+
 def test_a_given_reranker_is_calibrated_on_the_training_queries(config: Path) -> None:
     """As `[label] judge` it has thresholds on their grades; where there are no such queries, on shares of a pool."""
     from relsearch.judge.self_training import RerankerJudge

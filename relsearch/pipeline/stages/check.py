@@ -28,6 +28,7 @@ _TRAINING = {"torch", "transformers", "sentence_transformers", "datasets", "acce
 _PACKAGES = {
     "tune": ("train", {*_TRAINING, "peft"}),
     "train-human": ("train", _TRAINING),
+    "synthesize": ("train", {*TORCH, "sklearn"}),
     "train-augmented": ("train", _TRAINING),
     "optimize": ("optimize", {"optuna"}),
     "export": ("export", {"onnx", "onnxscript"}),

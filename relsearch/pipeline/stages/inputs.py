@@ -37,6 +37,16 @@ class Artefacts:
         """Where vectors of documents are kept between stages: outside the artefacts, which are replaced whole."""
         return self.output / "vectors"
 
+    @property
+    def judgments(self) -> Path:
+        """Where labels are kept, so that no pair is paid for twice, whatever else of a stage changes."""
+        return self.output / "judgments"
+
+    @property
+    def written(self) -> Path:
+        """Where written queries are kept, so that no document is written for twice."""
+        return self.output / "written"
+
 
 @dataclass(frozen=True)
 class Collected:
@@ -117,6 +127,7 @@ class Pools:
 
     folder: Path
     collected: Collected
+    further: pl.DataFrame | None = None
 
     @cached_property
     def candidates(self) -> pl.DataFrame:
@@ -126,7 +137,8 @@ class Pools:
     @cached_property
     def first_stage(self) -> pl.DataFrame:
         """The run of the first searcher, which the reranker reorders."""
-        return self._read("first_stage", tables.CANDIDATES)
+        run = self._read("first_stage", tables.CANDIDATES)
+        return run if self.further is None else pl.concat([run, self.further.select(run.columns)])
 
     @cached_property
     def labels(self) -> pl.DataFrame:
@@ -136,6 +148,10 @@ class Pools:
     def labels_in(self, *splits: str) -> pl.DataFrame:
         """Return the labels, human and assumed, of the queries in these splits."""
         return of_queries(self.labels, self.collected.split(*splits))
+
+    def searched(self, run: pl.DataFrame) -> Pools:
+        """Return the same pools whose first stage has found a run of further queries too."""
+        return replace(self, further=run)
 
     def without_test(self) -> Pools:
         """Return the same pools without test queries, which what searches for settings must not see."""

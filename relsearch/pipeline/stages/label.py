@@ -70,7 +70,7 @@ def judge(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts)
         config=config,
         collected=pools.collected,
         vectors=artefacts.vectors,
-        store=work.directory / "store",
+        store=artefacts.judgments,
     )
     tables.write(found.labels, work.directory / "judgments.parquet", tables.JUDGMENTS)
     expected = found.labels["expected"].drop_nulls()

@@ -44,14 +44,15 @@ def synthesize(config: Config, work: Building, *, pools: Pools, artefacts: Artef
 
     collected = pools.collected
     seeds = _seeds(config, collected, vectors=artefacts.vectors)
-    written = identified(_written(config, collected, seeds, work))
+    written = identified(_written(config, collected, seeds, store=artefacts.written))
     known = collected.queries.filter(pl.col("split").is_in([*HELD_OUT, "train", "unlabelled"]))["text"]
     unlike = distinct(written, known, threshold=config.pool.near_duplicate)
-    pool = _search(config, unlike, artefacts)
+    runs = _search(config, unlike, artefacts)
+    pool = union(runs, config.pool.depth)
     found = round_trip(unlike, pool, depth=config.synthesize.round_trip_depth)
     wanted = to_judge(found, pool, collected.doc_ids, config.synthesize, seed=config.seed)
-    judge = judge_of(config, pools=pools, artefacts=artefacts)
-    graded = passed(_judged(judge, found, wanted, collected, work), config.scale)
+    judge = judge_of(config, pools=pools.searched(runs[0]), artefacts=artefacts)
+    graded = passed(_judged(judge, found, wanted, collected, store=artefacts.judgments), config.scale)
     judgments = labelled(graded, config.synthesize, config.scale)
     left = set(graded["query_id"])
     relevant = [query for query in found if query.query_id in left]
@@ -84,7 +85,7 @@ def _seeds(config: Config, collected: Collected, *, vectors: Path) -> list[Docum
 
 
 def _written(
-    config: Config, collected: Collected, seeds: Sequence[Document], work: Building
+    config: Config, collected: Collected, seeds: Sequence[Document], *, store: Path
 ) -> list[tuple[str, str, str]]:
     each = config.synthesize.queries_per_document
     rendered = collected.texts(document.doc_id for document in seeds)
@@ -100,7 +101,7 @@ def _written(
                 write_all(
                     writer.write,
                     texts,
-                    work.directory / "written",
+                    store,
                     fingerprint=writer.fingerprint,
                     total=len(texts),
                     at_once=writer.texts_at_once,
@@ -115,25 +116,25 @@ def _written(
     return rows
 
 
-def _search(config: Config, written: Sequence[Written], artefacts: Artefacts) -> pl.DataFrame:
+def _search(config: Config, written: Sequence[Written], artefacts: Artefacts) -> list[pl.DataFrame]:
+    """The run of each searcher, as deep as pools are."""
     queries = [Query(query.query_id, query.text) for query in written]
     searchers = (
         open_searcher(name, artefacts.path("index", name), index=config.index, encoder=config.encoder)
         for name in config.index.searchers
     )
-    runs = (tables.candidates_table(searcher.search(queries, config.pool.depth)) for searcher in searchers)
-    return union(runs, config.pool.depth)
+    return [tables.candidates_table(searcher.search(queries, config.pool.depth)) for searcher in searchers]
 
 
 def _judged(
-    judge: Judge, written: Sequence[Written], wanted: pl.DataFrame, collected: Collected, work: Building
+    judge: Judge, written: Sequence[Written], wanted: pl.DataFrame, collected: Collected, *, store: Path
 ) -> pl.DataFrame:
     """Judgments of the source documents and of possible negatives, with the role of each pair."""
     from relsearch.judge.store.judgment_store import judge_all
 
     texts, queries = collected.texts(wanted["doc_id"]), texts_of(written)
     pairs = [Pair(query, doc, queries[query], texts[doc]) for query, doc in wanted.select(_PAIR).iter_rows()]
-    judged = judge_all(judge, pools_of(pairs), work.directory / "store")
+    judged = judge_all(judge, pools_of(pairs), store)
     return wanted.join(judged, on=_PAIR, maintain_order="left").select(*tables.JUDGMENTS, "role").drop_nulls("grade")
 
 
