@@ -132,7 +132,7 @@ def sample(
 ) -> None:
     """Draw documents from a live index as a collection.
 
-    Queries can be written from them: [collection] source = "seeds", then relsearch synthesize.
+    A pipeline starts from such a folder once queries.jsonl stands in it, too: `relsearch queries` makes one of a log.
     """
     from relsearch.index.registry import open_server
     from relsearch.pipeline.standalone.fetch import sample_collection
