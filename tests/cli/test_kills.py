@@ -59,8 +59,8 @@ base = "{llama}"
 sources = ["llm"]
 documents = 100
 sample = 100
-queries_per_document = 1
-max_query_tokens = 4
+queries_per_document = 6
+max_query_tokens = 12
 hard_negatives = 1
 random_negatives = 0
 [augment]
@@ -116,7 +116,7 @@ CASES = {
         "synthesize -c @/relsearch.toml",
         "out/written/written.jsonl",
         "out/synthesize",
-        ("queries.parquet", "judgments.parquet"),
+        ("queries.parquet", "judgments.parquet", "../written/written.jsonl"),
     ),
     "train": Case(
         "train -c @/relsearch.toml",
@@ -227,11 +227,11 @@ def _losses(folder: Path) -> dict[int, float]:
 
 
 def _copy_without(case: Case, whole: Path, project: Path) -> None:
-    """Copy a project, without what a verb makes."""
+    """Copy a project, without what a verb makes and keeps."""
     shutil.copytree(whole, project)
     config = (project / "relsearch.toml").read_text("utf-8").replace(f"{whole}/out", f"{project}/out")
     (project / "relsearch.toml").write_text(config, encoding="utf-8")
-    for path in project.glob(f"{case.made}*"):
+    for path in {*project.glob(f"{case.made}*"), *project.glob(str(Path(case.kept).parent))}:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
