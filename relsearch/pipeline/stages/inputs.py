@@ -149,6 +149,10 @@ class Pools:
         """Return the labels, human and assumed, of the queries in these splits."""
         return of_queries(self.labels, self.collected.split(*splits))
 
+    def head(self, depth: int) -> pl.DataFrame:
+        """Return the candidates down to a rank."""
+        return self.candidates.filter(pl.col("rank") <= depth)
+
     def searched(self, run: pl.DataFrame) -> Pools:
         """Return the same pools whose first stage has found a run of further queries too."""
         return replace(self, further=run)

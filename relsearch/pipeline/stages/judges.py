@@ -13,6 +13,7 @@ from relsearch.cluster.ray_workers import workers_of
 from relsearch.core.protocols import Judge
 from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
+from relsearch.data.assumed import ASSUMED
 from relsearch.data.pool import whole_pools
 from relsearch.encoders.model_source import checksum, fast_dtype
 from relsearch.judge.fingerprint import fingerprint_of
@@ -89,8 +90,11 @@ def _calibrated_teacher(config: Config, pools: Pools) -> RerankerJudge:
 def _fitted(
     config: Config, ranks: Ranks, labels: pl.DataFrame, *, pools: Pools, about: str, by_query: Mapping[str, Ranks]
 ) -> RerankerJudge:
-    """A reranker as a judge, calibrated on the labels of whole pools."""
-    wanted = whole_pools(pools.first_stage, labels)
+    """A reranker as a judge, calibrated on the labels of whole pools, as deep as those that it will judge."""
+    pool = pools.head(config.label.depth)
+    deeper = labels.filter(pl.col("source") == ASSUMED).join(pool, on=_PAIR, how="anti")
+    labels = labels.join(deeper, on=_PAIR, how="anti")
+    wanted = whole_pools(pool, labels)
     grades = wanted.join(labels.select(*_PAIR, "grade"), on=_PAIR, how="left", maintain_order="left")["grade"]
     return RerankerJudge.fit(
         ranks,

@@ -18,11 +18,14 @@ from relsearch.core.settings.config import Config
 from relsearch.core.types import Pair
 from relsearch.data.pool import whole_pools
 from relsearch.encoders.encoder import vectors_by_id
+from relsearch.judge.cross_fit import cross_fitted
+from relsearch.judge.registry import RERANKER, TUNED
+from relsearch.judge.teacher import is_teacher
 from relsearch.labels import augment as policy
 from relsearch.labels.query_calibration import CalibratedLabels, calibrate
 from relsearch.measure.agreement import Agreement, agreement
 from relsearch.pipeline.artifacts import Building
-from relsearch.pipeline.stages.folds import testing_the_judge, watched
+from relsearch.pipeline.stages.folds import is_cross_validated, testing_the_judge, watched, with_repeats
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools, of_queries
 
 _PAIR = ["query_id", "doc_id"]
@@ -38,7 +41,7 @@ def tune(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) 
 
     watching = watched(config, pools.collected)
     report = tune_judge(
-        *_labelled(pools, pools.collected.split("train") - watching),
+        *_labelled(pools, pools.collected.split("train") - with_repeats(config, pools.collected, watching)),
         *_labelled(pools, watching),
         judge=config.judge,
         tune=config.tune,
@@ -54,8 +57,8 @@ def judge(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts)
     """Judge the pools of training and unlabelled queries, and a sample of the held-out human pairs."""
     from relsearch.pipeline.stages.judges import judge_of
 
-    learning = pools.collected.split("train", "unlabelled")
-    pool = of_queries(pools.candidates, learning).filter(pl.col("rank") <= config.label.depth)
+    judged_pools = pools.head(config.label.depth)
+    pool = of_queries(judged_pools, pools.collected.split("train", "unlabelled"))
     testing = testing_the_judge(config, pools.collected) | pools.collected.split("test")
     human = _drawn(of_queries(pools.labels, testing), config.label.held_out_per_query, seed=config.seed)
     unlabelled = pool.select(_PAIR).join(pools.collected.human, on=_PAIR, how="anti")
@@ -66,7 +69,7 @@ def judge(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts)
     found = judge_wanted(
         judge,
         wanted,
-        pool,
+        judged_pools,
         config=config,
         collected=pools.collected,
         vectors=artefacts.vectors,
@@ -111,18 +114,20 @@ def judge_wanted(
 
 def agree(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
     """Compare the judge with human labels on dev queries, or those that stand in for them, and on test queries."""
-    testing = {"dev": testing_the_judge(config, pools.collected), "test": pools.collected.split("test")}
-    for split, queries in testing.items():
-        if queries:
-            result = _agreement(config, queries, pools=pools, artefacts=artefacts)
-            kappa = result.kappa.value if result.kappa else None
-            text = "\n".join([result.to_table(), *result.notes])
-            work.figures |= {f"kappa_{split}": kappa, split: result.to_json(), "table": text}
+    results = {}
+    if testing_the_judge(config, pools.collected):
+        results["dev"] = _tested(config, pools=pools, artefacts=artefacts)
+    if test := pools.collected.split("test"):
+        results["test"] = _agreement(config, of_queries(pools.labels, test), judged(artefacts))
+    for split, result in results.items():
+        kappa = result.kappa.value if result.kappa else None
+        text = "\n".join([result.to_table(), *result.notes])
+        work.figures |= {f"kappa_{split}": kappa, split: result.to_json(), "table": text}
 
 
 def augment(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
     """Join human and judged labels of training queries, unless the judge fails its gate on dev queries."""
-    found = _agreement(config, testing_the_judge(config, pools.collected), pools=pools, artefacts=artefacts)
+    found = _tested(config, pools=pools, artefacts=artefacts)
     policy.gate_judge(found.kappa, force=config.augment.force)
     rates = {"accuracy": found.accuracy.value, "majority": found.majority_accuracy.value}
     work.figures["table"] = textwrap.fill(policy.why_accepted(found.kappa, **rates), WIDTH)
@@ -178,6 +183,14 @@ def synthetic(config: Config, artefacts: Artefacts) -> tuple[pl.DataFrame, pl.Da
     return queries.select(list(tables.QUERIES)), labels.select(list(tables.JUDGMENTS))
 
 
-def _agreement(config: Config, queries: set[str], *, pools: Pools, artefacts: Artefacts) -> Agreement:
-    human = of_queries(pools.labels, queries)
-    return agreement(human, judged(artefacts), config.scale, resamples=config.evaluate.resamples, seed=config.seed)
+def _tested(config: Config, *, pools: Pools, artefacts: Artefacts) -> Agreement:
+    """The judge's agreement on the queries that it is tested on; cuts that were fitted on these are fitted anew."""
+    human, labels = of_queries(pools.labels, testing_the_judge(config, pools.collected)), judged(artefacts)
+    own = {TUNED, RERANKER} & {*config.label.judges}
+    if own or (is_cross_validated(pools.collected) and any(map(is_teacher, config.label.judges))):
+        labels = cross_fitted(labels, human, config.scale, aim=config.tune.aim, seed=config.seed)
+    return _agreement(config, human, labels)
+
+
+def _agreement(config: Config, human: pl.DataFrame, labels: pl.DataFrame) -> Agreement:
+    return agreement(human, labels, config.scale, resamples=config.evaluate.resamples, seed=config.seed)

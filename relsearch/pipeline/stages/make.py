@@ -15,7 +15,7 @@ from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
 from relsearch.core.types import Document, Pair, Query
 from relsearch.data.duplicates import HELD_OUT
-from relsearch.data.pool import union
+from relsearch.data.pool import union, whole_pools
 from relsearch.index.registry import open_searcher
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools
@@ -52,7 +52,8 @@ def synthesize(config: Config, work: Building, *, pools: Pools, artefacts: Artef
     found = round_trip(unlike, pool, depth=config.synthesize.round_trip_depth)
     wanted = to_judge(found, pool, collected.doc_ids, config.synthesize, seed=config.seed)
     judge = judge_of(config, pools=pools.searched(runs[0]), artefacts=artefacts)
-    graded = passed(_judged(judge, found, wanted, collected, store=artefacts.judgments), config.scale)
+    context = pool.filter(pl.col("rank") <= config.label.depth)
+    graded = passed(_judged(judge, found, wanted, context, collected, store=artefacts.judgments), config.scale)
     judgments = labelled(graded, config.synthesize, config.scale)
     left = set(graded["query_id"])
     relevant = [query for query in found if query.query_id in left]
@@ -127,14 +128,21 @@ def _search(config: Config, written: Sequence[Written], artefacts: Artefacts) ->
 
 
 def _judged(
-    judge: Judge, written: Sequence[Written], wanted: pl.DataFrame, collected: Collected, *, store: Path
+    judge: Judge,
+    written: Sequence[Written],
+    wanted: pl.DataFrame,
+    pool: pl.DataFrame,
+    collected: Collected,
+    *,
+    store: Path,
 ) -> pl.DataFrame:
-    """Judgments of the source documents and of possible negatives, with the role of each pair."""
+    """Judgments of the source documents and of possible negatives, in their pools, with the role of each pair."""
     from relsearch.judge.store.judgment_store import judge_all
 
-    texts, queries = collected.texts(wanted["doc_id"]), texts_of(written)
-    pairs = [Pair(query, doc, queries[query], texts[doc]) for query, doc in wanted.select(_PAIR).iter_rows()]
-    judged = judge_all(judge, pools_of(pairs), store)
+    whole = whole_pools(pool, wanted)
+    texts, queries = collected.texts(whole["doc_id"]), texts_of(written)
+    pairs = [Pair(query, doc, queries[query], texts[doc]) for query, doc in whole.iter_rows()]
+    judged = judge_all(judge, pools_of(pairs), store, wanted=set(wanted.select(_PAIR).iter_rows()))
     return wanted.join(judged, on=_PAIR, maintain_order="left").select(*tables.JUDGMENTS, "role").drop_nulls("grade")
 
 
