@@ -55,7 +55,8 @@ class CardBase(BaseModel):
     @property
     def dev_ndcg10(self) -> float:
         """NDCG@10 on the dev queries of the weights that were kept."""
-        return max(entry.ndcg10 for entry in self.history)
+        kept = (entry.ndcg10 for entry in self.history if entry.step == self.best_step)
+        return next(kept, self.history[-1].ndcg10)
 
     @property
     def dev_ndcg10_cosine(self) -> float:

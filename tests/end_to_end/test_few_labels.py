@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
@@ -12,6 +14,9 @@ import pytest
 from relsearch.core.settings.config import Config
 from relsearch.core.types import Document
 from relsearch.pipeline.order import run_all
+from relsearch.pipeline.stages import folds
+from relsearch.pipeline.stages.inputs import open_pools
+from relsearch.pipeline.stages.training import human_examples, train_on
 from relsearch.rerank.families import open_card
 
 LABELLED = {
@@ -24,8 +29,13 @@ LABELLED = {
 
 
 @pytest.mark.slow
-def test_five_labelled_queries_run_through(tmp_path: Path, documents: list[Document], tiny_bert: Path) -> None:
-    """Every stage is done; what was too few is said, the judge is tested on the queries that its models left out."""
+def test_five_labelled_queries_run_through(
+    tmp_path: Path, documents: list[Document], tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every stage is done; what was too few is said, the judge is tested on the queries that its models left out.
+
+    The folds' models are of the weights that were chosen, and finished ones are not trained again.
+    """
     folder = tmp_path / "collection"
     folder.mkdir()
     corpus = [{"_id": document.doc_id, **document.fields} for document in documents]
@@ -48,7 +58,8 @@ def test_five_labelled_queries_run_through(tmp_path: Path, documents: list[Docum
         "export": {"quality_gate": "report", "force": True},
         "evaluate": {"resamples": 200},
     }
-    done = {result.name: result.figures for result in run_all(Config.model_validate(settings))}
+    config = Config.model_validate(settings)
+    done = {result.name: result.figures for result in run_all(config)}
     assert done["collect"]["queries"] == {"test": 2, "train": 3, "unlabelled": 1}
     gate = done["export"]["quality_gate"]
     assert isinstance(gate, dict)
@@ -59,7 +70,25 @@ def test_five_labelled_queries_run_through(tmp_path: Path, documents: list[Docum
     split = dict(pl.read_parquet(output / "collect" / "queries.parquet").select("query_id", "split").iter_rows())
     judged = pl.read_parquet(output / "judge" / "judgments.parquet")
     assert {split[query] for query in judged["query_id"]} == {"train", "test", "unlabelled"}
-    start, end = open_card(output / "train-human").history
-    folds = [open_card(output / "train-human" / "folds" / str(number)).history for number in range(3)]
-    assert start.ndcg10 == pytest.approx(sum(each[0].ndcg10 for each in folds) / 3)
-    assert end.ndcg10 == pytest.approx(sum(each[-1].ndcg10 for each in folds) / 3)
+    card, folded = open_card(output / "train-human"), output / "train-human" / "folds"
+    tested = [json.loads((folded / f"{number}-end.json").read_text("utf-8")) for number in range(3)]
+    start, end = card.history
+    assert start.ndcg10 == pytest.approx(sum(each["start"] for each in tested) / 3)
+    assert end.ndcg10 == pytest.approx(sum(each["end"] for each in tested) / 3)
+    assert card.dev_ndcg10 == max(start.ndcg10, end.ndcg10)
+    trained = end.ndcg10 > start.ndcg10
+    assert {open_card(folded / str(number)).best_step > 0 for number in range(3)} == {trained} == {card.best_step > 0}
+    learning = Mock(side_effect=train_on)
+    monkeypatch.setattr(folds, "train_on", learning)
+    shutil.copytree(folded, tmp_path / "again" / "folds")
+    pools = open_pools(config)
+    report = folds.cross_validate(
+        config,
+        human_examples(config, "train", pools=pools),
+        {},
+        pools=pools,
+        vectors=tmp_path / "vectors",
+        output=tmp_path / "again",
+    )
+    assert [call.kwargs["output"] for call in learning.call_args_list] == [tmp_path / "again"]
+    assert (report.card.calibration, report.card.history[0]) == (card.calibration, card.history[0])

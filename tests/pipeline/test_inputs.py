@@ -10,10 +10,11 @@ import pytest
 
 from relsearch.core import tables
 from relsearch.core.errors import DataError
-from relsearch.core.settings.config import Config
+from relsearch.core.settings.config import Config, LabelConfig
 from relsearch.core.types import Candidate, Document, Judgment
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.order import STAGES, Stage
+from relsearch.pipeline.stages import folds
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools, open_pools
 
 
@@ -52,6 +53,34 @@ def test_a_pair_of_a_hidden_query_has_no_text(config: Config) -> None:
     assert [pair.query for pair in pools.collected.pairs(pools.candidates)] == ["tea", "coffee"]
     with pytest.raises(DataError, match="query 'z' is labelled or retrieved but not in the collection"):
         pools.without_test().collected.pairs(pools.candidates)
+
+
+def test_what_repeats_a_query_is_left_out_with_it(tmp_path: Path) -> None:
+    """Equal but for case and marks, or nearly; whatever its id and split."""
+    texts = {"a": "how do cats sleep at night", "b": "How do cats sleep at night?", "c": "tides", "d": "cats"}
+    splits = ["train", "unlabelled", "train", "train"]
+    queries = pl.DataFrame({"query_id": [*texts], "text": [*texts.values()], "split": splits})
+    tables.write(queries, tmp_path / "queries.parquet", tables.QUERIES)
+    collected = Collected(tmp_path, "{text}")
+    assert folds.with_repeats(Config(), collected, {"a"}) == {"a", "b"}
+    assert folds.with_repeats(Config(), collected, {"c"}) == {"c"}
+
+
+@pytest.mark.parametrize("judge", ["tuned + ready", "reranker + ready", "ready"])
+def test_a_judge_is_tested_on_queries_that_it_did_not_learn_from(judge: str, tmp_path: Path) -> None:
+    """Without a dev split: of a tuned one the first fold, alone or in an average; of the reranker all folds."""
+    ids = [f"q{number}" for number in range(12)]
+    queries = pl.DataFrame({"query_id": ids, "text": ids, "split": ["train"] * 12})
+    labels = tables.judgments_table(Judgment(query, "d", 0 if query == "q11" else 3, "human") for query in ids)
+    tables.write(queries, tmp_path / "queries.parquet", tables.QUERIES)
+    tables.write(labels, tmp_path / "qrels.parquet", tables.JUDGMENTS)
+    config, collected = Config(label=LabelConfig(judge=judge)), Collected(tmp_path, "{text}")
+    wanted = {
+        "tuned + ready": folds.folds(config, collected)[0],
+        "reranker + ready": {*ids} - {"q11"},  # in no fold: nobody can tell a good ranking of it
+        "ready": {*ids},
+    }
+    assert folds.testing_the_judge(config, collected) == wanted[judge]
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: str(stage.name))

@@ -102,7 +102,7 @@ def _check_packages(config: Config, stages: Collection[str]) -> None:
     needed = [(stage, *_PACKAGES[stage]) for stage in stages if stage in _PACKAGES]
     if REMOTE in config.label.judges and "judge" in stages:
         needed.append(("judge", "remote", {"httpx", "stamina"}))
-    if config.label.judge == RERANKER and "judge" in stages:
+    if RERANKER in config.label.judges and "judge" in stages:
         needed.append(("judge", "train", set(TORCH)))
     if config.export.runtime == "openvino" and "export" in stages:
         needed.append(("export", "export-openvino", {"openvino", "nncf"}))

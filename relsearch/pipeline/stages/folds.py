@@ -7,23 +7,27 @@ gate more where the dev queries are too few.
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from pydantic import BaseModel, ConfigDict
 
-from relsearch.cluster.processes import is_first
+from relsearch.cluster.processes import is_first, wait
 from relsearch.core import tables
+from relsearch.core.files.atomic import replace_text
 from relsearch.core.settings.config import Config
 from relsearch.core.types import Scale
-from relsearch.judge.registry import TUNED
+from relsearch.data.duplicates import repeats
+from relsearch.judge.registry import RERANKER, TUNED
 from relsearch.measure.quality_gate import queries_needed
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools, of_queries
 from relsearch.pipeline.stages.runs import exported_mix, reranked
 from relsearch.pipeline.stages.training import arm_examples, human_examples, train_on
-from relsearch.rerank.card import CARD, Evaluation
+from relsearch.rerank.card import CARD, Evaluation, Kept
 from relsearch.rerank.families import open_model
 from relsearch.rerank.reranker import Reranker
 
@@ -61,16 +65,24 @@ def watched(config: Config, collected: Collected) -> set[str]:
     return folds(config, collected)[0] if is_cross_validated(collected) else collected.split("dev")
 
 
+def with_repeats(config: Config, collected: Collected, queries: Set[str]) -> set[str]:
+    """Return the queries and all that repeat them in other words, whose labels would tell theirs."""
+    texts = collected.query_texts
+    others = {query_id: text for query_id, text in texts.items() if query_id not in queries}
+    known = [texts[query_id] for query_id in sorted(queries)]
+    return {*queries, *repeats(others, known, threshold=config.pool.near_duplicate)}
+
+
 def testing_the_judge(config: Config, collected: Collected) -> set[str]:
     """Return the queries whose human labels a judge is tested on before its labels are used.
 
     These are the dev queries. Where there are none they are those training queries that the judge did not learn from:
-    of a tuned judge the first fold, else all, since the pipeline's own reranker judges each fold by a model that left
-    it out.
+    of a tuned judge the first fold, of the pipeline's own reranker all folds, since it judges each by a model that left
+    it out, and of others all.
     """
-    if is_cross_validated(collected) and config.label.judge != TUNED:
-        return collected.split("train")
-    return watched(config, collected)
+    if not is_cross_validated(collected) or TUNED in config.label.judges:
+        return watched(config, collected)
+    return set().union(*folds(config, collected)) if RERANKER in config.label.judges else collected.split("train")
 
 
 def cross_validate(
@@ -80,7 +92,8 @@ def cross_validate(
 
     A model for each fold learns from the other folds to its end, and stays in `output` for those who need a ranking by
     a model that left a query out. Their mean NDCG@10 on the queries that they left out chooses between the last weights
-    and the untrained ones; the calibration is fitted on these queries' documents, and the card has these figures.
+    and the untrained ones, which then are the folds' too; the calibration is fitted on these queries' documents, and
+    the card has these figures. What an interrupted call finished is not trained again.
     """
     from relsearch.rerank.card import write_card
     from relsearch.rerank.train_job import calibrate
@@ -89,36 +102,27 @@ def cross_validate(
     dealt = folds(config, pools.collected)
     share = config.train.minutes / (len(dealt) + 1)
     settings = config.train.model_copy(update={"evaluations": 1, "minutes": share})
-    held_out = [
-        train_on(
-            config,
-            examples.filter(~pl.col("query_id").is_in(fold)),
-            dev=of_queries(labelled, fold),
-            collected=pools.collected,
-            vectors=vectors,
-            written=written,
-            train=settings,
-            output=output / FOLDS / str(number),
-            kept="end",
-        )
-        for number, fold in enumerate(dealt)
-    ]
+    trained = partial(train_on, config, collected=pools.collected, vectors=vectors, written=written, train=settings)
+
+    def tested(number: int, kept: Kept) -> _Tested:
+        fold, folder = dealt[number], output / FOLDS
+        path = folder / f"{number}-{kept}.json"
+        if not path.is_file():
+            others = examples.filter(~pl.col("query_id").is_in(with_repeats(config, pools.collected, fold)))
+            report = trained(others, dev=of_queries(labelled, fold), output=folder / str(number), kept=kept)
+            _write_tested(path, report)
+        return _Tested.model_validate_json(path.read_text("utf-8"))
+
+    held_out = [tested(number, "end") for number in range(len(dealt))]
     sizes = [len(fold) for fold in dealt]
     start, end = (
-        float(np.average([report.card.history[place].ndcg10 for report in held_out], weights=sizes))
-        for place in (0, -1)
+        float(np.average([getattr(each, place) for each in held_out], weights=sizes)) for place in ("start", "end")
     )
-    report = train_on(
-        config,
-        examples,
-        dev=of_queries(labelled, dealt[0]),  # any of them: what the last weights do there decides nothing
-        collected=pools.collected,
-        vectors=vectors,
-        written=written,
-        train=settings,
-        output=output,
-        kept="end" if end > start else "start",
-    )
+    kept: Kept = "end" if end > start else "start"
+    if kept == "start":
+        held_out = [tested(number, kept) for number in range(len(dealt))]
+    # Any fold may be looked at: what the weights do there decides nothing.
+    report = trained(examples, dev=of_queries(labelled, dealt[0]), output=output, kept=kept)
     last = report.card.history[-1]
     history = (
         Evaluation(step=0, seconds=0.0, ndcg10=start),
@@ -129,6 +133,30 @@ def cross_validate(
     if is_first():
         write_card(card, output)
     return report.with_card(card)
+
+
+class _Tested(BaseModel):
+    """What a fold's model did on the queries that it left out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start: float
+    end: float
+    logits: tuple[float, ...]
+    relevant: tuple[float, ...]
+
+
+def _write_tested(path: Path, report: TrainReport) -> None:
+    if is_first():
+        history = report.card.history
+        kept = _Tested(
+            start=history[0].ndcg10,
+            end=history[-1].ndcg10,
+            logits=tuple(report.logits.tolist()),
+            relevant=tuple(report.relevant.tolist()),
+        )
+        replace_text(path, kept.model_dump_json())
+    wait()
 
 
 def held_out_run(config: Config, arm: str, folder: Path, *, pools: Pools, artefacts: Artefacts) -> pl.DataFrame:
@@ -154,7 +182,7 @@ def held_out_run(config: Config, arm: str, folder: Path, *, pools: Pools, artefa
             stopping = dealt[(number + 1) % len(dealt)]
             train_on(
                 config,
-                every.filter(~pl.col("query_id").is_in(fold | stopping)),
+                every.filter(~pl.col("query_id").is_in(with_repeats(config, pools.collected, fold | stopping))),
                 dev=of_queries(labelled, stopping),
                 collected=pools.collected,
                 vectors=artefacts.vectors,

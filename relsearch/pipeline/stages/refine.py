@@ -17,7 +17,7 @@ from relsearch.core.settings.config import AugmentConfig, Config, TrainConfig
 from relsearch.labels import augment as policy
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.optimisation import BestSettings, Round, rounds, rounds_table, search, settings_toml
-from relsearch.pipeline.stages.folds import FOLDS, is_cross_validated, watched
+from relsearch.pipeline.stages.folds import FOLDS, is_cross_validated, watched, with_repeats
 from relsearch.pipeline.stages.inputs import Artefacts, Pools, of_queries
 from relsearch.pipeline.stages.label import judge_wanted, judged, synthetic
 from relsearch.pipeline.stages.runs import reranked
@@ -66,7 +66,8 @@ class Bench:
         self._written, labels = synthetic(config, artefacts)
         # Without a dev split the first fold is watched, by models that leave it out.
         self._watched = watched(config, pools.collected)
-        self._learning = pools.collected.split("train", "unlabelled") - self._watched
+        apart = with_repeats(config, pools.collected, self._watched)
+        self._learning = pools.collected.split("train", "unlabelled") - apart
         self._queries = self._learning | set(self._written["query_id"])
         self.labels = pl.concat([of_queries(judged(artefacts), self._learning), labels])
         self._ranker = artefacts.path("train-augmented", *([FOLDS, "0"] if is_cross_validated(pools.collected) else []))

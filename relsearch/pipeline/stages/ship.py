@@ -68,6 +68,9 @@ def judged_at_gate(config: Config, work: Building, arm: str, *, pools: Pools, ar
     try:
         new = held_out_run(config, arm, work.directory / FOLDS, pools=pools, artefacts=artefacts)
     except DataError as exc:
+        shutil.rmtree(work.directory / FOLDS, ignore_errors=True)
+        if is_cross_validated(collected):
+            raise
         _LOG.warning("export: no folds could be trained, so that the quality gate cannot tell: %s", exc)
         return verdict
     shutil.rmtree(work.directory / FOLDS, ignore_errors=True)
