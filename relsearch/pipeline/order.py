@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +35,10 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stage:
-    """One step: its name and directory, the config sections and the stages it depends on."""
+    """One step: its name and directory, the config sections and the stages it depends on.
+
+    Of a section it may name single keys, "pool.depth": others then change without making it outdated.
+    """
 
     name: str
     function: Callable[..., None]
@@ -63,17 +67,17 @@ class StageResult:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("collect", gather.collect, ("collection", "pool")),
-    Stage("index", gather.index, ("index", "encoder", "collection"), ("collect",)),
+    Stage("collect", gather.collect, ("collection", "pool.dev_share", "pool.test_share", "pool.near_duplicate")),
+    Stage("index", gather.index, ("index", "encoder", "collection", "pool.runs"), ("collect",)),
     Stage("pool", gather.pool, ("index", "pool"), ("collect", "index")),
     Stage("tune", label.tune, ("tune", "judge", "encoder"), ("pool",)),
     Stage("train-human", rank.train_human, ("train", "encoder"), ("collect", "pool")),
     Stage("judge", label.judge, ("label", "remote", "judge"), ("pool", "tune", "train-human")),
-    Stage("agree", label.agree, ("evaluate",), ("judge",)),
+    Stage("agree", label.agree, ("evaluate.resamples",), ("judge",)),
     Stage(
         "synthesize",
         make.synthesize,
-        ("synthesize", "label", "remote", "judge"),
+        ("synthesize", "label", "remote", "judge", "pool.depth"),
         ("index", "pool", "tune", "train-human"),
     ),
     Stage("augment", label.augment, ("augment",), ("judge", "agree", "synthesize")),
@@ -153,11 +157,13 @@ class _Fingerprints:
 
     def _computed(self, stage: Stage) -> str:
         config = self._config
-        settings = config.model_dump(mode="json", include={"seed", *stage.sections})
+        included = _included(stage.sections)
+        settings = config.model_dump(mode="json", include={"seed": True, **included})
         settings["outside"] = [
             (section, key, self._content(name))
-            for section in stage.sections
+            for section, keys in included.items()
             for key, name in named_outside(getattr(config, section))
+            if keys is True or key in keys
         ]
         if stage.name == "collect":
             settings["collected"] = [
@@ -181,6 +187,15 @@ class _Fingerprints:
         except ModelError:  # a package that is not installed, which the stage may not need
             path = None
         return self.contents.digest(path) if path else str(name)
+
+
+def _included(sections: Iterable[str]) -> dict[str, Literal[True] | dict[str, bool]]:
+    """The sections as pydantic takes them: True for a whole one, else its keys."""
+    found: dict[str, Literal[True] | dict[str, bool]] = {}
+    for section, keys in groupby(sorted(sections), key=lambda name: name.partition(".")[0]):
+        names = [name.partition(".")[2] for name in keys]
+        found[section] = dict.fromkeys(names, True) if all(names) else True
+    return found
 
 
 def run_all(config: Config) -> Iterator[StageResult]:

@@ -15,7 +15,7 @@ from relsearch.core.errors import ArtifactError
 from relsearch.core.settings.config import Config
 from relsearch.core.settings.load import load_config
 from relsearch.core.types import Document
-from relsearch.pipeline.order import run_verb, stage_fingerprint, stages_of
+from relsearch.pipeline.order import STAGES, run_verb, stage_fingerprint, stages_of
 from relsearch.rerank.bundle import SHIPPED
 from tests.command import Done, relsearch
 from tests.rerank.tiny_reranker import GRADES
@@ -129,20 +129,38 @@ def config(tmp_path_factory: pytest.TempPathFactory, collection: Path, tiny_bert
     return path
 
 
-class Recording(Config):
-    """A config that knows which of its sections were read."""
+# Sections of which stages name single keys.
+_BY_KEY = {name.partition(".")[0] for stage in STAGES for name in stage.sections if "." in name}
 
-    sections_read: ClassVar[set[str]] = set()
+
+class Recording(Config):
+    """A config that knows which of its sections were read, and of some which keys."""
+
+    read: ClassVar[set[str]] = set()
 
     def __getattribute__(self, name: str) -> Any:
         """Return the attribute, and note a section's name."""
+        found = super().__getattribute__(name)
+        if name in _BY_KEY:
+            return _Keys(name, found)
         if name in Config.model_fields:
-            Recording.sections_read.add(name)
-        return super().__getattribute__(name)
+            Recording.read.add(name)
+        return found
+
+
+class _Keys:
+    """A section that notes its keys as they are read."""
+
+    def __init__(self, name: str, section: Any) -> None:
+        self._name, self._section = name, section
+
+    def __getattr__(self, key: str) -> Any:
+        Recording.read.add(f"{self._name}.{key}")
+        return getattr(self._section, key)
 
 
 def test_a_stage_depends_on_every_setting_that_it_reads(config: Path, tmp_path: Path) -> None:
-    """A section that a stage read and did not name would leave it up to date when that section changes."""
+    """What a stage read and did not name would leave it up to date when that changes."""
     from relsearch.pipeline.artifacts import Building
 
     recording = Recording.model_validate(load_config(_copied(config, tmp_path)).model_dump())
@@ -152,9 +170,10 @@ def test_a_stage_depends_on_every_setting_that_it_reads(config: Path, tmp_path: 
         known[stage.name] = {"seed", "output", "run", *stage.sections}.union(*(known[before] for before in stage.after))
         work = Building(tmp_path / "again" / stage.name)
         work.directory.mkdir(parents=True)
-        Recording.sections_read.clear()
+        Recording.read.clear()
         stage.run(recording, work)
-        assert Recording.sections_read <= known[stage.name], stage.name
+        unnamed = {name for name in Recording.read if not {name, name.partition(".")[0]} & known[stage.name]}
+        assert unnamed == set(), stage.name
 
 
 @pytest.mark.parametrize(
@@ -221,11 +240,22 @@ def test_a_second_run_has_nothing_to_do(config: Path) -> None:
 
 
 def test_a_changed_setting_runs_the_stages_that_depend_on_it(config: Path, tmp_path: Path) -> None:
-    """Only `agree` and what comes after it read [evaluate]."""
+    """Only `agree` and what comes after it read [evaluate], and of its keys `measures` counts at the end alone."""
     changed = _copied(config, tmp_path)
     _change(changed, "resamples = 200", "resamples = 300")
     again = {name for name, status in _statuses(changed) if status == "done"}
     assert again == {"agree", "augment", "train-augmented", "optimize", "export", "rerank", "evaluate"}
+
+    def outdated(section: str, **changes: object) -> set[str]:
+        before = load_config(config)
+        after = before.model_copy(update={section: getattr(before, section).model_copy(update=changes)})
+        names = [stage.name for stage in stages_of(before)]
+        return {name for name in names if stage_fingerprint(name, after) != stage_fingerprint(name, before)}
+
+    everything = {stage.name for stage in stages_of(load_config(config))}
+    assert outdated("evaluate", measures=("RR",)) == {"export", "rerank", "evaluate"}
+    assert outdated("pool", depth=7) == everything - {"collect", "index"}
+    assert outdated("pool", near_duplicate=0.5) == everything
 
 
 def test_a_stage_made_anew_with_other_content_runs_what_follows(config: Path, tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from relsearch.core.errors import DataError
-from relsearch.core.settings.config import CollectionConfig, Config
+from relsearch.core.settings.config import CollectionConfig, Config, PoolConfig
 from relsearch.core.types import Document
+from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.order import run_verb
-from relsearch.pipeline.stages.inputs import Collected, open_collected
+from relsearch.pipeline.stages.gather import pool
+from relsearch.pipeline.stages.inputs import Artefacts, Collected, open_collected
 
 DOCUMENT = {"_id": "d1", "title": "", "text": "a cat purrs"}
 
@@ -90,6 +92,16 @@ def test_splits_that_cannot_be_used_are_named(tmp_path: Path, splits: str | byte
     """File and line, and which query."""
     with pytest.raises(DataError, match=message):
         _collect(tmp_path, splits=splits)
+
+
+def test_a_run_of_another_collection_is_refused_at_once(tmp_path: Path) -> None:
+    """Not hours later, when the text of the document is asked for."""
+    collected = _collect(tmp_path)
+    run = tmp_path / "run.trec"
+    run.write_text("q1 Q0 elsewhere 1 2.0 mine\nq1 Q0 d1 2 1.0 mine\n", "utf-8")
+    config = Config(output=tmp_path, pool=PoolConfig(runs=(run,)))
+    with pytest.raises(DataError, match=r"\[pool\] runs: 1 document not in the collection, the first 'elsewhere'"):
+        pool(config, Building(tmp_path / "pool"), collected=collected, artefacts=Artefacts(tmp_path))
 
 
 def test_splits_are_taken_as_given(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from relsearch.core import tables
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.fields.template import template_fields
 from relsearch.core.files.text_files import csv_rows, fail
@@ -86,6 +87,8 @@ def pool(config: Config, work: Building, *, collected: Collected, artefacts: Art
     given = (read_run(path) for path in config.pool.runs)  # one at a time in memory
     candidates = union(given if config.pool.runs else runs, config.pool.depth)
     first = runs[0] if runs else candidates
+    if config.pool.runs:
+        _check_present(candidates, set(collected.doc_ids))
     tables.write(candidates, work.directory / "candidates.parquet", tables.CANDIDATES)
     tables.write(first, work.directory / "first_stage.parquet", tables.CANDIDATES)
     labels = with_assumed(collected.human, candidates, unjudged=config.pool.unjudged, scale=config.scale)
@@ -138,6 +141,16 @@ def _of_present(human: pl.DataFrame, column: str, present: Set[str]) -> pl.DataF
             absent[0],
         )
     return human.filter(~pl.col(column).is_in(absent))
+
+
+def _check_present(candidates: pl.DataFrame, doc_ids: Set[str]) -> None:
+    unknown = candidates.filter(~pl.col("doc_id").is_in(sorted(doc_ids)))
+    if unknown.height:
+        count = counted(unknown["doc_id"].n_unique(), "document")
+        raise DataError(
+            f"[pool] runs: {count} not in the collection, the first {unknown['doc_id'][0]!r}; "
+            "give runs of this collection"
+        )
 
 
 def _check_template(present: set[str], template: str) -> None:
