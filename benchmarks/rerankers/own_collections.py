@@ -54,6 +54,7 @@ def own_domain_config(name: str, output: Path, *, steps: int) -> Config:
             "collection": {"source": str(COLLECTIONS / name), "scale": own.scale},
             "index": {"language": own.language},
             "pool": {"depth": DEPTH, "unjudged": "irrelevant"},
+            "label": {"depth": DEPTH},
             "train": {
                 "family": "late",
                 "encoder": own.encoder.model_dump(),
