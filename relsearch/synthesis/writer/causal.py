@@ -80,7 +80,12 @@ class QueryWriter:
         for row, gap in zip(mask, gaps, strict=True):
             row[len(shared) : len(shared) + gap] = 0
         config = self._config
-        draws = SeededDraws(keys, temperature=config.temperature, top_p=config.top_p)
+        draws = SeededDraws(
+            keys,
+            temperature=config.temperature,
+            top_p=config.top_p,
+            never_first=sorted(self._breaks),  # an empty line is no query
+        )
         with torch.inference_mode(), quiet():
             known = {"cache": self._cache(shared, len(prompts))} if shared else {}
             found = self._model.generate(
@@ -92,7 +97,6 @@ class QueryWriter:
                 max_new_tokens=config.max_query_tokens,
                 pad_token_id=padding,
                 eos_token_id=sorted(self._ends | self._breaks),
-                begin_suppress_tokens=sorted(self._breaks),  # an empty line is no query
             )
         return [self._query(row) for row in found[:, ids.shape[1] :].tolist()]
 

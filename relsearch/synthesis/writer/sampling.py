@@ -21,16 +21,25 @@ _MOST = 1024
 
 
 class SeededDraws(LogitsProcessor):
-    """Turns greedy decoding into sampling: one generator a row, made from that row's key."""
+    """Turns greedy decoding into sampling: one generator a row, made from that row's key.
 
-    def __init__(self, keys: Sequence[str], *, temperature: float = 1.0, top_p: float = 1.0) -> None:
+    Tokens of `never_first` are not drawn in the first call.
+    """
+
+    def __init__(
+        self, keys: Sequence[str], *, temperature: float = 1.0, top_p: float = 1.0, never_first: Sequence[int] = ()
+    ) -> None:
         self._generators = [np.random.Generator(np.random.PCG64(_number(key))) for key in keys]
         self._temperature = temperature
         self._top_p = top_p
+        self._excluded = torch.tensor(never_first, dtype=torch.long)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return zero for the token that each row draws and minus infinity for others, shape [rows, vocabulary]."""
         scores = scores.float() / self._temperature
+        if len(self._excluded):
+            scores = scores.index_fill(1, self._excluded.to(scores.device), -torch.inf)
+            self._excluded = self._excluded[:0]
         best, tokens = scores.topk(min(_MOST, scores.shape[1]), dim=1)
         logs = best - torch.logsumexp(scores, dim=1, keepdim=True)
         before = logs.exp().cumsum(dim=1) - logs.exp()  # what is more probable holds so much

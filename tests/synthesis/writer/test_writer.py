@@ -78,6 +78,9 @@ def test_draws_follow_the_probabilities_and_the_key() -> None:
     assert torch.allclose(torch.bincount(sharper, minlength=3) / len(keys), wanted, atol=0.03)
     nucleus = SeededDraws(keys, top_p=0.85)(ids, scores).argmax(dim=1)
     assert torch.allclose(torch.bincount(nucleus, minlength=3) / len(keys), torch.tensor([2 / 3, 1 / 3, 0]), atol=0.03)
+    draws = SeededDraws(keys, never_first=[0])
+    assert draws(ids, scores).argmax(dim=1).min() == 1
+    assert draws(ids, scores).argmax(dim=1).min() == 0
     nearly = SeededDraws(keys)(ids, scores + torch.tensor([0.0, 1e-3, -1e-3])).argmax(dim=1)
     assert (nearly != drawn).float().mean() < 0.002
 
