@@ -21,6 +21,7 @@ from relsearch.exporters.graphs.quantize import RECIPES, Recipe, halve, quantize
 from relsearch.rerank.bundle import ManifestBase, open_bundle, seal
 from relsearch.rerank.families import open_scorer
 from relsearch.runtime.sessions import Variant
+from relsearch.stats.deviation import standard_deviation
 
 # Half precision rounds a logit by about a thousandth of its spread; a broken graph is off by all of it.
 _HALF_TOLERANCE = 0.05
@@ -173,7 +174,7 @@ def write_half(fp32: Path, folder: Path, lists: list[RankList]) -> Path:
     both = [open_scorer(bundle) for bundle in (fp32, folder)]
     first, second = ([scorer.logits(part.query, part.texts) for part in lists] for scorer in both)
     flat = np.concatenate(first)
-    off = float(np.abs(np.concatenate(second) - flat).max() / (flat.std() or 1.0))
+    off = float(np.abs(np.concatenate(second) - flat).max() / (float(standard_deviation(flat)) or 1.0))
     if not off <= _HALF_TOLERANCE:
         raise GateError(f"fp16 differs from fp32 by {off:.2g} standard deviations; set [export] half = false")
     return folder

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from relsearch.core.errors import DataError, GateError
 from relsearch.core.settings.config import ExportConfig
 from relsearch.core.types import Pair
+from relsearch.stats.deviation import standard_deviation
 
 
 class LogitScorer(Protocol):
@@ -89,7 +90,7 @@ def parity(
         raise GateError(
             "the model gives logits that are NaN or infinite; its weights are damaged, train or fetch it again"
         )
-    differences = np.abs(other - flat) / (float(flat.std()) or 1.0)
+    differences = np.abs(other - flat) / (float(standard_deviation(flat)) or 1.0)
     comparable = bool(np.isfinite(other).all())
     return ParityReport(
         queries=len(lists),

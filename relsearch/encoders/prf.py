@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from relsearch.stats.deviation import standard_deviation
+
 # The weight of a candidate whose score is one standard deviation higher is e^2 times as large. Chosen on TREC DL 2021,
 # where 1 to 3 did alike.
 _SHARPNESS = 2.0
@@ -30,7 +32,7 @@ def leave_one_out_mean(vectors: NDArray[np.floating[Any]], scores: NDArray[np.fl
 
 
 def standardise(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return the values with mean 0 and deviation 1, all 0 where they are equal."""
+    """Return the values with mean 0 and deviation 1, all 0 where they are equal but for rounding."""
     numbers = np.asarray(values, dtype=np.float64)
-    deviation = numbers.std()
-    return (numbers - numbers.mean()) / deviation if deviation > 0 else np.zeros_like(numbers)
+    deviation = float(standard_deviation(numbers))
+    return (numbers - numbers.mean()) / deviation if deviation else np.zeros_like(numbers)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from relsearch.core.tokenise import unspaced_tokens, without_unspaced
 from relsearch.encoders.prf import standardise
+from relsearch.stats.deviation import standard_deviation
 from relsearch.stats.logistic import Floats, log_odds
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class ReadingOrder:
         scores = np.array(list(logits.values()))
         best = np.array(list(logits))[np.argsort(-scores, kind="stable")[:_BEST]]
         above = (self._scored - scores.mean() * self._near) / (self._near + _DOUBT)
-        expected = above / scores.std() if scores.std() > 0 else 0.0
+        deviation = float(standard_deviation(scores))
+        expected = above / deviation if deviation else 0.0
         alike = standardise(self._likeness(best).mean(axis=1))
         worth = (_EXPECTED_WEIGHT * expected + alike + self._by_rank)[unread]
         return [unread[turn] for turn in np.argsort(-worth, kind="stable")]

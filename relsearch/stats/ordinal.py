@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from relsearch.core.errors import DataError, ModelError, model_fault
 from relsearch.core.types import Scale
+from relsearch.stats.deviation import standard_deviation
 
 Floats = NDArray[np.float64]
 
@@ -49,7 +50,7 @@ class CumulativeLink:
         values = np.asarray(scores, dtype=np.float64)
         levels = np.asarray(grades, dtype=np.int64) - scale.lowest
         _check(values, levels, scale)
-        mean, deviation = float(values.mean()), float(values.std()) or 1.0
+        mean, deviation = float(values.mean()), float(standard_deviation(values)) or 1.0
         standardised = (values - mean) / deviation
         solution = minimize(_loss, _start(levels, scale), args=(standardised, levels), method="L-BFGS-B")
         slope, thresholds = _unpack(solution.x)

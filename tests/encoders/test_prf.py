@@ -43,6 +43,7 @@ def test_the_scale_of_scores_does_not_count(
     assert found[0] == pytest.approx(leave_one_out_mean(changed, scores)[0], abs=1e-4)
 
 
-def test_equal_values_have_no_deviation() -> None:
-    """All zeros, and no division by zero."""
-    assert standardise(np.array([2.0, 2.0])).tolist() == [0.0, 0.0]
+@pytest.mark.parametrize("value", [2.0, 1.0, 0.1])
+def test_equal_values_have_no_deviation(value: float) -> None:
+    """All zeros, and no division by zero, nor by what the mean of three times 0.1 is rounded by."""
+    assert standardise(np.array([value] * 3)).tolist() == [0.0] * 3

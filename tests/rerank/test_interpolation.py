@@ -41,6 +41,16 @@ def test_equal_first_stage_scores_change_no_order() -> None:
     """A filter gives every document the same score."""
     assert Interpolation(0.5).interpolate([0.2, 0.9], [1.0, 1.0]) == pytest.approx([0.2, 0.9])
 
+    assert Interpolation(0.5).interpolate([0.2, 0.9, 0.5], [0.1] * 3) == pytest.approx([0.2, 0.9, 0.5])
+
+
+def test_two_candidates_are_as_like_one_another() -> None:
+    """Their order does not count: one product of two vectors is summed in two orders."""
+    vectors = np.random.default_rng(2).normal(size=(2, 384))
+    for scores in ([0.2, 0.9], [0.7, 0.4]):
+        found = Interpolation(prf=0.3).interpolate(scores, [0.0, 0.0], vectors=lambda: vectors)
+        assert found == pytest.approx(scores)
+
 
 @given(_PAIRS, st.floats(0, 5), st.floats(0.1, 50), st.floats(-20, 20))
 def test_scores_are_probabilities_and_the_first_stages_scale_does_not_count(

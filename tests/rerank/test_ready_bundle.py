@@ -54,6 +54,13 @@ def test_it_finds_the_answer() -> None:
     assert [round(score, 2) for score in scores] == [0.03, 0.21, 0.01]
 
 
+def test_the_order_of_two_texts_does_not_count() -> None:
+    """What they get beside their own scores is the same for both."""
+    texts = ["Deep learning goes deep.", "The sea is 3,700 metres deep on average."]
+    scores = Reranker("ready").score_pool("deep learning", texts, [0.1, 0.1])
+    assert Reranker("ready").score_pool("deep learning", texts[::-1], [0.1, 0.1])[::-1] == pytest.approx(scores)
+
+
 def test_calibration_keeps_the_order_of_a_pool(tmp_path: Path) -> None:
     """With the first stage's scores and feedback added, whatever slope and intercept it has."""
     texts = {each.doc_id: render(each.fields, DEFAULT_TEMPLATE) for each in load_collection("demo").documents()}

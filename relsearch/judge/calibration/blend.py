@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from relsearch.core.errors import DataError
 from relsearch.core.types import Scale
+from relsearch.stats.deviation import standard_deviation
 
 Floats = NDArray[np.float64]
 _RIDGE = 1e-3
@@ -42,7 +43,7 @@ class Blend(BaseModel):
         if not np.isfinite(matrix).all():
             column = columns[int(np.argmin(np.isfinite(matrix).all(axis=0)))]
             raise DataError(f"blend: a value of {column} is not finite; remove the pair or mend its source")
-        means, deviations = matrix.mean(axis=0), matrix.std(axis=0)
+        means, deviations = matrix.mean(axis=0), standard_deviation(matrix)
         deviations = np.where(deviations > 0, deviations, 1.0)
         weights = (
             _weights((matrix - means) / deviations, levels, len(scale.names))

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field
 
 from relsearch.core.errors import DataError
+from relsearch.stats.deviation import standard_deviation
 from relsearch.stats.logistic import Floats, Logistic, check_finite
 
 
@@ -27,7 +28,7 @@ class Prior(BaseModel):
         """
         values = np.asarray(cosines, dtype=np.float64)
         check_finite(values, "the cosines of the training pairs")
-        mean, deviation = float(values.mean()), float(values.std())
+        mean, deviation = float(values.mean()), float(standard_deviation(values))
         if not deviation > 0:
             raise DataError("all training pairs have the same cosine; check the texts and [encoder] model")
         link = Logistic.fit((values - mean) / deviation, gains, weights=weights)

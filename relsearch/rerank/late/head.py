@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field
 
 from relsearch.core.errors import DataError
+from relsearch.stats.deviation import standard_deviation
 from relsearch.stats.logistic import Floats, check_finite
 
 
@@ -22,7 +23,7 @@ class Standard(BaseModel):
     def fit(cls, values: Floats, what: str) -> Standard:
         """Return the map that gives the values mean 0 and deviation 1; raise DataError where they are constant."""
         check_finite(values, f"the {what} of the training pairs")
-        deviation = float(values.std())
+        deviation = float(standard_deviation(values))
         if not deviation > 0:
             raise DataError(f"all training pairs have the same {what}; check the texts and [train] base")
         return cls(mean=float(values.mean()), deviation=deviation)

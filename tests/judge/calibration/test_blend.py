@@ -77,9 +77,10 @@ def test_no_column_gives_zero_scores(levels: Floats, scale: Scale) -> None:
     np.testing.assert_array_equal(blend.scores(nothing), np.zeros(len(levels)))
 
 
-def test_a_constant_column_is_harmless(levels: Floats, noise: Floats, scale: Scale) -> None:
+@pytest.mark.parametrize("value", [5.0, 0.1])
+def test_a_constant_column_is_harmless(levels: Floats, noise: Floats, scale: Scale, value: float) -> None:
     """A column that never varies has no deviation to divide by, and adds nothing."""
-    constant = np.full(len(levels), 5.0)
+    constant = np.full(len(levels), value)
     columns = np.column_stack([levels + noise[:, 0], constant])
     blend = Blend.fit(("signal", "constant"), columns, levels.astype(int), scale)
     scores = blend.scores(columns)
