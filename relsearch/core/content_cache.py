@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -42,6 +42,11 @@ class ContentCache(Generic[Value]):
             found |= dict(zip(unknown, compute(list(unknown.values())), strict=True))
         self._keep(keys, found)
         return [found[key] for key in keys]
+
+    def keep(self, values: Mapping[str, Value]) -> None:
+        """Keep values that were computed elsewhere, by text; one that is kept already stays."""
+        found = {digest(text): value for text, value in values.items()}
+        self._keep(list(found), found)
 
     def _keep(self, keys: Sequence[bytes], found: dict[bytes, Value]) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relsearch.rerank.cross.document_vectors import Vectors
 from relsearch.rerank.cross.onnx_scorer import OnnxScorer
 from relsearch.rerank.deadline import rerank_within
 from relsearch.stats.logistic import Logistic
@@ -101,3 +102,20 @@ def test_unknown_documents_without_time_keep_their_order(tiny_bundles: dict[str,
     """A document without a vector is not encoded when there is no time."""
     scorer = OnnxScorer.open(tiny_bundles["fp32"], workers=2)
     assert scorer.rerank("why", ["sea", "cat", "tea"], budget_ms=0).order == (0, 1, 2)
+
+
+class _Outrun(OnnxScorer):
+    """Another search reads the same documents while this one does."""
+
+    def _encode_until(self, texts: list[str], deadline: float) -> dict[int, Vectors]:
+        self.prepare(texts[:2])
+        return super()._encode_until(texts, deadline)
+
+
+def test_searches_at_once_may_read_the_same_documents(tiny_bundles: dict[str, Path]) -> None:
+    """Vectors that another search kept meanwhile are those of this one, too."""
+    texts = ["sea water", "a cat purrs", "green tea is steeped"]
+    found = _Outrun.open(tiny_bundles["fp32"], workers=2).rerank("why does a cat purr", texts, budget_ms=60_000)
+    alone = OnnxScorer.open(tiny_bundles["fp32"], workers=2).rerank("why does a cat purr", texts, budget_ms=60_000)
+    assert (found.reached, found.order) == (3, alone.order)
+    assert found.scores == pytest.approx(alone.scores, abs=1e-6)

@@ -110,7 +110,7 @@ class OnnxScorer(ResidualScorer):
             unknown = [place for place in places if not known[place]]
             computed = self._encode_until([texts[place] for place in unknown], deadline)
             have = {unknown[turn] for turn in computed}
-            self.vectors.lookup([texts[unknown[turn]] for turn in computed], lambda _: list(computed.values()))
+            self.vectors.keep({texts[unknown[turn]]: vector for turn, vector in computed.items()})
             places = [place for place in places if known[place] or place in have]
         logits = self.prior_logits([(query, texts[place]) for place in places])
         return dict(zip(places, logits.tolist(), strict=True))

@@ -125,7 +125,7 @@ class LateScorer(CalibratedScorer):
 
     def cache(self, found: Mapping[str, DocumentVectors]) -> None:
         """Cache vectors that were computed elsewhere."""
-        self._kept.lookup(list(found), lambda texts: [found[text] for text in texts])
+        self._kept.keep(found)
 
     def _documents(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
         distinct = list(dict.fromkeys(texts))

@@ -137,7 +137,7 @@ class PairReader:
     def read(self, query: str, texts: Sequence[str]) -> None:
         """Score pairs and keep their scores; raise ModelError where some are missing or not finite."""
         scores = checked_scores(self._scorer.score(query, texts), len(texts))
-        self._kept.lookup(_keys(query, texts), lambda _: scores)
+        self._kept.keep(dict(zip(_keys(query, texts), scores, strict=True)))
 
     def scores(self, query: str, texts: Sequence[str]) -> list[float]:
         """Return the kept scores; one that was forgotten meanwhile is computed again."""
