@@ -33,7 +33,8 @@ from relsearch.rerank.late.torch_scorer import LateTorchScorer
 from relsearch.rerank.reorder import rerank_run, rerank_run_within
 from relsearch.rerank.reranker import Reranker
 from relsearch.rerank.vectors.folder import VectorFolder
-from relsearch.rerank.vectors.interaction import STEP, TextVectors, compress, cosines, maxsims
+from relsearch.rerank.vectors.interaction import STEP, DocumentVectors, TextVectors, compress, cosines, maxsims
+from relsearch.rerank.vectors.store import StoreFacts
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 TEXTS = ["the sea is deep", "a blue sky over the town", "", "the sea " * 100]
@@ -90,6 +91,19 @@ def test_an_interrupted_append_is_dropped(late_bundle: Path, tmp_path: Path) -> 
     assert (tmp_path / "tokens.i8").read_bytes() == before  # who only reads changes nothing
     assert store.add(TEXTS, scorer.document_vectors) == 2
     assert store.lookup(TEXTS)[TEXTS[3]].tokens.tolist() == scorer.document_vectors([TEXTS[3]])[0].tokens.tolist()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not list open files")
+def test_what_is_looked_up_keeps_no_file_open(tmp_path: Path) -> None:
+    """However often a folder is looked into and added to, and whatever of it is cached."""
+    store = VectorFolder(tmp_path, StoreFacts(encoder="e", tokens=4, pooled=2))
+    kept, opened = [], []
+    for text in map(str, range(20)):
+        store.add([text], lambda texts: [DocumentVectors(np.ones(2, np.float16), np.ones((3, 4), np.int8))])
+        kept.append(store.lookup([text]))
+        opened.append(len(list(Path("/proc/self/fd").iterdir())))
+    assert opened[-1] == opened[0]
+    assert all(each.tokens.tolist() == np.ones((3, 4)).tolist() for found in kept for each in found.values())
 
 
 def test_vectors_of_another_bundle_are_refused(late_bundle: Path, tmp_path: Path) -> None:

@@ -157,5 +157,6 @@ class VectorFolder:
 
 
 def _vectors(arrays: _Arrays, place: int) -> DocumentVectors:
+    # Copies: a view that is cached would keep its map and the map's descriptor open, and every append maps anew.
     start = int(arrays.ends[place - 1]) if place else 0
-    return DocumentVectors(arrays.pooled[place], arrays.tokens[start : int(arrays.ends[place])])
+    return DocumentVectors(np.array(arrays.pooled[place]), np.array(arrays.tokens[start : int(arrays.ends[place])]))
