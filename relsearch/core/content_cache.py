@@ -8,12 +8,13 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from relsearch.core.files.key_index import digest
+from relsearch.core.forks import renew_after_fork
 
 Value = TypeVar("Value")
 
 
 class ContentCache(Generic[Value]):
-    """A bounded, least-recently-used map from text to value; safe to share between threads.
+    """A bounded, least-recently-used map from text to value; safe to share between threads, and to fork.
 
     `capacity` bounds the sum of `size(value)`; by default each value counts one.
     """
@@ -24,9 +25,16 @@ class ContentCache(Generic[Value]):
         self._used = 0
         self._values: OrderedDict[bytes, Value] = OrderedDict()
         self._lock = Lock()
+        renew_after_fork(self)
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def after_fork(self) -> None:
+        """Open a lock that another thread held at the fork, and count anew what that thread had not counted yet."""
+        if self._lock.locked():
+            self._lock = Lock()
+            self._used = sum(map(self._size, self._values.values()))
 
     def contains(self, texts: Sequence[str]) -> list[bool]:
         """Tell of each text whether its value is kept."""

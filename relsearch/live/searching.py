@@ -20,6 +20,7 @@ from relsearch.core.display.html_table import html_table
 from relsearch.core.display.text_table import number
 from relsearch.core.errors import FieldsError, SearchEngineError, reason
 from relsearch.core.fields.template import template_fields
+from relsearch.core.forks import call_after_fork
 from relsearch.core.types import StrPath
 from relsearch.index.engine.field_check import check_searchable, field_types
 from relsearch.index.engine.hits import engine_scores, hit_fields, no_text_error
@@ -278,6 +279,9 @@ def _too_late(budget_ms: float | None) -> str:
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="relsearch")
+
+
+call_after_fork(_pool.cache_clear)
 
 
 def __getattr__(name: str) -> object:

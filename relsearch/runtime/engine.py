@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from relsearch.core.forks import renew_after_fork
 from relsearch.core.settings.config import Runtime
 from relsearch.encoders.joining import Row
 from relsearch.runtime.sessions import INPUTS, Variant, open_session
@@ -35,7 +36,8 @@ class Engine:
         self.workers = workers or available_cores()
         self.seconds_per_token = 0.0  # of one worker; 0 before the first call
         self._session = open_session(graph, outputs, variant=variant, runtime=runtime, workers=self.workers)
-        self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="relsearch-onnx")
+        self._pool = self._threads()
+        renew_after_fork(self)
 
     def run(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """Return the graph's first output for each of at least one input, in input order."""
@@ -84,9 +86,16 @@ class Engine:
                 task.result()
         return dict(done)
 
+    def after_fork(self) -> None:
+        """Take new threads: those of the pool stayed with the parent, which its forked copy does not know."""
+        self._pool = self._threads()
+
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
+
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.workers, thread_name_prefix="relsearch-onnx")
 
     def _call(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
         started = time.perf_counter()
