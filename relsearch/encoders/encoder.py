@@ -14,6 +14,7 @@ from relsearch.core.display.progress import progress
 from relsearch.core.errors import MissingExtraError, ModelError
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Pair, StrPath
+from relsearch.encoders.character_limit import MAX_CHARACTERS_PER_TOKEN, beginning
 from relsearch.encoders.loading import UNUSED, Source
 from relsearch.encoders.model_source import checksum, fast_dtype
 from relsearch.encoders.vector_cache import KeptVectors
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 
-# About 12 characters a token is beyond any real text; cutting first keeps a 60,000-character word cheap to tokenise.
-MAX_CHARACTERS_PER_TOKEN = 12
 _PROBE = "what is it"  # encoded at once, so that a model that cannot is known before hours of work
 
 
@@ -81,7 +80,7 @@ class Encoder:
     def _encode(self, prefix: str, texts: Sequence[str], description: str) -> Vectors:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        inputs = [prefix + text[: self._max_characters] for text in texts]
+        inputs = [prefix + beginning(text, self._max_characters) for text in texts]
         if self._keep is not None:
             return self._keep.lookup(inputs, lambda unknown: self._compute(unknown, description))
         return self._compute(inputs, description)

@@ -56,6 +56,12 @@ def test_odd_texts_are_encoded(encoder: Encoder) -> None:
     assert np.isfinite(vectors).all()
 
 
+def test_blanks_before_a_text_are_not_read(encoder: Encoder) -> None:
+    """However many there are."""
+    padded, plain = encoder.encode_documents([" " * 60_000 + "a cat purrs", "a cat purrs"])
+    assert padded == pytest.approx(plain, abs=1e-5)
+
+
 def test_a_text_is_read_up_to_max_tokens(tiny_bert: Path) -> None:
     """With 8 tokens, two of them special, the seventh word changes nothing and the sixth does."""
     short = load_encoder(EncoderConfig(model=str(tiny_bert), max_tokens=8), exact=True)

@@ -130,9 +130,20 @@ def test_nothing_is_lost_without_time(late_bundle: Path) -> None:
 
 
 def test_truncation_is_counted(late_bundle: Path) -> None:
-    """Only the text that is longer than the model reads counts as cut."""
+    """Only the text that is longer than the model reads counts as cut, be it a single word."""
     scorer = open_scorer(late_bundle)
     assert scorer.truncated("sea", TEXTS) == 1
+    assert scorer.truncated("sea", ["x" * 60_000, " " * 60_000, f"the sea{' ' * 60_000}is deep"]) == 1
+
+
+def test_blanks_before_a_text_are_not_read(late_model: Path, late_bundle: Path) -> None:
+    """In torch as in a bundle, kept or not; and blanks do not make a text one that is read in part."""
+    for scorer in (open_model(late_model), open_scorer(late_bundle)):
+        assert isinstance(scorer, LateTorchScorer | LateOnnxScorer)
+        padded, plain, empty = scorer.logits("sea", [" " * 60_000 + TEXTS[0], TEXTS[0], ""])
+        assert padded == pytest.approx(plain, abs=1e-5)
+        assert padded != pytest.approx(empty, abs=1e-3)
+        assert scorer.truncated("sea", [" " * 60_000 + TEXTS[0], "x" * 60_000]) == 1
 
 
 def test_export_holds_int8_to_the_gate(

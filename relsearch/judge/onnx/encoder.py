@@ -12,7 +12,7 @@ from relsearch.core.display.progress import progress
 from relsearch.core.files.text_files import encodable
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Pair
-from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
+from relsearch.encoders.character_limit import MAX_CHARACTERS_PER_TOKEN, beginning
 from relsearch.encoders.vector_cache import KeptVectors, rounded
 from relsearch.judge.onnx.manifest import VECTOR, EncoderGraph
 from relsearch.judge.onnx.parts import run_in_parts
@@ -40,7 +40,7 @@ class OnnxEncoder:
 
     def _rows(self, prefix: str, texts: Sequence[str]) -> Vectors:
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-        inputs = [prefix + encodable(text[: self._max_characters]) for text in places]
+        inputs = [prefix + encodable(beginning(text, self._max_characters)) for text in places]
         # Rounded in either case, so that a label does not depend on whether vectors are kept.
         vectors = self._kept.lookup(inputs, self._encode) if self._kept else rounded(self._encode(inputs))
         return vectors[[places[text] for text in texts]]

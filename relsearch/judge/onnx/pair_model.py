@@ -12,7 +12,7 @@ from relsearch.core.errors import ArtifactError
 from relsearch.core.files.text_files import encodable
 from relsearch.core.settings.config import JudgeConfig
 from relsearch.core.types import Pair
-from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
+from relsearch.encoders.character_limit import MAX_CHARACTERS_PER_TOKEN, beginning, is_cut
 from relsearch.encoders.joining import PLAIN, Ids, PairTemplate, Row, plain_ids, read_template
 from relsearch.judge.onnx.manifest import ADDED
 from relsearch.judge.onnx.parts import run_in_parts
@@ -53,10 +53,12 @@ class OnnxPairModel:
         ordered = sorted(texts)
         characters = limit * MAX_CHARACTERS_PER_TOKEN
         whole = [prefix + encodable(text) for text in ordered]
-        encodings = self._tokenizer.encode_batch_fast([text[:characters] for text in whole], add_special_tokens=False)
+        encodings = self._tokenizer.encode_batch_fast(
+            [beginning(text, characters) for text in whole], add_special_tokens=False
+        )
         found = [plain_ids(encoding) for encoding in encodings]
         return {
-            text: (ids[:limit], len(ids) > limit or len(long) > characters)
+            text: (ids[:limit], len(ids) > limit or is_cut(long, characters))
             for text, ids, long in zip(ordered, found, whole, strict=True)
         }
 

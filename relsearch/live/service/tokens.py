@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tokenizers import Tokenizer
 
-from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
+from relsearch.encoders.character_limit import MAX_CHARACTERS_PER_TOKEN, beginning, ending, is_cut
 from relsearch.rerank.bundle import TOKENIZER, Bundle, LateManifest, Manifest, ManifestBase
 from relsearch.runtime.tokenising import load_tokenizer
 
@@ -52,7 +52,8 @@ class PairTokens:
     def lengths(self, query: str, texts: Sequence[str]) -> list[int]:
         """Return the tokens of each pair; of a text far too long, one more than the model reads."""
         characters = MAX_CHARACTERS_PER_TOKEN * self.max_length
-        pairs = [(query[:characters], text[:characters]) for text in texts]
+        asked = beginning(query, characters)
+        pairs = [(asked, beginning(text, characters)) for text in texts]
         found = [len(encoding) for encoding in self._tokenizer.encode_batch_fast(pairs)]
         return _with_far_too_long(found, texts, max_length=self.max_length)
 
@@ -72,7 +73,7 @@ class DocumentTokens:
     def lengths(self, query: str, texts: Sequence[str]) -> list[int]:
         """Return the tokens of each document; of a text far too long, one more than the model reads."""
         characters = MAX_CHARACTERS_PER_TOKEN * self.max_length
-        encodings = self._tokenizer.encode_batch_fast([self._prefix + text[:characters] for text in texts])
+        encodings = self._tokenizer.encode_batch_fast([self._prefix + beginning(text, characters) for text in texts])
         return _with_far_too_long([len(encoding) for encoding in encodings], texts, max_length=self.max_length)
 
     def ends(self, query: str, texts: Sequence[str]) -> list[str]:
@@ -87,7 +88,7 @@ def estimated_lengths(query: str, texts: Sequence[str]) -> list[int]:
 
 def _ends(tokenizer: Tokenizer, texts: Sequence[str], *, room: int) -> list[str]:
     characters = MAX_CHARACTERS_PER_TOKEN * max(room, 1)
-    last = [text[-characters:] for text in texts]
+    last = [ending(text, characters) for text in texts]
     encodings = tokenizer.encode_batch(last, add_special_tokens=False)
     return [
         text if len(encoding) <= room else text[encoding.offsets[-room][0] if room > 0 else len(text) :]
@@ -99,6 +100,6 @@ def _with_far_too_long(lengths: Sequence[int], texts: Sequence[str], *, max_leng
     """A text that was cut before it was tokenised is longer than what the model reads, whatever its tokens."""
     characters = MAX_CHARACTERS_PER_TOKEN * max_length
     return [
-        length if len(text) <= characters else max(length, max_length + 1)
+        max(length, max_length + 1) if is_cut(text, characters) else length
         for length, text in zip(lengths, texts, strict=True)
     ]

@@ -10,7 +10,7 @@ from relsearch.core.content_cache import ContentCache
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.text_files import encodable
 from relsearch.core.types import StrPath
-from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
+from relsearch.encoders.character_limit import MAX_CHARACTERS_PER_TOKEN, beginning
 from relsearch.encoders.joining import Row
 from relsearch.rerank.bundle import ENCODER, MODEL, TOKENIZER, Bundle, Manifest, open_bundle_of
 from relsearch.rerank.cross.document_vectors import VectorCache, Vectors
@@ -140,7 +140,7 @@ class OnnxScorer(ResidualScorer):
 
     def _text_rows(self, prefix: str, texts: Sequence[str]) -> list[Row]:
         characters = MAX_CHARACTERS_PER_TOKEN * self.manifest.encoder_max_length
-        return self._texts.rows([prefix + text[:characters] for text in texts])
+        return self._texts.rows([prefix + beginning(text, characters) for text in texts])
 
     def _residuals(self, pairs: Pairs) -> Floats:
         if self._scores is None:

@@ -133,8 +133,9 @@ class LateModel(nn.Module):
 
     def truncated(self, texts: Sequence[str], reading: Reading) -> int:
         """Return how many of the texts have more tokens than are read."""
-        rows = self.tokenizer([reading.text(text) for text in texts], verbose=False)["input_ids"]
-        return sum(len(row) > reading.max_length for row in rows)
+        whole = [text for text in texts if not reading.is_cut(text)]
+        rows = self.tokenizer([reading.text(text) for text in whole], verbose=False)["input_ids"] if whole else []
+        return len(texts) - len(whole) + sum(len(row) > reading.max_length for row in rows)
 
     def read(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return pooled [n, h] and projected token vectors [n, length, d], all of length 1."""

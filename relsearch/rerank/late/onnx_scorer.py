@@ -75,7 +75,8 @@ class LateOnnxScorer(LateScorer):
     def truncated(self, query: str, texts: Sequence[str]) -> int:
         """Return how many of the texts are longer than what is read of them."""
         reading = self.manifest.documents
-        return self._texts[reading].truncated([reading.prefix + encodable(text) for text in texts])
+        whole = [encodable(text) for text in texts if not reading.is_cut(text)]
+        return len(texts) - len(whole) + self._texts[reading].truncated([reading.text(text) for text in whole])
 
     def close(self) -> None:
         """End the threads; the scorer reads no more."""

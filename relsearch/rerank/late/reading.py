@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
+from relsearch.encoders.character_limit import MAX_CHARACTERS_PER_TOKEN, beginning, is_cut
 
 
 class Reading(BaseModel):
@@ -28,7 +28,11 @@ class Reading(BaseModel):
 
     def text(self, text: str) -> str:
         """Return what is tokenised: prefix and text."""
-        return self.prefix + text[: self.most_characters]
+        return self.prefix + beginning(text, self.most_characters)
+
+    def is_cut(self, text: str) -> bool:
+        """Tell whether that leaves out some of the text, before any token is counted."""
+        return is_cut(text, self.most_characters)
 
     def words(self, length: int) -> slice:
         """Return which of an input's `length` tokens are words of the text; all where none would be left."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from relsearch.core.content_cache import ContentCache
 from relsearch.core.files.text_files import encodable
+from relsearch.encoders.character_limit import beginning
 from relsearch.rerank.calibrated import CalibratedScorer, Request
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.vectors.interaction import DocumentVectors, TextVectors, compress, cosines, maxsims
@@ -69,7 +70,7 @@ class LateScorer(CalibratedScorer):
 
     def readable(self, texts: Sequence[str]) -> list[str]:
         """Return what is read of each document, by which its vectors are found: its first `most_characters`."""
-        return [encodable(text[: self.most_characters]) for text in texts]
+        return [encodable(beginning(text, self.most_characters)) for text in texts]
 
     def holds(self, texts: Sequence[str]) -> list[bool]:
         """Tell of each document whether its vectors are kept in memory."""

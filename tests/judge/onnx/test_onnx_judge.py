@@ -74,6 +74,16 @@ def test_truncated_documents_are_counted(exported: Path) -> None:
     assert judge.truncated == 1
 
 
+def test_blanks_before_a_document_are_not_read(exported: Path) -> None:
+    """Nor do they make it one that is read in part."""
+    judge = load_judge(exported)
+    padded, plain = judge.judge(
+        pools_of([Pair("q", "a", "sea", " " * 60_000 + "a wave"), Pair("r", "a", "sea", "a wave")])
+    )
+    assert padded[0].expected == pytest.approx(plain[0].expected, abs=1e-4)
+    assert judge.truncated == 0
+
+
 @pytest.mark.parametrize("change", ["weights", "missing", "card"])
 def test_what_is_not_whole_is_refused(exported: Path, tmp_path: Path, change: str) -> None:
     """A file that is altered or missing, and graphs beside another judge's card, are named in one line."""

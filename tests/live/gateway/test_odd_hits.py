@@ -36,6 +36,12 @@ def test_equal_documents_are_reranked() -> None:
     assert (response.headers["X-Relsearch"], _ids(response)) == ("reranked; read=4/4", ["3", "1", "0", "2"])
 
 
+def test_a_hit_that_begins_with_blanks_is_read() -> None:
+    """Its words decide, however far behind the blanks they stand."""
+    response = _searched(["tides 1", f"{' ' * 200_000}tides 5", "tides 3"])
+    assert (response.headers["X-Relsearch"], _ids(response)) == ("reranked; read=3/3", ["1", "2", "0"])
+
+
 def test_hits_without_text_keep_their_places() -> None:
     """Such as those of another index: nothing is known of them, so they neither rise nor sink."""
     response = _searched(["tides 1", "", "tides 5", "tides 7", ""])

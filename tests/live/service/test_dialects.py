@@ -134,6 +134,8 @@ async def test_a_bundles_tokenizer_finds_the_end(tiny_bert: Path) -> None:
         short, end, nothing = tokens.ends("why does a cat purr", ["sea", text, ""])
         assert (short, nothing) == ("sea", "")
         assert text.endswith(end)
+        assert tokens.ends("why", [text + " " * 60_000])[0].split() == tokens.ends("why", [text])[0].split()
+        assert len(set(tokens.lengths("why", ["sea", " " * 60_000 + "sea", f"sea{' ' * 60_000}"]))) == 1
         assert 30 <= tokens.lengths("why does a cat purr", [end])[0] <= 33
 
 

@@ -41,6 +41,12 @@ def test_truncated_texts_are_counted(tiny_reranker: Path, tiny_bundles: dict[str
     assert OnnxScorer.open(tiny_bundles["fp32"], windows=4).truncated(QUERY, TEXTS) == 0
 
 
+def test_blanks_before_a_text_are_not_read(tiny_bundles: dict[str, Path]) -> None:
+    """Neither by the encoder nor by the cross-encoder."""
+    padded, plain = OnnxScorer.open(tiny_bundles["fp32"]).logits(QUERY, [" " * 60_000 + TEXTS[0], TEXTS[0]])
+    assert padded == pytest.approx(plain, abs=1e-5)
+
+
 def test_a_long_document_is_scored_by_its_best_window(tiny_bundles: dict[str, Path]) -> None:
     """What stands at the end of a long document counts; the others keep their scores."""
     plain = OnnxScorer.open(tiny_bundles["fp32"])

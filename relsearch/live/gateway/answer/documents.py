@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from relsearch.encoders.character_limit import beginning
 from relsearch.index.engine.hits import hit_text
 
 # White space is collapsed after a field is cut: so much more is taken of it, that what is left still fills the model.
@@ -20,7 +21,7 @@ def read_text(hit: Mapping[str, Any], template: str, paths: Mapping[str, str], *
 def _shortened(value: Any, most: int) -> Any:
     """The same value with texts and lists that are not longer than `most`."""
     if isinstance(value, str):
-        return value[:most]
+        return beginning(value, most)
     if isinstance(value, dict):
         return {name: _shortened(each, most) for name, each in value.items()}
     if isinstance(value, list):

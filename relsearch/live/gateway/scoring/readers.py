@@ -7,7 +7,7 @@ from typing import Protocol
 
 from relsearch.core.content_cache import ContentCache
 from relsearch.core.protocols import Scorer
-from relsearch.encoders.encoder import MAX_CHARACTERS_PER_TOKEN
+from relsearch.encoders.character_limit import MAX_CHARACTERS_PER_TOKEN
 from relsearch.rerank.abilities import ReadsDocuments, checked_scores
 
 _KEPT_PAIRS = 200_000  # 16 bytes of key and a score each
