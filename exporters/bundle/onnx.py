@@ -86,15 +86,14 @@ def ship(
     some = labelled.lists[:_EXACT_LISTS]
     exact = parity(torch, open_scorer(fp32), some, labelled.grades)
     gate_exact(exact)
+    manifest = manifest.model_copy(update={"mix": config.first_stage_weight})
     if config.half:
-        swap(write_half(fp32, fp32.parent / "fp16", some), _half_of(output))
+        half = write_half(fp32, fp32.parent / "fp16", some)
+        _publish(half, _half_of(output), manifest, variant="fp16", figures={**figures, **manifest.figures})
     last_layer = str(manifest.figures["last_layer"])
     chosen, report = choose(fp32, labelled.lists, labelled.grades, config, exact=exact, last_layer=last_layer)
     kind = {"variant": report.variant, "runtime": report.runtime}
-    found = {**kind, "mix": config.first_stage_weight, "figures": {**figures, **report.figures()}}
-    seal(chosen, manifest.model_copy(update=found))
-    write_model_card(chosen)
-    swap(chosen, output)
+    _publish(chosen, output, manifest, **kind, figures={**figures, **report.figures()})
     return report
 
 
@@ -131,6 +130,13 @@ def write_fp32(model: Path, folder: Path) -> Manifest:
         }
         manifest = manifest.model_copy(update=read)
     return seal(folder, manifest).manifest
+
+
+def _publish(folder: Path, output: Path, manifest: ManifestBase, **found: object) -> None:
+    """Seal a bundle by the manifest with what was found, give it its card, and put it in place of `output`."""
+    seal(folder, manifest.model_copy(update=found))
+    write_model_card(folder)
+    swap(folder, output)
 
 
 def _half_of(output: Path) -> Path:

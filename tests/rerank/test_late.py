@@ -149,13 +149,18 @@ def test_blanks_before_a_text_are_not_read(late_model: Path, late_bundle: Path) 
 def test_export_holds_int8_to_the_gate(
     late_model: Path, queries: list[Query], documents: list[Document], tmp_path: Path
 ) -> None:
-    """Export ships a bundle that opens, and says what it chose."""
+    """Export ships a bundle that opens, and says what it chose; the one for GPUs ranks by the same weights."""
     qrels = examples_of(["q3", "q4"], documents).select("query_id", "doc_id", pl.col("grade").cast(pl.Int64))
     labelled = Labelled.from_pairs(dev_pairs(queries, documents), qrels, SCALES["0-3"])
-    report = export_late(late_model, tmp_path / "bundle", labelled=labelled, config=ExportConfig(force=True))
+    config = ExportConfig(force=True, half=True)
+    report = export_late(late_model, tmp_path / "bundle", labelled=labelled, config=config)
     assert report.variant == "int8"
     assert 0 < open_scorer(tmp_path / "bundle").score("sea", ["the sea"])[0] < 1
     assert open_scorer(tmp_path / "bundle").manifest.interpolation == Interpolation(0.2, 0.3)
+    half = open_scorer(tmp_path / "bundle-fp16").manifest
+    assert (half.variant, half.interpolation) == ("fp16", Interpolation(0.2, 0.3))
+    assert half.figures.items() >= read_card(late_model, LateCard).figures().items()
+    assert "(fp16)" in (tmp_path / "bundle-fp16" / "README.md").read_text("utf-8")
 
 
 def test_maxsim_is_the_mean_of_the_largest_products() -> None:
