@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from relsearch.core.errors import ModelError
+from relsearch.encoders.hub import in_hub_cache
 from relsearch.encoders.model_source import _words_kept_whole, cache_folder, resolve
 from tests.http_server import running
 
@@ -84,7 +85,9 @@ def resolved(name: str, *, hub: str, cache: Path) -> subprocess.CompletedProcess
     )
 
 
-def test_a_hub_model_is_downloaded_once_and_found_without_network(tiny_bert: Path, tmp_path: Path) -> None:
+def test_a_hub_model_is_downloaded_once_and_found_without_network(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its folder has what a model is read from and no pickled weights; what the hub does not have is said."""
     with running(Hub(tiny_bert)) as server:
         address = f"http://127.0.0.1:{server.server_port}"
@@ -97,6 +100,25 @@ def test_a_hub_model_is_downloaded_once_and_found_without_network(tiny_bert: Pat
     assert "the hub shows no such model" in other.stderr
     again = resolved("org/tiny", hub=address, cache=tmp_path)
     assert Path(again.stdout.strip()) == folder
+    monkeypatch.setattr(pytest.importorskip("huggingface_hub.constants"), "HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert in_hub_cache("org/tiny") == folder
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["files listed", "files not listed"])
+def test_a_download_that_was_interrupted_is_taken_up(tiny_bert: Path, tmp_path: Path, listed: bool) -> None:
+    """What lacks is fetched; without network the command that fetches it is said."""
+    with running(Hub(tiny_bert)) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        folder = Path(resolved("org/tiny", hub=address, cache=tmp_path).stdout.strip())
+        (folder / "model.safetensors").unlink()
+        if not listed:  # as older packages of the hub leave their cache
+            shutil.rmtree(folder.parents[1] / "trees", ignore_errors=True)
+        alone = resolved("org/tiny", hub="http://127.0.0.1:1", cache=tmp_path)
+        assert alone.returncode == 1
+        assert "its download was interrupted" in alone.stderr
+        assert "hf download org/tiny" in alone.stderr
+        assert Path(resolved("org/tiny", hub=address, cache=tmp_path).stdout.strip()) == folder
+    assert (folder / "model.safetensors").read_bytes() == (tiny_bert / "model.safetensors").read_bytes()
 
 
 def test_a_hub_model_without_network_is_one_line_at_once(tmp_path: Path) -> None:
