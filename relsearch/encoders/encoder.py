@@ -16,7 +16,7 @@ from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Pair, StrPath
 from relsearch.encoders.character_limit import MAX_CHARACTERS_PER_TOKEN, beginning
 from relsearch.encoders.loading import UNUSED, Source
-from relsearch.encoders.model_source import checksum, fast_dtype
+from relsearch.encoders.model_source import content_checksum, fast_dtype
 from relsearch.encoders.vector_cache import KeptVectors
 
 if TYPE_CHECKING:
@@ -157,6 +157,6 @@ def vectors_by_id(config: EncoderConfig, texts: Mapping[str, str], *, keep: Path
 
 
 def _vectors_of(config: EncoderConfig, folder: Path, *, exact: bool) -> str:
-    """A name for all that decides a vector: settings, weights, arithmetic."""
+    """A name for all that decides a vector: settings, the model's files, arithmetic."""
     dtype = "exact" if exact else fast_dtype()
-    return hashlib.sha256(f"{config.model_dump_json()}|{checksum(folder)}|{dtype}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{config.model_dump_json()}|{content_checksum(folder)}|{dtype}".encode()).hexdigest()[:16]

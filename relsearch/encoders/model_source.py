@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PACKAGE_PREFIX = "package:"
 READY = "ready"
+_CONTENT = ("json", "safetensors", "txt", "model")
 # Those of SmolLM2's file all stay whole; of Gemma 3's, whose merges are not in the file, a tenth.
 _WORDS_KEPT_WHOLE, _WORDS = 0.9, 1000
 _WORD = re.compile(" [a-z]{4,}")
@@ -133,8 +134,21 @@ def quiet() -> Iterator[None]:
             said.enable_progress_bar()
 
 
+def content_checksum(folder: Path) -> str:
+    """Return a short hash of all files below a model folder that may decide what it gives, and of their names.
+
+    Such as pooling and projections of sentence-transformers, the settings of a tokenizer, a reranker's prior.
+    """
+    digest = hashlib.sha256()
+    names = [path.relative_to(folder) for ending in _CONTENT for path in folder.rglob(f"*.{ending}")]
+    for name in sorted(name for name in names if not any(part.startswith(".") for part in name.parts)):
+        with (folder / name).open("rb") as stream:
+            digest.update(f"{name.as_posix()} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()[:16]
+
+
 def checksum(folder: Path) -> str:
-    """Return a short hash of a model folder's weights, config and tokenizer."""
+    """Return a short hash of a base's weights, config and tokenizer, by which the cards of judges know it."""
     digest = hashlib.sha256()
     for path in sorted([*folder.glob("*.safetensors"), folder / "config.json", *folder.glob("tokenizer.json")]):
         with path.open("rb") as stream:

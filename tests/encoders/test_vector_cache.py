@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
 from relsearch.core.errors import ArtifactError
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import Document, Pair, Query
 from relsearch.encoders.encoder import load_encoder
+from relsearch.encoders.model_source import content_checksum
 from relsearch.encoders.vector_cache import KeptVectors, Vectors
 from tests.conftest import REPOSITORY
 
@@ -147,6 +151,33 @@ def test_other_settings_keep_elsewhere(
         load_encoder(other, exact=True).cosines(pairs[:3]),
         atol=1e-3,
     )
+
+
+def test_another_pooling_keeps_elsewhere(tiny_bert: Path, tmp_path: Path) -> None:
+    """A file of the model that is no weight changes the folder, too."""
+    model, texts = tmp_path / "model", ["the sea is deep", "a cat purrs"]
+    for pooling in ("mean", "cls"):
+        transformer = Transformer(str(tiny_bert))
+        dimension = transformer.get_embedding_dimension()
+        SentenceTransformer(modules=[transformer, Pooling(dimension, pooling_mode=pooling)]).save(str(model))
+        config = EncoderConfig(model=str(model))
+        found = load_encoder(config, exact=True, keep=tmp_path / "kept").encode_documents(texts)
+        np.testing.assert_allclose(found, load_encoder(config, exact=True).encode_documents(texts), atol=1e-3)
+
+
+def test_a_models_content_is_all_that_decides_what_it_gives(tiny_bert: Path, tmp_path: Path) -> None:
+    """Not where it lies, nor what a version control or a download leaves beside it."""
+    whole = content_checksum(tiny_bert)
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "model"))
+    (folder / ".cache").mkdir()
+    (folder / ".cache" / "download.json").touch()
+    (folder / "README.md").touch()
+    assert content_checksum(folder) == whole
+    for name in ("tokenizer_config.json", "2_Dense/model.safetensors", "vocab.txt", "spiece.model"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"other")
+        assert content_checksum(folder) != whole
+        whole = content_checksum(folder)
 
 
 def test_an_empty_call_needs_no_vector(config: EncoderConfig, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from relsearch.core.query_pool import pools_of
 from relsearch.core.settings.config import Config
 from relsearch.data.assumed import ASSUMED
 from relsearch.data.pool import whole_pools
-from relsearch.encoders.model_source import checksum, fast_dtype
+from relsearch.encoders.model_source import content_checksum, fast_dtype
 from relsearch.judge.fingerprint import fingerprint_of
 from relsearch.judge.registry import RERANKER, by_judge, open_judge
 from relsearch.judge.self_training import FirstStage, Ranks, RerankerJudge
@@ -73,7 +73,7 @@ def reranker_judge(
     opened = {
         folder: Ranks(open_model(folder, exact=False), FirstStage(run), mix) for folder in {model, *by_fold.values()}
     }
-    models = [checksum(folder) for folder in sorted(opened)]
+    models = [content_checksum(folder) for folder in sorted(opened)]
     about = fingerprint_of(models, mix, fast_dtype(), *run.select(*_PAIR, "score").iter_rows())
     by_query = {query_id: opened[folder] for query_id, folder in by_fold.items()}
     return _fitted(config, opened[model], held_out, pools=pools, about=about, by_query=by_query)
