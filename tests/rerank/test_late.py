@@ -203,6 +203,23 @@ def test_learning_rounds_the_encoder_alone(tiny_bert: Path, monkeypatch: pytest.
     assert float(torch.cosine_similarity(gradients[0], gradients[1], dim=0)) > 0.99
 
 
+@pytest.mark.parametrize("prefix", ["query: ", "query:", "", " "])
+def test_the_first_word_behind_a_prefix_counts(tiny_bert: Path, tiny_llama: Path, prefix: str) -> None:
+    """Also where its first token has the blank that ends the prefix, as in byte-level BPE."""
+    for base in (tiny_bert, tiny_llama):
+        model = load_late(str(base), EncoderConfig(model=str(base), query_prefix=prefix), max_length=32, dimension=8)
+        ids = model.tokenizer(model.queries.text("sea water"))["input_ids"]
+        assert model.tokenizer.decode(ids[model.queries.words(len(ids))]).strip() == "sea water"
+
+
+def test_texts_are_read_as_the_card_says(late_model: Path) -> None:
+    """Which tokens are words was decided in training, by whatever version."""
+    card = read_card(late_model, LateCard)
+    changed = card.documents.model_copy(update={"skip": card.documents.skip + 1})
+    model = torch_scorer.open_model(late_model, card.model_copy(update={"documents": changed}))
+    assert (model.queries, model.documents) == (card.queries, changed)
+
+
 def test_what_need_not_be_exact_is_rounded(late_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scorer opened so differs from the exact one by no more than bfloat16 does."""
     monkeypatch.setattr(torch_scorer, "fast_dtype", lambda: torch.bfloat16)
