@@ -18,7 +18,7 @@ from typing import Any, Unpack
 
 from relsearch.core.display.html_table import html_table
 from relsearch.core.display.text_table import number
-from relsearch.core.errors import FieldsError, SearchEngineError, reason
+from relsearch.core.errors import ConfigError, FieldsError, SearchEngineError, reason
 from relsearch.core.fields.template import template_fields
 from relsearch.core.forks import call_after_fork
 from relsearch.core.types import StrPath
@@ -107,8 +107,8 @@ def search(
 
     The client's own errors pass through. Raise ArtifactError for a broken bundle; FieldsError where the template has
     none of the fields, or nothing is found and none of them is a text field of the index; ConfigError where the two
-    bundles' templates differ, a weight is below 0, or vectors are given for a cross-encoder or an opened bundle;
-    TypeError for an unknown keyword.
+    bundles' templates differ, a weight or size is below 0, a window below 1, or vectors are given for a cross-encoder
+    or an opened bundle; TypeError for an unknown keyword.
     """
     reranker = open_reranker(bundle, policy)
     plan = _plan(query, reranker, fields, size=size, window=window, min_score=min_score, engine_query=engine_query)
@@ -238,6 +238,9 @@ def _plan(
     min_score: float | None,
     engine_query: Mapping[str, Any] | None,
 ) -> _Plan:
+    for name, value, least in (("window", window, 1), ("size", size, 0)):
+        if value < least:
+            raise ConfigError(f"{name} {value}: give {least} or more")
     names = _names(fields, template_fields(reranker.template))
     searched = {"query": engine_query} if engine_query else match_body(query, names.values())
     body = {**searched, "size": max(size, window)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from relsearch.core.errors import ConfigError
 from relsearch.rerank.partly import scores_below
 from relsearch.stats.logistic import log_odds
 
@@ -13,10 +14,14 @@ ScorePool = Callable[[str, Sequence[str], Sequence[float]], list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Cascade:
-    """How the second reranker scores a pool, and how many candidates it scores."""
+    """How the second reranker scores a pool, and how many candidates it scores; raise ConfigError for none."""
 
     score_pool: ScorePool
     size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"cascade window {self.size}: give 1 or more, or leave out the cascade")
 
     def rescore(self, query: str, texts: Sequence[str], scores: Sequence[float]) -> list[float]:
         """Return one score a text, from `scores`, the first reranker's probabilities.

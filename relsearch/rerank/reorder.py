@@ -12,7 +12,7 @@ import polars as pl
 from relsearch.cluster.same_model import check_same
 from relsearch.core import tables
 from relsearch.core.display.progress import progress
-from relsearch.core.errors import DataError
+from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.files.journal import Journal
 from relsearch.core.files.key_index import digest
 from relsearch.core.protocols import Work, Workers
@@ -53,7 +53,7 @@ def rerank_run(
     Ties keep the first stage's rank, then doc_id. Documents below the depth follow in their order, with scores that go
     on decreasing below the lowest reranked one. Texts are looked up query by query. A `journal` gets each query's
     order, and what it has already, of the same reranker (`about`), candidates and texts, is not scored again. Raise
-    DataError where a text is missing, ModelError where a score is NaN.
+    DataError where a text is missing, ModelError where a score is NaN, ConfigError for a depth below 1.
     """
     order = partial(_best_first_of, reranker)
     if journal is None:
@@ -120,7 +120,7 @@ def rerank_run_within(
     """Return the run reranked within `budget_ms` a query, and the mean number of documents that were reached.
 
     The others keep their places; the first stage's scores weigh as Reranker.combine_read says. Raise ConfigError
-    where the reranker cannot stop in time, or has a cascade.
+    where the reranker cannot stop in time, or has a cascade, or for a depth below 1.
     """
     reached: list[int] = []
 
@@ -164,6 +164,8 @@ def _remembering(order: _Order, journal: Journal, about: str) -> _Order:
 def _table(
     run: pl.DataFrame, queries: Mapping[str, str], documents: Mapping[str, str], order: _Order, *, depth: int
 ) -> pl.DataFrame:
+    if depth < 1:
+        raise ConfigError(f"depth {depth}: give 1 or more")
     blocks: list[pl.DataFrame] = []
     rows: list[_Row] = []
     groups = progress(_by_query(run), desc="rerank", unit="query", total=run["query_id"].n_unique())

@@ -184,7 +184,8 @@ class Reranker:
     def with_cascade(self, second: Reranker, window: int) -> Reranker:
         """Return this reranker with a second one that reranks its best `window` candidates.
 
-        The second one uses this one's scores as its first stage's. Raise ConfigError where its template is another.
+        The second one uses this one's scores as its first stage's. Raise ConfigError where its template is another, or
+        the window is below 1.
         """
         if second.template != self.template:
             raise ConfigError(

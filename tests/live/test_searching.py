@@ -186,6 +186,13 @@ def test_a_weight_that_is_none_is_refused(search: Callable[..., SearchResult], m
         search(TEXTS, reranker(), mix=mix)
 
 
+@pytest.mark.parametrize("wrong", [{"window": 0}, {"window": -1}, {"size": -1}, {"cascade_window": 0}])
+def test_no_hits_to_rerank_is_an_error_at_once(search: Callable[..., SearchResult], wrong: dict[str, int]) -> None:
+    """A window below 0 would rerank all but the last hits."""
+    with pytest.raises(ConfigError, match=r"give [01] or more"):
+        search(TEXTS, reranker(), **({"cascade": reranker()} if "cascade_window" in wrong else {}), **wrong)
+
+
 def test_the_best_of_the_window_are_returned(search: Callable[..., SearchResult]) -> None:
     """`size` cuts after reranking."""
     assert _ids(search(TEXTS, reranker(), size=1)) == ["d2"]

@@ -70,6 +70,15 @@ def test_a_run_is_reranked_in_two_steps() -> None:
     assert run["score"].is_sorted(descending=True)
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_cascade_without_a_head_is_refused(size: int) -> None:
+    """A size below 0 would read all but the last candidate."""
+    with pytest.raises(ConfigError, match=f"cascade window {size}: give 1 or more"):
+        Reranker(LengthScorer()).with_cascade(Reranker(LengthScorer()), size)
+    with pytest.raises(ConfigError, match=f"depth {size}: give 1 or more"):
+        rerank_run(run_of("a"), {"q": "x"}, {"a": "tea"}, Reranker(LengthScorer()), depth=size)
+
+
 def test_bundles_that_read_documents_in_two_ways_are_refused(tiny_bundles: dict[str, Path]) -> None:
     """The texts are rendered once, as the first one reads them."""
     second = Reranker(tiny_bundles["int8"])
