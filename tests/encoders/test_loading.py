@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from relsearch.encoders.loading import positions, tells_types
 from relsearch.judge.models.base import load_base
 from relsearch.judge.models.prompt import load_prompt
 from relsearch.rerank.cross.start import load_start
-from relsearch.rerank.cross.torch_scorer import load_model, residuals
+from relsearch.rerank.cross.torch_scorer import TorchScorer, load_model, residuals
 from relsearch.rerank.late.model import load_late
 from relsearch.synthesis.writer.causal import QueryWriter
+from tests.architectures import saved
 from tests.odd_models import BROKEN, copied, edit, lose
 from tests.tiny_models import save_tiny_tokenizer
 
@@ -127,6 +129,18 @@ def test_no_more_tokens_are_read_than_there_are_positions(mpnet: Path) -> None:
         load(64)
     with pytest.raises(ConfigError, match=r"max_document_tokens 32: .* reads at most 64; lower it"):
         judge(str(mpnet), family="encoder", max_query_tokens=60)
+
+
+def test_a_published_cross_encoder_reads_no_more_than_it_can(tmp_path: Path) -> None:
+    """Also where its tokenizer knows no limit, as that of many RoBERTas."""
+    folder = saved("roberta", tmp_path / "roberta")
+    settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    settings.pop("model_max_length", None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    scorer = TorchScorer.published(folder)
+    long = "a cat " * 500
+    assert scorer.truncated("why", [long, "a cat"]) == 1
+    assert scorer.score("why", [long]) == pytest.approx(scorer.score("why", [f"{long} purrs"]))
 
 
 def test_a_model_that_reads_next_to_nothing_is_refused(tiny_bert: Path, tmp_path: Path) -> None:

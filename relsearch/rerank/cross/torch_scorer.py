@@ -12,7 +12,7 @@ from relsearch.core.errors import MissingExtraError, ModelError
 from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.types import StrPath
 from relsearch.encoders.encoder import load_encoder
-from relsearch.encoders.loading import UNUSED, Source, tells_types
+from relsearch.encoders.loading import UNUSED, Source, known_positions, tells_types
 from relsearch.rerank.calibrated import Request
 from relsearch.rerank.card import Card, read_card
 from relsearch.rerank.cross.document_vectors import Vectors
@@ -121,6 +121,9 @@ def load_model(
     else:  # a body, and modules that make a score of its states
         source.check("AutoModel", may_lack=UNUSED)
     loaded.eval().float()
+    if max_length is None and (most := known_positions(loaded[0].auto_model)):
+        # sentence-transformers takes the table's length, of which RoBERTa's first places are padding's.
+        loaded.max_seq_length = min(loaded.max_seq_length or most, most)
     ready(loaded, source, own=own)
     return loaded
 
