@@ -13,7 +13,7 @@ from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.settings.config import ExportConfig
 from relsearch.core.types import Pair
 from relsearch.data.collection import Collection, texts_of
-from relsearch.encoders.model_source import base_facts
+from relsearch.encoders.model_source import base_facts, resolve
 from relsearch.exporters.bundle.choose import ExportReport
 from relsearch.exporters.bundle.onnx import Labelled, making, ship
 from relsearch.exporters.bundle.parity import RankList, rank_lists
@@ -41,7 +41,7 @@ def export_foreign(
     no cross-encoder with one score, or one of relsearch's own, which is nothing without its prior; DataError where
     nothing is labelled.
     """
-    if (Path(model) / CARD).is_file():
+    if (resolve(model) / CARD).is_file():
         raise ModelError(f"{model}: relsearch trained it, on a prior; `relsearch export -c` its pipeline's settings")
     torch = load_model(model)
     labelled = Labelled(*labelled_lists(collection))

@@ -117,9 +117,16 @@ def test_the_command_needs_a_place_to_write() -> None:
 
 
 def test_one_of_relsearchs_own_is_refused(
-    tiny_reranker: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
+    tiny_reranker: Path,
+    tmp_path: Path,
+    documents: list[Document],
+    queries: list[Query],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without the prior that it was trained on its scores would mean nothing."""
+    """Without the prior that it was trained on its scores would mean nothing, by whatever name it is found."""
     collection = Labelled(documents, queries, labels=40)
-    with pytest.raises(ModelError, match="on a prior"):
-        export_foreign(str(tiny_reranker), tmp_path / "b", collection=collection, config=ExportConfig())
+    (tmp_path / "own").symlink_to(tiny_reranker)
+    monkeypatch.setenv("RELSEARCH_MODELS", str(tmp_path))
+    for name in (str(tiny_reranker), "somebody/own"):
+        with pytest.raises(ModelError, match="on a prior"):
+            export_foreign(name, tmp_path / "b", collection=collection, config=ExportConfig())
