@@ -13,7 +13,7 @@ from transformers import TrainerCallback
 
 from relsearch.cluster.processes import is_first
 from relsearch.core.errors import ModelError
-from relsearch.core.files.atomic import replace_text
+from relsearch.core.files.atomic import recover, replace_text, scratch, swap
 from relsearch.rerank.card import Evaluation, Kept
 from relsearch.rerank.training.dev import METRIC
 
@@ -26,8 +26,8 @@ class KeepBest(TrainerCallback):
     """Saves the weights whenever the dev measure rises, and stops after `patience` looks without a rise.
 
     `minutes` are those since it was made, with the last look and the calibration, which take a look's time each. The
-    history survives a crash beside the weights, so a resumed run goes on counting time and patience. Of several
-    processes the first writes.
+    history survives a crash beside the weights, so a resumed run goes on counting time and patience; the weights are
+    always whole, those before until the new ones are. Of several processes the first writes.
     """
 
     def __init__(self, folder: Path, *, patience: int, minutes: float, kept: Kept = "best") -> None:
@@ -35,6 +35,8 @@ class KeepBest(TrainerCallback):
         self._kept = kept
         self.patience = patience
         self.seconds = minutes * 60
+        if is_first():
+            recover(folder / BEST)
         self.history = _read_history(folder)
         self._started = time.monotonic() - (self.history[-1].seconds if self.history else 0.0)
         self._step_ended = time.monotonic()
@@ -83,7 +85,9 @@ class KeepBest(TrainerCallback):
         self.history.append(Evaluation(step=step, seconds=self.elapsed_s, ndcg10=ndcg10))
         if is_first():
             if self.best.step == step:
-                kwargs["model"].save_pretrained(str(self.folder / BEST), create_model_card=False)
+                with scratch(self.folder / BEST) as aside:
+                    kwargs["model"].save_pretrained(str(aside / BEST), create_model_card=False)
+                    swap(aside / BEST, self.folder / BEST)
             _write_history(self.folder, self.history)
         behind = sum(1 for entry in self.history if entry.step > self.best.step)
         if self._kept == "start" or (self._kept == "best" and behind >= self.patience):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from transformers import TrainerControl, TrainerState
 
 from relsearch.core.errors import ModelError
 from relsearch.rerank.card import Kept
-from relsearch.rerank.training.callbacks import KeepBest
+from relsearch.rerank.training.callbacks import BEST, HISTORY, KeepBest
 
 
 class Weights:
@@ -77,6 +79,33 @@ def test_history_survives_a_crash(tmp_path: Path) -> None:
     assert [entry.ndcg10 for entry in keep.history] == [0.5]
     assert weights.saves == 0
     assert keep.elapsed_s >= keep.history[0].seconds
+
+
+class Interrupted(Weights):
+    """Is killed while it writes its second file, from the second time on."""
+
+    def save_pretrained(self, path: str, **options: object) -> None:
+        """Write two files, or one of them."""
+        super().save_pretrained(path)
+        (Path(path) / "config.json").write_text(str(self.saves), encoding="utf-8")
+        if self.saves > 1:
+            raise KeyboardInterrupt
+        (Path(path) / "model.safetensors").write_text(str(self.saves), encoding="utf-8")
+
+
+def test_the_best_weights_are_whole_whenever_a_run_ends(tmp_path: Path) -> None:
+    """Those before stay until the new ones are written, and are found where a kill left them in mid-exchange."""
+    keep, weights = KeepBest(tmp_path, patience=9, minutes=1), Interrupted()
+    look(keep, weights, step=0, ndcg10=0.5)
+    with pytest.raises(KeyboardInterrupt):
+        look(keep, weights, step=1, ndcg10=0.7)
+    assert {path.read_text("utf-8") for path in (tmp_path / BEST).iterdir()} == {"1"}
+    assert {path.name for path in tmp_path.iterdir()} == {BEST, HISTORY}
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / BEST).rename(tmp_path / f".{BEST}.{gone.pid}.0.old")
+    KeepBest(tmp_path, patience=9, minutes=1)
+    assert {path.read_text("utf-8") for path in (tmp_path / BEST).iterdir()} == {"1"}
 
 
 def test_time_asks_for_a_last_look(tmp_path: Path) -> None:
