@@ -42,7 +42,10 @@ def service_key() -> str:
 
 
 def service_base(url: str) -> str:
-    """Return the service's URL without a path; raise ConfigError for anything but http://HOST or https://HOST."""
+    """Return the service's URL, with the path that a proxy may serve it under and no slash at its end.
+
+    Raise ConfigError for anything but http://HOST or https://HOST, with or without port and path.
+    """
     if "@" in url:  # not shown: it may hold a password
         raise ConfigError(f"the service URL holds credentials; leave them out, keys come from {KEY_VARIABLE}")
     parts = urlsplit(url)

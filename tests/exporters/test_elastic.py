@@ -59,6 +59,13 @@ def test_the_custom_request_is_a_template_of_whole_json_values() -> None:
     assert KEY not in json.dumps({**settings, "secret_parameters": {}})
 
 
+def test_a_service_may_stand_below_a_path() -> None:
+    """As a proxy serves it beside others."""
+    for url in ("https://proxy/reranker", "https://proxy/reranker/"):
+        made = elastic.endpoint("r", service="hugging_face", service_url=url, key=KEY)
+        assert made.body["service_settings"]["url"] == "https://proxy/reranker/rerank"
+
+
 @pytest.mark.parametrize("url", ["s:8080", "ftp://s", "http://", "http://user:pw@s", "http://s?key=1"])
 def test_a_service_url_is_a_plain_http_url(url: str) -> None:
     """Keys and credentials never come in by the URL."""
