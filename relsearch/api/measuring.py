@@ -70,7 +70,11 @@ def evaluate(
         baseline=found.baseline,
         lowest=lowest,
     )
-    return replace(found, powered=powered)
+    if not powered.left_out:
+        return replace(found, powered=powered)
+    note = f"judgments: {powered.left_out} of {len(found.query_ids)} labelled queries are not in the joint intervals: "
+    note += "they have no judged label, or no run answers them"
+    return replace(found, powered=powered, notes=(*found.notes, note))
 
 
 def agree(

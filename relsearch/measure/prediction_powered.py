@@ -46,11 +46,13 @@ class Powered:
 class PoweredEvaluation:
     """Per run and measure the mean over queries, and its difference from `baseline`.
 
-    `both` queries have human and judged labels, `judged` ones judged labels alone.
+    `both` queries have human and judged labels, `judged` ones judged labels alone. `left_out` ones have human labels
+    alone, or no run answers them.
     """
 
     both: int
     judged: int
+    left_out: int
     baseline: str
     estimates: Mapping[str, Mapping[str, Powered]]
     differences: Mapping[str, Mapping[str, Powered]]
@@ -61,7 +63,8 @@ class PoweredEvaluation:
             name: {run: {measure: each.to_json() for measure, each in of.items()} for run, of in runs.items()}
             for name, runs in (("runs", self.estimates), ("differences", self.differences))
         }
-        return {"queries_of_both": self.both, "queries_of_the_judge": self.judged, **parts}
+        counts = {"queries_of_both": self.both, "queries_of_the_judge": self.judged, "queries_left_out": self.left_out}
+        return {**counts, **parts}
 
     def to_table(self) -> str:
         """Return one text table a measure."""
@@ -91,11 +94,12 @@ class PoweredEvaluation:
         return list(next(iter(self.estimates.values())))
 
 
-def powered_mean(human: Floats, judged: Floats, more: Floats) -> Powered:
+def powered_mean(human: Floats, judged: Floats, more: Floats, *, labelled: Floats | None = None) -> Powered:
     """Return the mean of what `human` has for some queries and would have for others.
 
     `human` and `judged` are the values of the same queries by people's and by the judge's labels, three or more;
-    `more` has the judge's values of the other queries.
+    `more` has the judge's values of the other queries. `labelled` has people's values of all queries that they
+    labelled, whose interval the width is compared with; by default these are `human`.
     """
     from scipy.stats import t
 
@@ -108,7 +112,8 @@ def powered_mean(human: Floats, judged: Floats, more: Floats) -> Powered:
     # The weight is fitted too: a degree of freedom less than for the mean alone.
     variance = weight**2 * np.var(more, ddof=1) / others + np.var(error, ddof=2) / queries
     half = float(t.ppf(_LEVEL, queries - 2) * np.sqrt(variance))
-    alone = float(t.ppf(_LEVEL, queries - 1) * np.sqrt(spread[0, 0] / queries))
+    every = human if labelled is None else labelled
+    alone = float(t.ppf(_LEVEL, len(every) - 1) * np.sqrt(np.var(every, ddof=1) / len(every)))
     return Powered(Estimate(mean, mean - half, mean + half), weight, half / alone if alone else np.nan)
 
 
@@ -121,31 +126,34 @@ def evaluate_powered(
     baseline: str,
     lowest: int = 0,
 ) -> PoweredEvaluation:
-    """Measure runs on the human and the judged labels together; the judge's queries are those that every run answers.
+    """Measure runs on the human and the judged labels together, on the queries that any of the runs answers.
 
-    Raise DataError where fewer than five queries have both, or fewer than two judged labels alone.
+    A run that lacks one of them has 0 there by either kind of labels: both kinds are of the same sort of queries. Raise
+    DataError where fewer than five queries have both, or fewer than two judged labels alone.
     """
     human, labels = from_zero(qrels, lowest), from_zero(judgments, lowest)
-    by_people, by_judge = set(human["query_id"]), set(labels["query_id"])
-    both, answered = by_people & by_judge, by_judge - by_people
+    answered: set[str] = set()
     for name in runs:  # looked up one at a time: a mapping may read them from files
-        answered &= set(runs[name]["query_id"].unique())
-    if len(both) < FEWEST or len(answered) < 2:
+        answered.update(runs[name]["query_id"].unique())
+    by_people, by_judge = answered & set(human["query_id"]), answered & set(labels["query_id"])
+    both, more = by_people & by_judge, by_judge - by_people
+    if len(both) < FEWEST or len(more) < 2:
         raise DataError(
-            f"judgments: {len(both)} queries with human and judged labels (at least {FEWEST} are needed), "
-            f"{len(answered)} in every run with judged labels alone (at least 2); judge more queries of both kinds"
+            f"judgments: in the runs are {len(both)} queries with human and judged labels (at least {FEWEST} are "
+            f"needed), and {len(more)} with judged labels alone (at least 2); judge more queries of both kinds"
         )
-    parts = (_of(human, both), _of(labels, both), _of(labels, answered))
+    parts = (_of(human, both), _of(labels, both), _of(labels, more), _of(human, by_people))
     values = {name: _values(parts, runs[name], measures) for name in runs}
     others = {name: of for name, of in values.items() if name != baseline}
     return PoweredEvaluation(
         both=len(both),
-        judged=len(answered),
+        judged=len(more),
+        left_out=human["query_id"].n_unique() - len(both),
         baseline=baseline,
-        estimates={name: {each: powered_mean(*of[each]) for each in of} for name, of in values.items()},
+        estimates={name: {each: _powered(of[each]) for each in of} for name, of in values.items()},
         differences={
             name: {
-                each: powered_mean(*(mine - base for mine, base in zip(of[each], values[baseline][each], strict=True)))
+                each: _powered([mine - base for mine, base in zip(of[each], values[baseline][each], strict=True)])
                 for each in of
             }
             for name, of in others.items()
@@ -157,9 +165,13 @@ def _of(labels: pl.DataFrame, queries: set[str]) -> pl.DataFrame:
     return labels.filter(pl.col("query_id").is_in(pl.Series(sorted(queries), dtype=pl.String).implode()))
 
 
-def _values(
-    parts: Sequence[pl.DataFrame], run: pl.DataFrame, measures: Sequence[str]
-) -> dict[str, tuple[Floats, Floats, Floats]]:
-    """A run's values by measure: of both's queries by people and by the judge, and of the judge's own."""
-    human, judged, more = (query_values(labels, run, measures) for labels in parts)
-    return {name: (human[name], judged[name], more[name]) for name in human}
+def _values(parts: Sequence[pl.DataFrame], run: pl.DataFrame, measures: Sequence[str]) -> dict[str, list[Floats]]:
+    """A run's values by measure, of each part's queries in their order."""
+    found = [query_values(labels, run, measures) for labels in parts]
+    return {name: [of[name] for of in found] for name in found[0]}
+
+
+def _powered(values: Sequence[Floats]) -> Powered:
+    """The mean by the values of both's queries by people and by the judge, of the judge's own, and of all people's."""
+    human, judged, more, labelled = values
+    return powered_mean(human, judged, more, labelled=labelled)

@@ -71,6 +71,37 @@ def test_runs_are_measured_on_both_kinds_of_labels() -> None:
     assert "6 + 6 judged" in result._repr_html_()
 
 
+def test_a_query_that_one_run_lacks_counts_zero_by_either_kind_of_labels() -> None:
+    """A run that abstains pays for it among the judge's queries as among the labelled ones."""
+    labels = {f"q{n:02}": {"a": 1} for n in range(60)}
+    human = {query: labels[query] for query in list(labels)[:20]}
+    full = {query: {"a": 1.0} for query in labels}
+    abstaining = {query: docs for number, (query, docs) in enumerate(full.items()) if number % 4}
+    found = relsearch.evaluate(human, {"full": full, "part": abstaining}, measures=["RR@10"], judgments=labels).powered
+    assert found is not None
+    assert (found.both, found.judged, found.left_out) == (20, 40, 0)
+    change = found.differences["part"]["RR@10"]
+    assert change.weight > 0.5
+    assert change.estimate.mean == pytest.approx(-0.25)
+
+
+def test_the_width_is_beside_that_of_all_human_labels() -> None:
+    """Labelled queries without judged labels narrow people's interval; it is said how many are left out."""
+    more = HUMAN | {f"q{n}": {"a": n % 2, "b": 1 - n % 2} for n in range(12, 18)}
+    runs = {name: of | {f"q{n}": of[f"q{n - 12}"] for n in range(12, 18)} for name, of in RUNS.items()}
+    few = relsearch.evaluate(HUMAN, runs, measures=["RR@10"], judgments=JUDGED)
+    every = relsearch.evaluate(more, runs, measures=["RR@10"], judgments=JUDGED)
+    assert few.powered is not None
+    assert every.powered is not None
+    assert every.powered.left_out == 6
+    assert any("6 of 12 labelled queries" in note for note in every.notes)
+    assert not any("joint intervals" in note for note in few.notes)
+    one, other = (each.powered.differences["second"]["RR@10"] for each in (few, every) if each.powered)
+    assert one.estimate == other.estimate
+    # The spread is the same, so that Student's t half-widths on 6 and on 12 queries differ by these factors alone.
+    assert other.width_ratio / one.width_ratio == pytest.approx((2.5706 / 5**0.5) / (2.2010 / 11**0.5), rel=1e-3)
+
+
 def test_too_few_labels_of_a_kind_are_refused() -> None:
     """It is said how many there are, and what to do."""
     few = {query: JUDGED[query] for query in list(JUDGED)[4:]}
