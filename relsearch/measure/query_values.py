@@ -111,6 +111,8 @@ def _first(rows: pl.DataFrame, depth: int | None) -> pl.DataFrame:
 
 def _depth(measure: Measure) -> int | None:
     """How many of a query's documents a measure looks at, None for all."""
+    if measure.params.get("judged_only"):  # unjudged documents are taken out first, so that others move up
+        return None
     cutoff = measure.params.get("cutoff")
     return cutoff if isinstance(cutoff, int) and measure.NAME in _LOOK_NO_FURTHER else None
 

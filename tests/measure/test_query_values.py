@@ -71,6 +71,8 @@ def test_what_stands_below_the_cut_off_changes_no_value(
         return
     kinds = ("nDCG", "P", "R", "RR", "AP", "Success", "ERR", "Judged")
     names = [f"{kind}@{cut}" for kind in kinds for cut in (1, 2, 4)]
+    # These take unjudged documents out before they cut.
+    names += [f"{kind}(judged_only=True)@{cut}" for kind in ("nDCG", "P", "R", "AP", "Success") for cut in (1, 2)]
     found = query_values(_qrels(labels), _run(run), names)
     with np.errstate(over="ignore"):
         ranked = {query: _in_trec_order(docs) for query, docs in run.items()}
