@@ -161,7 +161,7 @@ class FolderCollection:
         path = self._find("queries.jsonl")
         seen: set[str] = set()
         return [
-            Query(_id(path, number, row, seen), field_texts(f"{path}:{number}", row, ["text"]).get("text", ""))
+            Query(_id(path, number, row, seen), _query_text(path, number, row))
             for number, row in json_lines(path, "an object with _id")
         ]
 
@@ -249,6 +249,17 @@ def _names_in(folder: Path) -> set[str]:
         raise DataError(
             f"{folder}: cannot be read ({reason}); name a collection folder, demo or ir_datasets:ID"
         ) from exc
+
+
+def _query_text(path: Path, number: int, row: dict[str, object]) -> str:
+    """The text of a row without its id; like a topic, no query is empty."""
+    if "text" not in row:
+        there = shown(list(row)) if row else "nothing"
+        fail(path, number, f"no 'text'; beside _id there is {there}; give the query's text under this name")
+    text = field_texts(f"{path}:{number}", row, ["text"]).get("text", "")
+    if not text.strip():
+        fail(path, number, "'text' is empty; write the query, or take the line out")
+    return text
 
 
 def _id(path: Path, number: int, row: dict[str, object], seen: set[str]) -> str:

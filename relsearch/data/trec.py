@@ -235,7 +235,7 @@ def _topic_blocks(path: StrPath, numbered: list[tuple[int, str]]) -> Iterator[tu
         number = numbered[text.count("\n", 0, block.start())][0]
         query_id = re.search(r"<num>\s*(?:Number:)?\s*([^\s<]+)", block[1], re.IGNORECASE)
         title = re.search(r"<title>\s*(?:Topic:)?\s*([^<]+)", block[1], re.IGNORECASE)
-        if query_id is None or title is None:
+        if query_id is None or title is None or not title[1].strip():
             fail(path, number, "this topic has no <num> or no <title>")
         yield number, Query(query_id[1], " ".join(title[1].split()))
 

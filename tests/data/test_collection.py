@@ -117,6 +117,24 @@ def test_a_broken_line_says_file_line_and_reason(folder: Path, line: str, reason
         list(load_collection(str(folder)).documents(["title", "text"]))
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"_id": "q2", "query": "tea", "lang": "en"}', r"no 'text'; beside _id there is \['query', 'lang'\]; give"),
+        ('{"_id": "q2"}', "no 'text'; beside _id there is nothing"),
+        ('{"_id": "q2", "text": " "}', "'text' is empty; write the query, or take the line out"),
+        ('{"_id": "q2", "text": null}', "'text' is empty"),
+        ('{"_id": "q2", "text": {"a": 1}}', "field 'text' is a dict"),
+    ],
+)
+def test_a_query_without_a_text_is_refused(folder: Path, line: str, reason: str) -> None:
+    """As among TREC topics: an empty query finds nothing, and would be measured as a failure of the search."""
+    with (folder / "queries.jsonl").open("a", encoding="utf-8") as queries:
+        queries.write(line + "\n")
+    with pytest.raises(DataError, match=rf"queries\.jsonl:2: {reason}"):
+        load_collection(str(folder)).queries()
+
+
 def test_a_missing_folder_or_file_is_named(tmp_path: Path) -> None:
     """The error says which one."""
     with pytest.raises(DataError, match="no such folder"):

@@ -129,6 +129,8 @@ def test_topics_of_both_kinds_are_read(tmp_path: Path) -> None:
         read_topics(_write(tmp_path, "7\tgreen tea\n7\ttea\n"))
     with pytest.raises(DataError, match=r"file\.txt:2: this topic has no <num> or no <title>"):
         read_topics(_write(tmp_path, "\n<top>\n<title>x</top>\n"))
+    with pytest.raises(DataError, match=r"file\.txt:1: this topic has no <num> or no <title>"):
+        read_topics(_write(tmp_path, "<top>\n<num>7\n<title>\n</top>\n"))
 
 
 def test_a_missing_or_binary_file_is_one_error(tmp_path: Path) -> None:
