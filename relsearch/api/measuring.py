@@ -37,8 +37,8 @@ def evaluate(
     (relsearch.data.frames). `runs` names them; runs of a list of files are named by the files. `measures` are
     written as by ir-measures, by default those of the scale. `scale` is 0-3, 1-4, binary or lowest-highest:relevant;
     by default grades count from 0 and 2 is relevant, or 1 where no grade is higher. `judgments` are a judge's labels of
-    the labelled queries and of more: `powered` of the result measures on both kinds together
-    (relsearch.measure.prediction_powered).
+    the labelled queries and of more, by a judge that was not tuned and labels that were not calibrated on these grades:
+    `powered` of the result measures on both kinds together (relsearch.measure.prediction_powered).
 
     Raise ConfigError for a measure, scale or baseline that there is not; DataError for labels or runs that cannot be
     read, that have no query in common, or that come from a judge, unless `judge_labels` allows these.

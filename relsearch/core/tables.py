@@ -4,7 +4,8 @@ queries      query_id, text, split ("train" | "dev" | "test" | "unlabelled"; "co
 documents    doc_id, then one text column per field (a field called doc_id: doc_id_, doc_id_: doc_id__, and so on)
 candidates   query_id, doc_id, rank (1 is best), score, searcher ("a+b" where a union found it in both)
 judgments    query_id, doc_id, grade (null: asked and missing), source ("human" | "judge" | "assumed":
-             irrelevant, since nobody labelled it), judge, probabilities, expected, confidence
+             irrelevant, since nobody labelled it), judge (its fingerprint, and CALIBRATED after it where human
+             grades of the query moved the label), probabilities, expected, confidence
 examples     query_id, doc_id, gain (0..1, the training target), weight, grade, source ("human" | "assumed", or what
              brought a judge label in: "judge" | "unlabelled" | "synthetic")
 
@@ -57,6 +58,7 @@ EXAMPLES: Schema = {
     "grade": pl.Int32,
     "source": pl.String,
 }
+CALIBRATED = "calibrated"
 _BLOCK = 50_000  # rows that are Python objects at once
 _MAY_BE_NULL = {"grade", "judge", "probabilities", "expected", "confidence"}
 

@@ -58,7 +58,8 @@ class Judgment:
 
     `probabilities` has one entry per grade, lowest grade first, summing to 1; `expected` is its mean
     grade; `confidence` is the probability of `grade`. Human labels have none of the three.
-    `judge` is the fingerprint of the judge (base, adapter, prompt, scale), None for human labels.
+    `judge` is the fingerprint of the judge (base, adapter, prompt, scale), None for human labels; "calibrated" after it
+    says that human grades of the query moved the label.
     `grade` is None where a judge was asked and gave none: a missing label, which no consumer counts as a grade.
     """
 

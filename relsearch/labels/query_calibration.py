@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from relsearch.core.tables import CALIBRATED
 from relsearch.core.types import Scale
 from relsearch.stats.laplace import Levels, Posterior, log_likelihood, posterior
 from relsearch.stats.ordinal import distribution
@@ -79,7 +80,7 @@ def calibrate(
     are similar; without them all of a query's labels move together. A pair's own human grade moves its judged one only
     through the deviation, which all queries share, so agreement still measures the judge. Labels of queries without
     human grades stay as they are, and so do all labels where people graded relevant documents only: such grades cannot
-    show that the judge is too generous.
+    show that the judge is too generous. Labels that are calibrated have CALIBRATED after the judge's fingerprint.
     """
     given = human.select(*_PAIR, pl.col("grade").alias("given"))
     rows = judged.with_row_index("row")
@@ -153,7 +154,7 @@ def _thresholds(logits: Floats, levels: Levels) -> Floats:
 
 
 def _relabelled(touched: pl.DataFrame, logits: Floats, thresholds: Floats, scale: Scale) -> pl.DataFrame:
-    """The rows with distribution, expectation, grade and confidence as the logits have them."""
+    """The rows, marked, with distribution, expectation, grade and confidence as the logits have them."""
     rows = distribution(logits)
     levels = np.cumprod(logits >= thresholds, axis=1).sum(axis=1)
     return touched.with_columns(
@@ -161,4 +162,5 @@ def _relabelled(touched: pl.DataFrame, logits: Floats, thresholds: Floats, scale
         pl.Series("probabilities", rows.tolist(), dtype=pl.List(pl.Float64)),
         pl.Series("expected", rows @ np.asarray(scale.grades, dtype=np.float64)),
         pl.Series("confidence", rows[np.arange(len(rows)), levels]),
+        judge=pl.concat_str("judge", pl.lit(CALIBRATED), separator=" ", ignore_nulls=True),
     )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from relsearch.core.display.text_table import interval, number, shortened, table
 from relsearch.core.errors import DataError
+from relsearch.core.tables import CALIBRATED
 from relsearch.measure.estimate import Estimate
 from relsearch.measure.query_values import from_zero, query_values
 from relsearch.stats.bootstrap import or_none
@@ -129,8 +130,14 @@ def evaluate_powered(
     """Measure runs on the human and the judged labels together, on the queries that any of the runs answers.
 
     A run that lacks one of them has 0 there by either kind of labels: both kinds are of the same sort of queries. Raise
-    DataError where fewer than five queries have both, or fewer than two judged labels alone.
+    DataError where fewer than five queries have both, or fewer than two judged labels alone, or where human grades
+    calibrated judged labels: on the labelled queries these err less than on the others.
     """
+    if calibrated := judgments["judge"].str.ends_with(CALIBRATED).sum():
+        raise DataError(
+            f"judgments: {calibrated} of {judgments.height} labels are calibrated on human grades, so that they cannot "
+            "show how the judge errs elsewhere; grade without --qrels"
+        )
     human, labels = from_zero(qrels, lowest), from_zero(judgments, lowest)
     answered: set[str] = set()
     for name in runs:  # looked up one at a time: a mapping may read them from files

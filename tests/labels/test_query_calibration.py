@@ -69,7 +69,9 @@ def test_the_table_stays_what_it_was_elsewhere() -> None:
     judged = pl.concat([judged, missing]).sort("doc_id", descending=True)
     human = _human({("q000", "d001"): 3, ("q000", "d002"): 3, ("q001", "d003"): 0, ("q001", "unseen"): 3})
     found = calibrate(judged, human, SCALE).labels
-    assert_frame_equal(found.select("query_id", "doc_id", "judge"), judged.select("query_id", "doc_id", "judge"))
+    moved = (pl.col("query_id") != "q002") & pl.col("grade").is_not_null()
+    marked = judged.with_columns(judge=pl.when(moved).then(pl.lit("a calibrated")).otherwise("judge"))
+    assert_frame_equal(found.select("query_id", "doc_id", "judge"), marked.select("query_id", "doc_id", "judge"))
     same = pl.col("query_id") == "q002"
     assert_frame_equal(found.filter(same), judged.filter(same))
     assert found.filter(doc_id="gone")["grade"].null_count() == 1

@@ -9,6 +9,9 @@ import pytest
 
 import relsearch
 from relsearch.core.errors import DataError
+from relsearch.core.tables import judgments_table
+from relsearch.core.types import SCALES, Judgment
+from relsearch.labels.query_calibration import calibrate
 from relsearch.measure.prediction_powered import Floats, powered_mean
 
 RUNS = {
@@ -100,6 +103,18 @@ def test_the_width_is_beside_that_of_all_human_labels() -> None:
     assert one.estimate == other.estimate
     # The spread is the same, so that Student's t half-widths on 6 and on 12 queries differ by these factors alone.
     assert other.width_ratio / one.width_ratio == pytest.approx((2.5706 / 5**0.5) / (2.2010 / 11**0.5), rel=1e-3)
+
+
+def test_labels_that_human_grades_moved_are_refused() -> None:
+    """Their errors on the labelled queries say nothing of the others'."""
+    sure = [
+        Judgment(q, d, g, "judge", "a", (0.1, 0.9) if g else (0.9, 0.1)) for q in JUDGED for d, g in JUDGED[q].items()
+    ]
+    human = judgments_table(Judgment(q, d, g, "human") for q in HUMAN for d, g in HUMAN[q].items())
+    held = calibrate(judgments_table(sure), human, SCALES["binary"]).labels
+    assert relsearch.evaluate(human, RUNS, measures=["RR@10"], judgments=sure).powered is not None
+    with pytest.raises(DataError, match=r"12 of 24 labels are calibrated on human grades.*grade without --qrels"):
+        relsearch.evaluate(human, RUNS, measures=["RR@10"], judgments=held)
 
 
 def test_too_few_labels_of_a_kind_are_refused() -> None:

@@ -22,7 +22,7 @@ LabelFormat = Literal["trec", "beir", "quepid", "opensearch", "rank-eval"]
 
 @verb(
     "relsearch grade bm25.trec --collection my-collection -o judgments.parquet",
-    "relsearch grade bm25.trec --collection my-collection --judge ready --qrels human.qrels -o judgments.parquet",
+    "relsearch grade bm25.trec --collection my-collection --judge ready --qrels human.qrels -o calibrated.parquet",
     "relsearch grade pairs -o judgments",
     resumes=True,
 )

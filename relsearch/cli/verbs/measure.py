@@ -50,7 +50,10 @@ def evaluate(
     judge_labels: JudgeLabelsOption = False,
     judgments: Annotated[
         Path | None,
-        typer.Option(help="A judge's labels of these queries and more: intervals from both kinds together."),
+        typer.Option(
+            help="A judge's labels of these queries and more, neither tuned nor calibrated on these grades: intervals "
+            "from both kinds together."
+        ),
     ] = None,
     resamples: ResamplesOption = 2000,
     seed: SeedOption = 13,
