@@ -59,7 +59,7 @@ def run_table(run: RunLike) -> pl.DataFrame:
     row, or scores by query and document: {"q1": {"d7": 12.3}}. Raise DataError for one that is none of these.
     """
     if isinstance(run, str | Path):
-        return read(run, CANDIDATES) if Path(run).suffix == ".parquet" else read_run(run)
+        return _checked(read(run, CANDIDATES), str(run)) if Path(run).suffix == ".parquet" else read_run(run)
     if isinstance(run, Mapping):
         frame = _from_nested(run, "run", "score")
     elif not isinstance(run, Frame):
@@ -71,10 +71,7 @@ def run_table(run: RunLike) -> pl.DataFrame:
     if "searcher" not in frame.columns:
         frame = frame.with_columns(searcher=pl.lit("run"))
     table = conform(frame, CANDIDATES, "run")
-    _check_ids(table, "run")
-    if not table["score"].is_finite().all():
-        raise DataError("run: a score is NaN or infinite")
-    ordered = table.sort("query_id", "score", "rank", "doc_id", descending=[False, True, False, False])
+    ordered = _checked(table, "run").sort("query_id", "score", "rank", "doc_id", descending=[False, True, False, False])
     return ordered.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("query_id")).select(
         list(CANDIDATES)
     )
@@ -166,6 +163,14 @@ def _from_frame(frame: Frame, what: str, needed: tuple[str, ...], *, optional: t
     if isinstance(frame, pl.DataFrame):
         return frame.select(pl.col(column).alias(name) for name, column in chosen.items())
     return pl.DataFrame({name: frame[column].to_list() for name, column in chosen.items()}, strict=False)
+
+
+def _checked(run: pl.DataFrame, what: str) -> pl.DataFrame:
+    """The run, if its ids and scores can be; raise DataError else."""
+    _check_ids(run, what)
+    if not run["score"].is_finite().all():
+        raise DataError(f"{what}: a score is NaN or infinite")
+    return run
 
 
 def _check_ids(table: pl.DataFrame, what: str) -> None:

@@ -26,6 +26,7 @@ _LARGEST_GRADE = 2**31 - 1  # tables hold grades in 32 bits
 _QUERY_KEYS = ("query_id", "query-id", "qid", "query")
 _DOC_KEYS = ("doc_id", "corpus-id", "corpus_id", "docid", "document")
 _GRADE_KEYS = ("relevance", "grade", "score", "label")
+_PAIR = ["query_id", "doc_id"]
 _QUERIES = 500  # that are sorted at once: of a whole run it takes hundreds of MB
 
 
@@ -103,17 +104,34 @@ def read_qrels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
 def read_labels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
     """Return a judgments table, from a .parquet file or a folder of them as it is, from any other as read_qrels does.
 
-    Raise DataError where a grade of a .parquet file is outside the scale.
+    A pair that a table has twice is kept once, with a grade if it has one. Raise DataError where it has two different
+    grades, or where a grade of a .parquet file is outside the scale.
     """
     if Path(path).suffix != ".parquet" and not Path(path).is_dir():
         return read_qrels(path, scale)
-    labels = read(path, JUDGMENTS)
+    labels = _pairs_once(path, read(path, JUDGMENTS))
     grades = labels["grade"].drop_nulls()
     if scale and (outside := sorted(set(grades) - set(scale.grades))):
         raise DataError(
             f"{path}: grade {outside[0]} is outside scale {scale.lowest}-{scale.highest}; give another scale"
         )
     return labels
+
+
+def _pairs_once(path: StrPath, labels: pl.DataFrame) -> pl.DataFrame:
+    """The labels with each pair's first that has a grade, or its first; raise DataError where two grades differ."""
+    repeated = labels.select(_PAIR).is_duplicated()
+    if not repeated.any():
+        return labels
+    grades = labels.filter(repeated).group_by(_PAIR, maintain_order=True).agg(pl.col("grade").drop_nulls().unique())
+    if differing := grades.filter(pl.col("grade").list.len() > 1).rows():
+        query_id, doc_id, (one, other, *_) = differing[0]
+        raise DataError(
+            f"{path}: document {doc_id!r} of query {query_id!r} has two different grades, {min(one, other)} and "
+            f"{max(one, other)}; keep one"
+        )
+    rows = labels.with_row_index("row").sort(pl.col("grade").is_null(), "row")
+    return rows.unique(_PAIR, keep="first").sort("row").drop("row")
 
 
 def labels_of(path: StrPath, scale: Scale | None) -> Iterator[Label]:

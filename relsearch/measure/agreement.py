@@ -158,7 +158,12 @@ def common_pairs(human: pl.DataFrame, judged: pl.DataFrame, scale: Scale) -> pl.
     the queries from 0.
     """
     columns = [*_PAIR, pl.col("grade").alias("judged"), "probabilities", "expected", "confidence"]
-    both = human.select(*_PAIR, "grade").join(judged.drop_nulls("grade").select(columns), on=_PAIR).sort(_PAIR)
+    both = (
+        human.select(*_PAIR, "grade")
+        .drop_nulls("grade")
+        .join(judged.drop_nulls("grade").select(columns), on=_PAIR)
+        .sort(_PAIR)
+    )
     if both.is_empty():
         raise DataError("no pair has both a human and a judged label; check that the ids are of one collection")
     _check_scale(both, scale)

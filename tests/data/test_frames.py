@@ -80,6 +80,20 @@ def test_a_run_that_is_none_is_refused(run: Any, said: str) -> None:
         run_table(run)
 
 
+def test_a_table_of_a_run_is_checked_as_other_runs_are(tmp_path: Path) -> None:
+    """The error names the file."""
+    table, path = run_table(NESTED), tmp_path / "run.parquet"
+    table.write_parquet(path)
+    assert run_table(path).equals(table)
+    for broken, said in (
+        (pl.concat([table, table[:1]]), "document 'b' appears twice for query 'q1'"),
+        (table.with_columns(score=pl.lit(float("nan"))), "a score is NaN or infinite"),
+    ):
+        broken.write_parquet(path)
+        with pytest.raises(DataError, match=rf"run\.parquet: {said}"):
+            run_table(path)
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [

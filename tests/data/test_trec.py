@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from relsearch.core.errors import DataError
 from relsearch.core.tables import candidates_table, judgments_table
 from relsearch.core.types import SCALES, Candidate, Judgment, Query
-from relsearch.data.trec import read_qrels, read_run, read_topics
+from relsearch.data.trec import read_labels, read_qrels, read_run, read_topics
 from relsearch.exporters.trec import write_qrels, write_run
 
 IDS = st.text(alphabet="abcxyz0189_.:-é", min_size=1, max_size=6)
@@ -116,6 +116,19 @@ def test_the_same_grade_twice_counts_once(tmp_path: Path) -> None:
 def test_negative_grades_count_as_the_lowest(tmp_path: Path) -> None:
     """TREC marks spam with -2; trec_eval takes it for not relevant, and so do we."""
     assert read_qrels(_write(tmp_path, "q 0 a -2\n"), SCALES["0-3"])["grade"].to_list() == [0]
+
+
+def test_a_table_that_has_a_pair_twice_keeps_it_once_or_is_refused(tmp_path: Path) -> None:
+    """As qrels do; of a folder's parts too. What was asked and missing gives way to a grade."""
+    labels = [("q", "a", 1), ("q", "b", None), ("q", "c", None), ("q", "a", 1), ("q", "b", 2), ("q", "c", None)]
+    table = judgments_table(Judgment(query, doc, grade, "judge", "j") for query, doc, grade in labels)
+    for number, part in enumerate((table[:3], table[3:])):
+        part.write_parquet(tmp_path / f"part-{number}.parquet")
+    found = read_labels(tmp_path, SCALES["0-3"])
+    assert found.select("doc_id", "grade").rows() == [("a", 1), ("c", None), ("b", 2)]
+    judgments_table([Judgment("q", "a", 0, "human")]).write_parquet(tmp_path / "part-2.parquet")
+    with pytest.raises(DataError, match="document 'a' of query 'q' has two different grades, 0 and 1; keep one"):
+        read_labels(tmp_path, None)
 
 
 def test_topics_of_both_kinds_are_read(tmp_path: Path) -> None:

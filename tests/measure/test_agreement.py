@@ -33,6 +33,16 @@ def _agreement(grades: list[tuple[int, int]], expected: list[float] | None = Non
     return agreement(judgments_table(human), judgments_table(judged), SCALE, resamples=200, seed=1)
 
 
+def test_a_pair_without_a_human_grade_is_left_out() -> None:
+    """As one without a judged grade is."""
+    judged = [Judgment("q", doc, grade, "judge", "j") for doc, grade in {"a": 0, "b": 3, "c": 1}.items()]
+    human = [Judgment("q", "a", 0, "human"), Judgment("q", "b", 2, "human")]
+    tables = [judgments_table(each) for each in (human, [*human, Judgment("q", "c", None, "human")])]
+    found = [agreement(each, judgments_table(judged), SCALE, resamples=100, seed=1) for each in tables]
+    assert found[0] == found[1]
+    assert found[1].pairs == 2
+
+
 @settings(max_examples=50)
 @given(GRADES)
 def test_figures_equal_the_reference_implementations(grades: list[tuple[int, int]]) -> None:

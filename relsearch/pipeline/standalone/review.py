@@ -12,7 +12,8 @@ from relsearch.core.files.outputs import check_output
 from relsearch.core.files.text_files import write_text
 from relsearch.core.types import Scale, StrPath
 from relsearch.data.collection import Collection, load_collection, texts_of
-from relsearch.data.trec import read_qrels, read_run
+from relsearch.data.frames import run_table
+from relsearch.data.trec import read_qrels
 from relsearch.labels.csv_form import read_csv, to_csv
 from relsearch.labels.review import merge, pick
 
@@ -43,7 +44,7 @@ def export_review(
             )
     source = load_collection(collection)
     human = _human(source, qrels)
-    picked = pick(_judgments(judgments), human=human, pool=_pool(run) if run else None, count=count)
+    picked = pick(_judgments(judgments), human=human, pool=run_table(run) if run else None, count=count)
     queries, documents = texts_of(picked, source, template)
     text = to_csv(picked, queries, documents, characters=characters, show_judged=show_judged)
     if output:
@@ -70,10 +71,6 @@ def _judgments(path: StrPath) -> pl.DataFrame:
     if Path(path).suffix != ".parquet" and not Path(path).is_dir():
         raise DataError(f"{path}: not a judgments table; name a .parquet table that `relsearch grade` or `judge` wrote")
     return tables.read(path, tables.JUDGMENTS)
-
-
-def _pool(path: StrPath) -> pl.DataFrame:
-    return tables.read(path, tables.CANDIDATES) if Path(path).suffix == ".parquet" else read_run(path)
 
 
 def _human(source: Collection, qrels: StrPath | None) -> pl.DataFrame:
