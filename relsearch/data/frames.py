@@ -142,7 +142,8 @@ def _from_nested(nested: Mapping[str, Any], what: str, value: str) -> pl.DataFra
     rows = [(query, doc, number) for query, of_query in nested.items() for doc, number in of_query.items()]
     columns = zip(*rows, strict=True) if rows else ((), (), ())
     queries, documents, numbers = map(list, columns)
-    kinds = {"query_id": pl.String, "doc_id": pl.String}
+    # Whole and other numbers may be mixed; a grade that is not whole is refused later, in plain words.
+    kinds = {"query_id": pl.String, "doc_id": pl.String, value: pl.Float64}
     try:
         return pl.DataFrame({"query_id": queries, "doc_id": documents, value: numbers}, schema_overrides=kinds)
     except (TypeError, pl.exceptions.PolarsError) as exc:

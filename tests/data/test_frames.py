@@ -31,6 +31,7 @@ def test_a_run_is_the_same_from_file_frame_and_dict(tmp_path: Path) -> None:
         table = run_table(form)
         rows = [("q1", "b", 1, 2.0), ("q1", "a", 2, 1.0), ("q2", "a", 1, 3.0)]
         assert table.select("query_id", "doc_id", "rank", "score").rows() == rows
+    assert run_table({"q": {"a": 1, "b": 0.5}})["score"].to_list() == [1.0, 0.5]
     assert run_table(pd.DataFrame({"q_id": [7], "doc_id": [8], "score": [1]})).row(0)[:2] == ("7", "8")
 
 
@@ -99,6 +100,7 @@ def test_a_table_of_a_run_is_checked_as_other_runs_are(tmp_path: Path) -> None:
     [
         ({"q": {"d": 7}}, "grade 7 is outside scale 0-3"),
         ({"q": {"d": float("nan")}}, "column 'grade'"),
+        ({"q": {"d": 1, "e": 0.5}}, "column 'grade' holds numbers that are not whole"),
         ([("q", "d", 1)], "tuple is no label"),
         (7, "int is no label"),
         (pl.DataFrame(), "it has no columns"),
