@@ -74,16 +74,17 @@ class Workspace:
         self.systems: dict[str, System] = systems_of(options.bundles)
         self.systems[JUDGE] = JudgeSystem(self.judge, self._judge_turns)
         collection = load_collection(options.collection) if options.collection else None
-        self.queries = collection.queries() if collection else []
+        queries = collection.queries() if collection else []
         notes = options.qrels.with_name(options.qrels.name + ".ui")
         self._stack.enter_context(alone(notes))
         self.preferences = Preferences(notes / "preferences.jsonl")
         self.source = self._source(collection)
+        self.queries = self.source.answered(queries) if isinstance(self.source, RunSource) else queries
         self.judged: Judged | None = None
         self.grading: Grading | None = None
         if collection:
             known = judgments_table(collection.qrels() if collection.has_qrels() else [])
-            self.judged = self._open_judged(known, notes)
+            self.judged = self._open_judged(queries, known, notes)
             scale, journal = self._config.scale, notes / "grades.jsonl"
             self.grading = Grading(options.qrels, journal, self.judged, scale=scale, known=known)
         if isinstance(self.source, IndexSource):
@@ -119,10 +120,10 @@ class Workspace:
         folder = self._stack.enter_context(TemporaryDirectory(prefix="relsearch-ui-"))
         return IndexSource.build(str(options.collection), collection, Path(folder))
 
-    def _open_judged(self, known: pl.DataFrame, notes: Path) -> Judged:
+    def _open_judged(self, queries: Sequence[Query], known: pl.DataFrame, notes: Path) -> Judged:
         if self.options.judgments:
             run = self.source.pool if isinstance(self.source, RunSource) else None
-            return JudgedTable(self.options.judgments, self.queries, run)
+            return JudgedTable(self.options.judgments, queries, run)
         wanted = _unlabelled_first(self.queries, known)
         return JudgingNow(self.judge, self.source, wanted, turns=self._judge_turns, store=notes / "judged")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -114,12 +114,19 @@ class RunSource:
         self._run = read_run(run)
         wanted = set(self._run["doc_id"])
         self._documents = {each.doc_id: each for each in collection.documents() if each.doc_id in wanted}
-        self._ids = {_folded(query.text): query.query_id for query in collection.queries()}
+        self._ids = {_folded(query.text): query.query_id for query in self.answered(collection.queries())}
+        if not self._ids:
+            raise DataError(f"{run}: none of its queries is in the collection; check that both belong together")
 
     @property
     def pool(self) -> pl.DataFrame:
         """The run as a candidates table."""
         return self._run
+
+    def answered(self, queries: Sequence[Query]) -> list[Query]:
+        """Return the queries that the run has."""
+        there = set(self._run["query_id"])
+        return [query for query in queries if query.query_id in there]
 
     def find(self, query: str, k: int) -> list[Passage]:
         """Return at most k passages, best first; raise DataError for a query that the run does not have."""
