@@ -1,7 +1,8 @@
 """Grading by people: the queue, each grade kept at once, undo, agreement, and what the grades say of the judge.
 
 Every action is first a line of a journal, then in the qrels. A process that is killed between the two puts the last
-line's grade into the qrels when it starts again. Where two people grade a pair, the qrels have the later grade.
+line's grade into the qrels when it starts again. Where two people grade a pair, the qrels have the later grade; an undo
+leaves the latest that is still there, or what the qrels had before anyone graded the pair here.
 """
 
 from __future__ import annotations
@@ -69,10 +70,12 @@ class Grading:
         self._check_up: tuple[tuple[int, int], CheckUp | None] = ((0, 0), None)
         self._journal = Journal(journal)
         self._actions: dict[str, list[dict[str, Any]]] = {}  # of each grader, without what was undone
+        self._standing: dict[_Pair, list[dict[str, Any]]] = {}  # each pair's grades, whoever gave them, latest last
+        self._before: dict[_Pair, int | None] = {}  # what the qrels had before the first of these
         for row in self._journal.rows:
             self._apply(row)
+        self._check_qrels()
         self._restore_last()
-        self._in_qrels()  # a broken file is known before anyone grades
 
     def next_pair(self, grader: str, *, again: str | None = None) -> _Pair | None:
         """Return the pair whose grade helps most, or the next that `again` has graded; None where none is left."""
@@ -89,6 +92,7 @@ class Grading:
         with self._lock:
             mine = [row for row in self._actions.get(grader, []) if _pair(row) == pair]
             latest = mine[-1] if mine else {}
+            self._check_qrels()
             if (latest.get("grade"), latest.get("comment")) != (grade, comment):
                 before = self._in_qrels().get(pair)
                 self._keep(grader, "grade", pair, grade=grade, before=before, comment=comment)
@@ -106,9 +110,10 @@ class Grading:
             last = (self._actions.get(grader) or [{}])[-1]
             if not last or _pair(last) != pair:  # asked for again after an answer was lost
                 return
-            self._keep(grader, "undo", pair, before=last.get("before"), was=last["action"])
+            self._check_qrels()
+            self._keep(grader, "undo", pair, was=last["action"])
             if last["action"] == "grade":
-                self._write(pair, last["before"])
+                self._write(pair, self._settled(pair))
 
     def last(self, grader: str) -> Last | None:
         """Return a grader's last action with the judge's grade, which is not shown before."""
@@ -185,9 +190,20 @@ class Grading:
     def _apply(self, row: dict[str, Any]) -> None:
         actions = self._actions.setdefault(row["grader"], [])
         if row["action"] == "undo":
-            actions.pop()
-        else:
-            actions.append(row)
+            undone = actions.pop()
+            self._standing[_pair(row)] = [each for each in self._standing.get(_pair(row), []) if each is not undone]
+            return
+        actions.append(row)
+        if row["action"] == "grade":
+            standing = self._standing.setdefault(_pair(row), [])
+            if not standing:
+                self._before[_pair(row)] = row["before"]
+            standing.append(row)
+
+    def _settled(self, pair: _Pair) -> int | None:
+        """The grade that the qrels should have of a pair, None for no line."""
+        standing = self._standing.get(pair)
+        return standing[-1]["grade"] if standing else self._before.get(pair)
 
     def _restore_last(self) -> None:
         if not self._journal.rows:
@@ -196,7 +212,12 @@ class Grading:
         if row["action"] == "grade":
             self._write(_pair(row), row["grade"])
         elif row.get("was") == "grade":
-            self._write(_pair(row), row["before"])
+            self._write(_pair(row), self._settled(_pair(row)))
+
+    def _check_qrels(self) -> None:
+        """Raise DataError where the qrels cannot be read or take a grade, before one is kept that would be lost."""
+        self._in_qrels()
+        with_grade(self.qrels, "", "", None)
 
     def _in_qrels(self) -> dict[_Pair, int]:
         if not self.qrels.exists():

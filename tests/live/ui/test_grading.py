@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from relsearch.core.errors import DataError
 from relsearch.core.tables import judgments_table
 from relsearch.core.types import SCALES, Query
 from relsearch.live.ui.grading import Grading
@@ -55,6 +56,39 @@ def test_undo_brings_back_the_grade_that_was_there(opened: Grading, tmp_path: Pa
     assert "q1 0 cat-1 3" in (tmp_path / "human.qrels").read_text()
     opened.undo("bob", ("q1", "cat-1"))
     assert "q1 0 cat-1 1" in (tmp_path / "human.qrels").read_text()
+
+
+def test_undo_leaves_the_later_grade_of_another(
+    opened: Grading, folder: Path, tmp_path: Path, queries: list[Query]
+) -> None:
+    """Also after a kill before the qrels were written; when both are taken back, what was there before both is."""
+    pair, qrels = ("q1", "cat-1"), tmp_path / "human.qrels"
+    qrels.write_text("q1 0 cat-1 2\n", encoding="utf-8")
+    opened.grade("ann", pair, 1)
+    opened.grade("bob", pair, 3)
+    opened.undo("ann", pair)
+    assert qrels.read_text() == "q1 0 cat-1 3\n"
+    qrels.write_text("q1 0 cat-1 0\n", encoding="utf-8")
+    again = reopened(folder, tmp_path, queries)
+    assert qrels.read_text() == "q1 0 cat-1 3\n"
+    again.undo("bob", pair)
+    assert qrels.read_text() == "q1 0 cat-1 2\n"
+
+
+def test_qrels_that_cannot_take_a_grade_are_refused_first(
+    opened: Grading, folder: Path, tmp_path: Path, queries: list[Query]
+) -> None:
+    """BEIR's form has three columns: no grade is kept that could not be written, and the next start works."""
+    qrels, trec = tmp_path / "human.qrels", "other 0 doc 3\n"
+    qrels.write_text("query-id\tcorpus-id\tscore\nother\tdoc\t3\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"human\.qrels:1: 3 columns; a line of qrels to add to is"):
+        reopened(folder, tmp_path, queries)
+    with pytest.raises(DataError, match="3 columns"):
+        opened.grade("me", ("q1", "cat-1"), 1)
+    assert opened.grades("me") == {}
+    qrels.write_text(trec, encoding="utf-8")
+    reopened(folder, tmp_path, queries)
+    assert qrels.read_text() == trec
 
 
 def test_a_grade_given_twice_counts_once(opened: Grading, tmp_path: Path) -> None:
