@@ -2,6 +2,7 @@
 
 RelsearchError
 ├── DataError            a file, row or id is not what it should be
+│   └── NothingToReviewError   every judged pair has a human label
 ├── ConfigError          a setting is unknown, missing or contradictory
 │   └── FieldsError      named fields are not those that are read; says it for the shell as well
 ├── MissingExtraError    an optional package is needed; the message is the pip command
@@ -32,6 +33,10 @@ class RelsearchError(Exception):
 
 class DataError(RelsearchError):
     """A file, row or id is not what it should be."""
+
+
+class NothingToReviewError(DataError):
+    """Every judged pair has a human label."""
 
 
 class ConfigError(RelsearchError):

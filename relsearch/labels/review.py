@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from relsearch.core.display.wording import counted
-from relsearch.core.errors import DataError
+from relsearch.core.errors import DataError, NothingToReviewError
 from relsearch.core.files.text_files import fail, lines
 from relsearch.core.types import Scale, StrPath
 from relsearch.data.trec import columns, read_qrels
@@ -42,14 +42,15 @@ def pick(judged: pl.DataFrame, *, human: pl.DataFrame, pool: pl.DataFrame | None
 
     `judged` is a judgments table, `human` any table of the pairs that people labelled. With `pool`, a candidates table,
     its ranks count, not the judge's; a pair outside it weighs as its deepest rank does. A pair that the judge could not
-    grade counts as its first. `rank` is the pool's, null without one. Ties go by query, document.
+    grade counts as its first. `rank` is the pool's, null without one. Ties go by query, document. Raise
+    NothingToReviewError where no pair is left, DataError where labels have no distributions over the same grades.
     """
     known = pl.concat([human.select(_PAIR), judged.filter(pl.col("source") == "human").select(_PAIR)])
     by_judge = pl.col("expected").rank("min", descending=True).over("query_id").fill_null(1)
     ranked = judged.sort(*_PAIR, "judge").unique(_PAIR, keep="first").with_columns(by_judge=by_judge)
     asked = ranked.join(known, on=_PAIR, how="anti").sort(*_PAIR)
     if asked.is_empty():
-        raise DataError("no pair to review: every judged pair has a human label; judge more pairs")
+        raise NothingToReviewError("no pair to review: every judged pair has a human label; judge more pairs")
     valued = _weighted(asked.with_columns(uncertainty=pl.Series(_uncertainty(asked))), pool)
     turn = pl.int_range(1, pl.len() + 1).over("query_id")
     spread = valued.sort("value", "doc_id", descending=[True, False]).with_columns(value=pl.col("value") / turn)

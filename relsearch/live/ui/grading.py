@@ -7,7 +7,7 @@ leaves the latest that is still there, or what the qrels had before anyone grade
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from relsearch.core.errors import DataError
+from relsearch.core.errors import DataError, NothingToReviewError
 from relsearch.core.files.text_files import write_text
 from relsearch.core.tables import judgments_table
 from relsearch.core.types import Judgment, Scale
@@ -58,11 +58,12 @@ class Last:
 
 
 class Grading:
-    """The grades of all graders on one qrels file."""
+    """The grades of all graders on one qrels file; `fault` says why no pair can be picked, where that is so."""
 
     def __init__(self, qrels: Path, journal: Path, judged: Judged, *, scale: Scale, known: pl.DataFrame) -> None:
         self.scale = scale
         self.qrels = qrels
+        self.fault: str | None = None
         self._judged = judged
         self._known = known.select("query_id", "doc_id")
         self._lock = RLock()
@@ -83,8 +84,10 @@ class Grading:
             done = {_pair(row) for row in self._actions.get(grader, [])}
             if again:
                 return next((pair for pair in self.grades(again) if pair not in done), None)
-            anyone = {pair for name in self._actions for pair in self.grades(name)}
-            return next((pair for pair in self._picked() if pair not in done and pair not in anyone), None)
+            closed = done | {pair for name in self._actions for pair in self.grades(name)}
+            if not any(pair not in closed for pair in self._picked()):
+                self._pick(closed)
+            return next((pair for pair in self._picked() if pair not in closed), None)
 
     def grade(self, grader: str, pair: _Pair, grade: int, comment: str = "") -> None:
         """Keep a grade; giving the same one again changes nothing."""
@@ -172,15 +175,22 @@ class Grading:
         return CheckUp(len(grades), found, calibrated.queries, up, down, judged.height)
 
     def _picked(self) -> list[_Pair]:
-        judged = self._judged.table()
-        if self._queue[0] != judged.height:
-            human = pl.concat([self._known, _pairs(self._in_qrels())])
-            try:
-                picked = pick(judged, human=human, pool=self._judged.pool(), count=_QUEUE)
-            except DataError:  # every pair has a human label, or none is judged yet
-                picked = self._known.clear()
-            self._queue = judged.height, list(picked.select("query_id", "doc_id").iter_rows())
+        if self._queue[0] != self._judged.table().height:
+            self._pick()
         return self._queue[1]
+
+    def _pick(self, closed: Collection[_Pair] = ()) -> None:
+        """Fill the queue with what nobody graded, without the pairs that are closed to who asks."""
+        judged = self._judged.table()
+        human = pl.concat([self._known, _pairs(self._in_qrels()), _pairs(closed)])
+        picked, self.fault = self._known.clear(), None
+        try:
+            picked = pick(judged, human=human, pool=self._judged.pool(), count=_QUEUE)
+        except NothingToReviewError:  # or none is judged yet
+            pass
+        except DataError as exc:
+            self.fault = str(exc)
+        self._queue = judged.height, list(picked.select("query_id", "doc_id").iter_rows())
 
     def _keep(self, grader: str, action: str, pair: _Pair, **rest: object) -> None:
         row = {"grader": grader, "action": action, "query_id": pair[0], "doc_id": pair[1], **rest}
@@ -237,5 +247,5 @@ def _table(grades: Mapping[_Pair, int]) -> pl.DataFrame:
     return judgments_table(Judgment(*pair, grade, "human") for pair, grade in grades.items())
 
 
-def _pairs(grades: Mapping[_Pair, int]) -> pl.DataFrame:
-    return _table(grades).select("query_id", "doc_id")
+def _pairs(pairs: Collection[_Pair]) -> pl.DataFrame:
+    return pl.DataFrame(list(pairs), schema={"query_id": pl.String, "doc_id": pl.String}, orient="row")

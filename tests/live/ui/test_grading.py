@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
 from relsearch.core.errors import DataError
 from relsearch.core.tables import judgments_table
-from relsearch.core.types import SCALES, Query
+from relsearch.core.types import SCALES, Judgment, Query
+from relsearch.live.ui.app import create_app
 from relsearch.live.ui.grading import Grading
 from relsearch.live.ui.judged import JudgedTable
+from relsearch.live.ui.workspace import Workspace
+from tests.live.ui.conftest import ORIGIN, options
 
 
 @pytest.fixture
@@ -121,6 +125,37 @@ def test_a_skipped_pair_does_not_come_again(opened: Grading) -> None:
     assert opened.next_pair("ann") == first
     opened.undo("me", first)
     assert opened.next_pair("me") == first
+
+
+def test_more_pairs_come_than_are_picked_at_once(tmp_path: Path, queries: list[Query]) -> None:
+    """Until all are graded or skipped; who skipped none of them gets the skipped ones."""
+    shares = (0.3, 0.4, 0.2, 0.1)
+    pairs = [(queries[number % 2].query_id, f"d{number}") for number in range(230)]
+    labels = judgments_table(Judgment(*pair, 1, "judge", "j", shares, 1.1, 0.4) for pair in pairs)
+    labels.write_parquet(tmp_path / "judgments.parquet")
+    opened = reopened(tmp_path, tmp_path, queries)
+    seen = []
+    while pair := opened.next_pair("me"):
+        seen.append(pair)
+        if len(seen) % 2:
+            opened.skip("me", pair)
+        else:
+            opened.grade("me", pair, 1)
+    assert sorted(seen) == sorted(pairs)
+    assert opened.next_pair("ann") in seen[::2]
+
+
+def test_judgments_that_cannot_be_ordered_are_said(folder: Path, tmp_path: Path) -> None:
+    """Not that all is graded; a pair that is named can be graded all the same."""
+    path = tmp_path / "judgments.parquet"
+    pl.read_parquet(folder / "judgments.parquet").with_columns(
+        probabilities=pl.lit(None, pl.List(pl.Float64))
+    ).write_parquet(path)
+    workspace = Workspace(options(folder, tmp_path / "human.qrels", judgments=path))
+    client = TestClient(create_app(workspace), base_url=ORIGIN, headers={"Origin": ORIGIN})
+    assert "No pair can be picked. judgments: not every label has a distribution" in client.get("/grade").text
+    assert 'name="doc" value="cat-1"' in client.get("/grade?query=q1&doc=cat-1").text
+    workspace.close()
 
 
 def test_two_graders_agree_on_what_both_graded(opened: Grading) -> None:
