@@ -45,6 +45,15 @@ def test_aliases_show_the_same_figure(folder: Path) -> None:
     assert means == {"AP": 0.75, "MAP": 0.75, "RR@10": 0.75, "MRR@10": 0.75, "P@1": 0.5, "Precision@1": 0.5}
 
 
+def test_spaces_between_measures_count_for_nothing(folder: Path) -> None:
+    """As people write lists."""
+    assert _means(folder, "-m", " AP, RR(rel=1, judged_only=False) ,P@1") == {
+        "AP": 0.75,
+        "RR(rel=1, judged_only=False)": 0.75,
+        "P@1": 0.5,
+    }
+
+
 def test_default_measures_follow_the_labels_or_the_scale(folder: Path) -> None:
     """Binary labels are measured at level 1; on a scale whose level they do not reach a line says why not."""
     assert _means(folder) == {"nDCG@10": pytest.approx(0.815, abs=1e-3), "RR@10": 0.75, "R@50": 1}

@@ -133,7 +133,7 @@ def agree(
 
 def measure_names(given: list[str] | None) -> list[str]:
     """Return the measures that an option names; commas stand between them, but for those in parentheses."""
-    return [name for each in given or () for name in re.split(r",(?![^(]*\))", each)]
+    return [name.strip() for each in given or () for name in re.split(r",(?![^(]*\))", each)]
 
 
 def named_runs(paths: list[Path]) -> dict[str, Path]:
