@@ -21,6 +21,7 @@ from relsearch.data.pool import normalised
 MAX_CHARACTERS = 200  # longer texts are pasted documents, not queries
 _EMAIL_LIKE = re.compile(r"\S@\S+\.\w")
 _MOST_DIGITS = 15
+_COUNT_KEY = "count"
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -59,24 +60,36 @@ def is_query_log(path: StrPath) -> bool:
 
 
 def read_query_log(
-    path: StrPath, *, text_key: str = "query", count_key: str = "count", min_count: int = 1, drop_personal: bool = False
+    path: StrPath,
+    *,
+    text_key: str = "query",
+    count_key: str | None = None,
+    min_count: int = 1,
+    drop_personal: bool = False,
 ) -> QueryLog:
     """Read a JSONL, CSV or TSV log (.gz and .zst too) of one query a row; a row without a count counts once.
 
+    `count_key` is by default `count`, which a log need not have; one that is given must be in some row.
+
     Texts that differ only in case, punctuation or spaces are one query. `drop_personal` leaves out texts that
     hold an e-mail-like string or no letter at all (telephone, card and customer numbers). Ids are a hash of the
-    normalised text, so a later import gives the same query the same id. Raise DataError for a broken row.
+    normalised text, so a later import gives the same query the same id. Raise DataError for a broken row, or where no
+    row has the `count_key` that is given.
     """
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
     dropped: Counter[str] = Counter()
     rows = 0
+    names: dict[str, None] = {}
     for number, row in _rows(Path(path)):
         rows += 1
+        names |= dict.fromkeys(row)
         text = clean(_query_text(path, number, row, text_key))
         if reason := _unwanted(text, drop_personal=drop_personal):
             dropped[reason] += 1
         else:
-            spellings[normalised(text)][text] += _count(path, number, row, count_key)
+            spellings[normalised(text)][text] += _count(path, number, row, count_key or _COUNT_KEY)
+    if rows and count_key is not None and count_key not in names:
+        raise DataError(f"{path}: no row has {count_key!r}, but {shown(list(names))}; name the column with --count-key")
     kept = [_query(key, spelt) for key, spelt in spellings.items() if spelt.total() >= min_count]
     dropped["rare"] = len(spellings) - len(kept)
     ordered = sorted(kept, key=lambda query: (-query.count, query.text))

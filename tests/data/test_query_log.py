@@ -100,6 +100,17 @@ def test_other_column_names_are_read(tmp_path: Path) -> None:
     assert (query.text, query.count) == ("tea, green", 7)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.csv", "query,Total\ntea,7\n"), ("a.jsonl", '{"query": "tea", "Total": 7}')]
+)
+def test_a_count_column_that_is_asked_for_is_there(tmp_path: Path, name: str, text: str) -> None:
+    """A slip in its name would count each row once; unasked, a log need not have one."""
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"no row has 'total', but \['query', 'Total'\]; name the column"):
+        read_query_log(tmp_path / name, count_key="total")
+    assert [each.count for each in read_query_log(tmp_path / name).queries] == [1]
+
+
 @given(st.text())
 def test_cleaning_is_idempotent(text: str) -> None:
     """A clean text stays as it is, on one line."""

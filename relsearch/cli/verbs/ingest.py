@@ -150,7 +150,9 @@ def queries(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="Search log: .jsonl, .csv or .tsv, .gz and .zst too.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The queries.jsonl to write.")],
     text_key: Annotated[str, typer.Option(help="The column of the query.")] = "query",
-    count_key: Annotated[str, typer.Option(help="The column of its count; absent: each row counts once.")] = "count",
+    count_key: Annotated[
+        str | None, typer.Option(help="The column of its count; default: count, or each row once where there is none.")
+    ] = None,
     min_count: Annotated[int, typer.Option(min=1, help="Leave out queries asked less often.")] = 1,
     drop_personal: Annotated[
         bool, typer.Option("--drop-personal", help="Leave out e-mail-like texts and those without a letter.")
