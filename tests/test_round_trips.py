@@ -132,7 +132,7 @@ def test_tables_of_documents(tmp_path: Path, documents: dict[str, dict[str, str]
     assert list(tables.documents_of(tables.read(tmp_path / "documents.parquet", tables.DOCUMENTS))) == given
 
 
-@odd(st.dictionaries(odd_ids().filter(_usable), odd_ids().map(encodable), max_size=4))
+@odd(st.dictionaries(odd_ids().filter(_usable), odd_ids().map(encodable).filter(str.strip), max_size=4))
 def test_queries_of_a_log(tmp_path: Path, texts: dict[str, str]) -> None:
     """As a collection reads them."""
     log = QueryLog(tuple(LoggedQuery(query_id, text, 1) for query_id, text in texts.items()), len(texts), {})
