@@ -85,7 +85,7 @@ WHEN: Mapping[str, str] = {
     "synthesize.documents": "raise it where few queries are kept",
     "synthesize.sample": "the collection is large and varied: raise it",
     "synthesize.queries_per_document": "documents answer many questions",
-    "synthesize.base": 'an instruction-tuned model is at hand, with `prompt = "chat"`',
+    "synthesize.base": "a larger instruction-tuned model is at hand",
     "synthesize.prompt": "your queries look otherwise: write examples of yours",
     "synthesize.max_document_tokens": "the beginning of a document does not say what it is about",
     "synthesize.max_query_tokens": "your queries are longer",

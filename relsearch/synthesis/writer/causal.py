@@ -32,13 +32,13 @@ class QueryWriter:
 
     def __init__(self, config: SynthesizeConfig, *, seed: int) -> None:
         self._config = config
-        self._prompt = load_writer_prompt(config.prompt)
         self._model, self._tokenizer, weights = _load(config.base)
+        template = getattr(self._tokenizer, "chat_template", None)
+        self._prompt = load_writer_prompt(config.prompt, chat=bool(template))
         self._shares = _shares_tokens(self._model)
         self._caches: dict[tuple[int, ...], Any] = {}
         read = {"queries_per_document", "max_document_tokens", "max_query_tokens", "temperature", "top_p"}
         settings = config.model_dump_json(include=read)
-        template = getattr(self._tokenizer, "chat_template", None)
         about = (weights, template, self._prompt.model_dump_json(), settings, seed, fast_dtype(), _DRAWS)
         self.fingerprint = fingerprint_of(*about)
         self._check_length()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # So many orders of a prompt's examples take turns: what stands before a document is then read once for many of them.
 ORDERS = 8
+AUTO = "auto"
 
 
 class Prompted(NamedTuple):
@@ -104,8 +105,13 @@ class WriterMessage(BaseModel):
         return ()
 
 
-def load_writer_prompt(name: str) -> WriterPrompt | WriterMessage:
-    """Load a packaged prompt by name or any by path (`*.toml`); raise ConfigError if it cannot be used."""
+def load_writer_prompt(name: str, *, chat: bool = False) -> WriterPrompt | WriterMessage:
+    """Load a packaged prompt by name or any by path (`*.toml`); raise ConfigError if it cannot be used.
+
+    AUTO is the packaged message where `chat` says that the model has a chat template, else the packaged examples.
+    """
+    if name == AUTO:
+        name = "chat" if chat else "queries"
     keys = prompt_toml(name, resources.files("relsearch.synthesis.writer") / "prompts")
     form = WriterMessage if "message" in keys else WriterPrompt
     try:

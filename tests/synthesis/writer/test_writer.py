@@ -23,7 +23,7 @@ from relsearch.synthesis.writer.sampling import SeededDraws
 from relsearch.synthesis.writer.store import write_all
 
 
-def _writer(base: Path, *, seed: int = 1, **settings: float) -> QueryWriter:
+def _writer(base: Path, *, seed: int = 1, **settings: float | str) -> QueryWriter:
     options = {"queries_per_document": 3, "max_query_tokens": 12, "max_document_tokens": 24, "temperature": 0.7}
     return QueryWriter(SynthesizeConfig.model_validate({"base": str(base), **options, **settings}), seed=seed)
 
@@ -165,6 +165,15 @@ def test_examples_rotate_with_document_and_turn() -> None:
     assert len({shot.query for shots in drawn for shot in shots}) == 8
     assert [tuple(prompt.examples("tea", turn)) for turn in range(60)] == drawn
     assert [tuple(prompt.examples("coffee", turn)) for turn in range(60)] != drawn
+
+
+def test_the_prompt_suits_the_model(tiny_llama: Path) -> None:
+    """By default a message where the model has a chat template, else examples, and what is named else."""
+    assert load_writer_prompt("auto", chat=True) == load_writer_prompt("chat")
+    assert load_writer_prompt("auto") == load_writer_prompt("queries") == load_writer_prompt("queries", chat=True)
+    assert _writer(tiny_llama).fingerprint == _writer(tiny_llama, prompt="queries").fingerprint
+    with pytest.raises(ConfigError, match="no chat template"):
+        _writer(tiny_llama, prompt="chat")
 
 
 def test_an_example_is_plain_text(tiny_llama: Path, tmp_path: Path) -> None:
