@@ -137,7 +137,7 @@ class Bench:
 
         if wanted.is_empty():
             return self.labels.clear()
-        pool = self._pools.candidates.filter(pl.col("rank") <= self._config.label.depth)
+        pool = self._pools.head(self._config.label.depth)
         return judge_wanted(
             judge_of(self._config, pools=self._pools, artefacts=self._artefacts),
             wanted,
