@@ -19,14 +19,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 # What a model is read from; a repository often holds the same weights in other formats, too.
 _MODEL = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md")
 _NO_MODEL = ("onnx/*", "openvino/*", "original/*")
-_OURS = (
-    *_MODEL,
-    "*.onnx",
-    "*.xml",
-    "model.bin",
-    "encoder.bin",
-    "onnx/weights.bin",
-)  # graphs' .bin, which no pickle reader opens
+# The .bin are those of graphs, which no pickle reader opens.
+_OURS = (*_MODEL, "*.onnx", "*.xml", "model.bin", "encoder.bin", "onnx/weights.bin")
 _LICENCE = re.compile(r"^license(?:_name)?: *['\"]?([\w.+-]+)", re.MULTILINE)
 _FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)^---", re.MULTILINE | re.DOTALL)
 

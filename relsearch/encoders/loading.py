@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from relsearch.core.errors import ModelError
 from relsearch.encoders.model_source import loading, resolve
+from relsearch.encoders.whole_copy import TOKENIZERS
 
 Made = TypeVar("Made")
 Kind = Literal["AutoModel", "AutoModelForCausalLM", "AutoModelForSequenceClassification"]
@@ -25,7 +26,6 @@ _CALLED: Mapping[Kind, str] = {
 HEAD = r"(^|\.)(pooler|classifier|score|head|pre_classifier|lm_head|cls)\."
 # No use is made of these in an encoder, which may come without them.
 UNUSED = r"(^|\.)(pooler|decoder)\."
-_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "vocab.*", "*.model")
 SHORTEST = 8  # of a pair, special tokens and all
 _POSITIONS = 512  # where neither the config nor the weights tell
 
@@ -42,7 +42,7 @@ class Source:
     def find(cls, name: str, advice: str, *, called: str = "{}") -> Source:
         """Find a model as `weights.resolve` does, and raise as it does; `called` says what the model is for."""
         found = cls(resolve(name), called.format(name), advice)
-        if not any(path for pattern in _TOKENIZERS for path in found.folder.glob(pattern)):
+        if not any(path for pattern in TOKENIZERS for path in found.folder.glob(pattern)):
             raise ModelError(f"{found.name} has no tokenizer (tokenizer.json); copy the whole model")
         return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 # The lists of files that bundles, exported judges and models in several parts bring, and the key they stand under.
 _LISTS = {"bundle.json": "files", "onnx/onnx.json": "files", "model.safetensors.index.json": "weight_map"}
 _JUDGE = ("judge.json", "adapter/adapter_model.safetensors", "adapter/head.safetensors")
-_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "vocab.*", "*.model")
+TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "vocab.*", "*.model")
 
 
 def is_whole(folder: Path) -> bool:
@@ -22,7 +22,7 @@ def is_whole(folder: Path) -> bool:
     if "judge.json" in names:
         return names.issuperset(_JUDGE) and ((folder / "onnx").is_dir() == ("onnx/onnx.json" in names))
     weights = names & {"model.safetensors", "model.safetensors.index.json"}
-    return "config.json" in names and bool(weights) and any(any(folder.glob(each)) for each in _TOKENIZERS)
+    return "config.json" in names and bool(weights) and any(any(folder.glob(each)) for each in TOKENIZERS)
 
 
 def _listed(folder: Path) -> Iterator[str]:

@@ -6,13 +6,12 @@ agree with people.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 import polars as pl
 
 from relsearch.core.settings.config import Aim
 from relsearch.core.types import Scale
 from relsearch.judge.calibration.thresholds import fit_thresholds
+from relsearch.stats.dealing import dealt
 from relsearch.stats.ordinal import grade_scores
 
 _PAIR = ["query_id", "doc_id"]
@@ -26,11 +25,11 @@ def cross_fitted(judged: pl.DataFrame, human: pl.DataFrame, scale: Scale, *, aim
     folds. Pairs without a label are left out, and a single query keeps its grades: there is no other one.
     """
     both = judged.join(human.select(*_PAIR, human="grade"), on=_PAIR).drop_nulls("expected").sort(_PAIR)
-    queries = sorted(set(both["query_id"]), key=lambda query: sha256(f"{seed}:{query}".encode()).hexdigest())
-    if len(queries) < 2:
+    folds = dealt(both["query_id"], _FOLDS, seed=seed)
+    if len(folds) < 2:
         return both.drop("human")
     parts = []
-    for fold in (queries[start::_FOLDS] for start in range(min(_FOLDS, len(queries)))):
+    for fold in folds:
         rest, part = both.filter(~pl.col("query_id").is_in(fold)), both.filter(pl.col("query_id").is_in(fold))
         cuts = fit_thresholds(
             rest["expected"].to_numpy(), rest["human"].to_list(), rest["query_id"].to_list(), scale, aim=aim, seed=seed

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ from relsearch.pipeline.stages.training import arm_examples, human_examples, tra
 from relsearch.rerank.card import CARD, Evaluation, Kept
 from relsearch.rerank.families import open_model
 from relsearch.rerank.reranker import Reranker
+from relsearch.stats.dealing import dealt
 
 if TYPE_CHECKING:
     from relsearch.rerank.train_job import TrainReport
@@ -57,7 +57,7 @@ def is_cross_validated(collected: Collected) -> bool:
 
 def folds(config: Config, collected: Collected) -> list[set[str]]:
     """Return the folds of the training queries that take the place of a dev split."""
-    return _dealt(answerable(collected, "train", scale=config.scale), config.seed, _FOLDS)
+    return dealt(answerable(collected, "train", scale=config.scale), _FOLDS, seed=config.seed)
 
 
 def watched(config: Config, collected: Collected) -> set[str]:
@@ -99,13 +99,13 @@ def cross_validate(
     from relsearch.rerank.train_job import calibrate
 
     labelled = human_examples(config, "train", pools=pools)
-    dealt = folds(config, pools.collected)
-    share = config.train.minutes / (len(dealt) + 1)
+    parts = folds(config, pools.collected)
+    share = config.train.minutes / (len(parts) + 1)
     settings = config.train.model_copy(update={"evaluations": 1, "minutes": share})
     trained = partial(train_on, config, collected=pools.collected, vectors=vectors, written=written, train=settings)
 
     def tested(number: int, kept: Kept) -> _Tested:
-        fold, folder = dealt[number], output / FOLDS
+        fold, folder = parts[number], output / FOLDS
         path = folder / f"{number}-{kept}.json"
         if not path.is_file():
             others = examples.filter(~pl.col("query_id").is_in(with_repeats(config, pools.collected, fold)))
@@ -113,16 +113,16 @@ def cross_validate(
             _write_tested(path, report)
         return _Tested.model_validate_json(path.read_text("utf-8"))
 
-    held_out = [tested(number, "end") for number in range(len(dealt))]
-    sizes = [len(fold) for fold in dealt]
+    held_out = [tested(number, "end") for number in range(len(parts))]
+    sizes = [len(fold) for fold in parts]
     start, end = (
         float(np.average([getattr(each, place) for each in held_out], weights=sizes)) for place in ("start", "end")
     )
     kept: Kept = "end" if end > start else "start"
     if kept == "start":
-        held_out = [tested(number, kept) for number in range(len(dealt))]
+        held_out = [tested(number, kept) for number in range(len(parts))]
     # Any fold may be looked at: what the weights do there decides nothing.
-    report = trained(examples, dev=of_queries(labelled, dealt[0]), output=output, kept=kept)
+    report = trained(examples, dev=of_queries(labelled, parts[0]), output=output, kept=kept)
     last = report.card.history[-1]
     history = (
         Evaluation(step=0, seconds=0.0, ndcg10=start),
@@ -171,15 +171,15 @@ def held_out_run(config: Config, arm: str, folder: Path, *, pools: Pools, artefa
             _ranked(config, pools, fold, artefacts.path(f"train-{arm}", FOLDS, str(number)))
             for number, fold in enumerate(folds(config, pools.collected))
         )
-    dealt = _dealt(answerable(pools.collected, "train", "dev", scale=config.scale), config.seed, _GATE_FOLDS)
+    parts = dealt(answerable(pools.collected, "train", "dev", scale=config.scale), _GATE_FOLDS, seed=config.seed)
     known, written = arm_examples(config, arm, pools=pools, artefacts=artefacts)
     every = pl.concat([known, human_examples(config, "dev", pools=pools)])
     labelled = human_examples(config, "train", "dev", pools=pools)
     runs = []
-    for number, fold in enumerate(dealt):
+    for number, fold in enumerate(parts):
         model = folder / str(number)
         if not (model / CARD).is_file():
-            stopping = dealt[(number + 1) % len(dealt)]
+            stopping = parts[(number + 1) % len(parts)]
             train_on(
                 config,
                 every.filter(~pl.col("query_id").is_in(with_repeats(config, pools.collected, fold | stopping))),
@@ -191,12 +191,6 @@ def held_out_run(config: Config, arm: str, folder: Path, *, pools: Pools, artefa
             )
         runs.append(_ranked(config, pools, fold, model))
     return pl.concat(runs)
-
-
-def _dealt(query_ids: Set[str], seed: int, most: int) -> list[set[str]]:
-    order = sorted(query_ids, key=lambda query_id: sha256(f"{seed}:{query_id}".encode()).hexdigest())
-    count = min(most, len(order))
-    return [set(order[start::count]) for start in range(count)]
 
 
 def _ranked(config: Config, pools: Pools, query_ids: Set[str], model: Path) -> pl.DataFrame:
