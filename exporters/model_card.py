@@ -34,6 +34,7 @@ class _Facts:
     trained_on: str
     about: str
     figures: Mapping[str, object]
+    second: str | None = None
 
 
 def write_model_card(folder: Path, *, table: str = "") -> None:
@@ -55,7 +56,7 @@ def model_card(folder: Path, *, table: str = "") -> str:
         "tags:",
         "- relsearch",
         f"- {facts.kind}",
-        *([f"base_model: {facts.base.partition('@')[0]}"] if is_hub_id(facts.base) else []),
+        *_base_models(facts),
         *([f"license: {licence}"] if licence else []),
         "---",
         "",
@@ -65,6 +66,7 @@ def model_card(folder: Path, *, table: str = "") -> str:
         "",
         f"- **Base**: {_shown(facts.base)}" + (f", revision `{revision}`" if revision else ""),
         f"- **Licence of the base**: {licence or _UNKNOWN_LICENCE}",
+        *([f"- **Second encoder**: {_shown(facts.second)}; its licence counts as well"] if facts.second else []),
         f"- **Trained on**: {facts.trained_on}",
         "",
         "```python",
@@ -81,15 +83,15 @@ def model_card(folder: Path, *, table: str = "") -> str:
 def _facts(folder: Path) -> _Facts:
     if (folder / MANIFEST).is_file():
         manifest = open_bundle(folder).manifest
-        family = "late" if isinstance(manifest, LateManifest) else "cross"
+        family, second = ("late", manifest.second) if isinstance(manifest, LateManifest) else ("cross", None)
         about = (
             f"A bundle of the family `{family}` for ONNX Runtime ({manifest.variant}): it needs no torch. "
             "Scores are calibrated probabilities of relevance."
         )
-        return _Facts("reranker", manifest.base, manifest.training_data, about, manifest.figures)
+        return _Facts("reranker", manifest.base, manifest.training_data, about, manifest.figures, second)
     if (folder / TRAINED).is_file():
         card = open_card(folder)
-        return _Facts("reranker", card.base, card.training_data, _about_trained(card), card.figures())
+        return _Facts("reranker", card.base, card.training_data, _about_trained(card), card.figures(), card.second)
     if (folder / JUDGE).is_file():
         judge = read_judge_card(folder)
         about = (
@@ -99,6 +101,14 @@ def _facts(folder: Path) -> _Facts:
         figures = {**judge.figures, **_nested(judge.figures.get("tuned"))}
         return _Facts("judge", judge.judge.base, "human grades", about, figures)
     raise ArtifactError(f"{folder}: no bundle, trained model or judge; name the folder of one")
+
+
+def _base_models(facts: _Facts) -> list[str]:
+    """The metadata that name those bases that the hub has."""
+    named = [name.partition("@")[0] for name in (facts.base, facts.second) if name and is_hub_id(name)]
+    if len(named) < 2:
+        return [f"base_model: {name}" for name in named]
+    return ["base_model:", *(f"- {name}" for name in named)]
 
 
 def _nested(figures: object) -> dict[str, object]:

@@ -119,6 +119,7 @@ WHEN: Mapping[str, str] = {
     "train.dev_depth": "lower it where dev queries take long to rank",
     "train.minutes": _COST,
     "train.encoder": "the reranker should start from another encoder than the judge",
+    "train.second_encoder": "reading a document may cost more, by the size of the second encoder",
     "optimize.enabled": "an hour may be spent on a third reranker",
     "optimize.rounds": _COST,
     "optimize.repool_depth": "raise it where rankings keep changing",

@@ -54,7 +54,8 @@ def write_late(model: Path, folder: Path) -> LateManifest:
         queries=card.queries,
         documents=card.documents,
         head=card.head,
-        pooled=loaded.encoder.config.hidden_size,
+        second=card.second,
+        pooled=loaded.pooled,
         dimension=card.dimension,
         figures={"last_layer": "all tokens"},
     )

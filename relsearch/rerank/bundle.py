@@ -86,9 +86,13 @@ class Manifest(ManifestBase):
 
 
 class LateManifest(ManifestBase):
-    """Late interaction: one graph reads queries and documents; vectors have `pooled` and `dimension` numbers."""
+    """Late interaction: one graph reads queries and documents; vectors have `pooled` and `dimension` numbers.
+
+    `second` names the encoder whose pooled vectors stand beside the base's.
+    """
 
     family: Literal["late"] = "late"
+    second: str | None = None
     queries: Reading
     documents: Reading
     head: LateHead

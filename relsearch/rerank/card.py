@@ -36,11 +36,13 @@ class CardBase(BaseModel):
 
     `losses` has the training loss by step, each the mean since the one before it; models of earlier versions have none.
     `base_revision` is the commit of a base from the hub, `base_licence` what its README.md says; None where unknown.
+    `second` is the encoder that stands beside the base, where there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     base: str
+    second: str | None = None
     template: str
     max_length: int = Field(ge=8)
     calibration: Logistic

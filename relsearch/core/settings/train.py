@@ -60,6 +60,10 @@ class TrainConfig(Section):
     dev_depth: int = Field(100, ge=10, description="documents per dev query that are ranked at each evaluation")
     minutes: float = Field(30.0, gt=0, description="minutes of training at most")
     encoder: EncoderConfig | None = Field(None, description="encoder the reranker starts from, by default [encoder]")
+    second_encoder: ModelName | None = Field(
+        None,
+        description="late: encoder of the same vocabulary whose cosine counts beside the first's; it learns nothing",
+    )
 
 
 class OptimizeConfig(Section):

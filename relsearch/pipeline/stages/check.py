@@ -48,6 +48,8 @@ def check_settings(config: Config, stages: Collection[str]) -> None:
         check_model(config.train_encoder.model)
     if "train-human" in stages and config.train.family == "cross":
         check_model(config.train.base)
+    if "train-human" in stages and config.train.family == "late" and config.train.second_encoder:
+        check_model(config.train.second_encoder)
     _check_labelling(config, stages)
     if "export" in stages and config.export.shipped is not None:
         open_bundle(config.export.shipped)

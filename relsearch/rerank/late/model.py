@@ -17,9 +17,11 @@ from relsearch.encoders.loading import UNUSED, Source
 from relsearch.encoders.model_source import fast_dtype, loading
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
+from relsearch.rerank.late.second import SecondEncoder, load_second, mean_vector
 from relsearch.rerank.late.sentence_modules import write_sentence_modules
 
 PROJECTION = "projection.safetensors"
+SECOND = "second"  # folder of the second encoder in the model's
 _PROBE = "what is it"
 _MICRO_BATCH = 4  # texts read together, sorted by length: 1.5 x the speed of one padded batch on two cores
 
@@ -27,7 +29,8 @@ _MICRO_BATCH = 4  # texts read together, sorted by length: 1.5 x the speed of on
 class LateModel(nn.Module):
     """Encoder, projection and head; `queries` and `documents` say how each kind of text is read.
 
-    `rounded`: the encoder computes in bfloat16; its weights and all that follows it stay float32.
+    A second encoder's pooled vectors stand beside the encoder's. `rounded`: encoders compute in bfloat16; their weights
+    and all that follows them stay float32.
     """
 
     def __init__(
@@ -38,10 +41,12 @@ class LateModel(nn.Module):
         queries: Reading,
         documents: Reading,
         dimension: int,
+        second: SecondEncoder | None = None,
         rounded: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.second = second
         self.tokenizer = tokenizer
         self.queries = queries
         self.documents = documents
@@ -54,10 +59,18 @@ class LateModel(nn.Module):
         self._keep_start = 0.0
 
     def train(self, mode: bool = True) -> LateModel:
-        """Set the mode of all but the encoder, whose dropout stays off: lists are few, and looks must not blur."""
+        """Set the mode of all but the encoders, whose dropout stays off: lists are few, and looks must not blur."""
         super().train(mode)
         self.encoder.eval()
+        if self.second is not None:
+            self.second.eval()
         return self
+
+    @property
+    def pooled(self) -> int:
+        """The length of a pooled vector."""
+        second = 0 if self.second is None else int(self.second.encoder.config.hidden_size)
+        return int(self.encoder.config.hidden_size) + second
 
     def forward(self, query: str, documents: Sequence[str]) -> Tensor:
         """Return the logits of the documents, shape [n]."""
@@ -143,15 +156,17 @@ class LateModel(nn.Module):
         with torch.autocast(self.bias.device.type, torch.bfloat16, enabled=self.rounded):
             states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         states = states.float()  # no product after it is rounded: the third digit of a cosine decides ranks
-        mask = attention_mask[..., None].to(states.dtype)
-        pooled = (states * mask).sum(dim=1) / mask.sum(dim=1)
-        tokens = self.projection(states)
-        return functional.normalize(pooled, dim=-1), functional.normalize(tokens, dim=-1)
+        pooled = mean_vector(states, attention_mask)
+        if self.second is not None:
+            with torch.autocast(self.bias.device.type, torch.bfloat16, enabled=self.rounded):
+                other = self.second.states(input_ids, attention_mask)
+            pooled = self.second.join(pooled, mean_vector(other.float(), attention_mask))
+        return pooled, functional.normalize(self.projection(states), dim=-1)
 
     def save_pretrained(self, folder: str, **_: Any) -> None:
-        """Write the averaged encoder, tokenizer and projection; the head stands in the card.
+        """Write the averaged encoder, the second one, tokenizer and projection; the head stands in the card.
 
-        SentenceTransformer(folder) gives the pooled vectors, by `encode_query` and `encode_document`.
+        SentenceTransformer(folder) gives the encoder's pooled vectors, by `encode_query` and `encode_document`.
         """
         from safetensors.torch import save_file
 
@@ -159,6 +174,10 @@ class LateModel(nn.Module):
             self.encoder.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         tensors = {"projection": self.projection.weight, "weights": self.weights, "bias": self.bias}
+        if self.second is not None:
+            self.second.encoder.save_pretrained(Path(folder) / SECOND)
+            self.tokenizer.save_pretrained(Path(folder) / SECOND)
+            tensors["share"] = self.second.share
         save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, Path(folder) / PROJECTION)
         size = self.encoder.config.hidden_size
         write_sentence_modules(Path(folder), self.queries, self.documents, size=size)
@@ -172,6 +191,8 @@ class LateModel(nn.Module):
             self.projection.weight.copy_(tensors["projection"])
             self.weights.copy_(tensors["weights"])
             self.bias.copy_(tensors["bias"])
+            if self.second is not None:
+                self.second.share.copy_(tensors["share"])
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         device = self.bias.device
@@ -182,11 +203,18 @@ class LateModel(nn.Module):
 
 
 def load_late(
-    base: str, encoder: EncoderConfig, *, max_length: int, dimension: int, learning: bool = False
+    base: str,
+    encoder: EncoderConfig,
+    *,
+    max_length: int,
+    dimension: int,
+    second: str | None = None,
+    learning: bool = False,
 ) -> LateModel:
     """Return the model on a base's weights, its projection not yet set; one for learning is rounded where that pays.
 
-    Raises ModelError where the base cannot be loaded, ConfigError where it is too short for `max_length`.
+    Raises ModelError where an encoder cannot be loaded, ConfigError where one is too short for `max_length`, or the
+    second reads other tokens.
     """
     source = Source.find(base, "set [encoder] model to an encoder such as BERT", called="base {!r}")
     rounded = learning and fast_dtype() is torch.bfloat16
@@ -197,11 +225,18 @@ def load_late(
     source.check_vocabulary(tokenizer, encoder_model)
     if max_length > (most := source.positions(encoder_model)):
         raise ConfigError(f"[train] max_length {max_length}: {base} reads at most {most} tokens; lower it")
+    beside = load_second(second, tokenizer=tokenizer, max_length=max_length) if second else None
     with source.loading():
         queries = _reading(tokenizer, encoder.query_prefix, max_length)
         documents = _reading(tokenizer, encoder.document_prefix, max_length)
         model = LateModel(
-            encoder_model, tokenizer, queries=queries, documents=documents, dimension=dimension, rounded=rounded
+            encoder_model,
+            tokenizer,
+            queries=queries,
+            documents=documents,
+            dimension=dimension,
+            second=beside,
+            rounded=rounded,
         )
         with torch.inference_mode():
             list(model.vectors([_PROBE], documents))

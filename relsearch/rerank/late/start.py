@@ -6,7 +6,7 @@ it by forgetting what it knows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from relsearch.rerank.cross.loss import graded
 from relsearch.rerank.late.fit import Step
 from relsearch.rerank.late.head import LateHead, Standard
 from relsearch.rerank.late.model import LateModel, principal_projection, word_states
+from relsearch.rerank.late.second import SecondEncoder
 from relsearch.stats.logistic import LOWEST_SLOPE
 
 _ITERATIONS = 60  # of L-BFGS on three numbers; it needs about twenty
@@ -29,11 +30,24 @@ def start_late(model: LateModel, steps: Sequence[Step], config: TrainConfig) -> 
         documents = list(dict.fromkeys(text for step in steps for text in step.documents))
         read = dict(zip(documents, word_states(model, documents), strict=True))
         model.projection.weight.copy_(principal_projection(model, (states for _, states in read.values())))
+        if model.second is not None:
+            read = _weighed(model, model.second, steps, read)
         found = [
             model.compare(step.query, [_projected(model, *read[text]) for text in step.documents]) for step in steps
         ]
     similarities = [torch.stack(both, dim=1).double().cpu() for both in found]
     model.start_head(fit_head(similarities, steps, config))
+
+
+def _weighed(
+    model: LateModel, second: SecondEncoder, steps: Sequence[Step], read: Mapping[str, tuple[Tensor, Tensor]]
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Set the second encoder's share by the steps' cosines; return what was read, its pooled vectors by that share."""
+    before = float(second.share)
+    queries = {place: pooled for place, pooled, _ in model.vectors([step.query for step in steps], model.queries)}
+    documents = [torch.stack([read[text][0] for text in step.documents]) for step in steps]
+    second.set_share([second.cosines(queries[place], each) for place, each in enumerate(documents)])
+    return {text: (second.rejoin(pooled, before), states) for text, (pooled, states) in read.items()}
 
 
 def _projected(model: LateModel, pooled: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from relsearch.core.types import StrPath
 from relsearch.encoders.model_source import fast_dtype
 from relsearch.rerank.card import read_card
 from relsearch.rerank.late.card import LateCard
-from relsearch.rerank.late.model import LateModel, load_late
+from relsearch.rerank.late.model import SECOND, LateModel, load_late
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.late.scorer import LateScorer
 from relsearch.rerank.vectors.interaction import TextVectors
@@ -65,7 +65,8 @@ class LateTorchScorer(LateScorer):
 def open_model(folder: Path, card: LateCard) -> LateModel:
     """Load the trained model of a folder in float32; texts are read as its card says, as they were in training."""
     prefixes = EncoderConfig(model=str(folder), query_prefix=card.queries.prefix, document_prefix=card.documents.prefix)
-    model = load_late(str(folder), prefixes, max_length=card.max_length, dimension=card.dimension)
+    second = str(folder / SECOND) if card.second else None
+    model = load_late(str(folder), prefixes, max_length=card.max_length, dimension=card.dimension, second=second)
     model.queries, model.documents, model.head = card.queries, card.documents, card.head
     model.load_trained(folder)
     return model

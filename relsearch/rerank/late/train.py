@@ -51,7 +51,12 @@ def train_late(job: TrainJob) -> TrainReport:
         for part in lists
     ]
     model = load_late(
-        job.encoder.model, job.encoder, max_length=config.max_length, dimension=config.dimension, learning=True
+        job.encoder.model,
+        job.encoder,
+        max_length=config.max_length,
+        dimension=config.dimension,
+        second=config.second_encoder,
+        learning=True,
     )
     start_late(model, steps[:_START_STEPS], config)
     model.remember_start(config.keep_start)
@@ -76,6 +81,7 @@ def train_late(job: TrainJob) -> TrainReport:
     logits, relevant = _logits(best, dev), dev.relevant(job.scale)
     card = LateCard(
         base=job.encoder.model,
+        second=config.second_encoder,
         template=job.texts.template,
         max_length=config.max_length,
         calibration=calibrate(logits, relevant),
@@ -98,7 +104,14 @@ def load_trained(folder: Path, like: LateModel) -> LateModel:
     """Return the model of a folder, read and headed as another one is."""
     encoder = Source.find(str(folder), "train again").model("AutoModel", may_lack=UNUSED).float()
     size = like.projection.out_features
-    model = LateModel(encoder, like.tokenizer, queries=like.queries, documents=like.documents, dimension=size)
+    model = LateModel(
+        encoder,
+        like.tokenizer,
+        queries=like.queries,
+        documents=like.documents,
+        dimension=size,
+        second=like.second,
+    )
     model.head = like.head
     model.load_trained(folder)
     return model
