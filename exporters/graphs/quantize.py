@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relsearch.core.errors import MissingExtraError
+from relsearch.core.errors import MissingExtraError, ModelError
 from relsearch.encoders.joining import Row
 from relsearch.exporters.bundle.cpu import cpu_flags, saturates
 from relsearch.runtime.engine import feeds_of
@@ -47,7 +47,7 @@ def quantize(source: Path, target: Path, recipe: Recipe = RECIPES[0]) -> None:
 
     Per channel, which has a fifth of the per-tensor error at the same speed. The graph is not fused
     first: fusing hides linear layers from the quantiser. On a processor that sums products in 16 bits weights
-    take 7 bits, so that no sum overflows.
+    take 7 bits, so that no sum overflows. Raise ModelError where the layers that should stay fp32 cannot be told.
     """
     try:
         import onnx
@@ -55,12 +55,15 @@ def quantize(source: Path, target: Path, recipe: Recipe = RECIPES[0]) -> None:
     except ImportError as exc:
         raise MissingExtraError("quantisation", "export") from exc
     graph = onnx.load(source).graph
+    kept = _feed_forward(graph, recipe.fp32_layers)
+    if recipe.fp32_layers and not kept:
+        raise ModelError(f"{source}: no feed-forward layer is known by its name in the graph")
     with _quiet_root_logger():  # it advises fusing
         quantize_dynamic(
             source,
             target,
             op_types_to_quantize=list(OPERATORS),
-            nodes_to_exclude=[*_renamed_head(graph), *_feed_forward(graph, recipe.fp32_layers)],
+            nodes_to_exclude=[*_renamed_head(graph), *kept],
             per_channel=True,
             reduce_range=saturates(cpu_flags()),
             weight_type=QuantType.QInt8,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -153,15 +153,19 @@ class LateModel(nn.Module):
 
     def read(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return pooled [n, h] and projected token vectors [n, length, d], all of length 1."""
-        with torch.autocast(self.bias.device.type, torch.bfloat16, enabled=self.rounded):
+        with self._precision():
             states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         states = states.float()  # no product after it is rounded: the third digit of a cosine decides ranks
         pooled = mean_vector(states, attention_mask)
         if self.second is not None:
-            with torch.autocast(self.bias.device.type, torch.bfloat16, enabled=self.rounded):
+            with self._precision():
                 other = self.second.states(input_ids, attention_mask)
             pooled = self.second.join(pooled, mean_vector(other.float(), attention_mask))
         return pooled, functional.normalize(self.projection(states), dim=-1)
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """What the encoders compute in; no autocast where nothing is rounded: exported nodes would lose their names."""
+        return torch.autocast(self.bias.device.type, torch.bfloat16) if self.rounded else nullcontext()
 
     def save_pretrained(self, folder: str, **_: Any) -> None:
         """Write the averaged encoder, the second one, tokenizer and projection; the head stands in the card.

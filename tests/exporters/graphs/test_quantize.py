@@ -6,6 +6,10 @@ import math
 from pathlib import Path
 
 import onnx
+import pytest
+
+from relsearch.core.errors import ModelError
+from relsearch.exporters.graphs.quantize import RECIPES, quantize
 
 
 def operators(graph: Path) -> list[str]:
@@ -45,3 +49,26 @@ def test_the_head_stays_fp32(tiny_bundles: dict[str, Path]) -> None:
     stored = {tensor.name for tensor in graph.initializer}
     products = [node for node in graph.node if node.op_type == "MatMul" and set(node.input) & stored]
     assert sorted(node.name.split("/")[-2].rpartition(".")[2] for node in products) == ["classifier", "dense"]
+
+
+@pytest.mark.parametrize("kind", ["cross", "late"])
+def test_a_recipe_keeps_the_first_layers_in_fp32(
+    kind: str, tiny_bundles: dict[str, Path], late_bundle: Path, tmp_path: Path
+) -> None:
+    """The two products of the first feed-forward block, of either family; of the plain recipe none."""
+    source = (late_bundle if kind == "late" else tiny_bundles["fp32"]) / "model.onnx"
+    fewest = []
+    for recipe in RECIPES[:2]:
+        quantize(source, tmp_path / "int8.onnx", recipe)
+        fewest.append(operators(tmp_path / "int8.onnx").count("MatMulInteger"))
+    assert fewest[0] - fewest[1] == 2
+
+
+def test_a_recipe_whose_layers_have_no_names_is_refused(late_bundle: Path, tmp_path: Path) -> None:
+    """It would be the plain recipe under another's name."""
+    model = onnx.load(late_bundle / "model.onnx")
+    for place, node in enumerate(model.graph.node):
+        node.name = f"/{node.op_type}_{place}"
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match="no feed-forward layer"):
+        quantize(tmp_path / "model.onnx", tmp_path / "int8.onnx", RECIPES[1])
