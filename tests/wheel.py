@@ -1,4 +1,7 @@
-"""Build the wheel, install it into a clean virtual environment and use it there: `python -m tests.wheel`."""
+"""Build the wheel, install it into a clean virtual environment and use it there: `python -m tests.wheel`.
+
+It has to be smaller than what PyPI takes of a file.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import tempfile
 import venv
 from pathlib import Path
 
+MOST_BYTES = 100 * 1024 * 1024
 PROBE = """
 import sys
 import relsearch.cli, relsearch.index, relsearch.exporters, relsearch.rerank.cross.onnx_scorer
@@ -31,6 +35,8 @@ def main() -> None:
         venv.create(folder / "venv", with_pip=True)
         python = str(folder / "venv" / "bin" / "python")
         wheel = next(folder.glob("*.whl"))
+        if (size := wheel.stat().st_size) >= MOST_BYTES:
+            raise SystemExit(f"{wheel.name}: {size:,} bytes; PyPI takes fewer than {MOST_BYTES:,}")
         subprocess.run([python, "-m", "pip", "install", "-q", str(wheel)], check=True)
         subprocess.run([python, "-c", PROBE], check=True, cwd=name)
         subprocess.run([str(folder / "venv" / "bin" / "relsearch"), "--version"], check=True, cwd=name)

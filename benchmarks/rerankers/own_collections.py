@@ -9,6 +9,7 @@ from typing import Literal
 from benchmarks.data.bm25 import DEPTH
 from benchmarks.deals import SEED
 from benchmarks.folders import COLLECTIONS
+from benchmarks.judges.data import MINILM
 from benchmarks.rerankers.trec_dl import E5
 from relsearch.core.settings.config import Config, EncoderConfig
 
@@ -19,7 +20,7 @@ MULTILINGUAL_E5 = ENGLISH_E5.model_copy(update={"model": "runs/multilingual-e5-s
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A collection: its grades, which start above irrelevant, as the qrels leave that out; its language and base.
+    """A collection: its grades, which start above irrelevant, as the qrels leave that out; its language and encoders.
 
     `qrels` names the queries that are dealt out, or tested where another file names those to learn from. Where several
     queries ask for one document in other words, they are dealt together by `document`: else a reranker would have
@@ -29,6 +30,7 @@ class Own:
     scale: str
     language: str = "english"
     encoder: EncoderConfig = ENGLISH_E5
+    second: str | None = MINILM.model
     qrels: str = "qrels.tsv"
     training: str | None = None
     dealt_by: Literal["query", "document"] = "query"
@@ -39,7 +41,7 @@ OWN = {
     "cranfield": Own("0-4:1"),
     "vaswani": Own("binary"),
     "scifact": Own("binary", qrels="qrels_validation.tsv", training="qrels_train.tsv", suffix="_scifact"),
-    "cnil-fr": Own("binary", "french", MULTILINGUAL_E5, "qrels_users.tsv", dealt_by="document", suffix="_french"),
+    "cnil-fr": Own("binary", "french", MULTILINGUAL_E5, None, "qrels_users.tsv", dealt_by="document", suffix="_french"),
 }
 ENGLISH = [name for name, own in OWN.items() if not own.suffix]
 
@@ -58,6 +60,7 @@ def own_domain_config(name: str, output: Path, *, steps: int) -> Config:
             "train": {
                 "family": "late",
                 "encoder": own.encoder.model_dump(),
+                "second_encoder": own.second,
                 "max_length": 256,
                 "head_multiple": 10,
                 "epochs": 20,

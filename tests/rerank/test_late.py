@@ -156,9 +156,9 @@ def test_export_holds_int8_to_the_gate(
     report = export_late(late_model, tmp_path / "bundle", labelled=labelled, config=config)
     assert report.variant == "int8"
     assert 0 < open_scorer(tmp_path / "bundle").score("sea", ["the sea"])[0] < 1
-    assert open_scorer(tmp_path / "bundle").manifest.interpolation == Interpolation(0.2, 0.3)
+    assert open_scorer(tmp_path / "bundle").manifest.interpolation == Interpolation(0.2, 0.5)
     half = open_scorer(tmp_path / "bundle-fp16").manifest
-    assert (half.variant, half.interpolation) == ("fp16", Interpolation(0.2, 0.3))
+    assert (half.variant, half.interpolation) == ("fp16", Interpolation(0.2, 0.5))
     assert half.figures.items() >= read_card(late_model, LateCard).figures().items()
     assert "(fp16)" in (tmp_path / "bundle-fp16" / "README.md").read_text("utf-8")
 

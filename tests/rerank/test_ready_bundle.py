@@ -12,7 +12,7 @@ from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.types import Query
 from relsearch.data.collection import load_collection
 from relsearch.index.registry import build_searcher
-from relsearch.rerank.bundle import SHIPPED, bundle_folder, open_bundle
+from relsearch.rerank.bundle import SHIPPED, LateManifest, bundle_folder, open_bundle, open_bundle_of
 from relsearch.rerank.families import open_scorer
 from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
@@ -21,10 +21,11 @@ from relsearch.stats.logistic import Logistic
 
 
 def test_it_is_named_ready() -> None:
-    """The name leads to the packaged folder, whose checksums hold, under its base's public name."""
-    bundle = open_bundle("ready")
+    """The name leads to the packaged folder, whose checksums hold, under its encoders' public names."""
+    bundle = open_bundle_of("ready", LateManifest)
     assert bundle.folder == SHIPPED
     assert bundle.manifest.base == "intfloat/e5-small-v2"
+    assert bundle.manifest.second == "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def test_a_folder_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,15 +36,15 @@ def test_a_folder_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_it_travels_with_the_package() -> None:
-    """It stays under 40 MB, and its card stands beside it."""
+    """It stays under 65 MB, so that a wheel with the ready judge stays under 100; its card stands beside it."""
     files = list(SHIPPED.iterdir())
-    assert sum(path.stat().st_size for path in files) < 40e6
+    assert sum(path.stat().st_size for path in files) < 65e6
     assert "README.md" in {path.name for path in files}
 
 
 def test_what_it_asks_for_beside_its_scores() -> None:
     """Weights that were chosen on no collection of benchmarks/results/transfer.json."""
-    assert open_bundle("ready").manifest.interpolation == Interpolation(0.2, 0.3)
+    assert open_bundle("ready").manifest.interpolation == Interpolation(0.2, 0.5)
 
 
 def test_it_finds_the_answer() -> None:
@@ -51,7 +52,7 @@ def test_it_finds_the_answer() -> None:
     texts = ["Deep learning goes deep.", "The sea is 3,700 metres deep on average.", "How are you?"]
     scores = open_scorer("ready").score("how deep is the ocean", texts)
     assert max(scores) == scores[1]
-    assert [round(score, 2) for score in scores] == [0.03, 0.21, 0.01]
+    assert [round(score, 2) for score in scores] == [0.04, 0.25, 0.01]
 
 
 def test_the_order_of_two_texts_does_not_count() -> None:

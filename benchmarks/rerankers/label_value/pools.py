@@ -25,7 +25,7 @@ from relsearch.stats.logistic import Logistic, log_odds
 from relsearch.synthesis.structure import phrases, titles
 
 Floats = NDArray[np.float64]
-_INTERPOLATION = Interpolation(0.2, 0.3)  # as the ready reranker asks for
+_INTERPOLATION = Interpolation(0.2, 0.5)  # as the ready reranker asks for
 _WRITTEN, _WRITTEN_DEPTH = 250, 20
 _TITLED = ("cranfield", "scifact")  # of the others, documents have no title, or that of a category
 

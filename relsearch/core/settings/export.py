@@ -33,7 +33,7 @@ class ExportConfig(Section):
     prf_weight: float = renamed(
         "prf_weight",
         was="feedback",
-        default=0.3,
+        default=0.5,
         ge=0,
         description="weight of likeness to the best candidates (pseudo-relevance feedback) in the scores of a "
         "late-interaction bundle",
