@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Protocol, runtime_checkable
 
 from relsearch.core.errors import ModelError
 from relsearch.core.protocols import Scorer
+
+_log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -58,6 +62,21 @@ class ReadsDocuments(Scorer, Protocol):
     def save(self, texts: Sequence[str]) -> int:
         """Write documents that were read to the store; return how many it lacked."""
         ...
+
+
+def fetch_held(scorer: ReadsDocuments, texts: Sequence[str]) -> list[bool]:
+    """Fetch what a store has, and tell of each document whether it is kept; a store that fails has none."""
+    try:
+        scorer.fetch(texts)
+    except Exception as exc:  # a plug-in's store may raise anything
+        warn_of_store(type(exc).__name__)
+    return scorer.holds(texts)
+
+
+@cache
+def warn_of_store(kind: str) -> None:
+    """Log, once for each type of error, that documents are read although they may be stored."""
+    _log.warning("stored vectors cannot be looked up (%s); documents are read instead", kind)
 
 
 def checked_scores(scores: Sequence[float], count: int) -> Sequence[float]:

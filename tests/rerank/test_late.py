@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 
-from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.errors import ArtifactError, ConfigError, SearchEngineError
 from relsearch.core.settings.config import EncoderConfig, ExportConfig, TrainConfig
 from relsearch.core.tables import CANDIDATES
 from relsearch.core.types import SCALES, Document, Query
@@ -19,6 +20,7 @@ from relsearch.encoders.prf import leave_one_out_mean
 from relsearch.exporters.bundle.late_interaction import export_late
 from relsearch.exporters.bundle.onnx import Labelled
 from relsearch.pipeline.standalone.precompute import precompute
+from relsearch.rerank.abilities import warn_of_store
 from relsearch.rerank.card import read_card
 from relsearch.rerank.families import open_card, open_model, open_scorer
 from relsearch.rerank.interpolation import Interpolation
@@ -76,6 +78,25 @@ def test_precomputed_documents_score_the_same(late_bundle: Path, tmp_path: Path)
     assert isinstance(again, LateOnnxScorer)
     assert again.store is not None
     assert len(again.store) == len(TEXTS)
+
+
+class _AwayStore(VectorFolder):
+    def lookup(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
+        """Raise."""
+        raise SearchEngineError("away")
+
+
+def test_a_store_that_is_away_changes_no_score(
+    late_bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Documents are read instead, and a line of the log says so, once."""
+    warn_of_store.cache_clear()
+    scorer = open_scorer(late_bundle, vectors=partial(_AwayStore, tmp_path / "vectors"))
+    assert scorer.logits("sea", TEXTS).tolist() == open_scorer(late_bundle).logits("sea", TEXTS).tolist()
+    scorer.logits("sea", ["another"])
+    assert [record.getMessage() for record in caplog.records] == [
+        "stored vectors cannot be looked up (SearchEngineError); documents are read instead"
+    ]
 
 
 def test_an_interrupted_append_is_dropped(late_bundle: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from relsearch.live.service.schema import Usage
 from relsearch.live.service.settings import Settings
 from relsearch.live.service.tokens import TokenLengths, estimated_lengths
 from relsearch.live.tracing import child_span
-from relsearch.rerank.abilities import ReadsDocuments
+from relsearch.rerank.abilities import ReadsDocuments, fetch_held
 from relsearch.rerank.partly import placed
 from relsearch.rerank.reranker import Reranker
 
@@ -190,10 +190,7 @@ class Batcher:
         scorer = self._reranker.scorer
 
         def held() -> list[bool]:
-            if not isinstance(scorer, ReadsDocuments):
-                return [False] * len(texts)
-            scorer.fetch(texts)
-            return scorer.holds(texts)
+            return fetch_held(scorer, texts) if isinstance(scorer, ReadsDocuments) else [False] * len(texts)
 
         return [
             1 if known else min(length, longest)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from relsearch.core.content_cache import ContentCache
 from relsearch.core.files.text_files import encodable
 from relsearch.encoders.character_limit import beginning
+from relsearch.rerank.abilities import warn_of_store
 from relsearch.rerank.calibrated import CalibratedScorer, Request
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.vectors.interaction import DocumentVectors, TextVectors, compress, cosines, maxsims
@@ -25,7 +26,7 @@ class LateScorer(CalibratedScorer):
     """Scores = calibration(head(cosine, MaxSim)); subclasses run the encoder.
 
     Documents' vectors are taken from a bounded cache, else from `store`, where it has them, else computed; what was
-    found either way is cached.
+    found either way is cached. A store that fails has none.
     """
 
     def __init__(
@@ -140,4 +141,10 @@ class LateScorer(CalibratedScorer):
         return [found[text] for text in texts]
 
     def _stored(self, texts: list[str]) -> dict[str, DocumentVectors]:
-        return {} if self.store is None or not texts else self.store.lookup(texts)
+        if self.store is None or not texts:
+            return {}
+        try:
+            return self.store.lookup(texts)
+        except Exception as exc:  # away, deleted or damaged: all that it has can be read
+            warn_of_store(type(exc).__name__)
+            return {}

@@ -11,7 +11,7 @@ import pytest
 
 from relsearch.live.service.access_log import JsonFormatter
 from tests.live.service.harness import GivenScorer, HeldScorer, WordLengths, serving
-from tests.rerank.fake_scorer import OverlapScorer
+from tests.rerank.fake_scorer import AwayStoreScorer, OverlapScorer
 
 pytestmark = pytest.mark.anyio
 TEXTS = ["c", "a b", "a"]
@@ -208,3 +208,10 @@ async def test_time_limits_are_whole_milliseconds() -> None:
             header = {b"X-Relsearch-Timeout-Ms": wrong.encode()}
             response = await client.post("/rerank", json={"query": "a", "texts": ["b"]}, headers=header)
             assert response.status_code == 422
+
+
+async def test_a_store_that_is_away_costs_no_request() -> None:
+    """Documents whose vectors cannot be looked up are read."""
+    async with serving(AwayStoreScorer()) as client:
+        response = await client.post("/rerank", json={"query": "a", "texts": ["b", "a"]})
+    assert (response.status_code, [row["index"] for row in response.json()]) == (200, [1, 0])

@@ -8,7 +8,7 @@ from typing import Protocol
 from relsearch.core.content_cache import ContentCache
 from relsearch.core.protocols import Scorer
 from relsearch.encoders.character_limit import MAX_CHARACTERS_PER_TOKEN
-from relsearch.rerank.abilities import ReadsDocuments, checked_scores
+from relsearch.rerank.abilities import ReadsDocuments, checked_scores, fetch_held
 
 _KEPT_PAIRS = 200_000  # 16 bytes of key and a score each
 _LONGEST_TOKENS = 512  # of a scorer that does not say how much it reads
@@ -86,8 +86,7 @@ class DocumentReader:
         """Read the query and fetch what the store has, and tell which documents are in memory then."""
         # Before the documents: what is left to do when their time is up must be short, however many searches end then.
         self._scorer.read_query(query)
-        self._scorer.fetch(texts)
-        return self._scorer.holds(texts)
+        return fetch_held(self._scorer, texts)
 
     def holds(self, query: str, texts: Sequence[str]) -> list[bool]:
         """Tell which documents are in memory."""

@@ -99,10 +99,10 @@ class Scoring:
             if self.breaker.take_probe():
                 self._finishing.submit(self._probe)
             raise NotRerankedError("breaker_open")
-        with child_span("relsearch reading"):
-            held = await self._in_time(lambda: self._reader.look(query, texts), until)
-            job = await self._read(query, texts, held, until)
         try:
+            with child_span("relsearch reading"):
+                held = await self._in_time(lambda: self._reader.look(query, texts), until)
+                job = await self._read(query, texts, held, until)
             with child_span("relsearch scoring"):
                 found = await self._in_time(
                     lambda: self._finish(reranker, query, texts, first_stage, until, weights_fixed=weights_fixed), until
