@@ -54,9 +54,12 @@ _NEVER = frozenset({"percolate", "script", "constant_score", "wrapper"})
 _INSIDE = frozenset({"text_embedding", "model_text", "match", "intervals", "query", "all_of", "any_of"})
 _FLAGS = (".keyword", ".raw")
 _BOOLEAN = frozenset({"AND", "OR", "TO", "&&", "||"})
-# A phrase or a group after a minus or NOT is not wanted; neither are ranges and regular expressions words.
+_LONGEST = 4000  # characters of Lucene's syntax that are looked at; nobody's question is longer
+# A phrase or a group after a minus or NOT is not wanted; neither are ranges and regular expressions words. Nothing is
+# matched in two ways, or what never closes would take a time that grows with a power of its length.
 _UNWANTED = re.compile(
-    r'(?:(?<!\S)-|(?<!\S)!|\bNOT\s+)(?:"[^"]*"|\([^)]*\)|\S+)|/(?:[^/\\]|\\.)+/|[\[{][^\]}]*\bTO\b[^\]}]*[\]}]'
+    r'(?:(?<!\S)-|(?<!\S)!|\bNOT\s++)(?:"[^"]*+"|\((?:[^()]|\([^()]*+\))*+\)|\S+)|(?<!\\)/(?:[^/\\]|\\.)++/'
+    r"|[\[{](?>[^\[\]{}]*?\bTO\b)[^\[\]{}]*+[\]}]"
 )
 _FIELD = re.compile(r"(?<![^\s(+])[\w@*][\w.@*-]*:(?=\S)")
 _SUFFIX = re.compile(r"[~^][\d.]*(?=\s|\)|$)")
@@ -73,7 +76,7 @@ def query_text(query: object, clauses: Collection[str]) -> str:
 
 def without_operators(text: str) -> str:
     """Return the words of a text in Lucene's syntax: no fields, operators, wildcards, ranges or excluded words."""
-    plain = _UNWANTED.sub(" ", _FIELD.sub("", text))
+    plain = _UNWANTED.sub(" ", _FIELD.sub("", text[:_LONGEST]))
     plain = _MARKS.sub(" ", _SUFFIX.sub("", plain))
     return " ".join(word for word in plain.split() if word not in _BOOLEAN and word.strip("-"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from relsearch.index.engine.http import DOC_ID
 from relsearch.live.gateway.config import CLAUSES, Rules
 from relsearch.live.gateway.refusals import BadAskError, NotRerankedError, UnsupportedError
 from relsearch.live.gateway.request.ask import Ask, take_ask
-from relsearch.live.gateway.request.query_text import query_text
+from relsearch.live.gateway.request.query_text import query_text, without_operators
 from relsearch.live.gateway.request.rewrite import Plan, Search, plan
 from relsearch.rerank.interpolation import NO_INTERPOLATION
 
@@ -153,6 +154,7 @@ def test_a_search_with_nothing_to_rerank_is_left_alone(extra: dict[str, Any], re
             {"query_string": {"query": 'text:tides AND (+moon^2 OR "full moon"~2) -title:sun NOT war'}},
             "tides moon full moon",
         ),
+        ({"query_string": {"query": "tides -(sun (or stars) war) -(sky) well-known"}}, "tides well-known"),
         ({"query_string": {"query": "*"}}, ""),
         ({"query_string": {"query": "tid* AND year:[1990 TO 2000] /w.*r/ well-known"}}, "tid well-known"),
         ({"simple_query_string": {"query": "tides"}}, "tides"),
@@ -208,6 +210,16 @@ def test_a_search_with_nothing_to_rerank_is_left_alone(extra: dict[str, Any], re
 def test_the_query_text_is_what_the_search_is_for(query: dict[str, Any], text: str) -> None:
     """Distinct texts in the order of the body; filters and exclusions say nothing of it."""
     assert query_text(query, CLAUSES) == text
+
+
+@pytest.mark.parametrize(
+    "part", ["[ TO ", "[TO{", r"\/", "/", " -(", ' -"a" (', "NOT ", "NOT \t", "~1", "^1.", "a-", "a b"]
+)
+def test_a_clause_that_never_closes_is_read_at_once(part: str) -> None:
+    """However long it is: the words of all searches are found on one thread."""
+    began = time.monotonic()
+    without_operators(part * 5000)
+    assert time.monotonic() - began < 1
 
 
 def test_retrievers_and_knn_searches_are_read() -> None:
