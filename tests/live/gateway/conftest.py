@@ -31,7 +31,13 @@ def sea(engine: tuple[str, str]) -> str:
     lines = []
     for number in range(40):
         words = " ".join(["tides"] * (40 - number) + ["rest"] * number)
-        source = {"title": "Sea", "text": f"{words} {number}", "tag": f"t{number % 4}", "nested": {"a": 1, "b": [2]}}
+        source = {
+            "title": "Sea",
+            "text": f"{words} {number}",
+            "tag": f"t{number % 4}",
+            "nested": {"a": 1, "b": [2]},
+            "flat.a": 1,
+        }
         lines += [{"index": {"_index": INDEX, "_id": str(number)}}, source]
     with httpx.Client(base_url=url, timeout=60) as client:
         client.put(f"/{INDEX}", json=body).raise_for_status()

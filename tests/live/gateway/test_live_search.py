@@ -88,6 +88,8 @@ def test_pages_continue_each_other(client: httpx.Client) -> None:
         {"includes": ["nested"], "excludes": ["nested.a"]},
         {"excludes": ["text", "title"]},
         {"excludes": ["nested.*"]},
+        {"excludes": ["flat"]},
+        ["flat"],
         ["absent"],
         [],
         "*",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from relsearch.core.errors import ConfigError
 from relsearch.live.gateway.answer.documents import read_text
 from relsearch.live.gateway.answer.page import engines_own, read_page, reranked
 from relsearch.live.gateway.answer.ranking import Ranking, deadline
-from relsearch.live.gateway.answer.source import SourceFilter
+from relsearch.live.gateway.answer.source import SourceFilter, source_filter
 from relsearch.live.gateway.config import GatewayConfig, Rules, load_gateway_config
 from relsearch.live.gateway.json_slices import edited, scan
 from relsearch.live.gateway.msearch import summary
@@ -220,6 +222,29 @@ def test_a_page_shows_the_source_that_was_asked_for_as_it_is_written() -> None:
         page = read_page(answer.encode(), plan=plan, most=10)
         shown = '{"hits":{"hits":[{"_id":"a",' + wanted + '"_score":1.0}]}}'
         assert edited(page.text, engines_own(page, plan)).decode() == shown
+
+
+def test_a_key_with_dots_is_below_what_stands_before_them() -> None:
+    """As in the engines: what excludes an object excludes the key, and so for includes."""
+    text = b'{"a.b":1,"c":2,"ab":3,"d":{"a.b":4}}'
+    assert source_filter({"excludes": ["a"]}).apply(text) == b'{"c":2,"ab":3,"d":{"a.b":4}}'
+    assert source_filter({"includes": ["a"]}).apply(text) == b'{"a.b":1}'
+    assert source_filter({"excludes": ["*.a"]}).apply(text) == b'{"a.b":1,"c":2,"ab":3,"d":{}}'
+
+
+@given(st.text("ab.*", max_size=9), st.text("ab.", max_size=9))
+def test_stars_stand_for_any_characters(pattern: str, name: str) -> None:
+    """Of a path, or of what it is below."""
+    found = source_filter([pattern]).apply(json.dumps({name: 1}).encode())
+    assert (found != b"{}") == (fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*"))
+
+
+def test_many_stars_are_matched_at_once() -> None:
+    """However many ways there are to share a name among them."""
+    began = time.monotonic()
+    text = b'{"%s":1}' % (b"a" * 200)
+    assert source_filter({"excludes": ["*a" * 50 + "*b"]}).apply(text) == text
+    assert time.monotonic() - began < 1
 
 
 def test_the_engines_scores_can_be_mixed_in() -> None:
