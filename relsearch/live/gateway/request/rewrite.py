@@ -1,8 +1,8 @@
 """Widen a search to the rerank window, and remember what the client asked for.
 
 Refused, because reranking would break them or they would break it: another order (`sort`, `search_after`, `rescore`,
-`rank`, a retriever that reranks), cursors (`scroll`, `slice`), answers that cannot be read (`filter_path`, `format`)
-and `_source` switched off through `stored_fields: _none_`.
+`rank`, a retriever that reranks or sorts), cursors (`scroll`, `slice`), answers that cannot be read (`filter_path`,
+`format`) and `_source` switched off through `stored_fields: _none_`.
 """
 
 from __future__ import annotations
@@ -100,13 +100,15 @@ def _check(search: Search) -> None:
     retriever = search.body.get("retriever")
     if isinstance(retriever, dict) and not _RETRIEVERS.issuperset(retriever):
         raise UnsupportedError("retriever", f"the retriever {next(iter(retriever))} has an order of its own")
+    standard = retriever.get("standard") if isinstance(retriever, dict) else None
+    ordering = [search.body, standard] if isinstance(standard, dict) else [search.body]
     for name in _OTHER_ORDER:
-        if search.body.get(name) is not None:
+        if any(each.get(name) is not None for each in ordering):
             raise UnsupportedError(name, f"{name} cannot be joined with reranking; leave one of them out")
     for name in _UNREADABLE:
         if search.parameter(name) not in (None, "json"):
             raise UnsupportedError(name, f"the parameter {name} cannot be joined with reranking; leave one of them out")
-    orders = [search.body.get("sort"), search.parameter("sort")]
+    orders = [*(each.get("sort") for each in ordering), search.parameter("sort")]
     if any(order is not None and not _by_score(order) for order in orders):
         raise UnsupportedError(
             "sort", "sort and reranking are two orders; leave one of them out, or page with from and size"

@@ -119,6 +119,15 @@ def test_what_reranking_would_break_is_refused(extra: dict[str, Any]) -> None:
     assert refused.value.reason == next(iter(extra))
 
 
+@pytest.mark.parametrize("extra", [{"sort": [{"date": "asc"}]}, {"search_after": [1], "sort": ["_score"]}])
+def test_a_standard_retriever_may_have_no_other_order(extra: dict[str, Any]) -> None:
+    """It says in itself what a search without retrievers says in its body."""
+    with pytest.raises(UnsupportedError) as refused:
+        _plan({"retriever": {"standard": {**MATCH, **extra}}})
+    assert refused.value.reason == next(iter(extra))
+    assert _plan({"retriever": {"standard": {**MATCH, "sort": ["_score"]}}}).query == "tides"
+
+
 @pytest.mark.parametrize("parameter", ["scroll", "filter_path", "format", "sort"])
 def test_parameters_that_reranking_would_break_are_refused(parameter: str) -> None:
     """Cursors, other orders and answers that cannot be read."""
