@@ -9,8 +9,9 @@ from aiohttp import ClientPayloadError, web
 from relsearch.live.gateway.proxy import Upstream, relay, request_headers, response_headers
 from relsearch.live.gateway.request.reading import is_json, json_answered, json_bytes
 
-_PATH = re.compile(r"/_nodes(?:/_all)?/http/?(?:\?.*)?")
-_HTTP_PORT = 80
+# Of the client for .NET with more after `http`, of the one for PHP without it.
+_PATH = re.compile(r"/_nodes(?:/_all)?(?:/http(?:,\w+)*/?(?:\?.*)?|/?)")
+_HTTP_PORT, _HTTPS_PORT = 80, 443
 
 
 def asks_for_nodes(method: str, raw_path: str) -> bool:
@@ -26,7 +27,7 @@ async def answer_nodes(request: web.BaseRequest, upstream: Upstream) -> web.Stre
             return await relay(request, answer)
         body = await json_answered(answer)
         kept = response_headers(answer, without=frozenset({"content-length", "content-encoding"}))
-    host = request.host if re.search(r":\d+$", request.host) else f"{request.host}:{_HTTP_PORT}"
+    host = _address(request)
     try:
         for node in body["nodes"].values():
             if "http" in node:
@@ -34,3 +35,11 @@ async def answer_nodes(request: web.BaseRequest, upstream: Upstream) -> web.Stre
     except (KeyError, TypeError, AttributeError) as exc:
         raise ClientPayloadError("the engine's answer names no nodes") from exc
     return web.Response(status=200, headers=kept, body=json_bytes(body))
+
+
+def _address(request: web.BaseRequest) -> str:
+    """Host and port that the client knows the gateway by, also behind a proxy that ends TLS."""
+    if re.search(r":\d+$", request.host):
+        return request.host
+    scheme = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
+    return f"{request.host}:{_HTTPS_PORT if scheme == 'https' else _HTTP_PORT}"

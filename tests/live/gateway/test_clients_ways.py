@@ -21,7 +21,7 @@ NODES = {
 
 def test_a_client_that_sniffs_stays_with_the_gateway() -> None:
     """Each node's address is the one that the client knows the gateway by; all else is the engine's."""
-    paths = ["/_nodes/http", "/_nodes/_all/http"]
+    paths = ["/_nodes/http", "/_nodes/_all/http", "/_nodes/http,settings?timeout=2s&flat_settings=true", "/_nodes/"]
     with (
         canned({path: http_answer(json.dumps(NODES).encode()) for path in paths}) as engine,
         gateway(engine.url, LastWordScorer()) as url,
@@ -31,8 +31,9 @@ def test_a_client_that_sniffs_stays_with_the_gateway() -> None:
             assert {nodes[name]["http"]["publish_address"] for name in "ab"} == {url.removeprefix("http://")}
             assert nodes["a"]["http"]["max_content_length_in_bytes"] == 7
             assert nodes["c"] == NODES["nodes"]["c"]
-        named = httpx.get(url + paths[0], headers={"Host": "search.example"}).json()["nodes"]
-        assert named["b"]["http"]["publish_address"] == "search.example:80"
+        for headers, port in (({}, 80), ({"X-Forwarded-Proto": "https"}, 443)):
+            named = httpx.get(url + paths[0], headers={"Host": "search.example", **headers}).json()["nodes"]
+            assert named["b"]["http"]["publish_address"] == f"search.example:{port}"
 
 
 def test_an_answer_without_nodes_is_an_error() -> None:
