@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
@@ -40,6 +40,8 @@ Clause = Literal[
     "more_like_this",
 ]
 CLAUSES: tuple[Clause, ...] = get_args(Clause)
+# Requests may give paths, which are followed in every hit, in a time that grows with the square of their dots.
+FieldPath = Annotated[str, Field(max_length=300)]
 
 
 class Rules(Section):
@@ -49,8 +51,10 @@ class Rules(Section):
     query_path: str | None = Field(
         None, description="where the body has the query's words, dotted, e.g. suggest.text; goes before query_from"
     )
-    fields: Mapping[str, str] = Field({}, description="the path in _source of each template field; default: its name")
-    template: str | None = Field(None, description="instead of the bundle's")
+    fields: Mapping[str, FieldPath] = Field(
+        {}, description="the path in _source of each template field; default: its name"
+    )
+    template: str | None = Field(None, max_length=2000, description="instead of the bundle's")
     window: int = Field(100, ge=1, le=10_000, description="hits that are reranked")
     budget_ms: int = Field(500, ge=1, le=60_000, description="what reranking may add to a search")
     mix: float | None = Field(

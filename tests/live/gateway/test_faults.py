@@ -250,6 +250,15 @@ def test_a_widened_search_that_times_out_is_sent_as_it_came() -> None:
     assert response.content == hits()
 
 
+def test_a_template_that_would_fill_the_memory_is_refused() -> None:
+    """It is rendered for each hit."""
+    body = BODY | {"ext": {"relsearch": {"template": "{text}" * 1000}}}
+    with canned(SEARCH) as engine, gateway(engine.url, LastWordScorer()) as url:
+        response = httpx.post(f"{url}/sea/_search", json=body)
+    assert response.status_code == 400
+    assert "ext.relsearch: template" in response.json()["error"]["reason"]
+
+
 @pytest.mark.parametrize("depth", [300, 900, 100_000])
 def test_a_body_nested_beyond_reason_is_no_failure_of_the_gateway(depth: int) -> None:
     """It is refused, or the engine is asked; never a 500."""

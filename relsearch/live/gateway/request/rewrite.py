@@ -23,6 +23,7 @@ from relsearch.live.gateway.request.query_text import query_text, without_operat
 from relsearch.rerank.interpolation import Interpolation
 
 _DEFAULT_SIZE = 10
+_LONGEST_QUERY = 1 << 15  # characters; models read less, and pairs with every hit are made of it
 _OTHER_ORDER = ("search_after", "rescore", "rank", "slice")
 _RETRIEVERS = frozenset({"standard", "knn", "rrf", "linear"})  # the others rerank or pin themselves
 _UNREADABLE = ("scroll", "filter_path", "format")
@@ -73,7 +74,7 @@ def plan(search: Search, ask: Ask, rules: Rules, template: str, mix: Interpolati
     start, size = _number(search, "from", 0), _number(search, "size", _DEFAULT_SIZE)
     if size == 0:
         raise NotRerankedError("no_hits_wanted")
-    words = ask.query or _words(search, rules)
+    words = (ask.query or _words(search, rules))[:_LONGEST_QUERY]
     if not words.strip():
         raise UnsupportedError("no_query", "no query text was found; give ext.relsearch.query")
     wanted = _source(search)

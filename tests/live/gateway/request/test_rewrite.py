@@ -291,3 +291,12 @@ def test_an_ask_keeps_to_the_rules_ranges() -> None:
     assert Ask(window=7).apply(Rules(budget_ms=9)).window == 7
     with pytest.raises(BadAskError, match="window"):
         Ask(window=10**6).apply(Rules())
+    with pytest.raises(BadAskError, match="template: String should have at most 2000 characters"):
+        Ask(template="{t}" * 700).apply(Rules())
+    with pytest.raises(BadAskError, match="fields"):
+        Ask(fields={"t": "a." * 200}).apply(Rules())
+
+
+def test_a_query_is_no_longer_than_a_model_reads() -> None:
+    """A pair is made of it and each hit."""
+    assert len(_plan({"query": {"match": {"text": "tides " * 100_000}}}).query) == 1 << 15
