@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aiohttp import ClientConnectionResetError, ClientError, ClientSSLError, ServerTimeoutError, web
 
 from relsearch.index.engine.access import tls_advice
-from relsearch.live.gateway.answer.ranking import Ranking
+from relsearch.live.gateway.answer.ranking import Ranking, bypassed
 from relsearch.live.gateway.metrics import METRICS_PATH, Metrics, attributes
 from relsearch.live.gateway.msearch import answer_msearch
 from relsearch.live.gateway.proxy import KEY_HEADER, MARK_HEADER, Upstream, drop_own_headers, forward
@@ -72,15 +72,16 @@ class Gateway:
         return response
 
     async def _search(self, request: web.BaseRequest, path: SearchPath) -> web.StreamResponse:
+        unread = bypassed("unread_body") if self.ranking.concerns(path.names, b"") else ""
         if not is_json(request.headers.get("Content-Type", "")):
-            return await forward(request, self.upstream)
+            return await forward(request, self.upstream, mark=unread)
         raw, whole = await read_start(request)
         if not whole:
-            return await forward(request, self.upstream, body=_joined(raw, request))
+            return await forward(request, self.upstream, body=_joined(raw, request), mark=unread)
         try:
             text = plain_text(request, raw)
         except ValueError:
-            return await forward(request, self.upstream, body=raw)
+            return await forward(request, self.upstream, body=raw, mark=unread)
         asks_in_url = any(name == "source" and "relsearch" in value for name, value in path.parameters)
         # A multi-search names its indices in its lines.
         may_name_one = path.verb == "_msearch" and self.ranking.has_rules

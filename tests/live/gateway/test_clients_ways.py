@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 import httpx
+import pytest
 
+from relsearch.live.gateway.config import GatewayConfig, Rules
 from tests.live.gateway.canned import HITS, canned, hits, http_answer
 from tests.live.gateway.running import LastWordScorer, gateway
 
+SEARCH = b'{"query": {"match": {"text": "tides"}}}'
 NODES = {
     "nodes": {
         "a": {"name": "one", "http": {"publish_address": "10.0.0.1:9200", "max_content_length_in_bytes": 7}},
@@ -76,3 +80,26 @@ def test_a_header_names_the_words_of_each_search() -> None:
     assert response.headers["X-Relsearch"] == "reranked; searches=2"
     assert set(scorer.queries) == {"high tides"}
     assert "x-relsearch-query" not in engine.requests[-1][0].lower()
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "mark"),
+    [
+        ({"Content-Encoding": "deflate"}, zlib.compress(SEARCH), f"reranked; read={HITS}/{HITS}"),
+        ({"Content-Encoding": "deflate"}, zlib.compress(SEARCH, wbits=-15), f"reranked; read={HITS}/{HITS}"),
+        ({"Content-Encoding": "gzip"}, zlib.compress(SEARCH, wbits=31)[:-9], "bypassed; reason=unread_body"),
+        ({"Content-Encoding": "zstd"}, SEARCH, "bypassed; reason=unread_body"),
+        ({"Content-Type": "application/smile"}, SEARCH, "bypassed; reason=unread_body"),
+    ],
+    ids=["zlib", "deflate", "cut short", "zstd", "smile"],
+)
+def test_a_body_that_cannot_be_read_is_marked(headers: dict[str, str], content: bytes, mark: str) -> None:
+    """Of an index that is reranked without asking; it reaches the engine as it came."""
+    config = GatewayConfig(index={"sea": Rules(budget_ms=20_000)})
+    answers = {path: http_answer(hits()) for path in ("/sea/_search", "/lake/_search")}
+    with canned(answers) as engine, gateway(engine.url, LastWordScorer(), config=config) as url:
+        sent = {"Content-Type": "application/json", **headers}
+        response = httpx.post(f"{url}/sea/_search", content=content, headers=sent)
+        assert "X-Relsearch" not in httpx.post(f"{url}/lake/_search", content=content, headers=sent).headers
+    assert response.headers["X-Relsearch"] == mark
+    assert engine.requests[-1][1] == content

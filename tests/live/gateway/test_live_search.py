@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -163,11 +163,15 @@ def test_a_body_may_stand_in_the_url(client: httpx.Client) -> None:
     assert _ids(client.get("/sea/_search", params=parameters).json())[0] == 39
 
 
-def test_compressed_bodies_are_read(client: httpx.Client) -> None:
-    """As clients send them that were told to compress."""
-    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-    content = gzip.compress(json.dumps(QUERY | ASK).encode())
-    assert _ids(client.post("/sea/_search", content=content, headers=headers).json())[0] == 39
+@pytest.mark.parametrize(
+    ("encoding", "window"), [("gzip", 31), ("x-gzip", 31), ("deflate", 15), ("deflate", -15), ("x-deflate", 15)]
+)
+def test_compressed_bodies_are_read(client: httpx.Client, encoding: str, window: int) -> None:
+    """As clients send them that were told to compress; the engine reads each form, too."""
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    for asked, first in ((QUERY | ASK, 39), (QUERY, 0)):
+        content = zlib.compress(json.dumps(asked).encode(), wbits=window)
+        assert _ids(client.post("/sea/_search", content=content, headers=headers).json())[0] == first
 
 
 def _lines(*lines: dict[str, Any]) -> dict[str, Any]:
