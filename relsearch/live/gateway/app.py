@@ -38,7 +38,8 @@ class Gateway:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        if self.key and not hmac.compare_digest(request.headers.get(KEY_HEADER, "").encode(), self.key.encode()):
+        given = request.headers.get(KEY_HEADER, "").encode("utf-8", "surrogateescape")
+        if self.key and not hmac.compare_digest(given, self.key.encode()):
             return error(401, f"give the gateway's key in the header {KEY_HEADER}")
         # Anything else could name another host once it is joined to the upstream's address.
         if not request.raw_path.startswith("/"):
@@ -60,6 +61,12 @@ class Gateway:
             raise  # the client went away
         except ClientError as exc:
             return self._away(502, exc)
+        except Exception as exc:
+            if request.writer.output_size:
+                raise  # a part of the answer is gone; only a cut connection tells the client
+            # The type alone: a message may quote the body.
+            _log.error("a request failed: %s", type(exc).__name__)
+            return error(500, "internal error; see the gateway's log")
 
     async def _counted(self, request: web.BaseRequest, path: SearchPath) -> web.StreamResponse:
         began = time.monotonic()

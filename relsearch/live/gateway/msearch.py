@@ -24,6 +24,7 @@ from relsearch.live.gateway.request.reading import (
     is_json,
     json_bytes,
     json_object,
+    json_text,
     wants_json,
 )
 from relsearch.live.gateway.request.rewrite import Search
@@ -98,7 +99,7 @@ def read_items(text: bytes, default_target: str) -> list[Item]:
 def _item(header: bytes, body: bytes, default_target: str) -> Item:
     names = json_object(header).get("index") or default_target
     target = ",".join(map(str, names)) if isinstance(names, list) else str(names)
-    return Item(header, target, json_object(body), body.decode("utf-8") if body.strip() else "{}")
+    return Item(header, target, json_object(body), json_text(body))
 
 
 async def _rendered(request: web.BaseRequest, items: Sequence[Item], upstream: Upstream) -> list[Item] | None:

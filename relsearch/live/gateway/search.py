@@ -23,6 +23,7 @@ from relsearch.live.gateway.request.reading import (
     is_json,
     json_bytes,
     json_object,
+    json_text,
     wants_json,
 )
 from relsearch.live.gateway.request.rewrite import Parameters, Plan, Search
@@ -62,8 +63,7 @@ async def answer_search(
 
 
 def _read(path: SearchPath, given: bytes) -> Search:
-    text = given.decode("utf-8") if given.strip() else "{}"
-    return Search(path.names, json_object(given), path.parameters, text)
+    return Search(path.names, json_object(given), path.parameters, json_text(given))
 
 
 async def _answer_ranked(

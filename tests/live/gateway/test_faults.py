@@ -15,11 +15,15 @@ import httpx
 import pytest
 
 from relsearch.core.protocols import Scorer
+from relsearch.live.gateway.answer.ranking import Ranking
+from relsearch.live.gateway.app import Gateway, runner
+from relsearch.live.gateway.config import GatewayConfig
+from relsearch.live.gateway.proxy import Upstream
 from relsearch.live.gateway.scoring.breaker import Breaker
 from tests.index.guarded import KEY, guarded
 from tests.index.secured import certificates
 from tests.live.gateway.canned import HITS, canned, hits, http_answer
-from tests.live.gateway.running import HangingScorer, LastWordScorer, RaisingScorer, gateway
+from tests.live.gateway.running import HangingScorer, LastWordScorer, RaisingScorer, gateway, served
 from tests.rerank.fake_scorer import OverlapScorer
 
 PATIENT_MS = 20_000  # a budget that even a busy machine keeps
@@ -248,6 +252,40 @@ def test_a_widened_search_that_times_out_is_sent_as_it_came() -> None:
         response = httpx.post(f"{url}/sea/_search", json=BODY)
     assert response.headers["X-Relsearch"] == "bypassed; reason=engine_timed_out"
     assert response.content == hits()
+
+
+def test_a_byte_order_mark_is_no_part_of_a_body() -> None:
+    """Before a search, or before one of many."""
+    answers = {**SEARCH, "/_msearch": http_answer(b'{"took":1,"responses":[' + hits() + b"]}")}
+    body, headers = json.dumps(BODY).encode("utf-8-sig"), {"Content-Type": "application/json"}
+    with canned(answers) as engine, gateway(engine.url, LastWordScorer()) as url:
+        one = httpx.post(f"{url}/sea/_search", content=body, headers=headers)
+        many = httpx.post(f"{url}/_msearch", content=b'{"index":"sea"}\n' + body + b"\n", headers=headers)
+    assert one.headers["X-Relsearch"] == f"reranked; read={HITS}/{HITS}"
+    assert many.headers["X-Relsearch"] == "reranked; searches=1"
+
+
+def test_a_key_that_is_no_text_is_a_wrong_key() -> None:
+    """Whatever its bytes are."""
+    with gateway("http://127.0.0.1:9", LastWordScorer(), key="k") as url:
+        assert httpx.get(url, headers={b"X-Relsearch-Key": b"\xff"}).status_code == 401
+
+
+class _BrokenRanking(Ranking):
+    def concerns(self, target: str, text: bytes) -> bool:
+        """Raise."""
+        raise KeyError("pr1vate")
+
+
+def test_a_failure_of_the_gateway_is_one_clear_error(caplog: pytest.LogCaptureFixture) -> None:
+    """500 in the engines' shape; the log has the type alone."""
+    broken = Gateway(Upstream("http://127.0.0.1:9"), _BrokenRanking(GatewayConfig(), {}))
+    with served(runner(broken)) as url:
+        response = httpx.post(f"{url}/sea/_search", json=BODY)
+    assert response.status_code == response.json()["status"] == 500
+    assert response.json()["error"]["type"] == "relsearch_gateway_exception"
+    assert "a request failed: KeyError" in caplog.messages
+    assert "pr1vate" not in response.text + caplog.text
 
 
 def test_a_template_that_would_fill_the_memory_is_refused() -> None:

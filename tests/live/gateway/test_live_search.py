@@ -174,6 +174,14 @@ def test_compressed_bodies_are_read(client: httpx.Client, encoding: str, window:
         assert _ids(client.post("/sea/_search", content=content, headers=headers).json())[0] == first
 
 
+def test_a_body_may_begin_with_a_byte_order_mark(client: httpx.Client) -> None:
+    """As the engine takes it."""
+    for asked, first in ((QUERY | ASK, 39), (QUERY, 0)):
+        content = json.dumps(asked).encode("utf-8-sig")
+        response = client.post("/sea/_search", content=content, headers={"Content-Type": "application/json"})
+        assert _ids(response.json())[0] == first
+
+
 def _lines(*lines: dict[str, Any]) -> dict[str, Any]:
     content = "".join(json.dumps(line) + "\n" for line in lines)
     return {"content": content, "headers": {"Content-Type": "application/x-ndjson"}}

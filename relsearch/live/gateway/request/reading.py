@@ -103,6 +103,11 @@ def json_object(text: bytes) -> dict[str, Any]:
     return value
 
 
+def json_text(body: bytes) -> str:
+    """Return a body of JSON as text, without a byte-order mark; no body at all is an empty object."""
+    return body.decode("utf-8-sig") if body.strip() else "{}"
+
+
 async def json_answered(answer: ClientResponse) -> dict[str, Any]:
     """Return the JSON object that the engine answered; raise ClientPayloadError if it is none."""
     try:

@@ -132,7 +132,7 @@ def _number(search: Search, name: str, default: int) -> int:
     given = search.body.get(name) if value is None else value
     try:
         number = default if given is None else int(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UnsupportedError(name, f"{name} is not a whole number") from None
     if number < 0:
         raise UnsupportedError(name, f"{name} is below 0")

@@ -109,6 +109,7 @@ def test_fields_may_stand_elsewhere_in_the_source() -> None:
         {"slice": {"id": 0, "max": 2}},
         {"stored_fields": "_none_"},
         {"size": "many"},
+        {"size": float("inf")},
         {"from": -1},
     ],
 )
