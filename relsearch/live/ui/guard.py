@@ -76,7 +76,10 @@ class Guard:
         host = headers.get("host", "")
         if self._cookie is None and not is_loopback(_name(host)):
             return PlainTextResponse(f"This app answers at 127.0.0.1, not at {host[:200]!r}.", status_code=421)
-        if scope["method"] not in ("GET", "HEAD") and headers.get("origin") != f"{scope['scheme']}://{host}":
+        # With a key, a proxy on another host may end TLS: what is https to the browser is http here.
+        schemes = [scope["scheme"]] if self._cookie is None else ["http", "https"]
+        own = {f"{scheme}://{host}" for scheme in schemes}
+        if scope["method"] not in ("GET", "HEAD") and headers.get("origin") not in own:
             return PlainTextResponse("Only this app's own pages may send forms to it.", status_code=403)
         open_path = scope["path"] == LOGIN or scope["path"].startswith(STATIC)
         if self._cookie and not open_path and not hmac.compare_digest(_shown(headers), self._cookie):

@@ -94,6 +94,25 @@ def test_with_a_key_a_browser_logs_in_first(folder: Path, tmp_path: Path) -> Non
     workspace.close()
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://search.example", 303),
+        ("http://search.example", 303),
+        ("https://evil.example", 403),
+        ("https://search.example:99", 403),
+        ("ftp://search.example", 403),
+        ("null", 403),
+    ],
+)
+def test_with_a_key_a_proxy_may_end_tls(folder: Path, tmp_path: Path, origin: str, status: int) -> None:
+    """The browser's origin is then https, while what reaches the app is HTTP; its host is the app's own."""
+    workspace = Workspace(options(folder, tmp_path / "human.qrels"))
+    browser = TestClient(create_app(workspace, key="s3cret"), base_url="http://search.example", follow_redirects=False)
+    assert browser.post("/login", data={"key": "s3cret"}, headers={"Origin": origin}).status_code == status
+    workspace.close()
+
+
 def test_other_machines_need_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the environment."""
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
