@@ -43,7 +43,10 @@ def search(
     size: Annotated[int, typer.Option("--size", "-n", min=1, help="How many hits to show.")] = 10,
     window: Annotated[int, typer.Option(min=1, help="How many hits are reranked.")] = 100,
     budget_ms: Annotated[
-        float | None, typer.Option(min=0, help="Milliseconds; hits that are not read by then keep their places.")
+        float | None,
+        typer.Option(
+            min=0, help="Milliseconds after the engine's answer; hits that are not read by then keep their places."
+        ),
     ] = None,
     min_score: MinScoreOption = None,
     mix: MixOption = None,

@@ -3,7 +3,7 @@
 [index.articles]                  # what stands in the URL: an index, an alias or a pattern such as "news-*"
 fields = { title = "headline", text = "body.content" }   # template field = path in _source
 window = 100                      # how many of the engine's hits are reranked
-budget_ms = 500                   # what reranking may add to a search
+budget_ms = 500                   # how long reranking may take after the engine has answered
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class Rules(Section):
     )
     template: str | None = Field(None, max_length=2000, description="instead of the bundle's")
     window: int = Field(100, ge=1, le=10_000, description="hits that are reranked")
-    budget_ms: int = Field(500, ge=1, le=60_000, description="what reranking may add to a search")
+    budget_ms: int = Field(
+        500, ge=1, le=60_000, description="how long reranking may take after the engine has answered"
+    )
     mix: float | None = Field(
         None, ge=0, description="weight of the engine's scores against the bundle's; default: what the bundle asks for"
     )
