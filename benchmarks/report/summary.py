@@ -37,7 +37,7 @@ def _collections() -> dict[str, list[float | None]]:
         [few] = [row for row in runs["rows"] if (row["k"], row["scores"]) == (10, "shipped")]
         found[name][2] = _mean(few, "human")
     for name, runs in _runs("transfer"):
-        found.setdefault(name, [_mean(runs, "bm25"), _mean(runs, "shipped"), None, None])
+        found.setdefault(name, [_mean(runs, "bm25"), None, None, None])[1] = _mean(runs, "shipped")
     return found
 
 
