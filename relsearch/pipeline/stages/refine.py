@@ -56,8 +56,8 @@ def optimize(config: Config, work: Building, *, pools: Pools, artefacts: Artefac
 class Bench:
     """What rounds and trials share: labels so far, the best model so far, the time that was spent.
 
-    All of it is in the folder, so that a cut optimisation goes on: each finished round with its figures, the labels in
-    their store, the best model.
+    All of it is in the folder, so that a cut optimisation goes on: each finished round with its figures, the best
+    model. Labels are kept in the pipeline's store.
     """
 
     def __init__(self, config: Config, folder: Path, *, pools: Pools, artefacts: Artefacts) -> None:
@@ -97,7 +97,7 @@ class Bench:
         record = folder / "round.json"
         if not record.is_file():
             started = time.monotonic()
-            new = self._judge(self._brought_up(), folder)
+            new = self._judge(self._brought_up())
             tables.write(new, folder / "judgments.parquet", tables.JUDGMENTS)
             examples, ndcg10 = 0, open_card(self._ranker).dev_ndcg10
             if not new.is_empty():
@@ -132,7 +132,7 @@ class Bench:
         head = ranked.filter(pl.col("rank") <= config.optimize.repool_depth).select(_PAIR)
         return head.join(collected.human, on=_PAIR, how="anti").join(self.labels, on=_PAIR, how="anti").sort(_PAIR)
 
-    def _judge(self, wanted: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    def _judge(self, wanted: pl.DataFrame) -> pl.DataFrame:
         from relsearch.pipeline.stages.judges import judge_of
 
         if wanted.is_empty():
@@ -145,7 +145,7 @@ class Bench:
             config=self._config,
             collected=self._pools.collected,
             vectors=self._artefacts.vectors,
-            store=folder / "store",
+            store=self._artefacts.judgments,
         ).labels
 
     def _train(
