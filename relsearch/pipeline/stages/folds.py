@@ -21,6 +21,7 @@ from relsearch.core.files.atomic import replace_text
 from relsearch.core.settings.config import Config
 from relsearch.core.types import Scale
 from relsearch.data.duplicates import repeats
+from relsearch.exporters.model_card import write_model_card
 from relsearch.judge.registry import RERANKER, TUNED
 from relsearch.measure.quality_gate import queries_needed
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools, of_queries
@@ -132,6 +133,7 @@ def cross_validate(
     card = report.card.model_copy(update={"history": history, "calibration": calibrate(logits, relevant)})
     if is_first():
         write_card(card, output)
+        write_model_card(output)
     return report.with_card(card)
 
 
