@@ -184,12 +184,28 @@ def synthetic(config: Config, artefacts: Artefacts) -> tuple[pl.DataFrame, pl.Da
 
 
 def _tested(config: Config, *, pools: Pools, artefacts: Artefacts) -> Agreement:
-    """The judge's agreement on the queries that it is tested on; cuts that were fitted on these are fitted anew."""
+    """The judge's agreement on the queries that it is tested on; cuts that were fitted on these are fitted anew.
+
+    A mean, of several judges or of a document's windows, is graded without cuts, by rounding.
+    """
     human, labels = of_queries(pools.labels, testing_the_judge(config, pools.collected)), judged(artefacts)
-    own = {TUNED, RERANKER} & {*config.label.judges}
-    if own or (is_cross_validated(pools.collected) and any(map(is_teacher, config.label.judges))):
-        labels = cross_fitted(labels, human, config.scale, aim=config.tune.aim, seed=config.seed)
+    name, *others = config.label.judges
+    own = name in (TUNED, RERANKER) or (is_cross_validated(pools.collected) and is_teacher(name))
+    if own and not others:
+        rounded = _mean_of_windows(config, of_queries(labels, human["query_id"]), pools.collected)
+        by_cuts = labels.join(rounded, on=_PAIR, how="anti")
+        by_cuts = cross_fitted(by_cuts, human, config.scale, aim=config.tune.aim, seed=config.seed)
+        labels = pl.concat([by_cuts, rounded])
     return _agreement(config, human, labels)
+
+
+def _mean_of_windows(config: Config, labels: pl.DataFrame, collected: Collected) -> pl.DataFrame:
+    """The labels of documents that are longer than a window, where the mean of their windows is the label."""
+    if config.label.window_characters is None or config.label.window_combine != "mean":
+        return labels.clear()
+    texts = collected.texts(labels["doc_id"])
+    longer = [len(texts[doc_id]) > config.label.window_characters for doc_id in labels["doc_id"]]
+    return labels.filter(pl.Series(longer, dtype=pl.Boolean))
 
 
 def _agreement(config: Config, human: pl.DataFrame, labels: pl.DataFrame) -> Agreement:
