@@ -7,11 +7,15 @@ from rerankers.models.ranker import BaseRanker
 from rerankers.results import RankedResults, Result
 from rerankers.utils import prep_docs
 
+from relsearch.core.display.results import TextOrFields
 from relsearch.rerank.reranker import Reranker
 
 
 class RelsearchRanker(BaseRanker):
-    """Ranks documents by P(relevant); `model_name_or_path` is a name as relsearch.Reranker takes it."""
+    """Ranks documents by P(relevant); `model_name_or_path` is a name as relsearch.Reranker takes it.
+
+    Its template reads a document's text as the field `text`, and the metadata as fields of their names.
+    """
 
     def __init__(self, model_name_or_path: str = "ready", verbose: int = 0) -> None:
         self.verbose = verbose
@@ -29,8 +33,14 @@ class RelsearchRanker(BaseRanker):
     ) -> RankedResults:
         """Return all documents, best first, with their scores and ranks from 1."""
         documents = prep_docs(docs, doc_ids)
-        found = self._reranker.rank(query, [document.text for document in documents])
+        found = self._reranker.rank(query, [_fields(document) for document in documents])
         results = [
             Result(document=documents[hit.index], score=hit.score, rank=rank) for rank, hit in enumerate(found, 1)
         ]
         return RankedResults(results=results, query=query, has_scores=True)
+
+
+def _fields(document: Document) -> TextOrFields:
+    """A document without metadata is a text, which any template takes."""
+    text = document.text or ""
+    return {**document.metadata, "text": text} if document.metadata else text

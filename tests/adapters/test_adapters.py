@@ -75,6 +75,9 @@ ranker = RelsearchRanker("ready")
 found = ranker.rank(QUERY, [f"{title}\\n{text}" for title, text in TEXTS], doc_ids=[title for title, _ in TEXTS])
 assert ranker.score(QUERY, "Cats\\nA cat purrs when it is calm.") > ranker.score(QUERY, "Tides")
 report((each.document.doc_id, each.score) for each in found.top_k(2))
+given = [Document(text=text, doc_id=title, metadata={"title": title}) for title, text in TEXTS]
+found = ranker.rank(QUERY, given)
+report((each.document.metadata["title"], each.score) for each in found.top_k(2))
 """,
 }
 _BEFORE = """
