@@ -13,7 +13,7 @@ from relsearch.core.display.results import GradedDocument, GradeResult, TextOrFi
 from relsearch.core.errors import ArtifactError, ConfigError
 from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.query_pool import QueryPool, pools_of
-from relsearch.core.settings.config import Config, RemoteConfig, TuneConfig
+from relsearch.core.settings.config import Config, LabelConfig, TuneConfig
 from relsearch.core.tables import judgments_table
 from relsearch.core.types import Scale, StrPath
 from relsearch.data.collection import Collection, load_collection, pairs_of_table
@@ -62,10 +62,10 @@ class Judge:
             return
         remote = given.remote
         if str(name).startswith(("http://", "https://")):
+            remote = remote.with_address(str(name))
             if not (model := model or remote.model):
                 raise ConfigError(f"model: give the name by which {name} knows its model, as model=…")
-            remote = RemoteConfig.model_validate({**remote.model_dump(), "url": str(name), "model": model})
-            name = REMOTE
+            remote, name = remote.model_copy(update={"model": model}), REMOTE
         elif (folder := judge_folder(name)).is_dir():
             self._folder = folder
         elif is_hub_id(name):
@@ -73,7 +73,7 @@ class Judge:
         if scale is None:
             scale = _SCALE if self._folder is None else _written(read_card(self._folder).scale)
         collection = given.collection.model_copy(update={"scale": scale})
-        label = given.label.model_copy(update={"judge": str(name)})
+        label = LabelConfig.model_validate({**given.label.model_dump(), "judge": str(name)})
         self._config = given.model_copy(update={"collection": collection, "label": label, "remote": remote})
         check_judge(self._config)
         self._judge = open_judge(self._config)

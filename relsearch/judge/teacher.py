@@ -79,6 +79,7 @@ def check_teacher(judge: str) -> None:
     name = _name(judge)
     if _is_address(name):
         check_packages("a reranker's endpoint", "remote", ("httpx", "stamina"))
+        RemoteConfig().with_address(name)
     elif not (bundle_folder(name).is_dir() or has_plugin(PLUGINS, name) or is_hub_id(name)):
         raise ConfigError(f"[label] judge {judge!r}: no such reranker; name a folder, a hub id, or http://HOST/rerank")
 

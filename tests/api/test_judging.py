@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 
@@ -52,6 +53,16 @@ def test_an_endpoint_grades_by_its_address() -> None:
         assert [each.grade for each in judge.grade("green tea", ["green tea", "tides"])] == [2, 0]
         with pytest.raises(ConfigError, match="model: give the name by which"):
             relsearch.Judge(server.url)
+
+
+@pytest.mark.parametrize("name", ["{}/v1", "reranker:{}/rerank", "ready + reranker:{}/rerank"])
+def test_an_address_with_a_password_is_refused_unseen(name: str) -> None:
+    """In one line that has none of it, nor has the traceback."""
+    password = "open-sesame"
+    with pytest.raises(ConfigError) as caught:
+        relsearch.Judge(name.format(f"http://me:{password}@127.0.0.1"), model="tiny")
+    assert len(str(caught.value).splitlines()) == 1
+    assert password not in "".join(format_exception(caught.value))
 
 
 def test_a_judge_without_weights_does_not_learn(tmp_path: Path) -> None:

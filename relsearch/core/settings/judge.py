@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from relsearch.core.errors import ConfigError
 from relsearch.core.settings.collection import EncoderConfig
@@ -13,6 +13,8 @@ from relsearch.core.settings.section import ModelName, PromptName, Section, rena
 
 Aim = Literal["kappa", "mae", "frequency"]
 RetrievalFeature = Literal["cosine", "cosine_feedback", "cosine_contrast", "cosine_z"]
+_WITH_USER = re.compile(r"://\S*@")
+_KEY = "the key comes from RELSEARCH_JUDGE_API_KEY"
 
 
 class JudgeConfig(Section):
@@ -44,7 +46,7 @@ class RemoteConfig(Section):
     url: str = Field(
         "http://127.0.0.1:8080/v1",
         pattern=r"^https?://[^@?#\s]+$",
-        description="address without /chat/completions; the key comes from RELSEARCH_JUDGE_API_KEY",
+        description=f"address without /chat/completions; {_KEY}",
     )
     model: str = Field("", description="name of the model at the endpoint")
     prompt: PromptName = Field("umbrela", description="a packaged prompt, or the path of a TOML file")
@@ -60,6 +62,15 @@ class RemoteConfig(Section):
     attempts: int = Field(5, ge=1, description="attempts per request when the endpoint is busy, fails or is silent")
     price_in: float = Field(0.0, ge=0, description="price of a million prompt tokens, in any currency")
     price_out: float = Field(0.0, ge=0, description="price of a million completion tokens")
+
+    def with_address(self, url: str) -> RemoteConfig:
+        """Return these settings for another endpoint; raise ConfigError, without the address, where it is none."""
+        try:
+            return RemoteConfig.model_validate({**self.model_dump(), "url": url})
+        except ValidationError:
+            raise ConfigError(
+                f"judge: no address; give http://HOST:PORT/PATH without a user, a query or blanks: {_KEY}"
+            ) from None
 
 
 class LabelConfig(Section):
@@ -93,7 +104,9 @@ class LabelConfig(Section):
 
     @field_validator("judge")
     @classmethod
-    def _has_no_empty_name(cls, judge: str) -> str:
+    def _has_names_alone(cls, judge: str) -> str:
+        if _WITH_USER.search(judge):  # not shown: it may hold a password
+            raise ConfigError(f"[label] judge: an address with a user or password; leave them out: {_KEY}")
         if not all(name.removeprefix("reranker:") for name in _names(judge)):
             raise ConfigError(
                 f"[label] judge {judge!r}: a name is missing; write for example ready, or ready + reranker:ready"

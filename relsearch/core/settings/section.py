@@ -10,9 +10,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 
 class Section(BaseModel):
-    """Base of all sections: frozen, and refusing keys that it does not know."""
+    """Base of all sections: frozen, refusing keys that it does not know, and silent on values, which may be secrets."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from functools import partial
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from relsearch.core.errors import ConfigError, RemoteError
+from relsearch.core.errors import RemoteError
 from relsearch.core.settings.config import RemoteConfig
 from relsearch.judge.remote.endpoint import Body, Endpoint, Post, RequestRefusedError
 from relsearch.judge.remote.remote_judge import in_order
@@ -43,10 +43,7 @@ class RerankEndpoint:
     """
 
     def __init__(self, url: str, config: RemoteConfig) -> None:
-        try:
-            self._config = RemoteConfig.model_validate({**config.model_dump(), "url": url})
-        except ValidationError as exc:
-            raise ConfigError(f"reranker {url!r}: no address; give http://HOST:PORT/rerank, without a key") from exc
+        self._config = config.with_address(url)
         meter = Meter(price_in=config.price_in, price_out=config.price_out)
         self._endpoint = Endpoint(self._config, meter, named_in="[label] judge")
         with self._endpoint.connection() as post:

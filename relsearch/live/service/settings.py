@@ -18,7 +18,7 @@ PREFIX = "RELSEARCH_"
 class Settings(BaseSettings):
     """Where to listen, what to accept, and how much at once; the API key comes from the environment only."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     bundle: Path | None = None
     vectors: str | None = None  # where documents are that precompute read, for a late-interaction bundle

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 from pydantic import ValidationError
@@ -63,6 +64,15 @@ def test_a_mistake_is_named_with_its_remedy(tmp_path: Path, text: str, message: 
     """The error says which file and key, and the nearest key that exists."""
     with pytest.raises(ConfigError, match=message):
         _load(tmp_path, text)
+
+
+@pytest.mark.parametrize("key", ["[remote]\nurl", "[label]\njudge"])
+def test_a_password_is_not_shown(tmp_path: Path, key: str) -> None:
+    """Neither in the message nor in the traceback that `-v` prints."""
+    password = "open-sesame"
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, f'{key} = "http://me:{password}@host/v1"')
+    assert password not in "".join(format_exception(caught.value))
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:

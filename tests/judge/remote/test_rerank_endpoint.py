@@ -8,7 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from relsearch.core.errors import ConfigError, RemoteError
-from relsearch.core.settings.config import RemoteConfig
+from relsearch.core.settings.config import Config, LabelConfig, RemoteConfig
+from relsearch.judge.registry import check_judge
 from relsearch.judge.remote.endpoint import KEY_VARIABLE
 from relsearch.judge.remote.rerank_endpoint import RerankEndpoint
 from relsearch.live.service.app import create_app
@@ -83,8 +84,12 @@ def test_what_is_no_probability_of_each_text_is_refused(answer: object, said: st
 
 
 def test_an_address_is_checked() -> None:
-    """One with a key in it is refused, since errors show addresses; a silent one is named."""
+    """One with a key in it is refused unseen, before it is asked; a silent one is named."""
+    for address in ("http://me:key@127.0.0.1/rerank", "http://127.0.0.1/rerank?key=key"):
+        with pytest.raises(ConfigError, match="no address; give http") as caught:
+            RerankEndpoint(address, CONFIG)
+        assert address not in str(caught.value)
     with pytest.raises(ConfigError, match="no address; give http"):
-        RerankEndpoint("http://me:key@127.0.0.1/rerank", CONFIG)
+        check_judge(Config(label=LabelConfig(judge="reranker:http://127.0.0.1/rerank?key=key")))
     with pytest.raises(RemoteError, match=r"127\.0\.0\.1:9/rerank: .*set \[label\] judge"):
         RerankEndpoint("http://127.0.0.1:9/rerank", CONFIG)
