@@ -145,12 +145,12 @@ def _settings(trial: optuna.Trial | optuna.trial.FrozenTrial, config: Config) ->
     augment = {
         "policies": policies,
         "labels": trial.suggest_categorical("labels", ["soft", "hard"]),
-        "weight": trial.suggest_float("weight", 0.1, 1.0),
-        "confidence_floor": trial.suggest_float("confidence_floor", 0.0, 0.8),
+        "weight": trial.suggest_float("weight", *_range(0.1, 1.0, config.augment.weight)),
+        "confidence_floor": trial.suggest_float("confidence_floor", *_range(0.0, 0.8, config.augment.confidence_floor)),
     }
     train = {
         "learning_rate": trial.suggest_float("learning_rate", *_around(config.train.learning_rate), log=True),
-        "listwise_weight": trial.suggest_float("listwise_weight", 0.0, 2.0),
+        "listwise_weight": trial.suggest_float("listwise_weight", *_range(0.0, 2.0, config.train.listwise_weight)),
         "documents_per_query": trial.suggest_categorical("documents_per_query", _sizes(config)),
     }
     return config.augment.model_copy(update=augment), config.train.model_copy(update=train)
@@ -161,12 +161,16 @@ def _configured(config: Config) -> dict[str, object]:
     return {
         **{f"policy_{name}": True for name in sorted(augment.chosen)},
         "labels": augment.labels,
-        "weight": max(augment.weight, 0.1),
-        "confidence_floor": min(augment.confidence_floor, 0.8),
+        "weight": augment.weight,
+        "confidence_floor": augment.confidence_floor,
         "learning_rate": train.learning_rate,
-        "listwise_weight": min(train.listwise_weight, 2.0),
+        "listwise_weight": train.listwise_weight,
         "documents_per_query": train.documents_per_query,
     }
+
+
+def _range(low: float, high: float, configured: float) -> tuple[float, float]:
+    return min(low, configured), max(high, configured)
 
 
 def _around(learning_rate: float) -> tuple[float, float]:

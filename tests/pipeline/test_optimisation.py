@@ -52,6 +52,20 @@ def test_the_configured_settings_come_first_and_are_never_lost(tmp_path: Path) -
     assert found.value > found.configured
 
 
+def test_configured_settings_beyond_the_usual_ranges_are_tried_as_they_are(tmp_path: Path) -> None:
+    """What is reported as configured is nothing nearer to the middle."""
+    augment, train = AugmentConfig(weight=0.05, confidence_floor=0.9), TrainConfig(listwise_weight=4.0)
+    config = Config(augment=augment, train=train, optimize=OptimizeConfig(trials=1))
+    tried = []
+
+    def measure(augment: AugmentConfig, train: TrainConfig, *, share: float) -> float:
+        tried.append((augment.weight, augment.confidence_floor, train.listwise_weight))
+        return share
+
+    search(measure, config, tmp_path / "study.journal", minutes=MINUTES)
+    assert tried == [(0.05, 0.9, 4.0)] * 2
+
+
 def test_no_policy_is_tried_whose_labels_were_not_made(tmp_path: Path) -> None:
     """Policies are left out now and then, none is added."""
     bowl = _Bowl()
