@@ -65,3 +65,14 @@ def test_a_round_pays_for_its_new_pairs_alone(config: Config) -> None:
         shutil.rmtree(config.output / "optimize.partial")
         judged, *_ = _bench(paid).round(1)
         assert (judged, asked() - before) == (8, 8)
+
+
+def test_a_round_without_an_answer_changes_nothing(config: Config, tmp_path: Path) -> None:
+    """It has judged nothing, trains nothing, and is the last."""
+    answers = tmp_path / "answers.tsv"
+    answers.write_text("".join(f"q{query} 0 {doc} 1\n" for query in (1, 2) for doc in ("tea-1", "tea-2")), "utf-8")
+    partly = config.model_copy(update={"label": config.label.model_copy(update={"judge": str(answers)})})
+    _judge(partly)
+    bench = _bench(partly)
+    assert bench.round(1) == (0, 0, bench.start)
+    assert not list((config.output / "optimize.partial").rglob("trained"))

@@ -92,20 +92,21 @@ class Bench:
         return self._config.optimize.minutes - self._spent_s / 60
 
     def round(self, number: int) -> tuple[int, int, float]:
-        """Judge what the last ranker brings up, train on all labels; return judged pairs, examples, dev NDCG@10."""
+        """Judge what the last ranker brings up, train on all labels; return new labels, examples, dev NDCG@10."""
         folder = self._folder / _ROUNDS / str(number)
         record = folder / "round.json"
         if not record.is_file():
             started = time.monotonic()
             new = self._judge(self._brought_up())
             tables.write(new, folder / "judgments.parquet", tables.JUDGMENTS)
+            given = new.drop_nulls("grade").height
             examples, ndcg10 = 0, open_card(self._ranker).dev_ndcg10
-            if not new.is_empty():
+            if given:
                 examples, ndcg10 = self._train(
                     pl.concat([self.labels, new]), self._config.augment, self._config.train, folder
                 )
             seconds = time.monotonic() - started
-            replace_text(record, json.dumps([new.height, examples, ndcg10, seconds]))
+            replace_text(record, json.dumps([given, examples, ndcg10, seconds]))
         judged_pairs, examples, ndcg10, seconds = json.loads(record.read_text(encoding="utf-8"))
         self.labels = pl.concat([self.labels, tables.read(folder / "judgments.parquet", tables.JUDGMENTS)])
         self._ranker = folder / "trained" if judged_pairs else self._ranker
