@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.stages import label
 from relsearch.pipeline.stages.inputs import Artefacts, open_pools
 from relsearch.pipeline.stages.refine import Bench
+from relsearch.rerank.card import write_card
+from relsearch.rerank.families import open_card
 from tests.judge.chat_server import PROBE_DOCUMENT, serving, word_overlap
 from tests.pipeline.tiny_pipeline import LABELLED, lay_out
 
@@ -48,6 +52,15 @@ def _judge(config: Config) -> None:
     label.judge(config, work, pools=open_pools(config), artefacts=Artefacts(config.output))
 
 
+def _graded(config: Config) -> Config:
+    """The pipeline up to its judge, which grades two documents and no others."""
+    answers = config.output / "answers.tsv"
+    answers.write_text("".join(f"q{query} 0 {doc} 1\n" for query in (1, 2) for doc in ("tea-1", "tea-2")), "utf-8")
+    graded = config.model_copy(update={"label": config.label.model_copy(update={"judge": str(answers)})})
+    _judge(graded)
+    return graded
+
+
 def test_a_round_pays_for_its_new_pairs_alone(config: Config) -> None:
     """Neither for the pairs that calibrate queries, which the judge graded before, nor again in a second attempt."""
     with serving(word_overlap) as server:
@@ -67,12 +80,21 @@ def test_a_round_pays_for_its_new_pairs_alone(config: Config) -> None:
         assert (judged, asked() - before) == (8, 8)
 
 
-def test_a_round_without_an_answer_changes_nothing(config: Config, tmp_path: Path) -> None:
+def test_a_round_without_an_answer_changes_nothing(config: Config) -> None:
     """It has judged nothing, trains nothing, and is the last."""
-    answers = tmp_path / "answers.tsv"
-    answers.write_text("".join(f"q{query} 0 {doc} 1\n" for query in (1, 2) for doc in ("tea-1", "tea-2")), "utf-8")
-    partly = config.model_copy(update={"label": config.label.model_copy(update={"judge": str(answers)})})
-    _judge(partly)
+    partly = _graded(config)
     bench = _bench(partly)
     assert bench.round(1) == (0, 0, bench.start)
     assert not list((config.output / "optimize.partial").rglob("trained"))
+
+
+def test_the_best_model_outlives_a_kill_while_it_is_replaced(config: Config, tiny_reranker: Path) -> None:
+    """Between the two renames it stands beside its place, from where it comes back."""
+    dead = int(subprocess.check_output([sys.executable, "-c", "import os; print(os.getpid())"]))
+    aside = config.output / "optimize.partial" / f".model.{dead}.deadbeef.old"
+    shutil.copytree(tiny_reranker, aside)
+    card = open_card(aside)
+    better = tuple(look.model_copy(update={"ndcg10": 1.0}) for look in card.history)
+    write_card(card.model_copy(update={"history": better}), aside)
+    bench = _bench(_graded(config))
+    assert (bench.start, bench.best) == (card.dev_ndcg10, 1.0)

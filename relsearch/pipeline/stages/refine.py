@@ -12,7 +12,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from relsearch.core import tables
-from relsearch.core.files.atomic import copy_folder, replace_text
+from relsearch.core.files.atomic import copy_folder, recover, replace_text
 from relsearch.core.settings.config import AugmentConfig, Config, TrainConfig
 from relsearch.labels import augment as policy
 from relsearch.pipeline.artifacts import Building
@@ -72,6 +72,7 @@ class Bench:
         self.labels = pl.concat([of_queries(judged(artefacts), self._learning), labels])
         self._ranker = artefacts.path("train-augmented", *([FOLDS, "0"] if is_cross_validated(pools.collected) else []))
         self.start = open_card(self._ranker).dev_ndcg10
+        recover(folder / _BEST)
         if not (folder / _BEST / CARD).is_file():
             copy_folder(self._ranker, folder / _BEST)
         self._spent_s = 0.0
