@@ -21,6 +21,7 @@ from relsearch.core.errors import ArtifactError
 
 PARTIAL = ".partial"
 _OLD = ".old"
+_IN_USE: set[str] = set()  # names that this process writes under; in a container the process before had its number
 _SEEN_BY_DESKTOPS = {".DS_Store", "Thumbs.db"}  # made by looking at a folder
 
 
@@ -34,13 +35,13 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         raise ArtifactError(f"{path}: is no file; name a file to write")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _aside(path, PARTIAL)
-    try:
-        yield partial
-        _sync(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with _aside(path, PARTIAL) as partial:
+        try:
+            yield partial
+            _sync(partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     _sync(path.parent)
 
 
@@ -60,12 +61,12 @@ def scratch(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside `target` to make it in, which goes at the end, as do those of killed processes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     recover(target)
-    folder = _aside(target, PARTIAL)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with _aside(target, PARTIAL) as folder:
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def swap(folder: Path, target: Path) -> None:
@@ -73,12 +74,12 @@ def swap(folder: Path, target: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
             _sync(path)
-    old = _aside(target, _OLD)
-    if target.exists():
-        target.rename(old)
-    folder.rename(target)
-    _sync(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    with _aside(target, _OLD) as old:
+        if target.exists():
+            target.rename(old)
+        folder.rename(target)
+        _sync(target.parent)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
@@ -149,13 +150,23 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _aside(path: Path, ending: str) -> Path:
-    return path.with_name(f".{path.name[:100]}.{os.getpid()}.{uuid.uuid4().hex[:8]}{ending}")
+@contextmanager
+def _aside(path: Path, ending: str) -> Iterator[Path]:
+    name = f".{path.name[:100]}.{os.getpid()}.{uuid.uuid4().hex[:8]}{ending}"
+    _IN_USE.add(name)
+    try:
+        yield path.with_name(name)
+    finally:
+        _IN_USE.discard(name)
 
 
 def _left(target: Path, ending: str) -> list[Path]:
     found = target.parent.glob(f".{escape(target.name[:100])}.*.*{ending}")
-    return sorted(path for path in found if not process_runs(path.name.removesuffix(ending).split(".")[-2]))
+    return sorted(path for path in found if not _is_in_use(path.name, path.name.removesuffix(ending).split(".")[-2]))
+
+
+def _is_in_use(name: str, process: str) -> bool:
+    return name in _IN_USE if process == str(os.getpid()) else process_runs(process)
 
 
 def process_runs(process: str) -> bool:

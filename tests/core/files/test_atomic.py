@@ -86,6 +86,17 @@ def test_what_a_killed_process_left_is_cleared_and_what_it_moved_comes_back(tmp_
     assert (tmp_path / "bundle" / "model").read_text() == "old"
 
 
+def test_what_a_process_of_the_same_number_left_is_cleared(tmp_path: Path) -> None:
+    """A restarted container numbers its processes alike; what this process is writing is left alone."""
+    (tmp_path / f".bundle.{os.getpid()}.deadbeef.old").mkdir()
+    (tmp_path / f".bundle.{os.getpid()}.deadbeef.partial").mkdir()
+    with scratch(tmp_path / "bundle") as folder:
+        assert sorted(tmp_path.iterdir()) == [folder, tmp_path / "bundle"]
+        recover(tmp_path / "bundle")
+        assert folder.is_dir()
+    assert list(tmp_path.iterdir()) == [tmp_path / "bundle"]
+
+
 def test_scratch_folders_go(tmp_path: Path) -> None:
     """A scratch folder is gone after an error too."""
     with pytest.raises(FileNotFoundError), scratch(tmp_path / "bundle") as folder:
