@@ -24,6 +24,7 @@ _TITLE_LINE = "{title}\n"
 PLUGINS: Group = "relsearch.judges"
 _NEEDS = ("fingerprint", "scale", "truncated", "judge", "context")
 READY, TUNED, ZERO_SHOT, REMOTE, RERANKER = "ready", "tuned", "zero-shot", "remote", "reranker"
+LEARNING = (TUNED, RERANKER)  # from the human labels of the pipeline that they judge for
 _BUILT_IN = (TUNED, ZERO_SHOT, REMOTE, RERANKER)
 
 

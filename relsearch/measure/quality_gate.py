@@ -1,14 +1,16 @@
 """The quality gate before a new reranker ships: it must beat what is there on held-out human labels, by a paired test.
 
 One-sided paired randomisation test (Smucker et al. 2007) of the hypothesis that the mean difference is at most the
-margin. The dev queries also chose the weights that are tested, so the test is kinder to the new reranker than fresh
-queries would be: a refusal is sure, a pass is not. On too few queries no order could show a gain: it then cannot tell,
-which is no pass either.
+margin. The dev queries also chose the weights that are tested, and by cross-validation labels of the queries that a
+fold leaves out may have taught the judge of the others, so the test is kinder to the new reranker than fresh queries
+would be: a refusal is sure, a pass is not. On too few queries no order could show a gain: it then cannot tell, which is
+no pass either.
 """
 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +19,7 @@ import numpy as np
 import polars as pl
 from pydantic import JsonValue
 
-from relsearch.core.display.text_table import number, table
+from relsearch.core.display.text_table import WIDTH, number, table
 from relsearch.core.errors import DataError
 from relsearch.measure.query_values import from_zero, query_values
 from relsearch.stats.bootstrap import or_none
@@ -45,13 +47,17 @@ class GateComparison:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All comparisons, on so many queries of a kind, by one measure; a gain takes `needed` informative ones to show."""
+    """All comparisons, on so many queries of a kind, by one measure; a gain takes `needed` informative ones to show.
+
+    `note` says in a sentence what to know about them, if anything.
+    """
 
     measure: str
     queries: int
     kind: str
     needed: int
     comparisons: tuple[GateComparison, ...]
+    note: str = ""
 
     @property
     def decided(self) -> bool:
@@ -100,11 +106,12 @@ class Verdict:
             "kind": self.kind,
             "queries_needed": self.needed,
             "passed": self.passed,
+            "note": self.note,
             "comparisons": [_comparison_json(each) for each in self.comparisons],
         }
 
     def to_table(self) -> str:
-        """Return one row a baseline."""
+        """Return one row a baseline, and the note."""
         rows = [
             [
                 each.baseline,
@@ -116,7 +123,8 @@ class Verdict:
             ]
             for each in self.comparisons
         ]
-        return table([f"{self.measure}, n={self.queries} {self.kind}", "new", "baseline", "diff", "p", "verdict"], rows)
+        headers = [f"{self.measure}, n={self.queries} {self.kind}", "new", "baseline", "diff", "p", "verdict"]
+        return "\n".join([table(headers, rows), *textwrap.wrap(self.note, WIDTH)])
 
 
 def queries_needed(max_p: float) -> int:

@@ -2,6 +2,10 @@
 
 It takes the place of a dev split where fewer than 20 labelled queries are left to learn from, and tells the quality
 gate more where the dev queries are too few.
+
+A fold's model never learns from examples of the fold's queries. Judged examples of other queries may still carry their
+labels: a tuned judge and the pipeline's own reranker learnt from them, the latter for each query from all folds but the
+query's own. Figures of the augmented arm are then better than those of new queries would be.
 """
 
 from __future__ import annotations
@@ -162,7 +166,9 @@ def _write_tested(path: Path, report: TrainReport) -> None:
 
 
 def held_out_run(config: Config, arm: str, folder: Path, *, pools: Pools, artefacts: Artefacts) -> pl.DataFrame:
-    """Return the arm's run of all answerable training and dev queries, each by a model that saw none of its labels.
+    """Return the arm's run of all answerable training and dev queries, each by a model without examples of its own.
+
+    Judged examples of others may carry the labels of these queries, as the module says.
 
     Where cross-validation stood in for a dev split its models rank. Else queries are dealt to at most five folds by a
     hash; a model learns from the other folds and stops by the next one. Each fold's model stands in `folder`, so that

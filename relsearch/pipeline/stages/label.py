@@ -19,7 +19,7 @@ from relsearch.core.types import Pair
 from relsearch.data.pool import whole_pools
 from relsearch.encoders.encoder import vectors_by_id
 from relsearch.judge.cross_fit import cross_fitted
-from relsearch.judge.registry import RERANKER, TUNED
+from relsearch.judge.registry import LEARNING
 from relsearch.judge.teacher import is_teacher
 from relsearch.labels import augment as policy
 from relsearch.labels.query_calibration import CalibratedLabels, calibrate
@@ -190,7 +190,7 @@ def _tested(config: Config, *, pools: Pools, artefacts: Artefacts) -> Agreement:
     """
     human, labels = of_queries(pools.labels, testing_the_judge(config, pools.collected)), judged(artefacts)
     name, *others = config.label.judges
-    own = name in (TUNED, RERANKER) or (is_cross_validated(pools.collected) and is_teacher(name))
+    own = name in LEARNING or (is_cross_validated(pools.collected) and is_teacher(name))
     if own and not others:
         rounded = _mean_of_windows(config, of_queries(labels, human["query_id"]), pools.collected)
         by_cuts = labels.join(rounded, on=_PAIR, how="anti")

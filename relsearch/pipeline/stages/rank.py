@@ -50,7 +50,8 @@ def train_augmented(config: Config, work: Building, *, pools: Pools, artefacts: 
 def export(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
     """Export the rerankers, and ship the one that ranks the dev queries best if it passes the quality gate.
 
-    Without a dev split the best one by cross-validation, which cannot tell of what rounds and trials found.
+    Without a dev split the best one by cross-validation, which cannot tell of what rounds and trials found, and may be
+    easy on the augmented one (folds.held_out_run).
     """
     from relsearch.rerank.families import open_card
 

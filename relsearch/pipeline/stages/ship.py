@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Set
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +14,7 @@ from relsearch.core.errors import DataError
 from relsearch.core.files.atomic import copy_folder
 from relsearch.core.settings.config import Config
 from relsearch.exporters.model_card import write_model_card
+from relsearch.judge.registry import LEARNING
 from relsearch.measure.quality_gate import Verdict, compare
 from relsearch.pipeline.artifacts import Building
 from relsearch.pipeline.stages.folds import FOLDED, FOLDS, answerable, folds_need, held_out_run, is_cross_validated
@@ -21,6 +23,10 @@ from relsearch.pipeline.stages.runs import COSINE, FIRST_STAGE, baseline_runs, b
 from relsearch.rerank.bundle import ManifestBase, bundle_folder, open_bundle
 
 SHIPPED = "shipped"
+_TAUGHT = (
+    "Labels of these queries taught the judge whose labels the augmented reranker learnt from: a comparison on queries "
+    "that are new to both would be less kind to it."
+)
 _LOG = logging.getLogger(__name__)
 
 
@@ -51,7 +57,8 @@ def judged_at_gate(config: Config, work: Building, arm: str, *, pools: Pools, ar
 
     Where these are too few to tell, the arm is trained again on folds of training and dev queries, and its runs of the
     queries that each fold left out are held; the bundle that ships may have learnt from them, which is hard on the arm.
-    Where there is no dev split, the folds that took its place have been trained.
+    Where there is no dev split, the folds that took its place have been trained. A judge that learnt from these labels
+    is easy on the augmented arm (held_out_run), which the verdict notes.
     """
     collected, bundle, export = pools.collected, work.directory / arm, config.export
     before = shipped_before(config, artefacts)
@@ -75,7 +82,9 @@ def judged_at_gate(config: Config, work: Building, arm: str, *, pools: Pools, ar
         return verdict
     shutil.rmtree(work.directory / FOLDS, ignore_errors=True)
     against = _baselines(config, queries, pools, bundle=bundle, before=before)[1]
-    return _compared(config, of_queries(collected.human, queries), new, against, kind="cross-validated")
+    verdict = _compared(config, of_queries(collected.human, queries), new, against, kind="cross-validated")
+    taught = arm == "augmented" and not {*LEARNING}.isdisjoint(config.label.judges)
+    return replace(verdict, note=_TAUGHT) if taught else verdict
 
 
 def _baselines(
