@@ -49,6 +49,7 @@ def model_card(folder: Path, *, table: str = "") -> str:
     """Return the card that write_model_card writes."""
     facts = _facts(folder)
     licence, revision = facts.figures.get("base_licence"), facts.figures.get("base_revision")
+    beside = facts.figures.get("second_licence")
     lines = [
         "---",
         MODEL_CARD_MARK,
@@ -57,7 +58,7 @@ def model_card(folder: Path, *, table: str = "") -> str:
         "- relsearch",
         f"- {facts.kind}",
         *_base_models(facts),
-        *([f"license: {licence}"] if licence else []),
+        *([f"license: {licence}"] if licence and (not facts.second or beside == licence) else []),
         "---",
         "",
         f"# A {facts.kind} made by relsearch",
@@ -66,7 +67,11 @@ def model_card(folder: Path, *, table: str = "") -> str:
         "",
         f"- **Base**: {_shown(facts.base)}" + (f", revision `{revision}`" if revision else ""),
         f"- **Licence of the base**: {licence or _UNKNOWN_LICENCE}",
-        *([f"- **Second encoder**: {_shown(facts.second)}; its licence counts as well"] if facts.second else []),
+        *(
+            [f"- **Second encoder**: {_shown(facts.second)}; licence: {beside or _UNKNOWN_LICENCE}"]
+            if facts.second
+            else []
+        ),
         f"- **Trained on**: {facts.trained_on}",
         "",
         "```python",

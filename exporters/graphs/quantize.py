@@ -57,7 +57,7 @@ def quantize(source: Path, target: Path, recipe: Recipe = RECIPES[0]) -> None:
     graph = onnx.load(source).graph
     kept = _feed_forward(graph, recipe.fp32_layers)
     if recipe.fp32_layers and not kept:
-        raise ModelError(f"{source}: no feed-forward layer is known by its name in the graph")
+        raise ModelError(f"{source.name}: no feed-forward layer is known by its name in the graph")
     with _quiet_root_logger():  # it advises fusing
         quantize_dynamic(
             source,

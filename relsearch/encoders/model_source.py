@@ -83,12 +83,15 @@ def located(name: StrPath) -> Path | None:
     return local if local.is_dir() else None
 
 
-def base_facts(name: str) -> dict[str, str]:
-    """Return what is known of a base model: its commit on the hub, `base_revision`, and its licence, `base_licence`."""
+def base_facts(name: str, called: str = "base") -> dict[str, str]:
+    """Return what is known of a base model: its commit on the hub, `base_revision`, and its licence, `base_licence`.
+
+    Another model may be `called` otherwise.
+    """
     folder = located(name) or in_hub_cache(name)
     if folder is None or not folder.is_dir():
         return {}
-    facts = {"base_revision": revision_of(folder), "base_licence": licence_of(folder)}
+    facts = {f"{called}_revision": revision_of(folder), f"{called}_licence": licence_of(folder)}
     return {key: value for key, value in facts.items() if value}
 
 

@@ -36,7 +36,7 @@ class CardBase(BaseModel):
 
     `losses` has the training loss by step, each the mean since the one before it; models of earlier versions have none.
     `base_revision` is the commit of a base from the hub, `base_licence` what its README.md says; None where unknown.
-    `second` is the encoder that stands beside the base, where there is one.
+    `second` is the encoder that stands beside the base, where there is one, with a revision and a licence of its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -53,6 +53,8 @@ class CardBase(BaseModel):
     losses: tuple[tuple[int, float], ...] = ()
     base_revision: str | None = None
     base_licence: str | None = None
+    second_revision: str | None = None
+    second_licence: str | None = None
 
     @property
     def dev_ndcg10(self) -> float:
@@ -68,8 +70,9 @@ class CardBase(BaseModel):
     def figures(self) -> dict[str, float | int | str | None]:
         """What a bundle tells of the training."""
         names = ("dev_ndcg10", "dev_ndcg10_cosine", "best_step")
-        base = {"base_revision": self.base_revision, "base_licence": self.base_licence}
-        return {name: getattr(self, name) for name in names} | {name: value for name, value in base.items() if value}
+        bases = [f"{which}_{what}" for which in ("base", "second") for what in ("revision", "licence")]
+        known = {name: getattr(self, name) for name in bases if getattr(self, name)}
+        return {name: getattr(self, name) for name in names} | known
 
 
 class Card(CardBase):

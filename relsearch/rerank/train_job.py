@@ -19,6 +19,7 @@ from relsearch.data.assumed import ASSUMED
 from relsearch.encoders.model_source import base_facts
 from relsearch.rerank.card import CARD, CardBase, Kept, write_card
 from relsearch.rerank.cross.fit import CHECKPOINTS
+from relsearch.rerank.late.model import SECOND
 from relsearch.rerank.training.callbacks import BEST, HISTORY
 from relsearch.rerank.training.dev import DevSet, dev_set
 from relsearch.stats.logistic import Floats, Logistic
@@ -96,6 +97,7 @@ def begin(output: Path) -> None:
     if (output / CARD).exists():
         (output / CARD).unlink()
         _clear(output)
+        shutil.rmtree(output / SECOND, ignore_errors=True)  # the next model may have none
 
 
 def build_dev_set(job: TrainJob, start: Callable[[Sequence[Pair]], Floats]) -> DevSet:
@@ -121,10 +123,11 @@ def calibrate(logits: Floats, relevant: Floats) -> Logistic:
 def finish(output: Path, card: Trained) -> Trained:
     """Copy the best weights up, then write the card, which marks the model whole, then drop what resuming needed.
 
-    Return the card with the revision and the licence of its base. Of several processes the first writes, once all have
-    read the best weights.
+    Return the card with the revisions and the licences of its bases. Of several processes the first writes, once all
+    have read the best weights.
     """
-    card = card.model_copy(update=base_facts(card.base))
+    facts = base_facts(card.base) | (base_facts(card.second, "second") if card.second else {})
+    card = card.model_copy(update=facts)
     wait()
     if not is_first():
         return card

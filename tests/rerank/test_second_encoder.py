@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from transformers import AutoTokenizer, BertConfig, BertModel
 
 from relsearch.core.errors import ConfigError, ModelError
 from relsearch.core.settings.config import EncoderConfig, TrainConfig
@@ -15,6 +17,7 @@ from relsearch.core.types import Document, Query
 from relsearch.encoders.encoder import load_encoder
 from relsearch.exporters.bundle.late_interaction import write_late
 from relsearch.exporters.model_card import model_card
+from relsearch.rerank.bundle import seal
 from relsearch.rerank.card import read_card
 from relsearch.rerank.families import open_model, open_scorer
 from relsearch.rerank.late.card import LateCard
@@ -23,6 +26,8 @@ from relsearch.rerank.late.model import LateModel, load_late
 from relsearch.rerank.late.second import WEIGHT
 from relsearch.rerank.late.start import start_late
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
+from relsearch.rerank.late.train import load_trained
+from relsearch.rerank.train_job import begin
 from tests.rerank.tiny_reranker import train_tiny
 from tests.tiny_models import save_tiny_bert
 
@@ -33,8 +38,6 @@ _QUERIES = ("the sea", "blue sky", "town")
 @pytest.fixture(scope="module")
 def second_base(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Path:
     """An encoder of the tiny model's vocabulary with other weights."""
-    from transformers import AutoTokenizer, BertConfig, BertModel
-
     folder = tmp_path_factory.mktemp("second") / "model"
     config = BertConfig.from_pretrained(tiny_bert)
     config.hidden_size, config.num_hidden_layers = 16, 1
@@ -116,6 +119,67 @@ def test_a_second_of_other_tokens_is_refused(tiny_bert: Path, tmp_path: Path) ->
         _loaded(tiny_bert, other)
     with pytest.raises(ModelError, match=r"nowhere.*no such folder"):
         _loaded(tiny_bert, tmp_path / "nowhere")
+
+
+def test_a_second_that_does_not_take_the_mean_is_refused(tiny_bert: Path, second_base: Path, tmp_path: Path) -> None:
+    """It does not learn, so that its states would be read as nobody trained them."""
+    folder = tmp_path / "cls"
+    shutil.copytree(second_base, folder)
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(
+        '{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}'
+    )
+    with pytest.raises(ConfigError, match=r"second encoder .*cls.* no mean of its states"):
+        _loaded(tiny_bert, folder)
+
+
+def test_a_second_that_lacks_words_is_called_by_its_name(tiny_bert: Path, second_base: Path, tmp_path: Path) -> None:
+    """Not the encoder beside it."""
+    folder = tmp_path / "small"
+    shutil.copytree(second_base, folder)
+    config = BertConfig.from_pretrained(folder)
+    config.vocab_size = 20
+    BertModel(config).save_pretrained(folder)
+    with pytest.raises(ModelError, match=r"second encoder .*small.* the model knows 20"):
+        _loaded(tiny_bert, folder)
+
+
+def test_a_model_without_its_second_is_not_sought_on_the_hub(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the folder's name and the second's look like an owner and a model."""
+    shutil.copytree(trained, tmp_path / "mymodel", ignore=shutil.ignore_patterns("second"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=r"mymodel/second.*no such folder"):
+        open_model("mymodel")
+
+
+def test_a_new_run_drops_the_second_of_the_last(trained: Path, tmp_path: Path) -> None:
+    """A model without one would publish it."""
+    shutil.copytree(trained, tmp_path / "model")
+    begin(tmp_path / "model")
+    assert not (tmp_path / "model" / "second").exists()
+
+
+def test_weights_are_read_where_training_left_the_second(trained: Path, tiny_bert: Path, second_base: Path) -> None:
+    """The trainer moves the model to a GPU, and with it the second encoder, which is not read again."""
+    model = _loaded(tiny_bert, second_base)
+    model.head = read_card(trained, LateCard).head
+    read = load_trained(trained, model.to("meta"))
+    assert {each.device.type for each in (*read.parameters(), *read.buffers())} == {"meta"}
+
+
+@pytest.mark.parametrize(("second", "shown"), [("mit", True), ("cc-by-nc-4.0", False), (None, False)])
+def test_a_repository_has_a_licence_if_both_encoders_have_it(
+    second: str | None, shown: bool, trained: Path, tmp_path: Path
+) -> None:
+    """The card names the second one's in any case."""
+    manifest = write_late(trained, tmp_path / "bundle")
+    licences = {"base_licence": "mit"} | ({"second_licence": second} if second else {})
+    seal(tmp_path / "bundle", manifest.model_copy(update={"figures": licences}))
+    card = model_card(tmp_path / "bundle")
+    assert ("\nlicense: mit\n" in card) == shown
+    assert f"`model`; licence: {second or 'not known'}" in card
 
 
 def _loaded(base: Path, second: Path) -> LateModel:

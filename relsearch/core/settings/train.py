@@ -62,7 +62,8 @@ class TrainConfig(Section):
     encoder: EncoderConfig | None = Field(None, description="encoder the reranker starts from, by default [encoder]")
     second_encoder: ModelName | None = Field(
         None,
-        description="late: encoder of the same vocabulary whose cosine counts beside the first's; it learns nothing",
+        description="late: encoder of the same vocabulary whose cosine counts beside the first's; reads texts with "
+        "the first's prefixes, takes the mean of its states, and learns nothing",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,17 +63,34 @@ class SecondEncoder(nn.Module):
 def load_second(name: str, *, tokenizer: Any, max_length: int) -> SecondEncoder:
     """Load the second encoder of a model that is read with `tokenizer`.
 
-    Raise ModelError where it cannot be loaded, ConfigError where it reads other tokens, or fewer than `max_length`.
+    Raise ModelError where it cannot be loaded, ConfigError where it reads other tokens, or fewer than `max_length`, or
+    where its vectors are no mean of its states.
     """
     source = Source.find(name, "set [train] second_encoder to an encoder such as BERT", called="second encoder {!r}")
+    _check_pooling(source)
     encoder, own = source.model("AutoModel", may_lack=UNUSED).float(), source.tokenizer()
+    source.check_vocabulary(own, encoder)
     if own.get_vocab() != tokenizer.get_vocab() or own(_PROBE)["input_ids"] != tokenizer(_PROBE)["input_ids"]:
         raise ConfigError(
             f"[train] second_encoder {name!r}: reads other tokens than the encoder; name one of the same vocabulary"
         )
     if max_length > (most := source.positions(encoder)):
         raise ConfigError(f"[train] max_length {max_length}: {name} reads at most {most} tokens; lower it")
+    with source.loading(), torch.inference_mode():
+        encoder(**tokenizer(_PROBE, return_tensors="pt"))
     return SecondEncoder(encoder)
+
+
+def _check_pooling(source: Source) -> None:
+    """Raise ConfigError where the folder says that its vectors are not the mean of the tokens' states."""
+    path = source.folder / "1_Pooling" / "config.json"
+    with source.loading():
+        pooling = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        means = pooling.get("pooling_mode_mean_tokens", pooling.get("pooling_mode", "mean") == "mean")
+    if not means:
+        raise ConfigError(
+            f"{source.name}: its vectors are no mean of its states; name an encoder that pools by the mean"
+        )
 
 
 def mean_vector(states: Tensor, attention_mask: Tensor) -> Tensor:

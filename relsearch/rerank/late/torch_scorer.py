@@ -65,7 +65,7 @@ class LateTorchScorer(LateScorer):
 def open_model(folder: Path, card: LateCard) -> LateModel:
     """Load the trained model of a folder in float32; texts are read as its card says, as they were in training."""
     prefixes = EncoderConfig(model=str(folder), query_prefix=card.queries.prefix, document_prefix=card.documents.prefix)
-    second = str(folder / SECOND) if card.second else None
+    second = str(folder.resolve() / SECOND) if card.second else None  # absolute: a/second would be a hub id
     model = load_late(str(folder), prefixes, max_length=card.max_length, dimension=card.dimension, second=second)
     model.queries, model.documents, model.head = card.queries, card.documents, card.head
     model.load_trained(folder)

@@ -114,7 +114,7 @@ def load_trained(folder: Path, like: LateModel) -> LateModel:
     )
     model.head = like.head
     model.load_trained(folder)
-    return model
+    return model.to(like.bias.device)  # where training left the second encoder
 
 
 def _logits(model: LateModel, dev: DevSet) -> Floats:
