@@ -27,10 +27,22 @@ ENGINE, SERVICE, GATEWAY, UI = "127.0.0.1:9200", "127.0.0.1:8000", "127.0.0.1:92
 _LABELLED, _UNLABELLED, _DEPTH, _OTHERS = 8, 2, 4, 100
 _SERVERS = {"serve": SERVICE, "gateway": GATEWAY, "ui": UI}
 _WAIT_S = 300
+_FILES = {"bm25.trec", "my-collection/first_stage.trec", "reranked.trec", "qrels.tsv", "human.qrels", "searches.csv"}
+# Pages that say which of them a reader has; `fetch` and `rerank`, which other tests run, give the engineer two.
+_FILES_OF_PAGE = {
+    "search-engineer.md": {"searches.csv", "my-collection/first_stage.trec", "reranked.trec"},
+    "researcher.md": {"bm25.trec", "qrels.tsv"},
+    "start.md": {"bm25.trec"},
+    "ui.md": {"bm25.trec"},
+}
 
 
-def write_files(folder: Path) -> None:
-    """Write what the documentation takes for granted: a part of the demo as a reader's own collection, and a run."""
+def write_files(folder: Path, page: str | None = None) -> None:
+    """Write what a page's reader has, or all that any line names: a part of the demo as a collection, runs and labels.
+
+    What the page's own lines make is not there: a line that reads it before it is made fails.
+    """
+    names = _FILES_OF_PAGE.get(page or "", _FILES)
     demo = load_collection("demo")
     labels = demo.qrels()
     labelled = {label.query_id for label in labels}
@@ -44,16 +56,17 @@ def write_files(folder: Path) -> None:
     _write_json(collection / "corpus.jsonl", [{"_id": each.doc_id, **each.fields} for each in documents])
     _write_json(collection / "queries.jsonl", [{"_id": each.query_id, "text": each.text} for each in queries])
     qrels = "".join(f"{label.query_id} 0 {label.doc_id} {label.grade}\n" for label in kept)
-    for path in ("my-collection/qrels.tsv", "qrels.tsv", "human.qrels"):
+    for path in ("my-collection/qrels.tsv", *names & {"qrels.tsv", "human.qrels"}):
         (folder / path).write_text(qrels, encoding="utf-8")
     searcher = build_searcher("embedded", documents, folder / "bm25", index=IndexConfig(), encoder=EncoderConfig())
     run = "".join(
         f"{each.query_id} Q0 {each.doc_id} {each.rank} {each.score} bm25\n" for each in searcher.search(queries, _DEPTH)
     )
-    for path in ("bm25.trec", "reranked.trec"):
+    for path in (name for name in names if name.endswith(".trec")):
         (folder / path).write_text(run.replace("bm25\n", "relsearch\n") if path[0] == "r" else run, encoding="utf-8")
-    with (folder / "searches.csv").open("w", encoding="utf-8", newline="") as log:
-        csv.writer(log).writerows([("query", "count"), *((query.text, 9) for query in queries)])
+    if "searches.csv" in names:
+        with (folder / "searches.csv").open("w", encoding="utf-8", newline="") as log:
+            csv.writer(log).writerows([("query", "count"), *((query.text, 9) for query in queries)])
     (folder / "pairs").mkdir()
     pair = {"query_id": "q1", "query": "green tea", "doc_id": "d1", "text": "Tea."}
     _write_json(folder / "pairs" / "some.jsonl", [pair])

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import cast
@@ -24,7 +23,7 @@ from relsearch.rerank.card import CARD
 from tests.conftest import REPOSITORY
 from tests.documentation import LANGUAGES, PAGES, Block, all_blocks, blocks
 from tests.index.conftest import elasticsearch_url
-from tests.reader import ENGINE, Shell, shell, write_files
+from tests.reader import ENGINE, shell, write_files
 
 __all__ = ["elasticsearch_url"]
 
@@ -87,22 +86,6 @@ def kind_of(example: str) -> str:
     return "stages" if words[1] in STAGES or RUN_FOLDER in words else "files"
 
 
-@pytest.fixture(scope="module")
-def readers_files(tmp_path_factory: pytest.TempPathFactory, tiny_bundles: dict[str, Path]) -> Path:
-    """A folder with the files that the documentation names."""
-    folder = tmp_path_factory.mktemp("reader")
-    write_files(folder)
-    (folder / "cross-encoder").symlink_to(tiny_bundles["fp32"])
-    return folder
-
-
-@pytest.fixture(scope="module")
-def offline(readers_files: Path) -> Iterator[Shell]:
-    """A shell beside the reader's files."""
-    with shell(readers_files, variables={}) as opened:
-        yield opened
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_says_how_it_is_tested(page: Path) -> None:
     """A marker before the fence, and the fence's language; only plain text, such as a drawing, needs none."""
@@ -118,24 +101,25 @@ def test_every_block_says_how_it_is_tested(page: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page.name for page in PAGES])
-def test_shell_lines_work_beside_the_readers_files(page: str, offline: Shell) -> None:
-    """As they are pasted, in their order."""
-    for block in all_blocks("files"):
-        if block.page == page:
-            for line in block.commands:
-                offline.run(line)
+@pytest.mark.parametrize("page", sorted({block.page for block in all_blocks("files")}))
+def test_shell_lines_work_beside_the_readers_files(page: str, tmp_path: Path) -> None:
+    """As they are pasted, in their order, in a folder where only the page's reader's files are."""
+    write_files(tmp_path, page)
+    with shell(tmp_path) as opened:
+        for line in (line for block in all_blocks("files") if block.page == page for line in block.commands):
+            opened.run(line)
 
 
 @pytest.mark.slow
-def test_examples_of_the_help_work_beside_the_readers_files(offline: Shell, readers_files: Path) -> None:
+def test_examples_of_the_help_work_beside_the_readers_files(tmp_path: Path, tiny_bundles: dict[str, Path]) -> None:
     """Those that need no engine and train nothing."""
-    offline.run("relsearch grade bm25.trec --collection my-collection -o judgments.parquet --depth 2")
-    offline.run("relsearch config --gateway > gateway.toml")
-    for name in ("review.csv", "quepid.csv"):  # which the pages' lines may have written, and no line replaces
-        (readers_files / name).unlink(missing_ok=True)
-    for line in (line for line in EXAMPLES if kind_of(line) == "files"):
-        offline.run(line)
+    write_files(tmp_path)
+    (tmp_path / "cross-encoder").symlink_to(tiny_bundles["fp32"])
+    with shell(tmp_path) as opened:
+        opened.run("relsearch grade bm25.trec --collection my-collection -o judgments.parquet --depth 2")
+        opened.run("relsearch config --gateway > gateway.toml")
+        for line in (line for line in EXAMPLES if kind_of(line) == "files"):
+            opened.run(line)
 
 
 @pytest.mark.live
@@ -145,7 +129,7 @@ def test_lines_that_name_an_engine_work_with_a_real_one(
 ) -> None:
     """Those of the pages, in their order, then the examples of the help."""
     write_files(tmp_path)
-    for name in ("queries.jsonl", "corpus.jsonl", "qrels.tsv"):  # which queries and fetch write, and people
+    for name in ("queries.jsonl", "corpus.jsonl", "qrels.tsv", "first_stage.trec"):  # queries and fetch write them
         (tmp_path / "my-collection" / name).unlink()
     (tmp_path / "cross-encoder").symlink_to(tiny_bundles["fp32"])
     with shell(tmp_path, addresses={ENGINE: elasticsearch_url.removeprefix("http://")}) as opened:
