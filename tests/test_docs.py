@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -183,13 +184,29 @@ def test_targets_and_packages_exist() -> None:
             assert line.split()[1] in targets
     lines = [line for block in all_blocks("pip") for line in block.commands]
     lines += re.findall(r"`(pip install [^`]+)`", "\n".join(page.read_text(encoding="utf-8") for page in PAGES))
-    lines = [line for line in lines if "relsearch" in line or "==" in line]
+    lines = [line for line in lines if re.search(r"relsearch|==|'\.\[", line)]
     assert len(lines) > 5
     for line in lines:
         for word in (word for word in shlex.split(line)[2:] if not word.startswith("-")):
             name, extras, pinned = cast(
                 tuple[str, str, str],
-                re.fullmatch(r"([\w-]+)(?:\[([\w,-]+)\])?(?:==([\d.]+))?", word).groups(""),  # type: ignore[union-attr]
+                re.fullmatch(r"([\w-]+|\.)(?:\[([\w,-]+)\])?(?:==([\d.]+))?", word).groups(""),  # type: ignore[union-attr]
             )
             assert set(filter(None, extras.split(","))) <= PYPROJECT["project"]["optional-dependencies"].keys(), line
             assert not pinned or metadata.version(name) == pinned
+
+
+@pytest.mark.parametrize("block", all_blocks("pip"), ids=lambda block: f"{block.page}:{block.line}")
+def test_what_is_installed_first_is_the_clone(block: Block) -> None:
+    """No package index has relsearch; a line that asks one for it fails for whoever pastes it."""
+    assert all(line.startswith("pip install '.[") for line in block.commands)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_who_asks_a_server_that_was_just_started_waits_for_it(page: Path) -> None:
+    """The first curl after a line that ends in `&`: pasted at once, it comes before the server listens."""
+    for block in blocks(page):
+        if LANGUAGES.get(block.kind) == "sh":
+            for line, after in pairwise(block.commands):
+                if line.endswith("&") and after.startswith("curl "):
+                    assert {"--retry", "--retry-connrefused"} <= set(shlex.split(after)), f"{block.page}: {after}"
