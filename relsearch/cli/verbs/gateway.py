@@ -71,6 +71,7 @@ def gateway(
         raise MissingExtraError("the gateway", "gateway") from exc
     import asyncio
 
+    from relsearch.live.address import check_free
     from relsearch.live.gateway.answer.ranking import Ranking
     from relsearch.live.gateway.config import GatewayConfig, load_gateway_config
     from relsearch.live.gateway.metrics import Metrics
@@ -86,6 +87,7 @@ def gateway(
 
     key = gateway_key()
     check_address(host, key=key, insecure=insecure)
+    check_free(host, port)
     engine = Upstream(upstream, timeout_s=upstream_timeout)
     rules = load_gateway_config(config) if config else GatewayConfig()
     scorers = open_scorers(

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from relsearch.core.errors import ConfigError
 from relsearch.index.engine.vector_index import open_vectors
+from relsearch.live.address import check_free
 from relsearch.live.service.access_log import log_config
 from relsearch.live.service.app import create_app
 from relsearch.live.service.metrics import SHARED_FOLDER
@@ -42,9 +43,13 @@ def app_of_environment() -> FastAPI:
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what was accepted; raise if the bundle is not whole."""
+    """Serve until SIGTERM or SIGINT, then answer what was accepted.
+
+    Raise if the bundle is not whole, ConfigError where the address is taken.
+    """
     if settings.bundle is not None and not is_plugin(settings.bundle):
         open_bundle(settings.bundle)  # a wrong folder is one line here, and a traceback in each worker
+    check_free(settings.host, settings.port)
     os.environ.update(settings.environment())
     with ExitStack() as stack:
         if settings.workers > 1:
