@@ -29,6 +29,7 @@ from relsearch.pipeline.progress import noted
 from relsearch.pipeline.stages import gather, label, make, rank, refine
 from relsearch.pipeline.stages.check import check_labels, check_settings
 from relsearch.pipeline.stages.inputs import Artefacts, open_collected, open_pools
+from relsearch.pipeline.stages.ship import REFUSED
 
 _LOG = logging.getLogger(__name__)
 
@@ -58,10 +59,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What became of one stage in a run."""
+    """What became of one stage in a run; "refused": it ended, but its new reranker failed the quality gate."""
 
     name: str
-    status: Literal["done", "up to date"]
+    status: Literal["done", "up to date", "refused"]
     seconds: float
     figures: dict[str, JsonValue]
 
@@ -260,7 +261,7 @@ def check_quality_gate(results: Iterable[StageResult], config: Config) -> None:
 
     The stages after it run all the same: their tables show what there is to decide on.
     """
-    refusals = [str(result.figures["refused"]) for result in results if "refused" in result.figures]
+    refusals = [str(result.figures[REFUSED]) for result in results if REFUSED in result.figures]
     if refusals and config.export.quality_gate == "refuse":
         raise GateError(refusals[-1])
 
@@ -289,4 +290,5 @@ def _run(stage: Stage, config: Config, fingerprints: _Fingerprints, stages: Sequ
     ):
         decided_by_first([[each.name for each in STAGES].index(stage.name)])
         stage.run(config, work)
-    return StageResult(stage.name, "done", time.monotonic() - started, work.figures)
+    status: Literal["done", "refused"] = "refused" if REFUSED in work.figures else "done"
+    return StageResult(stage.name, status, time.monotonic() - started, work.figures)

@@ -482,6 +482,7 @@ def test_the_guard_keeps_what_ships(config: Path, tmp_path: Path) -> None:
         assert done.returncode == int(gate == "refuse"), done.stderr
         assert ("does not beat (nDCG@10) bm25" in done.stderr) == (gate == "refuse")
         assert "not beaten" in done.stdout
+        assert "export: refused in" in done.stderr
     figures = json.loads((export / "manifest.json").read_text("utf-8"))["figures"]
     assert figures["shipped"] == "previous"
 

@@ -13,14 +13,15 @@ from relsearch.core.errors import ArtifactError
 from relsearch.pipeline.artifacts import MANIFEST, read_manifest
 from relsearch.pipeline.order import STAGES
 from relsearch.pipeline.progress import Progress, read_progress
+from relsearch.pipeline.stages.ship import REFUSED
 
-Status = Literal["done", "running", "failed", "to do"]
+Status = Literal["done", "refused", "running", "failed", "to do"]
 _DEPTH = ("*", "*/*")  # runs/NAME, runs/GROUP/NAME
 
 
 @dataclass(frozen=True, slots=True)
 class StageState:
-    """One stage of a run: seconds that it took, or has taken so far, and its figures in short."""
+    """One stage of a run: seconds that it took, or has taken so far, and what it found, or why it was refused."""
 
     name: str
     status: Status
@@ -45,8 +46,8 @@ class Run:
 
     @property
     def done(self) -> int:
-        """How many stages are done."""
-        return sum(stage.status == "done" for stage in self.stages)
+        """How many stages are done, whether or not what they made was refused."""
+        return sum(stage.status in ("done", "refused") for stage in self.stages)
 
     @property
     def reports(self) -> bool:
@@ -88,6 +89,8 @@ def _stage(folder: Path, name: str, progress: Progress | None) -> StageState | N
             manifest = read_manifest(folder / name)
         except ArtifactError as exc:
             return StageState(name, "failed", None, str(exc))
+        if REFUSED in manifest.figures:
+            return StageState(name, "refused", manifest.seconds, str(manifest.figures[REFUSED]))
         return StageState(name, "done", manifest.seconds, _brief(manifest.figures))
     return StageState(name, "to do", None, "") if progress and name in progress.stages else None
 
@@ -97,7 +100,9 @@ def _error(progress: Progress | None) -> str | None:
         return None
     if not progress.ended:
         return f"{progress.stage}: its process is gone and left no message; it may have been killed, or out of memory"
-    return None if progress.error is None else f"{progress.stage}: {progress.error}"
+    if progress.error is None or progress.error.startswith(f"{progress.stage}: "):
+        return progress.error
+    return f"{progress.stage}: {progress.error}"
 
 
 def _brief(figures: dict[str, JsonValue]) -> str:

@@ -131,7 +131,7 @@ def _run(name: str, config: Config, clock: Clock, say: Callable[[str], None]) ->
     for stage in names[: names.index(_LAST_STAGE[name]) + 1]:
         with clock.part(f"{name}: {stage}"):
             result = next(stages)
-        clock.whole = clock.whole and result.status == "done"
+        clock.whole = clock.whole and result.status != "up to date"
         say(f"{name}: {stage} {result.status} in {result.seconds:.0f} s")
 
 

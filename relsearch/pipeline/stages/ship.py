@@ -22,7 +22,7 @@ from relsearch.pipeline.stages.inputs import Artefacts, Pools, of_queries
 from relsearch.pipeline.stages.runs import COSINE, FIRST_STAGE, baseline_runs, bundle_run
 from relsearch.rerank.bundle import ManifestBase, bundle_folder, open_bundle
 
-SHIPPED = "shipped"
+SHIPPED, REFUSED = "shipped", "refused"  # figures of the export: what ships, and why no new reranker does
 _TAUGHT = (
     "Labels of these queries taught the judge whose labels the augmented reranker learnt from: a comparison on queries "
     "that are new to both would be less kind to it."
@@ -39,7 +39,7 @@ def ship(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: A
     work.figures |= {"quality_gate": verdict.to_json(), "table": verdict.to_table()}
     source = work.directory / arm
     if not verdict.passed and config.export.quality_gate != "off":
-        work.figures["refused"] = verdict.refusal
+        work.figures[REFUSED] = verdict.refusal
         before = shipped_before(config, artefacts)
         source, arm = before or source, "previous" if before else "none"
     work.figures[SHIPPED] = arm

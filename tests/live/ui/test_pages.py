@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.errors import ArtifactError, ConfigError, GateError
 from relsearch.core.settings.config import CollectionConfig, Config
 from relsearch.live.ui.app import create_app
 from relsearch.live.ui.guard import KEY_VARIABLE, ui_key
 from relsearch.live.ui.workspace import Workspace
+from relsearch.pipeline.artifacts import building
 from relsearch.pipeline.order import run_verb
 from relsearch.pipeline.progress import noted
 from tests.live.ui.conftest import ODD, options
@@ -160,6 +161,9 @@ def test_runs_show_stages_as_they_run_and_fail(client: TestClient, tmp_path: Pat
         fail()
     assert "failed" in client.get("/runs").text
     assert "pool: no &lt;engine&gt; there" in client.get("/runs/mine").text
+    with pytest.raises(GateError), noted(folder, "augment", ["augment"]):
+        raise GateError("augment: the judge agrees no better")
+    assert ">augment: the judge agrees no better<" in client.get("/runs/mine").text
     assert "There is no such page." in client.get("/nope").text
     assert client.get("/runs/../mine").status_code == 404
     assert client.get("/runs/mine/report").status_code == 404
@@ -174,6 +178,16 @@ def test_a_run_has_its_report(client: TestClient, folder: Path, tmp_path: Path) 
     assert answer.status_code == 200
     assert "mine: relsearch report" in answer.text
     assert answer.headers["content-security-policy"].startswith("sandbox allow-scripts; default-src 'none'")
+
+
+def test_a_reranker_that_is_refused_is_not_shown_as_done(client: TestClient, tmp_path: Path) -> None:
+    """Its stage has ended, and the page says what was not beaten."""
+    export = tmp_path / "runs" / "mine" / "export"
+    with building(export, "export", expected="") as work:
+        work.figures["refused"] = "export: on 5 dev queries the new reranker does not beat (nDCG@10) bm25"
+    page = client.get("/runs/mine").text
+    assert '<span class="state refused">refused</span>' in page
+    assert ">export: on 5 dev queries the new reranker does not beat (nDCG@10) bm25<" in page
 
 
 def test_a_killed_run_is_known_for_one(client: TestClient, tmp_path: Path) -> None:
