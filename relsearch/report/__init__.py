@@ -24,6 +24,8 @@ def write_page(data: ReportData, path: Path) -> str:
     """Write the page whole and return a line that says where it is and what it says."""
     replace_text(path, render_page(data))
     summary = (
-        headline(data.evaluation, data.featured) if data.evaluation and data.evaluation.comparisons else data.title
+        headline(data.evaluation, data.featured, split=data.split)
+        if data.evaluation and data.evaluation.comparisons
+        else data.title
     )
     return f"{path}: {summary}"

@@ -63,15 +63,16 @@ class StageTime:
 class ReportData:
     """All that a report shows; what is empty or None is left out of the page.
 
-    `evaluation` compares `runs` with its baseline, and `featured` is the run that the first screen is about. `labels`
-    are what it measured on, `judged` the judge's labels. Texts are by id; a document's is as the template rendered it.
-    `curves` hold what was measured while models were trained; `by_depth` the first measure of the
-    featured run by how many of the baseline's candidates are read.
+    `evaluation` compares `runs` with its baseline, in a pipeline on the queries of `split`; `featured` is the run that
+    the first screen is about. `labels` are what it measured on, `judged` the judge's labels. Texts are by id; a
+    document's is as the template rendered it. `curves` hold what was measured while models were trained; `by_depth` the
+    first measure of the featured run by how many of the baseline's candidates are read.
     """
 
     title: str
     scale: Scale
     evaluation: Evaluation | None = None
+    split: str = ""
     featured: str = ""
     runs: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     labels: pl.DataFrame | None = None

@@ -20,6 +20,7 @@ from relsearch.pipeline.order import stages_of
 from relsearch.pipeline.stages.inputs import Artefacts, Collected, Pools, open_pools
 from relsearch.pipeline.stages.rank import arms, measured, model_folder
 from relsearch.pipeline.stages.runs import FIRST_STAGE
+from relsearch.pipeline.stages.ship import REFUSED
 from relsearch.report.data import (
     Cost,
     Curves,
@@ -64,6 +65,7 @@ def from_run_folder(folder: Path) -> ReportData:
         title=folder.absolute().name,
         scale=config.scale,
         evaluation=evaluation,
+        split="test",
         featured=featured,
         runs=runs,
         labels=pools.collected.human if "collect" in manifests else None,
@@ -84,7 +86,7 @@ def from_run_folder(folder: Path) -> ReportData:
         provenance=_provenance(config, manifests),
         commands=("relsearch run -c relsearch.toml", f"relsearch report {folder}"),
         settings=(folder / SETTINGS).read_text(encoding="utf-8"),
-        notes=(*(evaluation.notes if evaluation else ()), *([str(export["refused"])] if "refused" in export else [])),
+        notes=(*(evaluation.notes if evaluation else ()), *([str(export[REFUSED])] if REFUSED in export else [])),
     )
 
 

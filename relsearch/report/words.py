@@ -38,13 +38,15 @@ def outcome(comparison: Comparison) -> str:
     return "better" if gain.mean > 0 else "worse"
 
 
-def headline(evaluation: Evaluation, run: str) -> str:
-    """Return the result in one sentence."""
+def headline(evaluation: Evaluation, run: str, *, split: str = "") -> str:
+    """Return the result in one sentence, which names the split of the queries where there is one."""
     measure = first_measure(evaluation)
     kind = outcome(evaluation.comparisons[run][measure])
+    where = f" on {split} queries" if split else ""
     if kind == "unsure":
-        return f"No sure difference between {run} and {evaluation.baseline}"
-    return f"{run} ranks {kind} than {evaluation.baseline}"
+        few = ": too few queries to tell" if _least_p(evaluation) > SURE_P else ""
+        return f"No sure difference between {run} and {evaluation.baseline}{where}{few}"
+    return f"{run} ranks {kind} than {evaluation.baseline}{where}"
 
 
 def gain_in_words(evaluation: Evaluation, run: str) -> str:
@@ -60,7 +62,9 @@ def gain_in_words(evaluation: Evaluation, run: str) -> str:
     if math.isnan(gain.low):
         return f"{said}. A single query has no interval and no test."
     ends = f"{number(gain.low, '+.3f')} to {number(gain.high, '+.3f')}"
-    return f"{said}; the 95 % interval of the change is {ends}. {_chance(comparison.p_holm)}"
+    least = _least_p(evaluation)
+    few = f" So few queries cannot show more: p is at least {p_value(least)}." if least > SURE_P else ""
+    return f"{said}; the 95 % interval of the change is {ends}. {_chance(comparison.p_holm)}{few}"
 
 
 def relative_gain(evaluation: Evaluation, run: str) -> str:
@@ -80,6 +84,11 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _least_p(evaluation: Evaluation) -> float:
+    """The p of a run that changes every query alike: of n queries 2 / 2^n, by Holm times the runs that are compared."""
+    return min(1.0, len(evaluation.comparisons) * 2.0 ** (1 - len(evaluation.query_ids)))
 
 
 def _chance(p: float) -> str:

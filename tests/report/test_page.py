@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from relsearch.core.errors import ArtifactError
-from relsearch.report import from_runs, render
+from relsearch.report import from_runs, render, words
 from relsearch.report.data import ReportData
 from tests.report.conftest import HOSTILE
 
@@ -82,14 +82,27 @@ def test_lists_hold_ranks_and_grades_by_source(page: Path) -> None:
 def test_the_first_screen_says_what_won_and_how_surely(data: ReportData) -> None:
     """The run that is named last is told of; a gain that four queries cannot prove is called unsure."""
     html = render(data)
-    assert "No sure difference between better and bm25" in html
+    assert "<h1>No sure difference between better and bm25: too few queries to tell</h1>" in html
+    assert "So few queries cannot show more: p is at least 0.250." in html
     assert "4 better, 0 worse, 0 unchanged" in html
     assert data.evaluation is not None
     gains = data.evaluation.comparisons["better"]
     gains = {measure: replace(gain, p_holm=0.0004) for measure, gain in gains.items()}
     sure = {**data.evaluation.comparisons, "better": gains}
     html = render(replace(data, evaluation=replace(data.evaluation, comparisons=sure)))
-    assert "better ranks better than bm25" in html
+    assert "<h1>better ranks better than bm25</h1>" in html
+    of_test = replace(data, evaluation=replace(data.evaluation, comparisons=sure), split="test")
+    assert "<h1>better ranks better than bm25 on test queries</h1>" in render(of_test)
+
+
+def test_of_many_queries_none_are_called_too_few(data: ReportData) -> None:
+    """Eight could show a difference that six of them do not; a single run's p is not corrected."""
+    assert data.evaluation is not None
+    many = replace(data.evaluation, query_ids=tuple(f"q{number}" for number in range(8)))
+    assert words.headline(many, "better") == "No sure difference between better and bm25"
+    alone = replace(data.evaluation, query_ids=many.query_ids[:6], comparisons={"better": many.comparisons["better"]})
+    assert "So few" not in words.gain_in_words(alone, "better")
+    assert "So few" in words.gain_in_words(replace(alone, query_ids=many.query_ids[:5]), "better")
 
 
 def test_the_same_input_makes_the_same_page(data: ReportData) -> None:
