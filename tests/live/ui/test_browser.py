@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 WIDTHS = (1280, 390)
+_PENDING = "localStorage.getItem('relsearch-pending')"
 _GRADES, _KILLS = 20, (7, 13)
 # What Chromium says of a server that is being killed: which of them depends on how far a connection had come.
 _NO_SERVER = re.compile(r"net::ERR_(CONNECTION_\w+|SOCKET_NOT_CONNECTED|EMPTY_RESPONSE)$")
@@ -93,6 +94,37 @@ def test_twenty_grades_by_keyboard_outlive_two_kills(tab: Page, server: Server) 
     tab.keyboard.press("3")
     _expect_graded(tab, _GRADES)
     assert re.search(r'"comment": "3 looks right"', (server.folder / "human.qrels.ui" / "grades.jsonl").read_text())
+
+
+def test_a_page_that_is_left_right_after_a_vote_takes_it_along(tab: Page, server: Server) -> None:
+    """The server has the vote and the browser does not know: it sends it again, and nothing is said of it."""
+    from playwright.sync_api import expect
+
+    tab.goto("/blind?q=why+does+a+cat+purr")
+    tab.route(
+        "**/blind", lambda route: route.fetch() and route.abort("connectionreset")
+    )  # the server's answer comes to nobody
+    tab.keyboard.press("ArrowLeft")
+    expect(tab.locator("#notice")).to_be_visible()
+    assert tab.evaluate(_PENDING)
+    tab.unroute("**/blind")
+    tab.goto("/runs")
+    while tab.evaluate(_PENDING):
+        tab.wait_for_timeout(100)
+    expect(tab).to_have_title("Runs – relsearch")
+    expect(tab.locator(".error")).to_have_count(0)
+    votes = (server.folder / "human.qrels.ui" / "preferences.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(votes) == 1
+
+
+def test_scores_stand_on_one_line(tab: Page) -> None:
+    """Beside titles of any length, at both widths."""
+    for width in WIDTHS:
+        tab.set_viewport_size({"width": width, "height": 844})
+        tab.goto("/?q=why+does+a+cat+purr")
+        tab.keyboard.press("s")
+        heights = tab.evaluate("[...document.querySelectorAll('.score')].map((each) => each.offsetHeight)")
+        assert 0 < max(heights) < 2 * min(height for height in heights if height)
 
 
 @pytest.mark.parametrize("path", ["/?q=why+does+a+cat+purr", "/blind?q=why+does+a+cat+purr", "/grade", "/runs"])

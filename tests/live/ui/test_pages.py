@@ -132,7 +132,7 @@ def test_one_process_has_the_qrels(client: TestClient, folder: Path, tmp_path: P
 
 
 def test_votes_are_blind_and_counted_once(client: TestClient, tmp_path: Path) -> None:
-    """No name, score or move is on the page; a vote names the systems; a second one of a page is refused."""
+    """No name, score or move is on the page; a vote names the systems; another one of a page is refused."""
     for _ in range(20):
         page = client.get("/blind?q=why+does+a+cat+purr").text
         assert "data-move" not in page
@@ -140,7 +140,11 @@ def test_votes_are_blind_and_counted_once(client: TestClient, tmp_path: Path) ->
         token = re.findall(r'name="token" value="([^"]+)"', page)[0]
         fields = {"token": token, "answer": "left", "left": "engine", "right": "ready"}
         assert client.post("/blind", data=fields).status_code == 200
-        assert client.post("/blind", data=fields).status_code == 422
+        again = client.post("/blind", data=fields)  # of a browser that left the page before it was answered
+        assert again.status_code == 200
+        assert "You preferred" in again.text
+        assert client.post("/blind", data={**fields, "answer": "equal"}).status_code == 422
+        assert client.post("/blind", data={**fields, "token": "unknown"}).status_code == 422
     votes = [json.loads(line) for line in (tmp_path / "human.qrels.ui" / "preferences.jsonl").read_text().splitlines()]
     assert len(votes) == 20
     shuffled = {vote["preferred"] for vote in votes}

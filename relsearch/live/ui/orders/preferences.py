@@ -59,15 +59,34 @@ class Preferences:
         return token, ballot
 
     def vote(self, token: str, answer: str, grader: str) -> Ballot:
-        """Keep a vote and return what was compared; raise DataError where it is not open, or no answer."""
+        """Keep a vote and return what was compared; raise DataError where it is not open, or no answer.
+
+        The same vote may come again, from a browser that did not see the answer to it: it counts once.
+        """
         if answer not in ANSWERS:
             raise DataError(f"a vote is one of: {', '.join(ANSWERS)}")
         ballot = self._open.pop(token, None)
         if ballot is None:
-            raise DataError("this comparison is closed: it has a vote, or the server has started since; compare again")
-        preferred = {"left": ballot.left, "right": ballot.right}.get(answer)
-        shown = {"left": ballot.left, "right": ballot.right, "preferred": preferred}
-        self._journal.append({"query": ballot.query, **shown, "grader": grader})
+            return self._kept(token, answer)
+        self._journal.append(
+            {
+                "query": ballot.query,
+                "left": ballot.left,
+                "right": ballot.right,
+                "preferred": _preferred(ballot, answer),
+                "grader": grader,
+                "token": token,
+            }
+        )
+        return ballot
+
+    def _kept(self, token: str, answer: str) -> Ballot:
+        row = next((each for each in reversed(self._journal.rows) if each.get("token") == token), None)
+        if row is None:
+            raise DataError("this comparison is closed: the server has started since; compare again")
+        ballot = Ballot(row["query"], row["left"], row["right"])
+        if _preferred(ballot, answer) != row["preferred"]:
+            raise DataError("this comparison is closed: it has another vote; compare again")
         return ballot
 
     def tallies(self) -> list[Tally]:
@@ -85,3 +104,7 @@ class Preferences:
             decided = count[first] + count[second]
             p = float(binomtest(count[first], decided).pvalue) if decided else None
             yield Tally(first, second, count[first], count[second], count[None], p)
+
+
+def _preferred(ballot: Ballot, answer: str) -> str | None:
+    return {"left": ballot.left, "right": ballot.right}.get(answer)

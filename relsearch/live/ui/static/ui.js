@@ -54,7 +54,7 @@ async function load(url, options) {
 
 // --- Forms that keep what was given until the server has it -----------------------------------------------------------
 
-async function deliver(pending) {
+async function deliver(pending, { again = false } = {}) {
   localStorage.setItem(PENDING, JSON.stringify(pending));
   setBusy(true);
   for (;;) {
@@ -64,6 +64,8 @@ async function deliver(pending) {
         localStorage.removeItem(PENDING);
         setBusy(false);
         notice("");
+        // Given on a page that was left before its answer came: this page stays, with what it changed.
+        if (again && answer.ok) return load(location.href, { push: false, focus: false });
         return show(await answer.text(), answer.url);
       }
     } catch {
@@ -170,5 +172,5 @@ document.addEventListener("click", (event) => {
 addEventListener("pageshow", () => setBusy(false));
 
 const kept = localStorage.getItem(PENDING);
-if (kept) deliver(JSON.parse(kept));
+if (kept) deliver(JSON.parse(kept), { again: true });
 begin();
