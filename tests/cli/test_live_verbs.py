@@ -46,6 +46,30 @@ def test_both_ranks_stand_side_by_side_in_80_columns() -> None:
     assert all("Tea steep steep" in line for line in lines[2:])
 
 
+def test_the_table_is_as_wide_as_the_terminal() -> None:
+    """More of ids and texts is shown; fields that were named are, in their order."""
+    result = SearchResult(HITS, True, None, 1.0, 2.0)
+    lines = result_table(result, width=160).splitlines()
+    assert max(map(len, lines)) == 160
+    assert all("identifier-" in line for line in lines[2:])
+    assert all(line.endswith("  Tea") for line in result_table(result, {"title": "title"}).splitlines()[2:])
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "shown"),
+    [
+        ("csv.reader(f)", "Reads rows.", "Reads rows."),
+        ("CSV", "CSV parsing and writing.", "CSV parsing and writing."),
+        ("Rows", "Reads\nthem.", "Rows Reads them."),
+        ("csv.reader", "", "csv.reader"),
+    ],
+)
+def test_nothing_is_shown_twice(title: str, text: str, shown: str) -> None:
+    """The title comes first, but not where the id or the text says it already."""
+    hit = Hit("csv.reader", "docs", 0.5, 1, 9.0, {"text": text, "title": title})
+    assert result_table(SearchResult((hit,), True, None, 1.0, 2.0)).splitlines()[2].split("  ")[-1] == shown
+
+
 def test_nothing_found_is_said() -> None:
     """An empty table would look like a fault."""
     assert result_table(SearchResult((), True, None, 1.0, 2.0)) == "nothing found"

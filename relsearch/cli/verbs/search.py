@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,11 +24,12 @@ from relsearch.cli.app import (
     verb,
 )
 from relsearch.cli.connection import EngineOption, UrlOption
+from relsearch.core.display.text_table import WIDTH, table
 
 if TYPE_CHECKING:
     from relsearch.live.searching import Hit, SearchResult
 
-_LONGEST_ID = 24  # keeps room for text within 80 columns
+_ID_SHARE = 0.3  # of the table's width: 24 of 80 columns, which keeps room for text
 
 
 @verb(
@@ -90,20 +93,31 @@ def search(
         typer.echo(f"not reranked: {found.reason}", err=True)
     elif min_score is not None and not found.hits:
         typer.echo(f"no hit has P(relevant) {min_score:g} or more", err=True)
-    typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False) if as_json else result_table(found))
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False))
+    else:
+        typer.echo(result_table(found, fields, width=get_terminal_size().columns))
 
 
-def result_table(result: SearchResult) -> str:
-    """Return both ranks of each hit side by side, within 80 columns."""
-    from relsearch.core.display.text_table import table
-
-    rows = [_row(rank, hit) for rank, hit in enumerate(result.hits, 1)]
-    return table(["rank", "BM25", "P(rel)", "document", "text"], rows) if rows else "nothing found"
+def result_table(result: SearchResult, fields: Mapping[str, str] | None = None, *, width: int = WIDTH) -> str:
+    """Return both ranks of each hit and the text of its fields, by default of all, in lines of at most `width`."""
+    rows = [_row(rank, hit, fields, int(width * _ID_SHARE)) for rank, hit in enumerate(result.hits, 1)]
+    return table(["rank", "BM25", "P(rel)", "document", "text"], rows, width=width) if rows else "nothing found"
 
 
-def _row(rank: int, hit: Hit) -> list[str]:
+def _row(rank: int, hit: Hit, fields: Mapping[str, str] | None, longest_id: int) -> list[str]:
+    shown = hit.doc_id if len(hit.doc_id) <= longest_id else hit.doc_id[: longest_id - 1] + "…"
+    score = "-" if hit.score is None else f"{hit.score:.3f}"
+    return [str(rank), str(hit.engine_rank), score, shown, _text(hit, fields)]
+
+
+def _text(hit: Hit, fields: Mapping[str, str] | None) -> str:
+    """The title, unless it is the id's or the text's beginning again, and the text, on one line."""
     from relsearch.index.engine.hits import hit_fields
 
-    text = " ".join(" ".join(hit_fields({"_source": hit.source}).values()).split())
-    shown = hit.doc_id if len(hit.doc_id) <= _LONGEST_ID else hit.doc_id[: _LONGEST_ID - 1] + "…"
-    return [str(rank), str(hit.engine_rank), "-" if hit.score is None else f"{hit.score:.3f}", shown, text]
+    texts = {name: " ".join(text.split()) for name, text in hit_fields({"_source": hit.source}, fields).items()}
+    title = texts.pop("title", "")
+    body = " ".join(texts.values())
+    if body and (title.startswith(hit.doc_id) or body.startswith(title)):
+        return body
+    return f"{title} {body}".strip()
