@@ -40,6 +40,7 @@ def build(documents: Iterable[Document], directory: StrPath, *, index: IndexConf
     """Index the documents' rendered text into the directory and return its searcher."""
     import bm25s
 
+    logging.getLogger("bm25s").setLevel(logging.NOTSET)  # which it sets to DEBUG: "Building index from tokens"
     doc_ids, tokens = [], []
     analyse = analyser(index.language)
     words: dict[str, str] = {}  # each once in memory

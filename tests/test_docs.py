@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from relsearch.cli import app
 from relsearch.cli.help import PANELS, Verb
 from relsearch.core.settings.load import load_config
 from relsearch.live.gateway.config import load_gateway_config
+from relsearch.measure.agreement import Agreement
 from relsearch.rerank.card import CARD
 from tests.conftest import REPOSITORY
 from tests.documentation import LANGUAGES, PAGES, Block, all_blocks, blocks
@@ -173,6 +175,14 @@ def test_every_python_block_runs(block: Block, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", block.text]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_glossary_has_the_figures_of_agreement() -> None:
+    """Each name that `relsearch agree` prints."""
+    glossary = (REPOSITORY / "docs" / "glossary.md").read_text(encoding="utf-8")
+    figures = [each.name for each in fields(Agreement) if str(each.type).startswith("Figure")]
+    assert len(figures) > 5
+    assert [name for name in figures if f"`{name}`" not in glossary] == []
 
 
 def test_targets_and_packages_exist() -> None:

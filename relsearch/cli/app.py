@@ -51,20 +51,15 @@ PrfOption = Annotated[
     float | None,
     typer.Option(
         "--prf",
-        "--feedback",
         min=0,
-        help="Weight of pseudo-relevance feedback; 0 where few documents can be relevant. Formerly --feedback.",
+        help="Weight of pseudo-relevance feedback; 0 where few documents can be relevant.",
     ),
 ]
 CascadeOption = Annotated[
     Path | None,
-    typer.Option(
-        "--cascade", "--then", help="A second bundle, e.g. a cross-encoder, for the head of the first. Formerly --then."
-    ),
+    typer.Option("--cascade", help="A second bundle, e.g. a cross-encoder, for the head of the first."),
 ]
-CascadeWindowOption = Annotated[
-    int, typer.Option("--cascade-window", "--then-window", min=1, help="Candidates that --cascade reranks.")
-]
+CascadeWindowOption = Annotated[int, typer.Option("--cascade-window", min=1, help="Candidates that --cascade reranks.")]
 VectorsOption = Annotated[
     str | None,
     typer.Option(help="Documents that precompute read: a folder, or http://HOST:PORT/INDEX; late interaction."),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from typer import BadParameter
+from typer import BadParameter, echo
 from typer.core import TyperCommand, TyperGroup
 
 from relsearch.cli.connection import CREDENTIALS, PANEL
@@ -33,8 +33,14 @@ PANELS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+FORMER_OPTIONS = {"--feedback": "--prf", "--then": "--cascade", "--then-window": "--cascade-window"}
+
+
 class Verb(TyperCommand):
-    """A command whose help ends in examples, a shell line each; `examples` has them."""
+    """A command whose help ends in examples, a shell line each; `examples` has them.
+
+    Options under former names work, with a warning, and are in no help.
+    """
 
     @property
     def examples(self) -> tuple[str, ...]:
@@ -44,10 +50,23 @@ class Verb(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Return what is left of the arguments; an error about one comes without pydantic's `Value error, `."""
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, self._renamed(args))
         except BadParameter as exc:
             exc.message = exc.message.removeprefix("Value error, ")
             raise
+
+    def _renamed(self, args: Sequence[str]) -> list[str]:
+        """The arguments, options under former names having today's."""
+        known = {option for param in self.params for option in param.opts}
+        renamed = []
+        for arg in args:
+            former, equals, value = arg.partition("=")
+            today = FORMER_OPTIONS.get(former)
+            if today in known:
+                echo(f"{former} is now called {today}", err=True)
+                arg = f"{today}{equals}{value}"
+            renamed.append(arg)
+        return renamed
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, the verb's options, and those by which it reaches a search engine."""

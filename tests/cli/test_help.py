@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -72,3 +73,20 @@ def test_a_value_that_an_option_does_not_take_is_refused_in_plain_words() -> Non
     """With those that it takes."""
     result = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["grade", "a.trec", "-o", "b", "--on", "Ray"])
     assert "Invalid value for '--on': 'Ray' is not one of 'here', 'ray'" in result.output
+
+
+def test_former_options_work_with_a_warning_and_are_in_no_help(tmp_path: Path) -> None:
+    """Whoever has them in a script goes on; who reads the help learns today's."""
+    for name in VERBS:
+        assert not re.search(r"--(feedback|then)\b", _help(name)), name
+    given = ["a.trec", "--bundle", "ready", "--collection", str(tmp_path), "--feedback=0.2", "--then", "b"]
+    result = CliRunner().invoke(app, ["rerank", *given, "--then-window", "5"])
+    assert "--feedback is now called --prf" in result.output
+    context = VERBS["rerank"].make_context("rerank", [*given, "--then-window", "5"])
+    assert [context.params[name] for name in ("prf", "cascade", "cascade_window")] == [0.2, Path("b"), 5]
+
+
+def test_the_first_stage_needs_none_before_it() -> None:
+    """All others say so."""
+    assert "Needs the stages before" not in _help("collect")
+    assert "Needs the stages before it" in " ".join(_help("index").split())

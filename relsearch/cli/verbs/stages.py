@@ -57,7 +57,7 @@ def _add_stage_command(stage: Stage) -> None:
     verb(
         f"relsearch {stage.name} -c relsearch.toml",
         name=stage.name,
-        text=f"{stage.value} Needs the stages before it to be up to date.",
+        text=stage.value if stage is Stage.collect else f"{stage.value} Needs the stages before it to be up to date.",
         resumes=True,
     )(spread if stage in (Stage.judge, Stage.synthesize) else command)
 

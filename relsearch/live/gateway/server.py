@@ -113,10 +113,10 @@ def prospects(config: GatewayConfig, scorers: Scorers) -> list[str]:
 def _prospect(name: Path | None, scoring: Scoring, config: GatewayConfig) -> str:
     rules = next((each for each in config.index.values() if each.bundle == name), Rules())
     fitting = int(scoring.warm_up() * rules.budget_ms / 1000)
-    fit = f"about {min(fitting, rules.window)} of {rules.window} documents that are new fit into {rules.budget_ms} ms"
+    fit = f"about {min(fitting, rules.window)} of {rules.window} new documents can be read within {rules.budget_ms} ms"
     stored = scoring.stored
     if stored is None and fitting < rules.window:
-        return f"{fit}; the others are read afterwards, and kept with --vectors; relsearch precompute reads all before"
+        return f"{fit}, the others after the answer. To read all ahead, run relsearch precompute and pass --vectors."
     return fit if stored is None else f"{fit}; {stored} are read already"
 
 

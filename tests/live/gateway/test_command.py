@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -12,9 +13,9 @@ import httpx
 import pytest
 
 from relsearch.core.errors import ConfigError
-from relsearch.live.gateway.config import load_gateway_config
+from relsearch.live.gateway.config import GatewayConfig, load_gateway_config
 from relsearch.live.gateway.scoring.scoring import Scoring
-from relsearch.live.gateway.server import check_index_fields
+from relsearch.live.gateway.server import check_index_fields, prospects
 from relsearch.rerank.reranker import Reranker
 from tests.command import relsearch
 from tests.live.gateway.canned import HITS, canned, hits, http_answer
@@ -50,7 +51,7 @@ def test_the_command_reranks_with_a_bundle(tiny_bundles: dict[str, Path], tmp_pa
 
 def test_a_second_bundle_reranks_the_head(tiny_bundles: dict[str, Path], late_bundle: Path, tmp_path: Path) -> None:
     """The first hits get the second bundle's scores, and what lies below them decreasing ones."""
-    second = ["--then", str(tiny_bundles["int8"]), "--then-window", "2"]
+    second = ["--cascade", str(tiny_bundles["int8"]), "--cascade-window", "2"]
     response = _answered(["--bundle", str(late_bundle), *second], tmp_path)
     scores = _scores(response)
     assert response.headers["X-Relsearch"] == f"reranked; read={HITS}/{HITS}"
@@ -68,6 +69,16 @@ def test_a_restart_with_vectors_begins_warm(tmp_path: Path) -> None:
             response = _answered(options, tmp_path, stderr=stderr)
         assert response.headers["X-Relsearch"] == f"reranked; read={HITS}/{HITS}"
         assert f"; {known} are read already" in told.read_text("utf-8")
+
+
+def test_it_says_how_many_documents_a_budget_reads() -> None:
+    """And what becomes of the others, in two sentences."""
+    scorers: dict[Path | None, Scoring] = {None: Scoring(Reranker("ready"), threads=1)}
+    (_, line) = prospects(GatewayConfig(), scorers)
+    said = (
+        r"about \d+ of 100 new documents can be read within 500 ms, the others after the answer\. To read all ahead, "
+    )
+    assert re.fullmatch(f"{said}run relsearch precompute and pass --vectors\\.", line)
 
 
 def _answered(options: list[str], folder: Path, *, stderr: IO[str] | None = None) -> httpx.Response:
