@@ -51,6 +51,11 @@ class Block:
     text: str
 
     @property
+    def end(self) -> int:
+        """The line of its closing fence."""
+        return self.line + bool(self.kind) + self.text.count("\n") + 1
+
+    @property
     def commands(self) -> list[str]:
         """The shell lines, without what is only a comment; a line that ends in a backslash goes on."""
         lines = self.text.replace("\\\n", " ").splitlines()

@@ -33,8 +33,15 @@ __all__ = ["elasticsearch_url"]
 VERBS: dict[str, Verb] = get_command(app).commands  # type: ignore[attr-defined]
 EXAMPLES = [line for names in PANELS.values() for name in names for line in VERBS[name].examples]
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-# The order in which the stages can run, each with what it needs done.
+# What Python blocks print, where the page shows it.
+PRINTED = {
+    block: after.text
+    for page in PAGES
+    for block, after in pairwise(blocks(page))
+    if block.kind == "python" and after.language == "text" and after.line == block.end + 2
+}
 RUN_FOLDER = "runs/relsearch"  # which the stages make
+# The order in which the stages can run, each with what it needs done.
 STAGES = ("collect", "index", "pool", "tune", "judge", "synthesize", "augment", "train", "optimize", "export", "run")
 # A fresh engine's licence refuses them; tests/exporters/test_elastic.py and test_opensearch.py run them.
 LICENSED = ("relsearch attach", "relsearch detach")
@@ -171,10 +178,12 @@ def test_every_configuration_loads(block: Block, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", all_blocks("python"), ids=lambda block: f"{block.page}:{block.line}")
 def test_every_python_block_runs(block: Block, tmp_path: Path) -> None:
-    """In a folder of its own, warnings being errors."""
+    """In a folder of its own, warnings being errors; it prints what a block of text right after it shows."""
     command = [sys.executable, "-W", "error", "-c", block.text]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    if block in PRINTED:
+        assert done.stdout == PRINTED[block]
 
 
 def test_the_glossary_has_the_figures_of_agreement() -> None:
