@@ -32,6 +32,7 @@ def test_what_is_not_read_keeps_its_order(command: list[str], tmp_path: Path) ->
     """All candidates come back, those that were not read in the order of the run, with falling scores."""
     done = CliRunner().invoke(app, [*command, "--read", "5", "-o", str(tmp_path / "new.trec")])
     assert done.exit_code == 0, done.output
+    assert done.stdout == f"{tmp_path / 'new.trec'}: 1 query, 16 candidates\n"
     run = read_run(tmp_path / "new.trec")
     order = "".join(run["doc_id"])
     assert sorted(order) == sorted(WORDS)

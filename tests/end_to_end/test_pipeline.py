@@ -527,10 +527,12 @@ def test_the_bundle_reranks_a_run_without_torch(
         called = [sys.executable, "-c", blocked, *command, *to_file]
         done = subprocess.run(called, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        assert done.stdout == ("" if to_file else expected)
+        queries = len({line.split()[0] for line in expected.splitlines()})
+        written = f"{tmp_path / 'run.trec'}: {queries} queries, {len(expected.splitlines())} candidates\n"
+        assert done.stdout == (written if to_file else expected)
     assert (tmp_path / "run.trec").read_text("utf-8") == expected
-    called = [sys.executable, "-c", blocked, *command, "--then", str(tiny_bundles["int8"])]
-    twice = subprocess.run([*called, "--then-window", "3"], capture_output=True, text=True, check=True).stdout
+    called = [sys.executable, "-c", blocked, *command, "--cascade", str(tiny_bundles["int8"])]
+    twice = subprocess.run([*called, "--cascade-window", "3"], capture_output=True, text=True, check=True).stdout
     assert twice != expected
     candidates, again = (sorted(line.split()[:3] for line in run.splitlines()) for run in (expected, twice))
     assert again == candidates

@@ -11,17 +11,31 @@ import typer
 from relsearch.cli.app import JsonOption, verb
 
 
-@verb("relsearch demo", resumes=True)
+@verb("relsearch demo", "relsearch demo --files my-collection", resumes=True)
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where artefacts go.")] = Path("runs/demo"),
+    files: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write a part of it there, with a BM25 run, for other verbs; and end."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole chain on the packaged demo, in some ten minutes.
 
     It learns from ten labelled queries, from these and judged pools, and from all labels, and measures each on queries
     that nothing learnt from, and compares them with BM25, the untrained cosine and the ready reranker. An interrupted
-    demo goes on where it stopped. Needs pip install 'relsearch[demo]'.
+    demo goes on where it stopped. Needs pip install 'relsearch[demo]', but for --files.
     """
+    from relsearch.core.display.wording import counted
+
+    if files is not None:
+        from relsearch.pipeline.demo.sample import RUN, write_sample
+
+        counts = write_sample(files)
+        brief = f"{files}: {counted(counts['documents'], 'document')}, {counted(counts['labels'], 'label')}; "
+        brief += f"{files / RUN}: {counted(counts['queries'], 'query')}, {counted(counts['candidates'], 'candidate')}"
+        typer.echo(json.dumps({"output": str(files), **counts}) if as_json else brief)
+        return
     from relsearch.pipeline.demo.show import to_json, to_text
     from relsearch.pipeline.demo.study import demo_config, run_demo
 

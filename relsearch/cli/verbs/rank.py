@@ -76,6 +76,7 @@ def rerank(
     import polars as pl
 
     from relsearch.cluster.ray_workers import workers_of
+    from relsearch.core.display.wording import counted
     from relsearch.core.errors import DataError
     from relsearch.core.files.journal import unfinished
     from relsearch.core.files.outputs import check_output
@@ -129,6 +130,8 @@ def rerank(
                 raise DataError(f"no candidate of any query has P(relevant) {min_score:g} or more; nothing was written")
         if output:
             write_run(run, output, tag=tag)
+            found = f"{counted(run['query_id'].n_unique(), 'query')}, {counted(run.height, 'candidate')}"
+            typer.echo(f"{output}: {found}")
         else:
             typer.echo(run_text(run, tag=tag), nl=False)
 

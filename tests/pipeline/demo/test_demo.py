@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.settings.config import Config
-from relsearch.data.collection import load_collection
+from relsearch.data.collection import load_collection, texts_of
+from relsearch.data.trec import read_run
 from relsearch.measure.estimate import Estimate
 from relsearch.pipeline.demo.deal import ALL, FEW, LABELLED, deal
 from relsearch.pipeline.demo.show import to_json, to_text, verdict
@@ -26,6 +29,7 @@ from relsearch.pipeline.demo.study import (
     run_demo,
 )
 from relsearch.pipeline.stages.runs import FIRST_STAGE
+from tests.command import relsearch
 from tests.tiny_models import save_tiny_bert
 
 QUERIES = [f"q{number}" for number in range(100)]
@@ -102,3 +106,23 @@ def test_the_verdict_follows_the_interval_and_the_test(low: float, high: float, 
 def test_the_packaged_settings_name_the_demo() -> None:
     """What `relsearch demo` follows ships in the wheel."""
     assert demo_config().collection.source == "demo"
+
+
+def test_a_part_of_the_demo_is_written_for_other_verbs(tmp_path: Path) -> None:
+    """The run's documents and queries are in the collection, with grades; what is there already stays."""
+    done = relsearch("demo", "--files", "sample", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "sample"
+    run, collection = read_run(folder / "bm25.trec"), load_collection(str(folder))
+    queries, texts = texts_of(run, collection, DEFAULT_TEMPLATE)
+    assert len(queries) == run["query_id"].n_unique() == 30
+    assert done.stdout == (
+        f"sample: {len(list(collection.documents()))} documents, {len(collection.qrels())} labels; "
+        f"{Path('sample', 'bm25.trec')}: 30 queries, {run.height} candidates\n"
+    )
+    assert all(texts.values())
+    before = (folder / "corpus.jsonl").read_bytes()
+    again = relsearch("demo", "--files", "sample", cwd=tmp_path)
+    assert again.returncode == 1
+    assert again.stderr.startswith("relsearch: sample: there already")
+    assert (folder / "corpus.jsonl").read_bytes() == before
