@@ -47,6 +47,14 @@ def test_a_phone_needs_no_sideways_scrolling(shown: Page) -> None:
     assert shown.evaluate("document.documentElement.scrollWidth") == 390
 
 
+def test_a_table_that_is_wider_than_a_phone_shows_that_it_scrolls(shown: Page) -> None:
+    """Its edges are shaded; the paper that scrolls along covers the shade where nothing lies beyond."""
+    table = shown.locator(".scroll").first
+    assert table.evaluate("(each) => each.scrollWidth > each.clientWidth")
+    layers = table.evaluate("(each) => getComputedStyle(each).backgroundAttachment")
+    assert layers == "local, local, scroll, scroll"
+
+
 def test_the_keyboard_opens_both_lists(shown: Page) -> None:
     """Arrows walk through the bars, Enter opens, Escape closes; texts are shown as they are."""
     slider = shown.get_by_role("slider", name="Query in the chart")
