@@ -117,7 +117,7 @@ VERBS = {
                    {"bundle/bundle.json": BUNDLE, "vectors/vectors.json": "{}"}, 0.05),
     "precompute": Verb("precompute source --bundle bundle --vectors vectors",
                        {"bundle/bundle.json": BUNDLE, "vectors/vectors.json": "{}", **COLLECTION}, 0.05),
-    "serve": Verb("serve --bundle bundle --vectors vectors --feedback 0.5 --port 0 --workers 1 --timeout-s 8",
+    "serve": Verb("serve --bundle bundle --vectors vectors --prf 0.5 --port 0 --workers 1 --timeout-s 8",
                   {"bundle/bundle.json": BUNDLE, "vectors/vectors.json": "{}"}),
     "gateway": Verb("gateway --upstream http://127.0.0.1:9 --bundle bundle -c gateway.toml --host 127.0.0.1 --port 0",
                     {"gateway.toml": GATEWAY, "bundle/bundle.json": BUNDLE}),
