@@ -75,7 +75,7 @@ def cascade(figures: Figures) -> str:
         gain = difference(test["nDCG@10"]) if test else ""
         rows.append([way, f"{1000 * figures['seconds'][way]:,.0f}", interval(values["nDCG@10"]), gain])
     return section(
-        "A cascade (`--then`) over BM25's top 100 of TREC DL 2019, int8, documents known: the cross-encoder is "
+        "A cascade (`--cascade`) over BM25's top 100 of TREC DL 2019, int8, documents known: the cross-encoder is "
         f"`{figures['model']}` of the starts. ms: median a query, interleaved; p: paired randomisation test, "
         "Holm-corrected.",
         table(["way", "ms", "NDCG@10 [95 % CI]", "against the ready reranker (p)"], rows),
