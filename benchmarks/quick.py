@@ -31,7 +31,7 @@ TEST, TRAINED = "trec-dl-2019", "vaswani"
 EVERY_QUERY, TRAINING_STEPS, ODD_INPUTS = 6, 20, 5
 # How much worse a figure may be than the recorded one.
 EXACT = 0.0005  # the same files give the same figure: only its recorded rounding may differ
-ROUNDED = 0.005  # 8-bit products are summed otherwise with VNNI than without, which swaps near ties (0.0035 was seen)
+ROUNDED = 0.005  # processors round products otherwise, which swaps near ties (0.0035 was seen)
 FEW_QUERIES = 0.01  # of the few pairs that are graded, those near a threshold get another grade by the same rounding
 RETRAINED = 0.01  # the same rounding at every step ends in other weights
 SPEED = 0.3  # a share of the ratio: another load on the machine slows the two ways unequally

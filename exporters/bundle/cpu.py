@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm")
-_SUMS_IN_32_BITS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimd"}
 
 
 def cpu_flags() -> tuple[str, ...]:
@@ -18,11 +17,6 @@ def cpu_flags() -> tuple[str, ...]:
 def cpu_name() -> str:
     """Return what the processor calls itself; "unknown" where the system does not tell."""
     return _fields().get("model name", "unknown")
-
-
-def saturates(flags: tuple[str, ...]) -> bool:
-    """Tell whether products of 8-bit numbers are summed in 16 bits, which overflow, as on AVX2 without VNNI."""
-    return not _SUMS_IN_32_BITS & set(flags)
 
 
 def _fields() -> dict[str, str]:

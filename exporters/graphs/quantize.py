@@ -13,7 +13,6 @@ from typing import Any
 
 from relsearch.core.errors import MissingExtraError, ModelError
 from relsearch.encoders.joining import Row
-from relsearch.exporters.bundle.cpu import cpu_flags, saturates
 from relsearch.runtime.engine import feeds_of
 
 # Linear layers and embedding tables. The head stays fp32: it costs nothing and sets the score's resolution.
@@ -46,8 +45,8 @@ def quantize(source: Path, target: Path, recipe: Recipe = RECIPES[0]) -> None:
     """Write the int8 version of the graph.
 
     Per channel, which has a fifth of the per-tensor error at the same speed. The graph is not fused
-    first: fusing hides linear layers from the quantiser. On a processor that sums products in 16 bits weights
-    take 7 bits, so that no sum overflows. Raise ModelError where the layers that should stay fp32 cannot be told.
+    first: fusing hides linear layers from the quantiser. Weights take 7 bits, so that no sum overflows on processors
+    without VNNI, which sum products in 16 bits. Raise ModelError where the layers that should stay fp32 cannot be told.
     """
     try:
         import onnx
@@ -65,7 +64,7 @@ def quantize(source: Path, target: Path, recipe: Recipe = RECIPES[0]) -> None:
             op_types_to_quantize=list(OPERATORS),
             nodes_to_exclude=[*_renamed_head(graph), *kept],
             per_channel=True,
-            reduce_range=saturates(cpu_flags()),
+            reduce_range=True,
             weight_type=QuantType.QInt8,
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )

@@ -43,6 +43,17 @@ def test_scales_are_per_channel(tiny_bundles: dict[str, Path]) -> None:
     assert all(sizes[name.replace("_quantized", "_scale")] in ([32], [64]) for name in weights)
 
 
+def test_weights_have_seven_bits_on_any_processor(tiny_bundles: dict[str, Path]) -> None:
+    """No weight is beyond 64, else sums would overflow where a bundle from a processor with VNNI serves on one without.
+
+    Products of two neighbours with inputs of 8 bits are summed in 16 bits there: 2 * 255 * 64 is less than 2 ** 15.
+    """
+    graph = onnx.load(tiny_bundles["int8"] / "model.onnx").graph
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    largest = [abs(stored[node.input[1]].astype(int)).max() for node in graph.node if node.op_type == "MatMulInteger"]
+    assert set(largest) <= {63, 64}
+
+
 def test_the_head_stays_fp32(tiny_bundles: dict[str, Path]) -> None:
     """Pooler and classifier keep fp32 weights; all other products with weights are integer ones."""
     graph = onnx.load(tiny_bundles["int8"] / "model.onnx").graph
