@@ -38,7 +38,7 @@ def test_an_encoder_reads_texts_with_their_prefixes(tiny_bert: Path, tmp_path: P
     folder = tmp_path / "late"
     copy_folder(tiny_bert, folder)
     query, document = (Reading(prefix=each, max_length=16, skip=1, tail=1) for each in ("sea ", "sky "))
-    write_sentence_modules(folder, query, document, size=32)
+    write_sentence_modules(folder, query, document, size=32, pooling="mean")
     loaded = SentenceTransformer(str(folder), local_files_only=True)
     assert loaded.max_seq_length == 16
     assert loaded.encode_query("deep") == pytest.approx(loaded.encode("sea deep"), abs=1e-6)

@@ -15,9 +15,10 @@ from relsearch.core.errors import ConfigError
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.encoders.loading import UNUSED, Source
 from relsearch.encoders.model_source import fast_dtype, loading
+from relsearch.encoders.pooling import Pooling, pool, pooling_of
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
-from relsearch.rerank.late.second import SecondEncoder, load_second, mean_vector
+from relsearch.rerank.late.second import SecondEncoder, load_second
 from relsearch.rerank.late.sentence_modules import write_sentence_modules
 
 PROJECTION = "projection.safetensors"
@@ -41,6 +42,7 @@ class LateModel(nn.Module):
         queries: Reading,
         documents: Reading,
         dimension: int,
+        pooling: Pooling = "mean",
         second: SecondEncoder | None = None,
         rounded: bool = False,
     ) -> None:
@@ -50,6 +52,7 @@ class LateModel(nn.Module):
         self.tokenizer = tokenizer
         self.queries = queries
         self.documents = documents
+        self.pooling = pooling
         self.rounded = rounded
         self.projection = nn.Linear(encoder.config.hidden_size, dimension, bias=False)
         self.weights = nn.Parameter(torch.zeros(2))
@@ -156,11 +159,11 @@ class LateModel(nn.Module):
         with self._precision():
             states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         states = states.float()  # no product after it is rounded: the third digit of a cosine decides ranks
-        pooled = mean_vector(states, attention_mask)
+        pooled = pool(states, attention_mask, self.pooling)
         if self.second is not None:
             with self._precision():
                 other = self.second.states(input_ids, attention_mask)
-            pooled = self.second.join(pooled, mean_vector(other.float(), attention_mask))
+            pooled = self.second.join(pooled, pool(other.float(), attention_mask, "mean"))
         return pooled, functional.normalize(self.projection(states), dim=-1)
 
     def _precision(self) -> AbstractContextManager[object]:
@@ -184,7 +187,7 @@ class LateModel(nn.Module):
             tensors["share"] = self.second.share
         save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, Path(folder) / PROJECTION)
         size = self.encoder.config.hidden_size
-        write_sentence_modules(Path(folder), self.queries, self.documents, size=size)
+        write_sentence_modules(Path(folder), self.queries, self.documents, size=size, pooling=self.pooling)
 
     def load_trained(self, folder: Path) -> None:
         """Take projection and head weights from a folder that save_pretrained wrote."""
@@ -239,6 +242,7 @@ def load_late(
             queries=queries,
             documents=documents,
             dimension=dimension,
+            pooling=pooling_of(source),
             second=beside,
             rounded=rounded,
         )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from relsearch.core.errors import ConfigError
 from relsearch.encoders.loading import UNUSED, Source
+from relsearch.encoders.pooling import pooling_of
 
 # Deviations of the second cosine for one of the first: of 0.3, 0.5, 0.75, 1 and 1.5 the one that gained most on the
 # mean of trec-dl-2021 and scifact's training queries (MiniLM-L6 beside e5-small-v2, PRF at 0.5).
@@ -67,7 +66,10 @@ def load_second(name: str, *, tokenizer: Any, max_length: int) -> SecondEncoder:
     where its vectors are no mean of its states.
     """
     source = Source.find(name, "set [train] second_encoder to an encoder such as BERT", called="second encoder {!r}")
-    _check_pooling(source)
+    if pooling_of(source) != "mean":
+        raise ConfigError(
+            f"{source.name}: its vectors are no mean of its states; name an encoder that pools by the mean"
+        )
     encoder, own = source.model("AutoModel", may_lack=UNUSED).float(), source.tokenizer()
     source.check_vocabulary(own, encoder)
     if own.get_vocab() != tokenizer.get_vocab() or own(_PROBE)["input_ids"] != tokenizer(_PROBE)["input_ids"]:
@@ -79,21 +81,3 @@ def load_second(name: str, *, tokenizer: Any, max_length: int) -> SecondEncoder:
     with source.loading(), torch.inference_mode():
         encoder(**tokenizer(_PROBE, return_tensors="pt"))
     return SecondEncoder(encoder)
-
-
-def _check_pooling(source: Source) -> None:
-    """Raise ConfigError where the folder says that its vectors are not the mean of the tokens' states."""
-    path = source.folder / "1_Pooling" / "config.json"
-    with source.loading():
-        pooling = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        means = pooling.get("pooling_mode_mean_tokens", pooling.get("pooling_mode", "mean") == "mean")
-    if not means:
-        raise ConfigError(
-            f"{source.name}: its vectors are no mean of its states; name an encoder that pools by the mean"
-        )
-
-
-def mean_vector(states: Tensor, attention_mask: Tensor) -> Tensor:
-    """Return the mean of each text's states [n, length, h], of length 1."""
-    mask = attention_mask[..., None].to(states.dtype)
-    return functional.normalize((states * mask).sum(dim=1) / mask.sum(dim=1), dim=-1)

@@ -110,6 +110,7 @@ def load_trained(folder: Path, like: LateModel) -> LateModel:
         queries=like.queries,
         documents=like.documents,
         dimension=size,
+        pooling=like.pooling,
         second=like.second,
     )
     model.head = like.head
