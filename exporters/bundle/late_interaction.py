@@ -41,7 +41,11 @@ def export_late(model: Path, output: Path, *, labelled: Labelled, config: Export
 def write_late(model: Path, folder: Path) -> LateManifest:
     """Write the fp32 bundle of a late-interaction model folder, not yet compared with torch."""
     card = read_card(model, LateCard)
-    loaded = open_model(model, card)
+    return write_model(open_model(model, card), card, folder)
+
+
+def write_model(loaded: LateModel, card: LateCard, folder: Path) -> LateManifest:
+    """Write the fp32 bundle of a model in memory; all else that a bundle says of it stands in the card."""
     folder.mkdir(parents=True)
     _write_graph(loaded, folder / MODEL)
     save_tokenizer(loaded.tokenizer.backend_tokenizer.to_str(), folder / TOKENIZER)

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from relsearch.core.display.progress import progress
 from relsearch.core.errors import DataError, GateError
 from relsearch.core.settings.config import ExportConfig
 from relsearch.core.types import Pair
@@ -84,7 +85,13 @@ def parity(
     """
     if not lists:
         raise DataError("parity: no lists to compare on; label some dev queries")
-    first, second = ([scorer.logits(part.query, part.texts) for part in lists] for scorer in (reference, candidate))
+    first, second = (
+        [
+            scorer.logits(part.query, part.texts)
+            for part in progress(lists, desc=f"score as {which}", unit="query", total=len(lists))
+        ]
+        for which, scorer in (("before", reference), ("exported", candidate))
+    )
     flat, other = np.concatenate(first), np.concatenate(second)
     if not np.isfinite(flat).all():
         raise GateError(

@@ -54,7 +54,8 @@ class LateModel(nn.Module):
         self.documents = documents
         self.pooling = pooling
         self.rounded = rounded
-        self.projection = nn.Linear(encoder.config.hidden_size, dimension, bias=False)
+        size = int(encoder.config.hidden_size)
+        self.projection = nn.Linear(size, min(dimension, size), bias=False)
         self.weights = nn.Parameter(torch.zeros(2))
         self.bias = nn.Parameter(torch.zeros(()))
         self.head: LateHead | None = None
@@ -231,7 +232,7 @@ def load_late(
     tokenizer = source.tokenizer(fast=True)
     source.check_vocabulary(tokenizer, encoder_model)
     if max_length > (most := source.positions(encoder_model)):
-        raise ConfigError(f"[train] max_length {max_length}: {base} reads at most {most} tokens; lower it")
+        raise ConfigError(f"max_length {max_length}: {base} reads at most {most} tokens; lower it")
     beside = load_second(second, tokenizer=tokenizer, max_length=max_length) if second else None
     with source.loading():
         queries = _reading(tokenizer, encoder.query_prefix, max_length)

@@ -90,7 +90,7 @@ def train_late(job: TrainJob) -> TrainReport:
         best_step=keep.best.step,
         history=tuple(keep.history),
         losses=fitted.losses,
-        dimension=config.dimension,
+        dimension=best.projection.out_features,
         queries=best.queries,
         documents=best.documents,
         head=best.trained_head(),

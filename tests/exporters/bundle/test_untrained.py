@@ -1,0 +1,124 @@
+"""Any encoder becomes a bundle that needs no labels."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from relsearch.cli import app
+from relsearch.core.errors import DataError, ModelError
+from relsearch.core.settings.config import EncoderConfig, ExportConfig
+from relsearch.core.types import Document, Query
+from relsearch.exporters.bundle.untrained import export_untrained
+from relsearch.rerank.bundle import SHIPPED
+from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
+from relsearch.rerank.reranker import Reranker
+from relsearch.rerank.vectors.interaction import cosines, maxsims
+from tests.exporters.bundle.test_cross_encoder import Labelled
+
+pytestmark = pytest.mark.slow
+
+LENGTH = 64  # the tiny encoder reads 128 tokens
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_bert: Path) -> EncoderConfig:
+    """A tiny encoder that expects prefixes."""
+    return EncoderConfig(model=str(tiny_bert), query_prefix="sea ", document_prefix="sky ")
+
+
+@pytest.fixture(scope="module")
+def bundle(
+    tmp_path_factory: pytest.TempPathFactory, encoder: EncoderConfig, documents: list[Document], queries: list[Query]
+) -> Path:
+    """Its bundle, in fp32, so that nothing is rounded."""
+    folder = tmp_path_factory.mktemp("untrained") / "bundle"
+    collection = Labelled(documents, queries, labels=40)
+    export_untrained(
+        encoder,
+        folder,
+        collection=collection,
+        config=ExportConfig(min_top10_overlap=10.0, max_ndcg_loss=0.0),
+        max_length=LENGTH,
+    )
+    return folder
+
+
+def test_the_head_sees_what_the_ready_reranker_sees(
+    bundle: Path, documents: list[Document], queries: list[Query]
+) -> None:
+    """On the labelled documents each similarity has the ready one's mean, and its deviation within a query."""
+    texts = [f"{each.fields['title']}\n{each.fields['text']}".strip() for each in documents]
+    found = []
+    for scorer in (LateOnnxScorer.open(bundle), LateOnnxScorer.open(SHIPPED)):
+        head, read = scorer.manifest.head, scorer.document_vectors(texts)
+        for compared, standard in ((cosines, head.cosine), (maxsims, head.maxsim)):
+            each = [compared(scorer.encode_queries([query.text])[0], read) for query in queries]
+            seen = (np.array(each, dtype=np.float64) - standard.mean) / standard.deviation
+            found.append((seen.mean(), np.sqrt(seen.var(axis=1).mean())))
+    assert np.array(found[:2]) == pytest.approx(np.array(found[2:]), abs=0.02)
+
+
+def test_it_asks_for_what_the_ready_reranker_asks_for(bundle: Path, encoder: EncoderConfig) -> None:
+    """Weights of head, first stage and feedback, lengths and calibration; prefixes are the encoder's."""
+    own, ready = (LateOnnxScorer.open(each).manifest for each in (bundle, SHIPPED))
+    for name in ("cosine_weight", "maxsim_weight", "bias"):
+        assert getattr(own.head, name) == pytest.approx(getattr(ready.head, name))
+    assert (own.mix, own.feedback, own.calibration) == (ready.mix, ready.feedback, ready.calibration)
+    assert own.documents.max_length == LENGTH
+    assert (own.queries.prefix, own.documents.prefix) == (encoder.query_prefix, encoder.document_prefix)
+    assert own.training_data == "none"
+    ranked = Reranker(str(bundle)).rank("the sea", ["a blue sky", "the sea is deep"])
+    assert all(0 < each.score < 1 for each in ranked)
+
+
+def test_a_reranker_is_no_encoder(
+    tiny_reranker: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
+) -> None:
+    """Its own vectors would be nobody's; the error names the other option."""
+    with pytest.raises(ModelError, match="--model"):
+        export_untrained(
+            EncoderConfig(model=str(tiny_reranker)),
+            tmp_path / "b",
+            collection=Labelled(documents, queries, labels=40),
+            config=ExportConfig(),
+        )
+    assert not (tmp_path / "b").exists()
+
+
+def test_documents_that_are_all_alike_set_no_head(
+    encoder: EncoderConfig, tmp_path: Path, documents: list[Document], queries: list[Query]
+) -> None:
+    """Nothing can be scaled by a deviation of zero."""
+    same = [replace(each, fields={"title": "", "text": "the sea"}) for each in documents]
+    with pytest.raises(DataError, match="all alike"):
+        export_untrained(
+            encoder,
+            tmp_path / "b",
+            collection=Labelled(same, queries, labels=40),
+            config=ExportConfig(),
+            max_length=LENGTH,
+        )
+
+
+def test_the_command_takes_one_kind_of_model(tmp_path: Path) -> None:
+    """Two at once are wrong usage."""
+    result = CliRunner().invoke(app, ["export", "--model", "a", "--encoder", "b", "-o", str(tmp_path / "c")])
+    assert result.exit_code == 2
+    assert "--encoder" in result.output
+
+
+def test_the_command_writes_a_bundle_that_reranks(tiny_bert: Path, tmp_path: Path) -> None:
+    """By the packaged demo, as the README of a bundle says, and nothing beside it."""
+    asked = ["export", "--encoder", str(tiny_bert), "--query-prefix", "sea ", "--max-length", "16"]
+    result = CliRunner().invoke(app, [*asked, "-o", str(tmp_path / "b")])
+    assert result.exit_code == 0, result.output
+    manifest = LateOnnxScorer.open(tmp_path / "b").manifest
+    assert (manifest.queries.prefix, manifest.documents.max_length) == ("sea ", 16)
+    shutil.rmtree(tmp_path / "b")
+    assert not list(tmp_path.iterdir())
