@@ -30,7 +30,6 @@ from relsearch.live.gateway.request.reading import (
 from relsearch.live.gateway.request.rewrite import Search
 from relsearch.live.gateway.request.templates import rendered
 from relsearch.live.gateway.search import (
-    LARGE_BYTES,
     REWRITTEN,
     WORTH_ASKING_AGAIN,
     json_answer,
@@ -56,27 +55,28 @@ async def answer_msearch(
 ) -> web.StreamResponse:
     """Answer many searches; raise BadAskError if one of them cannot be honoured. `text` is `raw` uncompressed."""
     try:
-        if len(text) < LARGE_BYTES:
-            items = read_items(text, path.names)
-        else:
-            items = await ranking.off_loop(lambda: read_items(text, path.names))
+        items = await ranking.off_loop(lambda: _concerned(read_items(text, path.names), ranking), size=len(text))
     except ValueError:
-        return await forward(request, upstream, body=raw)
-    if not any(ranking.concerns(item.target, item.text.encode()) for item in items):
+        items = []
+    if not items:
         return await forward(request, upstream, body=raw)
     if path.template:
-        found = await _rendered(request, items, upstream)
+        asked = await ranking.off_loop(lambda: [take_ask(item.body, item.text) for item in items])
+        found = await _rendered(request, items, asked, upstream)
         if found is None:
             # Without what the gateway alone understands; the engine says what is wrong with a template.
-            lines = _lines([(item.header, take_ask(item.body, item.text)[1]) for item in items])
+            lines = _lines([(item.header, template) for item, (_, template) in zip(items, asked, strict=True)])
             return await send_body(request, upstream, request.raw_path, lines, mark=bypassed("template"))
         items = found
     searches = [Search(item.target, item.body, path.parameters, item.text) for item in items]
     in_json, words = wants_json(request), header_words(request)
-    decisions = [
-        ranking.decide(search, ask=item.ask, json_wanted=in_json, words=words)
-        for search, item in zip(searches, items, strict=True)
-    ]
+    # However short the text is: it may hold a thousand searches, half a millisecond each.
+    decisions = await ranking.off_loop(
+        lambda: [
+            ranking.decide(search, ask=item.ask, json_wanted=in_json, words=words)
+            for search, item in zip(searches, items, strict=True)
+        ]
+    )
     if not any(decision.plan for decision in decisions):
         mark = summary([decision.mark for decision in decisions])
         if not path.template and not any(decision.changed for decision in decisions):
@@ -102,8 +102,14 @@ def _item(header: bytes, body: bytes, default_target: str) -> Item:
     return Item(header, target, json_object(body), json_text(body))
 
 
-async def _rendered(request: web.BaseRequest, items: Sequence[Item], upstream: Upstream) -> list[Item] | None:
-    asked = [take_ask(item.body, item.text) for item in items]
+def _concerned(items: list[Item], ranking: Ranking) -> list[Item]:
+    """All searches where one of them may be reranked, else none."""
+    return items if any(ranking.concerns(item.target, item.text.encode()) for item in items) else []
+
+
+async def _rendered(
+    request: web.BaseRequest, items: Sequence[Item], asked: Sequence[tuple[Ask | bool | None, str]], upstream: Upstream
+) -> list[Item] | None:
     bodies = await rendered(upstream, request_headers(request, without=REWRITTEN), [text for _, text in asked])
     if bodies is None:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import ClientResponse, ServerTimeoutError, web
 
 from relsearch.live.gateway.answer.ranking import Decision, Ranking, bypassed, deadline
@@ -33,7 +35,6 @@ from relsearch.live.gateway.request.templates import rendered
 REWRITTEN = frozenset({"content-encoding", "content-length", "accept-encoding"})
 # Why a widened search may fail where the search as it came does not: the window, the load, the memory that it takes.
 WORTH_ASKING_AGAIN = frozenset({400, 413, 429, 500, 502, 503, 504})
-LARGE_BYTES = 1 << 16  # from here on a request is read beside the event loop
 
 
 async def answer_search(
@@ -42,19 +43,20 @@ async def answer_search(
     """Answer one search; raise BadAskError for a request that cannot be honoured. `text` is `raw` uncompressed."""
     given = text or dict(path.parameters).get("source", "").encode()
     try:
-        search = _read(path, given) if len(given) < LARGE_BYTES else await ranking.off_loop(lambda: _read(path, given))
+        search = await ranking.off_loop(lambda: _read(path, given), size=len(given))
     except ValueError:
         # The engine knows best what to say of a body that is no JSON.
         return await forward(request, upstream, body=raw)
     ask = None
     if path.template:
-        ask, template = take_ask(search.body, search.text)
+        ask, template = await ranking.off_loop(partial(take_ask, search.body, search.text), size=len(search.text))
         output = await rendered(upstream, request_headers(request, without=REWRITTEN), [template])
         if output is None:
             mark = "" if ask is False else bypassed("template")
             return await send_body(request, upstream, request.raw_path, template.encode(), mark=mark)
         search = Search(path.names, output[0], path.parameters, json_bytes(output[0]).decode())
-    decision = ranking.decide(search, ask=ask, json_wanted=wants_json(request), words=header_words(request))
+    decide = partial(ranking.decide, search, ask=ask, json_wanted=wants_json(request), words=header_words(request))
+    decision = await ranking.off_loop(decide, size=len(search.text))
     if decision.plan is not None:
         return await _answer_ranked(request, path, decision, decision.plan, upstream=upstream, ranking=ranking)
     if decision.changed or ask is not None:

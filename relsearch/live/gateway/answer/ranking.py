@@ -25,6 +25,7 @@ Scorers = Mapping[Path | None, Scoring]
 Result = TypeVar("Result")
 _THREADS = 4  # that take answers apart; more would wait for the interpreter's lock
 _LEVEL = 3  # of gzip, as Elasticsearch's own
+LARGE_BYTES = 1 << 16  # from here on a request is read and decided beside the event loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,10 @@ class Ranking:
             raise UnsupportedError("feedback", str(exc)) from exc
         return plan(search, ask, applied, applied.template or reranker.template, reranker.interpolation)
 
-    async def off_loop(self, work: Callable[[], Result]) -> Result:
-        """Return the result of work that takes longer, the longer a request or an answer is."""
+    async def off_loop(self, work: Callable[[], Result], *, size: int = LARGE_BYTES) -> Result:
+        """Return the result of work that takes longer, the longer a request or an answer is; small work at once."""
+        if size < LARGE_BYTES:
+            return work()
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def read(self, raw: Sequence[bytes], plans: Sequence[Plan | None], *, many: bool, until: float) -> list[Page]:
