@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
 
-from relsearch.live.gateway.answer.ranking import LARGE_BYTES, Decision, Ranking
+from relsearch.live.gateway.answer.ranking import LARGE_BYTES, Decision, Ranking, deadline
+from relsearch.live.gateway.answer.source import SourceFilter
 from relsearch.live.gateway.app import Gateway, runner
 from relsearch.live.gateway.config import GatewayConfig, Rules
+from relsearch.live.gateway.json_slices import Text
 from relsearch.live.gateway.proxy import Upstream
 from relsearch.live.gateway.request.reading import MOST_BYTES
-from relsearch.live.gateway.request.rewrite import Search
+from relsearch.live.gateway.request.rewrite import Plan, Search
 from relsearch.live.gateway.scoring.scoring import Scoring
+from relsearch.rerank.interpolation import NO_INTERPOLATION
 from relsearch.rerank.reranker import Reranker
 from tests.live.gateway.canned import HITS, canned, hits, http_answer
 from tests.live.gateway.running import TEMPLATE, LastWordScorer, gateway, served
@@ -66,6 +70,36 @@ def test_many_searches_are_decided_beside_the_event_loop() -> None:
         response = httpx.post(f"{url}/_msearch", content=lines, headers=headers)
     assert response.headers["X-Relsearch"] == "reranked; searches=3"
     assert [name.startswith("relsearch-page") for name in threads] == [True] * 3
+
+
+class _WatchedFilter(SourceFilter):
+    """Remembers which threads filter hits."""
+
+    threads: ClassVar[list[str]] = []
+
+    def apply(self, text: Text, at: int = 0) -> bytes:
+        """Remember the thread."""
+        self.threads.append(threading.current_thread().name)
+        return SourceFilter.apply(self, text, at)
+
+
+@pytest.mark.parametrize("text", ["text", "absent"])
+def test_a_page_is_made_beside_the_event_loop(text: str) -> None:
+    """Reranked or the engine's own, with what the client wants of each hit."""
+    rules = Rules(budget_ms=20_000, fields={"text": text})
+    plan = Plan("{}", (), "q", rules, "{text}", NO_INTERPOLATION, 0, HITS, _WatchedFilter(excludes=("title",)))
+    ranking = _Watched()
+
+    async def rank() -> str:
+        until = deadline([plan])
+        (page,) = await ranking.read([hits()], [plan], many=False, until=until)
+        return (await ranking.rank(page, plan, until=until))[1]
+
+    _WatchedFilter.threads.clear()
+    mark = asyncio.run(rank())
+    ranking.close()
+    assert mark == (f"reranked; read={HITS}/{HITS}" if text == "text" else "bypassed; reason=no_text")
+    assert [name.startswith("relsearch-page") for name in _WatchedFilter.threads] == [True] * HITS
 
 
 @pytest.mark.parametrize("compressed", [False, True])

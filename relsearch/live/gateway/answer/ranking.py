@@ -149,9 +149,8 @@ class Ranking:
     async def rank(self, page: Page, wanted: Plan, *, until: float) -> tuple[list[Edit], str]:
         """Return the edits that make the client's page, and its mark; the engine's own order where nothing is read."""
         if wanted.past:
-            return rescored(page, past_window(wanted.start - wanted.rules.window, len(page.hits))), bypassed(
-                "beyond_window"
-            )
+            scores = past_window(wanted.start - wanted.rules.window, len(page.hits))
+            return await self.off_loop(lambda: rescored(page, scores)), bypassed("beyond_window")
         hits = page.hits[: wanted.rules.window]
         # Hits without text keep their places: nothing of them is known.
         places = [place for place, hit in enumerate(hits) if hit.text]
@@ -164,12 +163,12 @@ class Ranking:
             reranker = replace(scoring.reranker, interpolation=wanted.mix)
             texts, engines = [hits[place].text for place in places], [hits[place].score for place in places]
             fixed = wanted.rules.mix is not None
-            scores = await scoring.score(reranker, wanted.query, texts, engines, until=until, weights_fixed=fixed)
+            found = await scoring.score(reranker, wanted.query, texts, engines, until=until, weights_fixed=fixed)
         except NotRerankedError as exc:
-            return engines_own(page, wanted), bypassed(exc.reason)
-        read = {places[turn]: score for turn, score in scores.items()}
+            return await self.off_loop(lambda: engines_own(page, wanted)), bypassed(exc.reason)
+        read = {places[turn]: score for turn, score in found.items()}
         order = placed(read, range(len(hits)), len(page.hits) - len(hits))
-        return reranked(page, wanted, order), f"reranked; read={len(read)}/{len(hits)}"
+        return await self.off_loop(lambda: reranked(page, wanted, order)), f"reranked; read={len(read)}/{len(hits)}"
 
     async def written(self, page: Page, edits: Sequence[Edit], *, compress: bool) -> bytes:
         """Return the text that a page stands in with its edits, compressed where the client wants it so."""

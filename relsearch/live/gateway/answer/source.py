@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from relsearch.live.gateway.json_slices import Text, end_of, visit_array, visit_object
 
 _SIDES = frozenset({"include", "includes", "exclude", "excludes"})
+# What requests may give: each path is compiled, and matched with each member of each hit.
+_MOST_PATHS, _MOST_CHARACTERS = 200, 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,12 @@ class SourceFilter:
     others: Mapping[str, Any] = field(default_factory=dict)  # further keys of the filter, such as exclude_vectors
 
     @property
+    def is_long(self) -> bool:
+        """Whether matching it would take too long."""
+        paths = (*self.includes, *self.excludes)
+        return len(paths) > _MOST_PATHS or sum(map(len, paths)) > _MOST_CHARACTERS
+
+    @property
     def keeps_all(self) -> bool:
         """Whether nothing is taken away."""
         return self.wanted and not self.includes and not self.excludes
@@ -38,15 +47,9 @@ class SourceFilter:
 
     def apply(self, text: Text, at: int = 0) -> bytes:
         """Return the part of the document at a place of a JSON text that the client asked for, as it is written."""
-        pieces, _ = _members(text, at, "", self._compiled(), included=not self.includes)
+        patterns = _Patterns(_pattern(self.includes), _pattern(self.excludes))
+        pieces, _ = _members(text, at, "", patterns, included=not self.includes)
         return b"{" + b",".join(pieces) + b"}"
-
-    def _compiled(self) -> _Patterns:
-        return _Patterns(
-            [_pattern(path) for path in self.includes],
-            [_pattern(path) for path in self.excludes],
-            self.includes,
-        )
 
 
 def source_filter(value: object) -> SourceFilter:
@@ -71,23 +74,29 @@ def _paths(value: object) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Patterns:
-    includes: Sequence[re.Pattern[str]]
-    excludes: Sequence[re.Pattern[str]]
-    raw_includes: Sequence[str]
+    includes: re.Pattern[str]
+    excludes: re.Pattern[str]
 
     def included(self, path: str) -> bool:
-        return any(pattern.fullmatch(path) for pattern in self.includes)
+        return self.includes.fullmatch(path) is not None
 
     def excluded(self, path: str) -> bool:
-        return any(pattern.fullmatch(path) for pattern in self.excludes)
+        return self.excludes.fullmatch(path) is not None
 
 
-def _pattern(path: str) -> re.Pattern[str]:
+@lru_cache(maxsize=64)  # asked for with each hit of a page
+def _pattern(paths: tuple[str, ...]) -> re.Pattern[str]:
+    """What matches any of the paths, and what is below it; nothing where there is none."""
+    any_of = "|".join(map(_expression, paths)) if paths else "(?!)"
+    return re.compile(rf"(?:{any_of})(?:\..*)?", re.DOTALL)
+
+
+def _expression(path: str) -> str:
     first, *others = map(re.escape, path.split("*"))
     # A part is taken where it first stands: trying every place takes a time that grows exponentially with the stars.
     between = "".join(f"(?>.*?{part})" for part in others[:-1])
     last = f".*{others[-1]}" if others else ""
-    return re.compile(rf"{first}{between}{last}(?:\..*)?", re.DOTALL)
+    return f"{first}{between}{last}"
 
 
 def _members(text: Text, at: int, prefix: str, patterns: _Patterns, *, included: bool) -> tuple[list[bytes], int]:

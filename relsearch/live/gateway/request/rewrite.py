@@ -78,6 +78,8 @@ def plan(search: Search, ask: Ask, rules: Rules, template: str, mix: Interpolati
     if not words.strip():
         raise UnsupportedError("no_query", "no query text was found; give ext.relsearch.query")
     wanted = _source(search)
+    if wanted.is_long:
+        raise UnsupportedError("_source", "_source has too many or too long paths; name fewer")
     if start >= rules.window:
         return Plan(search.text, search.parameters, words, rules, template, mix, start, size, wanted, past=True)
     fetched = wanted.with_paths(source_paths(template_paths(template, rules.fields)))

@@ -111,6 +111,8 @@ def test_fields_may_stand_elsewhere_in_the_source() -> None:
         {"size": "many"},
         {"size": float("inf")},
         {"from": -1},
+        {"_source": ["a*b"] * 201},
+        {"_source": {"includes": ["a" * 5_000], "excludes": ["*b" * 2_501]}},
     ],
 )
 def test_what_reranking_would_break_is_refused(extra: dict[str, Any]) -> None:
