@@ -16,13 +16,16 @@ OWN_FIELDS = "fields"
 _OWN_KEYS = frozenset({DOC_ID, CONTENTS, OWN_FIELDS})
 
 
-def hit_fields(hit: Mapping[str, Any], names: Mapping[str, str] | None = None) -> dict[str, str]:
+def hit_fields(
+    hit: Mapping[str, Any], names: Mapping[str, str] | None = None, *, most: int | None = None
+) -> dict[str, str]:
     """Return a hit's non-empty text fields by name.
 
     `names` gives each field's path in the documents, dotted where objects nest; lists of objects and nested fields are
     looked into. Without `names` every top-level value that is text, a number or a list of texts is a field. Values come
     from `_source`, and from the hit's `fields` (what a search's `fields` or `stored_fields` asked for) where `_source`
-    lacks them. Documents that relsearch indexed are read from their own fields first.
+    lacks them. Documents that relsearch indexed are read from their own fields first. A field of several values has
+    those with which it has `most` characters.
     """
     source, answered = _object(hit.get("_source")), _object(hit.get("fields"))
     own = _own_fields(source)
@@ -31,7 +34,7 @@ def hit_fields(hit: Mapping[str, Any], names: Mapping[str, str] | None = None) -
         texts = {name: path_text(answered, name) for name in answered} | top
     else:
         places = [source, answered] if own is None else [own, source, answered]
-        texts = {name: _first_text(places, path) for name, path in names.items()}
+        texts = {name: _first_text(places, path, most) for name, path in names.items()}
     return {name: text for name, text in texts.items() if text}
 
 
@@ -86,8 +89,8 @@ def _own_fields(source: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return own if isinstance(own, Mapping) and DOC_ID in source and source.keys() <= _OWN_KEYS else None
 
 
-def _first_text(places: Iterable[Mapping[str, Any]], path: str) -> str:
-    return next((text for place in places if (text := path_text(place, path))), "")
+def _first_text(places: Iterable[Mapping[str, Any]], path: str, most: int | None) -> str:
+    return next((text for place in places if (text := path_text(place, path, most=most))), "")
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -43,13 +43,21 @@ def text_of(value: object) -> str | None:
     return str(value) if isinstance(value, int) or math.isfinite(value) else None
 
 
-def path_text(source: Mapping[str, object], path: str) -> str:
+def path_text(source: Mapping[str, object], path: str, *, most: int | None = None) -> str:
     """Return the text at a dotted path of a JSON document, "" where there is none.
 
     Keys may hold dots themselves. Lists, also of objects, are looked into; their texts and numbers are joined by
-    spaces.
+    spaces, up to the one with which they have `most` characters without the white space around each.
     """
-    return " ".join(text for value in _values_at(source, path) if (text := text_of(value)))
+    texts: list[str] = []
+    count = 0
+    for value in _values_at(source, path):
+        if text := text_of(value):
+            texts.append(text)
+            count += len(text.strip())
+            if most is not None and count >= most:
+                break
+    return " ".join(texts)
 
 
 def _values_at(node: object, path: str) -> Iterator[object]:

@@ -40,7 +40,9 @@ Clause = Literal[
     "more_like_this",
 ]
 CLAUSES: tuple[Clause, ...] = get_args(Clause)
-# Requests may give paths, which are followed in every hit, in a time that grows with the square of their dots.
+# Requests may give templates and paths; each field's path is followed in every hit, in a time that grows with the
+# square of its dots.
+_MOST_FIELDS, _MOST_DOTS = 16, 20
 FieldPath = Annotated[str, Field(max_length=300)]
 
 
@@ -73,10 +75,19 @@ class Rules(Section):
     def _well_formed(cls, template: str | None) -> str | None:
         if template is not None:
             try:
-                template_fields(template)
+                names = template_fields(template)
             except ConfigError as exc:
                 raise ValueError(str(exc)) from exc
+            if len(set(names)) > _MOST_FIELDS:
+                raise ValueError(f"names more than {_MOST_FIELDS} fields")
         return template
+
+    @field_validator("fields")
+    @classmethod
+    def _shallow(cls, fields: Mapping[str, FieldPath]) -> Mapping[str, FieldPath]:
+        if deep := [path for path in fields.values() if path.count(".") > _MOST_DOTS]:
+            raise ValueError(f"the path {deep[0]} has more than {_MOST_DOTS} dots")
+        return fields
 
 
 class GatewayConfig(Section):

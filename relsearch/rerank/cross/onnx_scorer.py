@@ -8,6 +8,7 @@ import numpy as np
 
 from relsearch.core.content_cache import ContentCache
 from relsearch.core.errors import ArtifactError
+from relsearch.core.files.key_index import digest
 from relsearch.core.files.text_files import encodable
 from relsearch.core.types import StrPath
 from relsearch.encoders.character_limit import MAX_CHARACTERS_PER_TOKEN, beginning
@@ -145,8 +146,8 @@ class OnnxScorer(ResidualScorer):
     def _residuals(self, pairs: Pairs) -> Floats:
         if self._scores is None:
             return self._cross(pairs)
-        # The length of the query keeps two pairs apart whose texts are the same when put together.
-        of_key = {f"{len(query)}:{query}{text}": (query, text) for query, text in pairs}
+        # A digest, since a query may be long; its length keeps two pairs apart whose texts are the same put together.
+        of_key = {f"{digest(query).hex()}{text}": (query, text) for query, text in pairs}
         kept = self._scores.lookup(list(of_key), lambda keys: self._cross([of_key[key] for key in keys]).tolist())
         return np.asarray(kept, dtype=np.float64)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from relsearch.core.errors import ConfigError
+from relsearch.core.fields.field_texts import path_text
 from relsearch.live.gateway.answer.documents import read_text
 from relsearch.live.gateway.answer.page import engines_own, read_page, reranked
 from relsearch.live.gateway.answer.ranking import Ranking, deadline
@@ -25,7 +27,7 @@ from relsearch.live.gateway.config import GatewayConfig, Rules, load_gateway_con
 from relsearch.live.gateway.json_slices import edited, scan
 from relsearch.live.gateway.msearch import summary
 from relsearch.live.gateway.proxy import Upstream
-from relsearch.live.gateway.refusals import BadAskError
+from relsearch.live.gateway.refusals import BadAskError, LateError
 from relsearch.live.gateway.request.reading import search_path
 from relsearch.live.gateway.request.rewrite import Plan, Search
 from relsearch.live.gateway.scoring.breaker import Breaker
@@ -120,6 +122,22 @@ def test_a_template_of_many_fields_makes_no_long_text() -> None:
     began = time.monotonic()
     assert len(read_text({"_source": {"t": ["tides"] * 20_000}}, "{t}" * 666, {}, most=6000)) == 6000
     assert time.monotonic() - began < 0.5
+
+
+def test_a_list_of_texts_is_joined_as_far_as_it_is_read() -> None:
+    """However long the document is; blanks do not count."""
+    texts = [" " * 90, "tides", *["rest"] * 100_000]
+    assert path_text({"body": [{"text": each} for each in texts]}, "body.text", most=9) == f"{' ' * 90} tides rest"
+    tracemalloc.start()
+    assert read_text({"_source": {"t": ["x" * 400] * 400}}, "{t}", {}, most=100) == "x" * 100
+    assert tracemalloc.get_traced_memory()[1] < 50_000
+    tracemalloc.stop()
+
+
+def test_a_page_is_not_read_on_when_its_time_is_up() -> None:
+    """The search has been answered by then."""
+    with pytest.raises(LateError):
+        read_page(json.dumps(_answer(3)).encode(), plan=None, until=time.monotonic() - 1)
 
 
 scores = st.lists(st.floats(0.01, 0.99), min_size=1, max_size=12)

@@ -17,7 +17,7 @@ _TOGETHER = 16  # so much more is taken of all fields, however many and however 
 
 def read_text(hit: Mapping[str, Any], template: str, paths: Mapping[str, str], *, most: int) -> str:
     """Return up to `most` characters of the text that a reranker with this template reads of a hit."""
-    fields = hit_fields(_shortened(hit, _SPARE * most), template_paths(template, paths))
+    fields = hit_fields(_shortened(hit, _SPARE * most), template_paths(template, paths), most=_SPARE * most)
     share = min(_SPARE * most, _TOGETHER * most // len(template_fields(template)))
     return render({name: beginning(text, share) for name, text in fields.items()}, template)[:most]
 

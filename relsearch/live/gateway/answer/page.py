@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from relsearch.live.gateway.json_slices import (
     visit_array,
     visit_object,
 )
+from relsearch.live.gateway.refusals import LateError
 from relsearch.live.gateway.request.rewrite import Plan
 from relsearch.rerank.partly import Placed
 
@@ -53,10 +55,10 @@ class Page:
     failed: bool = False
 
 
-def read_page(text: Text, at: int = 0, *, plan: Plan | None, most: int = 0) -> Page:
+def read_page(text: Text, at: int = 0, *, plan: Plan | None, most: int = 0, until: float = math.inf) -> Page:
     """Take the answer at a place apart; with a plan, up to `most` characters of each hit of its window are read.
 
-    Raise ValueError where the text is no answer to a search.
+    Raise ValueError where the text is no answer to a search, LateError once it is past `until` of time.monotonic.
     """
     page = Page(text)
 
@@ -71,6 +73,8 @@ def read_page(text: Text, at: int = 0, *, plan: Plan | None, most: int = 0) -> P
         return end
 
     def visit_hit(place: int) -> int:
+        if time.monotonic() > until:
+            raise LateError
         wanted = plan if plan is not None and len(page.hits) < plan.rules.window else None
         hit = _read_hit(text, place, wanted, most)
         page.hits.append(hit)

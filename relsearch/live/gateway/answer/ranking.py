@@ -115,27 +115,27 @@ class Ranking:
 
         Raise ValueError where it is no such answer, LateError where that takes longer than until `until`.
         """
-        reading = self.off_loop(lambda: self._pages(raw, plans, many=many))
+        reading = self.off_loop(lambda: self._pages(raw, plans, many=many, until=until))
         try:
             return await asyncio.wait_for(reading, max(until - time.monotonic(), 0.0))
         except TimeoutError as exc:
             raise LateError from exc
 
-    def _pages(self, raw: Sequence[bytes], plans: Sequence[Plan | None], *, many: bool) -> list[Page]:
+    def _pages(self, raw: Sequence[bytes], plans: Sequence[Plan | None], *, many: bool, until: float) -> list[Page]:
         text = bytearray()
         for chunk in raw:  # joining 100 MB at once would keep every other thread waiting
             text += chunk
         plans = [None if plan and plan.past else plan for plan in plans]  # nothing of their hits is read
         most = [self._scorers[each.rules.bundle].most_characters if each else 0 for each in plans]
         if not many:
-            return [read_page(text, plan=plans[0], most=most[0])]
+            return [read_page(text, plan=plans[0], most=most[0], until=until)]
         pages: list[Page] = []
 
         def visit_response(place: int) -> int:
             turn = len(pages)
             if turn == len(plans):
                 raise ValueError("more answers than searches")
-            pages.append(read_page(text, place, plan=plans[turn], most=most[turn]))
+            pages.append(read_page(text, place, plan=plans[turn], most=most[turn], until=until))
             return pages[-1].place.end
 
         def visit(name: str, _: int, value: int) -> int:

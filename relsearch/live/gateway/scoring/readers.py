@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from relsearch.core.content_cache import ContentCache
+from relsearch.core.files.key_index import digest
 from relsearch.core.protocols import Scorer
 from relsearch.encoders.character_limit import MAX_CHARACTERS_PER_TOKEN
 from relsearch.rerank.abilities import ReadsDocuments, checked_scores, fetch_held
@@ -154,5 +155,6 @@ class PairReader:
 
 
 def _keys(query: str, texts: Sequence[str]) -> list[str]:
-    # The length of the query keeps two pairs apart whose texts are the same when put together.
-    return [f"{len(query)}:{query}{text}" for text in texts]
+    # A digest, since a query may be long; its length keeps two pairs apart whose texts are the same put together.
+    known = digest(query).hex()
+    return [f"{known}{text}" for text in texts]

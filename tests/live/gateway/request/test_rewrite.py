@@ -298,6 +298,10 @@ def test_an_ask_keeps_to_the_rules_ranges() -> None:
         Ask(template="{t}" * 700).apply(Rules())
     with pytest.raises(BadAskError, match="fields"):
         Ask(fields={"t": "a." * 200}).apply(Rules())
+    with pytest.raises(BadAskError, match=r"fields: .* has more than 20 dots"):
+        Ask(fields={"t": "a" + ".a" * 21}).apply(Rules())
+    with pytest.raises(BadAskError, match=r"template: .*names more than 16 fields"):
+        Ask(template="".join(f"{{t{number}}}" for number in range(17))).apply(Rules())
 
 
 def test_a_query_is_no_longer_than_a_model_reads() -> None:
