@@ -142,14 +142,28 @@ def _number(search: Search, name: str, default: int) -> int:
 
 
 def _source(search: Search) -> SourceFilter:
-    """The parameters of the URL go before the body; `stored_fields` or `script_fields` alone mean no `_source`."""
-    named = {side: search.parameter(f"_source_{side}") for side in ("includes", "excludes")}
-    if any(named.values()):
-        return source_filter({side: value.split(",") for side, value in named.items() if value})
-    value = search.parameter("_source")
-    if value is not None:
-        return source_filter({"true": True, "false": False}.get(value, value.split(",")))
-    others = [search.body.get("stored_fields"), search.parameter("stored_fields"), search.body.get("script_fields")]
-    if "_source" not in search.body and any(others):
+    """The parameters of the URL go before the body; `stored_fields` or `script_fields` alone mean no `_source`.
+
+    In the URL `_source` is a flag or includes, which `_source_includes` goes before; excludes are added.
+    """
+    given = value, includes, excludes = [search.parameter(f"_source{each}") for each in ("", "_includes", "_excludes")]
+    if value == "false":
+        return SourceFilter(wanted=False)
+    if given != [None] * 3:
+        named = value if includes is None and value != "true" else includes
+        return SourceFilter(includes=_listed(named), excludes=_listed(excludes))
+    if "_source" not in search.body and (search.body.get("script_fields") or _other_fields_alone(search)):
         return SourceFilter(wanted=False)
     return source_filter(search.body.get("_source"))
+
+
+def _other_fields_alone(search: Search) -> bool:
+    """Whether stored fields are asked for, be it none, and `_source` is not among them."""
+    fields = _listed(search.parameter("stored_fields")) or search.body.get("stored_fields")
+    return fields is not None and "_source" not in (fields if isinstance(fields, list | tuple) else [fields])
+
+
+def _listed(value: str | None) -> tuple[str, ...]:
+    """The parts of a parameter of the URL, as Java splits it: none that is empty at its end."""
+    kept = (value or "").rstrip(",")
+    return tuple(kept.split(",")) if kept else ()
