@@ -157,7 +157,7 @@ class _Batch:
             reason = "deadline"
         except ServerTimeoutError:
             reason = "engine_timed_out"
-        except ValueError:
+        except (ValueError, RecursionError):
             reason = "unreadable"
         marks = [bypassed(reason) if each.plan else each.mark for each in self.decisions]
         plain = self._written(range(len(widened)), [each.search.text for each in self.decisions])

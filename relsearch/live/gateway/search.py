@@ -98,7 +98,7 @@ async def _answer_ranked(
         reason = "deadline"
     except ServerTimeoutError:
         reason = "engine_timed_out"
-    except ValueError:
+    except (ValueError, RecursionError):
         reason = "unreadable"
     return await _send_plain(request, path, decision, upstream, mark=bypassed(reason))
 

@@ -105,9 +105,20 @@ def _read_hit(text: Text, place: int, plan: Plan | None, most: int) -> Hit:
         members, end = _members(text, place)
         # _score always; what the reranker reads only where a plan says that this hit is read.
         names = ("_score", "_source", "fields") if plan else ("_score",)
-        found = {name: json.loads(members[name].read(text)) for name in names if name in members}
-    words = read_text(found, plan.template, plan.rules.fields, most=most) if plan else ""
+        found = {name: _value(members[name].read(text)) for name in names if name in members}
+    try:
+        words = read_text(found, plan.template, plan.rules.fields, most=most) if plan else ""
+    except RecursionError:
+        words = ""
     return Hit(Slice(place, end), _number(found.get("_score")), words)
+
+
+def _value(text: bytes) -> Any:
+    """A value of a hit; nothing where it is nested deeper than Python reads."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        return None
 
 
 def _members(text: Text, place: int) -> tuple[dict[str, Slice], int]:
