@@ -96,9 +96,12 @@ def open_searcher(name: str, directory: StrPath, *, index: IndexConfig, encoder:
     return _plugged_in(name, _plugin(name).open_index, folder, index=index, encoder=encoder)
 
 
-def open_server(name: str | None, url: str) -> Server:
-    """Return a running engine as requests and bulk loads; where no name is given, by what it says of itself."""
-    return official.connect(_client(name or engine_at(url)), url)
+def open_server(name: str | None, url: str, *, timeout_s: float | None = None) -> Server:
+    """Return a running engine as requests and bulk loads; where no name is given, by what it says of itself.
+
+    With a time limit, an engine that does not answer by then is not asked again, and one that is busy not waited for.
+    """
+    return official.connect(_client(name or engine_at(url)), url, timeout_s=timeout_s)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from relsearch.index.engine.http import Json, Reply, as_object
 NAME = "elasticsearch"
 
 
-def connect(access: Access) -> Any:
+def connect(access: Access, *, timeout_s: float | None = None) -> Any:
     """Return the official client; raise MissingExtraError where it is not installed, ValueError for an odd URL."""
     try:
         from elasticsearch import Elasticsearch
@@ -24,8 +24,8 @@ def connect(access: Access) -> Any:
         api_key=access.api_key,
         basic_auth=access.login,
         ssl_context=access.certificates,
-        request_timeout=rest.TIMEOUT_S,
-        retry_on_timeout=True,
+        request_timeout=timeout_s or rest.TIMEOUT_S,
+        retry_on_timeout=timeout_s is None,
         max_retries=rest.retries(access),
     )
 

@@ -20,8 +20,8 @@ class Client(Protocol):
 
     NAME: str
 
-    def connect(self, access: Access) -> Any:
-        """Return the client."""
+    def connect(self, access: Access, *, timeout_s: float | None = None) -> Any:
+        """Return the client; with a time limit, a request that takes longer is not sent again."""
         ...
 
     def send(self, client: Any, method: str, path: str, body: Json | None) -> Reply:
@@ -77,13 +77,18 @@ def open_index(kind: Client, *, index: IndexConfig) -> rest.RestSearcher:
     return rest.RestSearcher(kind.NAME, index.name, multi_search)
 
 
-def connect(kind: Client, url: str, *, name: str = "") -> Server:
-    """Return the engine at a URL as requests and bulk loads; errors call it by `name`, or by the client's."""
+def connect(kind: Client, url: str, *, name: str = "", timeout_s: float | None = None) -> Server:
+    """Return the engine at a URL as requests and bulk loads; errors call it by `name`, or by the client's.
+
+    With a time limit, an engine that does not answer by then is not asked again, and one that is busy not waited for.
+    """
     name = name or kind.NAME
-    client = _open(kind, name, url)
+    client = _open(kind, name, url, timeout_s=timeout_s)
 
     def send(method: str, path: str, body: Json | None) -> Reply:
         with _one_line_errors(kind, name, url):
+            if timeout_s is not None:
+                return kind.send(client, method, path, body)
             return _when_free(lambda: kind.send(client, method, path, body))
 
     def bulk(actions: Iterable[dict[str, Any]]) -> Iterator[tuple[bool, Any]]:
@@ -117,10 +122,10 @@ def connected(kind: Client, url: str) -> Iterator[Any]:
         yield client
 
 
-def _open(kind: Client, name: str, url: str) -> Any:
+def _open(kind: Client, name: str, url: str, *, timeout_s: float | None = None) -> Any:
     reached = access(name, url)
     try:
-        return kind.connect(reached)
+        return kind.connect(reached, timeout_s=timeout_s)
     except ValueError as exc:
         raise ConfigError(f"{name} at {url}: {reason(exc)}; write http://HOST:PORT") from exc
 

@@ -13,7 +13,7 @@ from relsearch.index.engine.http import Json, Reply, as_object
 NAME = "opensearch"
 
 
-def connect(access: Access) -> Any:
+def connect(access: Access, *, timeout_s: float | None = None) -> Any:
     """Return the official client; raise MissingExtraError where it is not installed, ValueError for an odd URL."""
     try:
         from opensearchpy import OpenSearch
@@ -24,8 +24,8 @@ def connect(access: Access) -> Any:
         headers={"Authorization": f"ApiKey {access.api_key}"} if access.api_key else None,
         http_auth=access.login,
         ssl_context=access.certificates,
-        timeout=rest.TIMEOUT_S,
-        retry_on_timeout=True,
+        timeout=timeout_s or rest.TIMEOUT_S,
+        retry_on_timeout=timeout_s is None,
         max_retries=rest.retries(access),
         retry_on_status=(rest.BUSY, 502, 503, 504),  # as Elasticsearch's client does: another host may have room
         pool_maxsize=rest.AT_ONCE,

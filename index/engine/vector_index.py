@@ -29,6 +29,7 @@ from relsearch.rerank.vectors.store import BATCH, OpenStore, Read, StoreFacts, V
 
 _FIELD = "vectors"
 _NOT_FOUND = 404
+_LOOKUP_S = 1.0  # for a hundred documents, which an engine gives in 0.1 s
 _ADDRESS = re.compile(r"(?P<url>https?://[^?#\s/]+(?:,https?://[^?#\s/]+)*)/(?P<index>[a-z0-9][a-z0-9._-]*)/?")
 
 
@@ -79,6 +80,7 @@ class VectorIndex:
         self.name = name
         self.facts = facts
         self._server = server
+        self._impatient = open_server(server.name, server.url, timeout_s=_LOOKUP_S)
         self._where = f"index {name!r} at {server.url}"
         found = server.send("GET", f"/{name}/_mapping", None)
         if found.status == _NOT_FOUND and create:
@@ -102,10 +104,13 @@ class VectorIndex:
         return int(stats["_all"]["primaries"]["store"]["size_in_bytes"])
 
     def lookup(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
-        """Return the vectors of those texts that are stored."""
+        """Return the vectors of those texts that are stored; raise SearchEngineError soon where the engine is slow.
+
+        A search waits for them, and may read the documents instead.
+        """
         found: dict[str, DocumentVectors] = {}
         for keys in _batches(texts):
-            for document in self._get(keys, source=_FIELD):
+            for document in self._get(self._impatient, keys, source=_FIELD):
                 found[keys[document["_id"]]] = self._vectors(document.get("_source", {}).get(_FIELD))
         return found
 
@@ -122,12 +127,12 @@ class VectorIndex:
         return added
 
     def _absent(self, keys: Mapping[str, str]) -> dict[str, str]:
-        held = {document["_id"] for document in self._get(keys, source="false")}
+        held = {document["_id"] for document in self._get(self._server, keys, source="false")}
         return {key: text for key, text in keys.items() if key not in held}
 
-    def _get(self, keys: Iterable[str], *, source: str) -> Iterator[dict[str, Any]]:
+    def _get(self, server: Server, keys: Iterable[str], *, source: str) -> Iterator[dict[str, Any]]:
         # A get by id, unlike a search, sees what was written before the refresh.
-        answer = self._server.ask("POST", f"/{self.name}/_mget?_source={source}", {"ids": list(keys)})
+        answer = server.ask("POST", f"/{self.name}/_mget?_source={source}", {"ids": list(keys)})
         return (document for document in answer["docs"] if document.get("found"))
 
     def _write(self, keys: Iterable[str], vectors: Iterable[DocumentVectors]) -> int:

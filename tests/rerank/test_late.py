@@ -81,19 +81,25 @@ def test_precomputed_documents_score_the_same(late_bundle: Path, tmp_path: Path)
 
 
 class _AwayStore(VectorFolder):
+    lookups = 0
+
     def lookup(self, texts: Sequence[str]) -> dict[str, DocumentVectors]:
         """Raise."""
+        self.lookups += 1
         raise SearchEngineError("away")
 
 
 def test_a_store_that_is_away_changes_no_score(
     late_bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Documents are read instead, and a line of the log says so, once."""
+    """Documents are read instead, and a line of the log says so, once; the store is left alone for a while."""
     warn_of_store.cache_clear()
     scorer = open_scorer(late_bundle, vectors=partial(_AwayStore, tmp_path / "vectors"))
+    assert isinstance(scorer, LateOnnxScorer)
+    assert isinstance(scorer.store, _AwayStore)
     assert scorer.logits("sea", TEXTS).tolist() == open_scorer(late_bundle).logits("sea", TEXTS).tolist()
     scorer.logits("sea", ["another"])
+    assert (scorer.save(TEXTS), scorer.store.lookups) == (0, 1)
     assert [record.getMessage() for record in caplog.records] == [
         "stored vectors cannot be looked up (SearchEngineError); documents are read instead"
     ]

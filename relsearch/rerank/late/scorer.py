@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relsearch.core.content_cache import ContentCache
+from relsearch.core.errors import ArtifactError
 from relsearch.core.files.text_files import encodable
 from relsearch.encoders.character_limit import beginning
 from relsearch.rerank.abilities import warn_of_store
@@ -18,6 +20,7 @@ from relsearch.rerank.vectors.interaction import DocumentVectors, TextVectors, c
 from relsearch.rerank.vectors.store import VectorStore
 from relsearch.stats.logistic import Floats, Logistic
 
+_AWAY_S = 30.0  # of a store that failed: where it hangs, each look into it would cost a search its budget
 _KEPT_QUERIES = 1000  # 20 kB each
 _BYTES_A_DOCUMENT = 12_800  # of vectors of a passage of 100 tokens
 
@@ -26,7 +29,7 @@ class LateScorer(CalibratedScorer):
     """Scores = calibration(head(cosine, MaxSim)); subclasses run the encoder.
 
     Documents' vectors are taken from a bounded cache, else from `store`, where it has them, else computed; what was
-    found either way is cached. A store that fails has none.
+    found either way is cached. A store that fails has none, and is left alone for half a minute.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class LateScorer(CalibratedScorer):
         self.head = head
         self.most_characters = most_characters
         self.store = store
+        self._away_until = 0.0
         self._queries: ContentCache[TextVectors] = ContentCache(_KEPT_QUERIES)
         self._kept: ContentCache[DocumentVectors] = ContentCache(
             cached_documents * _BYTES_A_DOCUMENT, size=lambda each: each.nbytes
@@ -95,8 +99,11 @@ class LateScorer(CalibratedScorer):
         self._kept.lookup(self.readable(texts), self.document_vectors)
 
     def save(self, texts: Sequence[str]) -> int:
-        """Write the vectors of documents that were read to the store, if there is one; return how many it lacked."""
-        if self.store is None:
+        """Write the vectors of documents that were read to the store, if there is one; return how many it lacked.
+
+        None is written while the store is left alone.
+        """
+        if self.store is None or time.monotonic() < self._away_until:
             return 0
         return self.store.add(self.readable(texts), lambda each: self._kept.lookup(each, self.document_vectors))
 
@@ -141,10 +148,12 @@ class LateScorer(CalibratedScorer):
         return [found[text] for text in texts]
 
     def _stored(self, texts: list[str]) -> dict[str, DocumentVectors]:
-        if self.store is None or not texts:
+        if self.store is None or not texts or time.monotonic() < self._away_until:
             return {}
         try:
             return self.store.lookup(texts)
         except Exception as exc:  # away, deleted or damaged: all that it has can be read
             warn_of_store(type(exc).__name__)
+            if not isinstance(exc, ArtifactError):  # of one damaged document
+                self._away_until = time.monotonic() + _AWAY_S
             return {}

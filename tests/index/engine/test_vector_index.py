@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.vectors.interaction import DocumentVectors
 from relsearch.rerank.vectors.store import BATCH, StoreFacts
 from tests.index.busy_server import busy_server
+from tests.live.gateway.canned import canned, http_answer
 
 NAME = "some-vectors"
 TEXTS = ["the sea is deep", "a blue sky over the town", "", "the sea " * 100]
@@ -135,6 +137,22 @@ def test_damage_is_told(late_bundle: Path, server: Server, address: str) -> None
     server.ask("PUT", f"/{NAME}/_doc/{key}?refresh=true", {"vectors": "AAAA"})
     with pytest.raises(ArtifactError, match="damaged"):
         store.lookup(TEXTS)
+
+
+@pytest.mark.parametrize("engine", ["elasticsearch", "opensearch"])
+def test_a_search_does_not_wait_for_an_engine_that_hangs(engine: str) -> None:
+    """It reads the documents instead; who precomputes waits longer."""
+    facts = StoreFacts(encoder="e", pooled=1, tokens=1)
+    meta = {"made_by": "relsearch", "vectors": facts.model_dump()}
+    mapping = json.dumps({"v": {"mappings": {"_meta": meta}}}).encode()
+    answer = http_answer(mapping, headers="X-Elastic-Product: Elasticsearch\r\n")
+    with canned({"/v/_mapping": answer}) as hanging:
+        store = VectorIndex(open_server(engine, hanging.url), "v", facts)
+        began = time.monotonic()
+        with pytest.raises(SearchEngineError, match="timed out"):
+            store.lookup(["a"])
+        assert time.monotonic() - began < 5
+        assert len(hanging.requests) == 2
 
 
 def _write_lines(path: Path, texts: dict[str, str]) -> None:
