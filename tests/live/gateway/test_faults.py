@@ -265,6 +265,18 @@ def test_a_byte_order_mark_is_no_part_of_a_body() -> None:
     assert many.headers["X-Relsearch"] == "reranked; searches=1"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_a_search_may_come_in_any_encoding_of_json(encoding: str) -> None:
+    """With a byte-order mark or without; half a character is for the engine to refuse."""
+    body, headers = json.dumps(BODY).encode(encoding), {"Content-Type": "application/json"}
+    with canned(SEARCH) as engine, gateway(engine.url, LastWordScorer()) as url:
+        response = httpx.post(f"{url}/sea/_search", content=body, headers=headers)
+        assert response.headers["X-Relsearch"] == f"reranked; read={HITS}/{HITS}"
+        assert json.loads(engine.requests[-1][1])["query"] == BODY["query"]
+        assert httpx.post(f"{url}/sea/_search", content=body[:-1], headers=headers).status_code == 200
+        assert engine.requests[-1][1] == body[:-1]
+
+
 def test_a_key_that_is_no_text_is_a_wrong_key() -> None:
     """Whatever its bytes are."""
     with gateway("http://127.0.0.1:9", LastWordScorer(), key="k") as url:

@@ -66,8 +66,13 @@ async def read_start(request: web.BaseRequest) -> tuple[bytes, bool]:
 
 
 def plain_text(request: web.BaseRequest, raw: bytes) -> bytes:
-    """Return a body without its compression; raise ValueError where that cannot be undone."""
-    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    """Return a body in UTF-8 and without its compression; raise ValueError where either cannot be had."""
+    text = _uncompressed(raw, request.headers.get("Content-Encoding", "identity").lower())
+    encoding = json.detect_encoding(text)  # the engines read UTF-16 and UTF-32 as well
+    return text if encoding.startswith("utf-8") else text.decode(encoding).encode()
+
+
+def _uncompressed(raw: bytes, encoding: str) -> bytes:
     if not raw or encoding == "identity":
         return raw
     for window in _WINDOWS.get(encoding.removeprefix("x-"), ()):
