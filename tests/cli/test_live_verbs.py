@@ -62,6 +62,9 @@ def test_the_table_is_as_wide_as_the_terminal() -> None:
         ("CSV", "CSV parsing and writing.", "CSV parsing and writing."),
         ("Rows", "Reads\nthem.", "Rows Reads them."),
         ("csv.reader", "", "csv.reader"),
+        ("csv.reader", "Reads rows.", "Reads rows."),
+        ("csv.readers compared", "Two ways.", "csv.readers compared Two ways."),
+        ("csv.reader and csv.writer", "Two ways.", "csv.reader and csv.writer Two ways."),
     ],
 )
 def test_nothing_is_shown_twice(title: str, text: str, shown: str) -> None:

@@ -112,12 +112,12 @@ def _row(rank: int, hit: Hit, fields: Mapping[str, str] | None, longest_id: int)
 
 
 def _text(hit: Hit, fields: Mapping[str, str] | None) -> str:
-    """The title, unless it is the id's or the text's beginning again, and the text, on one line."""
+    """The title, unless it is the id again, perhaps with a signature, or the text's beginning; and the text."""
     from relsearch.index.engine.hits import hit_fields
 
     texts = {name: " ".join(text.split()) for name, text in hit_fields({"_source": hit.source}, fields).items()}
     title = texts.pop("title", "")
     body = " ".join(texts.values())
-    if body and (title.startswith(hit.doc_id) or body.startswith(title)):
+    if body and (title == hit.doc_id or title.startswith(f"{hit.doc_id}(") or body.startswith(title)):
         return body
     return f"{title} {body}".strip()
