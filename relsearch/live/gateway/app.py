@@ -80,7 +80,8 @@ class Gateway:
 
     async def _search(self, request: web.BaseRequest, path: SearchPath) -> web.StreamResponse:
         unread = bypassed("unread_body") if self.ranking.concerns(path.names, b"") else ""
-        if not is_json(request.headers.get("Content-Type", "")):
+        # The engines, too, ask for the type of a body only where there is one.
+        if request.can_read_body and not is_json(request.headers.get("Content-Type", "")):
             return await forward(request, self.upstream, mark=unread)
         raw, whole = await read_start(request)
         if not whole:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from aiohttp import ClientResponse, ServerTimeoutError, web
+from multidict import CIMultiDict
 
 from relsearch.live.gateway.answer.ranking import Decision, Ranking, bypassed, deadline
 from relsearch.live.gateway.proxy import (
@@ -122,8 +123,7 @@ async def send_body(
 
     A search that is wrong by itself was not refused for its window.
     """
-    headers = request_headers(request, without=frozenset({"content-encoding", "content-length"}))
-    headers.setdefault("Content-Type", "application/json")
+    headers = _json_headers(request, without=frozenset({"content-encoding", "content-length"}))
     async with await upstream.send("POST", url, headers, body) as answer:
         wrong = mark == bypassed("window_refused") and answer.status >= 400
         return await relay(request, answer, mark=bypassed("engine_error") if wrong else mark)
@@ -131,9 +131,15 @@ async def send_body(
 
 async def post(request: web.BaseRequest, upstream: Upstream, url: str, body: bytes) -> ClientResponse:
     """Send a widened search with the client's own headers; its answer comes uncompressed."""
-    headers = request_headers(request, without=REWRITTEN)
-    headers.setdefault("Content-Type", "application/json")
-    return await upstream.send("POST", url, headers, body)
+    return await upstream.send("POST", url, _json_headers(request, without=REWRITTEN), body)
+
+
+def _json_headers(request: web.BaseRequest, *, without: frozenset[str]) -> CIMultiDict[str]:
+    """The client's headers with a body of JSON, which may stand where it sent none, of whatever type."""
+    headers = request_headers(request, without=without)
+    if "json" not in headers.get("Content-Type", "").lower():
+        headers["Content-Type"] = "application/json"
+    return headers
 
 
 def json_answer(request: web.BaseRequest, answer: ClientResponse, body: bytes, mark: str) -> web.Response:

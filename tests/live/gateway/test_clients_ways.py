@@ -49,6 +49,19 @@ def test_an_answer_without_nodes_is_an_error() -> None:
         assert httpx.get(f"{url}/_nodes/http").status_code == 502
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_type_of_no_body_says_nothing(method: str) -> None:
+    """Engines ignore it as well; what the gateway writes is JSON."""
+    config = GatewayConfig(index={"sea": Rules(budget_ms=20_000)})
+    with (
+        canned({"/sea/_search": http_answer(hits()), "/sea/_search?q=tides": http_answer(hits())}) as engine,
+        gateway(engine.url, LastWordScorer(), config=config) as url,
+    ):
+        response = httpx.request(method, f"{url}/sea/_search?q=tides", headers={"Content-Type": "text/plain"})
+    assert response.headers["X-Relsearch"] == f"reranked; read={HITS}/{HITS}"
+    assert "content-type: application/json" in engine.requests[-1][0].lower()
+
+
 def test_scores_go_on_falling_past_the_window() -> None:
     """A page that starts there is the engine's own, under scores below those of the pages before."""
     body: dict[str, Any] = {"query": {"match": {"text": "tides"}}, "size": 6, "ext": {"relsearch": {"window": 6}}}
