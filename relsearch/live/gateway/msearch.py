@@ -97,7 +97,8 @@ def read_items(text: bytes, default_target: str) -> list[Item]:
 
 
 def _item(header: bytes, body: bytes, default_target: str) -> Item:
-    names = json_object(header).get("index") or default_target
+    given = json_object(header)
+    names = given.get("index") or given.get("indices") or default_target
     target = ",".join(map(str, names)) if isinstance(names, list) else str(names)
     return Item(header, target, json_object(body), json_text(body))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from aiohttp import ClientPayloadError, web
+from aiohttp import web
 
 from relsearch.live.gateway.proxy import Upstream, relay, request_headers, response_headers
-from relsearch.live.gateway.request.reading import is_json, json_answered, json_bytes
+from relsearch.live.gateway.request.reading import is_json, json_bytes, json_object
 
 # Of the client for .NET with more after `http`, of the one for PHP without it.
 _PATH = re.compile(r"/_nodes(?:/_all)?(?:/http(?:,\w+)*/?(?:\?.*)?|/?)")
@@ -25,16 +25,21 @@ async def answer_nodes(request: web.BaseRequest, upstream: Upstream) -> web.Stre
     async with await upstream.send("GET", request.raw_path, headers, None) as answer:
         if answer.status != 200 or not is_json(answer.content_type):
             return await relay(request, answer)
-        body = await json_answered(answer)
-        kept = response_headers(answer, without=frozenset({"content-length", "content-encoding"}))
-    host = _address(request)
+        raw = await answer.read()
+        kept = response_headers(answer, without=frozenset({"content-length"}))
+    return web.Response(status=200, headers=kept, body=_readdressed(raw, _address(request)))
+
+
+def _readdressed(raw: bytes, host: str) -> bytes:
+    """The nodes with another address; as it came what names none, because the client asked for something else."""
     try:
+        body = json_object(raw)
         for node in body["nodes"].values():
             if "http" in node:
                 node["http"].update(publish_address=host, bound_address=[host])
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise ClientPayloadError("the engine's answer names no nodes") from exc
-    return web.Response(status=200, headers=kept, body=json_bytes(body))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return raw
+    return json_bytes(body)
 
 
 def _address(request: web.BaseRequest) -> str:

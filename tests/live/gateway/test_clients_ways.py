@@ -40,13 +40,24 @@ def test_a_client_that_sniffs_stays_with_the_gateway() -> None:
             assert named["b"]["http"]["publish_address"] == f"search.example:{port}"
 
 
-def test_an_answer_without_nodes_is_an_error() -> None:
-    """A client that was told nothing would go on as if it had no node."""
-    with (
-        canned({"/_nodes/http": http_answer(b'{"nodes": []}')}) as engine,
-        gateway(engine.url, LastWordScorer()) as url,
-    ):
-        assert httpx.get(f"{url}/_nodes/http").status_code == 502
+@pytest.mark.parametrize("answer", [b'{"cluster_name": "sea"}', b'{"nodes": []}', b"[]", b"{oops"])
+def test_an_answer_that_names_no_nodes_is_the_engines_own(answer: bytes) -> None:
+    """The client asked for something else by filter_path."""
+    path = "/_nodes/http?filter_path=cluster_name"
+    with canned({path: http_answer(answer)}) as engine, gateway(engine.url, LastWordScorer()) as url:
+        response = httpx.get(url + path)
+    assert (response.status_code, response.content) == (200, answer)
+
+
+@pytest.mark.parametrize("header", [{"index": "sea"}, {"index": ["sea"]}, {"indices": "sea"}, {"indices": ["sea"]}])
+def test_a_search_of_many_may_name_its_index_in_either_way(header: dict[str, Any]) -> None:
+    """As the engines read it."""
+    config = GatewayConfig(index={"sea": Rules(budget_ms=20_000)})
+    answer = http_answer(b'{"responses":[' + hits() + b"]}")
+    with canned({"/_msearch": answer}) as engine, gateway(engine.url, LastWordScorer(), config=config) as url:
+        lines = json.dumps(header).encode() + b"\n" + SEARCH + b"\n"
+        response = httpx.post(f"{url}/_msearch", content=lines, headers={"Content-Type": "application/x-ndjson"})
+    assert response.headers["X-Relsearch"] == "reranked; searches=1"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

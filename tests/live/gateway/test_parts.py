@@ -108,6 +108,13 @@ def test_only_searches_are_looked_into(method: str, path: str, found: tuple[str,
     assert (parts and (parts.target, parts.verb, parts.template)) == found
 
 
+def test_parameters_are_parted_as_the_engines_part_them() -> None:
+    """By semicolons as well; one that is escaped belongs to its value."""
+    path = search_path("GET", "/sea/_search?q=text:tides;size=0&_source=a%3Bb")
+    assert path is not None
+    assert path.parameters == (("q", "text:tides"), ("size", "0"), ("_source", "a;b"))
+
+
 def test_a_hit_is_read_through_the_template() -> None:
     """Nested paths, dotted keys, lists and numbers become text; absent fields are empty."""
     source = {"head": ["One", "two"], "body": {"content": "text"}, "a.b": 3, "items": [{"n": "x"}, {"n": "y"}]}

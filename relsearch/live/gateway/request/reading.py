@@ -48,7 +48,8 @@ def search_path(method: str, raw_path: str) -> SearchPath | None:
     found = _SEARCH.fullmatch(raw_path) if method in ("GET", "POST") else None
     if not found:
         return None
-    parameters = tuple(parse_qsl(found["query"] or "", keep_blank_values=True))
+    query = (found["query"] or "").replace(";", "&")  # either stands between parameters, for the engines
+    parameters = tuple(parse_qsl(query, keep_blank_values=True))
     return SearchPath(found["target"] or "", found["verb"], found["template"] is not None, parameters)
 
 

@@ -123,7 +123,7 @@ def _check(search: Search) -> None:
 def _by_score(order: object) -> bool:
     """Whether a sort only says what is so without it."""
     if isinstance(order, list):
-        return len(order) == 1 and _by_score(order[0])
+        return not order or (len(order) == 1 and _by_score(order[0]))
     if isinstance(order, dict):
         return list(order) == ["_score"] and order["_score"] in ("desc", {"order": "desc"}, {})
     return order in ("_score", "_score:desc")

@@ -170,7 +170,7 @@ def test_parameters_that_reranking_would_break_are_refused(parameter: str) -> No
     assert refused.value.reason == parameter
 
 
-@pytest.mark.parametrize("order", ["_score", ["_score"], [{"_score": "desc"}], {"_score": {"order": "desc"}}])
+@pytest.mark.parametrize("order", ["_score", [], ["_score"], [{"_score": "desc"}], {"_score": {"order": "desc"}}])
 def test_a_sort_by_score_is_no_other_order(order: object) -> None:
     """It says what is so without it."""
     assert _plan({**MATCH, "sort": order}).size == 10
