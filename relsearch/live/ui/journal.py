@@ -6,6 +6,7 @@ end, which is cut off when the file is opened.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -28,14 +29,20 @@ class Journal:
         self.rows = [_row(path, number, line) for number, line in enumerate(whole.splitlines(), 1)]
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Add an object, with the time, and wait until the disk has it."""
+        """Add an object, with the time, and wait until the disk has it; where that fails, nothing is added."""
         added = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **row}
         line = json.dumps(added, ensure_ascii=True).encode() + b"\n"
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(descriptor, line)
-            os.fsync(descriptor)
+            size = os.fstat(descriptor).st_size
+            try:
+                if os.write(descriptor, line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+                os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, size)  # a part of a line would spoil the next one
+                raise
         finally:
             os.close(descriptor)
         self.rows.append(added)

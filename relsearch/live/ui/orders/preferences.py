@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 from relsearch.core.errors import DataError
@@ -48,14 +49,16 @@ class Preferences:
     def __init__(self, path: Path) -> None:
         self._journal = Journal(path)
         self._open: dict[str, Ballot] = {}
+        self._lock = Lock()
 
     def ask(self, query: str, first: str, second: str) -> tuple[str, Ballot]:
         """Return a new question, its sides in random order, and the token that its vote names."""
         left, right = (first, second) if secrets.randbits(1) else (second, first)
         token, ballot = secrets.token_urlsafe(16), Ballot(query, left, right)
-        self._open[token] = ballot
-        while len(self._open) > _MOST_BALLOTS:
-            self._open.pop(next(iter(self._open)))
+        with self._lock:
+            self._open[token] = ballot
+            while len(self._open) > _MOST_BALLOTS:
+                del self._open[next(iter(self._open))]
         return token, ballot
 
     def vote(self, token: str, answer: str, grader: str) -> Ballot:
@@ -65,25 +68,29 @@ class Preferences:
         """
         if answer not in ANSWERS:
             raise DataError(f"a vote is one of: {', '.join(ANSWERS)}")
-        ballot = self._open.pop(token, None)
-        if ballot is None:
-            return self._kept(token, answer)
-        self._journal.append(
-            {
-                "query": ballot.query,
-                "left": ballot.left,
-                "right": ballot.right,
-                "preferred": _preferred(ballot, answer),
-                "grader": grader,
-                "token": token,
-            }
-        )
-        return ballot
+        with self._lock:  # until the vote is kept: the same one that comes meanwhile is told so
+            ballot = self._open.get(token)
+            if ballot is None:
+                return self._kept(token, answer)
+            self._journal.append(
+                {
+                    "query": ballot.query,
+                    "left": ballot.left,
+                    "right": ballot.right,
+                    "preferred": _preferred(ballot, answer),
+                    "grader": grader,
+                    "token": token,
+                }
+            )
+            del self._open[token]
+            return ballot
 
     def _kept(self, token: str, answer: str) -> Ballot:
         row = next((each for each in reversed(self._journal.rows) if each.get("token") == token), None)
         if row is None:
-            raise DataError("this comparison is closed: the server has started since; compare again")
+            raise DataError(
+                "this comparison is closed: the server or a thousand comparisons have started since; compare again"
+            )
         ballot = Ballot(row["query"], row["left"], row["right"])
         if _preferred(ballot, answer) != row["preferred"]:
             raise DataError("this comparison is closed: it has another vote; compare again")
