@@ -23,7 +23,7 @@ def bound(host: str, port: int) -> socket.socket:
     """Return a socket at an address; raise ConfigError where that is taken or not of this machine."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as exc:
+    except (OSError, ValueError) as exc:  # the latter for what cannot be a name
         raise _cannot_listen(host, port, reason(exc)) from exc
     made = socket.socket(family)
     if os.name == "posix":  # so that a server may be started again at once; on Windows it would share a taken port

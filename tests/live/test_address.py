@@ -43,8 +43,8 @@ def test_a_taken_port_is_one_line_that_names_the_options(
 
 
 def test_a_host_that_is_not_there_is_named(taken: int) -> None:
-    """As is one of another machine; a port that is free, or any, is not refused."""
-    for host in ("no.such.host.invalid", "192.0.2.1"):
+    """As is one of another machine, or what is no name; a port that is free, or any, is not refused."""
+    for host in ("no.such.host.invalid", "192.0.2.1", "a" * 70):
         with pytest.raises(ConfigError, match=f"cannot listen at {host}:{taken} \\(.+\\); pass another"):
             check_free(host, taken)
     check_free("127.0.0.1", 0)
