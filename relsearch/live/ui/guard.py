@@ -22,6 +22,7 @@ from relsearch.live.address import is_loopback
 KEY_VARIABLE = "RELSEARCH_UI_KEY"
 COOKIE = "relsearch_ui"
 LOGIN, STATIC = "/login", "/static/"
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}  # which a proxy may add to Host, and browsers leave out of Origin
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -73,12 +74,12 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
+        host = headers.get("host", "").lower()  # as browsers write it in Origin
         if self._cookie is None and not is_loopback(_name(host)):
             return PlainTextResponse(f"This app answers at 127.0.0.1, not at {host[:200]!r}.", status_code=421)
         # With a key, a proxy on another host may end TLS: what is https to the browser is http here.
         schemes = [scope["scheme"]] if self._cookie is None else ["http", "https"]
-        own = {f"{scheme}://{host}" for scheme in schemes}
+        own = {f"{scheme}://{host.removesuffix(_DEFAULT_PORTS[scheme])}" for scheme in schemes}
         if scope["method"] not in ("GET", "HEAD") and headers.get("origin") not in own:
             return PlainTextResponse("Only this app's own pages may send forms to it.", status_code=403)
         open_path = scope["path"] == LOGIN or scope["path"].startswith(STATIC)

@@ -96,6 +96,27 @@ def test_with_a_key_a_browser_logs_in_first(folder: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("SEARCH.example", "https://search.example", 303),
+        ("search.example:443", "https://search.example", 303),
+        ("search.example:80", "http://search.example", 303),
+        ("search.example:80", "https://search.example", 403),
+        ("search.example:8443", "https://search.example", 403),
+    ],
+)
+def test_a_host_may_be_written_in_another_way(
+    folder: Path, tmp_path: Path, host: str, origin: str, status: int
+) -> None:
+    """In capitals, or with the port that goes without saying, which browsers leave out of the origin."""
+    workspace = Workspace(options(folder, tmp_path / "human.qrels"))
+    browser = TestClient(create_app(workspace, key="s3cret"), follow_redirects=False)
+    headers = {"Host": host, "Origin": origin}
+    assert browser.post("/login", data={"key": "s3cret"}, headers=headers).status_code == status
+    workspace.close()
+
+
+@pytest.mark.parametrize(
     ("origin", "status"),
     [
         ("https://search.example", 303),
