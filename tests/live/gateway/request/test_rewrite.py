@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from relsearch.index.engine.http import DOC_ID
-from relsearch.live.gateway.answer.source import SourceFilter
 from relsearch.live.gateway.config import CLAUSES, Rules
 from relsearch.live.gateway.refusals import BadAskError, NotRerankedError, UnsupportedError
 from relsearch.live.gateway.request.ask import Ask, take_ask
@@ -77,43 +76,6 @@ def test_parameters_of_the_url_go_before_the_body() -> None:
 def test_the_fields_that_reranking_reads_are_fetched(asked: object, fetched: object) -> None:
     """Whatever the client filters, the reranker's fields come from the engine."""
     assert _sent(_plan({**MATCH, "_source": asked}))["_source"] == fetched
-
-
-@pytest.mark.parametrize(
-    ("parameters", "wanted"),
-    [
-        ({"_source": "false"}, SourceFilter(wanted=False)),
-        ({"_source": "false", "_source_includes": "a"}, SourceFilter(wanted=False)),
-        ({"_source": "false", "_source_excludes": "a"}, SourceFilter(wanted=False)),
-        ({"_source": "true", "_source_excludes": "a"}, SourceFilter(excludes=("a",))),
-        ({"_source": "a", "_source_excludes": "a.b,a.c"}, SourceFilter(includes=("a",), excludes=("a.b", "a.c"))),
-        ({"_source": "a", "_source_includes": "b"}, SourceFilter(includes=("b",))),
-        ({"_source": ""}, SourceFilter()),
-        ({"_source_includes": ""}, SourceFilter()),
-        ({"routing": "r"}, SourceFilter(includes=("tag",))),
-    ],
-)
-def test_the_url_filters_the_source_as_in_the_engines(parameters: dict[str, str], wanted: SourceFilter) -> None:
-    """A flag or includes, includes that go before those, and excludes, all in place of what the body says."""
-    assert _plan({**MATCH, "_source": "tag"}, parameters).source == wanted
-
-
-@pytest.mark.parametrize(
-    ("fields", "wanted"), [([], False), (["tag"], False), ("tag", False), (["_source", "tag"], True), ("_source", True)]
-)
-def test_stored_fields_may_name_the_source(fields: str | list[str], wanted: bool) -> None:
-    """Without it there is none, even where no field is named."""
-    assert _plan({**MATCH, "stored_fields": fields}).source == SourceFilter(wanted=wanted)
-    if fields:
-        named = fields if isinstance(fields, str) else ",".join(fields)
-        assert _plan(MATCH, {"stored_fields": named}).source == SourceFilter(wanted=wanted)
-
-
-@pytest.mark.parametrize("extra", [{"stored_fields": ["tag"]}, {"script_fields": {"x": {"script": "1"}}}])
-def test_a_search_for_other_fields_alone_gets_no_source(extra: dict[str, Any]) -> None:
-    """As the engines do, unless `_source` is asked for beside them."""
-    assert not _plan({**MATCH, **extra}).source.wanted
-    assert _plan({**MATCH, **extra, "_source": True}).source.wanted
 
 
 def test_fields_may_stand_elsewhere_in_the_source() -> None:
