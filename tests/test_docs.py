@@ -27,6 +27,7 @@ from tests.conftest import REPOSITORY
 from tests.documentation import LANGUAGES, PAGES, Block, all_blocks, blocks
 from tests.index.conftest import elasticsearch_url
 from tests.reader import ENGINE, shell, write_files
+from tests.tiny_models import save_tiny_bert
 
 __all__ = ["elasticsearch_url"]
 
@@ -155,11 +156,12 @@ def test_lines_that_name_an_engine_work_with_a_real_one(
 def test_lines_that_train_work_with_tiny_models(
     tmp_path: Path, tiny_bert: Path, tiny_llama: Path, tiny_reranker: Path
 ) -> None:
-    """Every stage in its order, then the pages; a hub's cross-encoder is a tiny one."""
+    """Every stage in its order, then the pages; a hub's models are tiny ones."""
     write_files(tmp_path)
     (tmp_path / "relsearch.toml").write_text(TINY.format(bert=tiny_bert, llama=tiny_llama), encoding="utf-8")
     foreign = tmp_path / "models" / "ms-marco-MiniLM-L6-v2"
     shutil.copytree(tiny_reranker, foreign, ignore=shutil.ignore_patterns(CARD))  # by which relsearch knows its own
+    save_tiny_bert(tmp_path / "models" / "multilingual-e5-small", ["the sea"], spread=0.3)
     examples = [line for name in STAGES for line in VERBS[name].examples]
     examples += [line for line in EXAMPLES if RUN_FOLDER in shlex.split(line)]
     with shell(tmp_path, variables={"RELSEARCH_MODELS": str(tmp_path / "models")}) as opened:

@@ -9,8 +9,11 @@ from pathlib import Path
 CHAT_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 
-def save_tiny_bert(folder: Path, texts: Sequence[str]) -> Path:
-    """Write a random two-layer BERT with a WordPiece tokenizer that knows the words of the texts."""
+def save_tiny_bert(folder: Path, texts: Sequence[str], *, spread: float = 0.02) -> Path:
+    """Write a random two-layer BERT with a WordPiece tokenizer that knows the words of the texts.
+
+    `spread` is the deviation of its weights; the more, the less alike are the vectors of texts with unknown words.
+    """
     import torch
     from transformers import BertConfig, BertModel
 
@@ -23,6 +26,7 @@ def save_tiny_bert(folder: Path, texts: Sequence[str]) -> Path:
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=128,
+        initializer_range=spread,
     )
     BertModel(config).save_pretrained(folder)
     return folder

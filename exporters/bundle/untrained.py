@@ -13,7 +13,8 @@ from relsearch.core.errors import DataError, ModelError
 from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.settings.config import EncoderConfig, ExportConfig
 from relsearch.data.collection import Collection
-from relsearch.encoders.model_source import base_facts, resolve
+from relsearch.encoders.loading import Source
+from relsearch.encoders.model_source import base_facts
 from relsearch.exporters.bundle.choose import ExportReport
 from relsearch.exporters.bundle.cross_encoder import labelled_lists
 from relsearch.exporters.bundle.late_interaction import write_model
@@ -47,16 +48,18 @@ def export_untrained(
 
     Its projection keeps what varies most in the collection's labelled documents. There its cosine and its MaxSim are
     mapped to the mean and the deviation that the ready reranker's have, whose head and calibration they take over:
-    P(relevant) holds as far as both encoders say the same. `max_length` is the ready reranker's where none is given.
+    P(relevant) holds as far as both encoders say the same. Where no `max_length` is given, it is the ready reranker's,
+    or what the encoder reads if that is less.
     Raise as load_late does, ModelError where it is a reranker, and DataError where nothing in the collection is
     labelled.
     """
-    if (resolve(encoder.model) / CARD).is_file() or is_reranker(encoder.model):
+    source = Source.find(encoder.model, "name a sentence encoder", called="encoder {!r}")
+    if (source.folder / CARD).is_file() or is_reranker(encoder.model):
         raise ModelError(f"{encoder.model}: is a reranker, not an encoder; give it as --model, or export its pipeline")
     ready = LateOnnxScorer.open(SHIPPED)
-    length, dimension = max_length or ready.manifest.documents.max_length, ready.manifest.dimension
+    length = max_length or min(ready.manifest.documents.max_length, source.encoder_reads())
     lists, graded = labelled_lists(collection)
-    model = load_late(encoder.model, encoder, max_length=length, dimension=dimension)
+    model = load_late(encoder.model, encoder, max_length=length, dimension=ready.manifest.dimension)
     some = lists[:_MATCHED]
     texts = list(dict.fromkeys(text for each in some for text in each.texts))
     with torch.no_grad():

@@ -95,6 +95,11 @@ class Source:
             raise ModelError(f"{self.name}: reads {most} tokens, {SHORTEST} are needed; {self.advice}")
         return most
 
+    def encoder_reads(self) -> int:
+        """Return how many tokens the encoder has positions for; its weights are not read. Raise as `positions`."""
+        found, _ = self._load("AutoModel", device_map="meta")
+        return self.positions(found)
+
     def check_finite(self, model: Any) -> None:
         """Raise ModelError where a weight is NaN or infinite: scores would be, and no comparison would tell."""
         import torch
