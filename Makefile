@@ -11,7 +11,7 @@ TORCH := torch==2.13.0
 OPTIMUM := 'transformers<4.58' 'tokenizers<0.23' 'huggingface-hub<1' 'sentence-transformers<6' \
 	'datasets<5.1' 'optimum<2.2' optimum-onnx==0.1.0
 # The files with tables made from benchmarks/results.
-TABLES := README.md benchmarks/README.md benchmarks/judges.md benchmarks/rerankers.md benchmarks/serving.md benchmarks/growth.md benchmarks/avx512.md docs/settings.md docs/verbs.md docs/cluster.md docs/serving.md docs/choosing.md docs/installing.md
+TABLES := README.md benchmarks/README.md benchmarks/judges.md benchmarks/rerankers.md benchmarks/serving.md benchmarks/growth.md benchmarks/avx512.md docs/settings.md docs/verbs.md docs/cluster.md docs/serving.md docs/choosing.md docs/installing.md docs/rerankers.md
 
 .PHONY: help demo test check docs sbom bench bench-quick compat lock clean
 

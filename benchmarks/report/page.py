@@ -52,6 +52,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
         "Other collections": {
             "own_domain_french": (rerankers.own_domain,),
             "own_domain_scifact": (rerankers.own_domain,),
+            "transfer_ready_multilingual": (rerankers.of_another_encoder,),
             "own_domain_few_french": (rerankers.own_domain_few,),
         },
         "Augmentation": {

@@ -20,8 +20,8 @@ GAINS: Mapping[str, str] = {
     "judge.family": "over the retrieval features alone, AUC: llm -0.000, encoder +0.000; ready judge +0.008",
     "judge.more_encoders": "MiniLM beside e5: log-likelihood -1.040 to -1.025, kappa +0.010",
     "judge.retrieval_features": "log-likelihood: cosine -1.125, with feedback -1.082, contrast -1.056, z -1.040",
-    "label.judge": "ready: +0.010 NDCG@10 (p 0.070) on TREC DL 2019; reranker, 10 labelled queries: +0.013 (p 0.019) "
-    "cranfield, +0.013 vaswani, -0.010 cnil-fr; tuned llm: +0.000 AUC over its retrieval features",
+    "label.judge": "ready: +0.010 NDCG@10 (p 0.070) on TREC DL 2019; reranker, 10 labelled queries: +0.008 (p 0.073) "
+    "cranfield, +0.009 vaswani, -0.010 cnil-fr; tuned llm: +0.000 AUC over its retrieval features",
     "label.query_calibration_grades": "kappa of the ready judge: 3 grades +0.039, 5 +0.064, 10 +0.090",
     "synthesize.sources": "kept of those written, cranfield: llm 5 of 185, phrases 44 of 198, titles 57 of 63",
     "augment.policies": "NDCG@10 over human labels, cranfield and vaswani: fill -0.004, +0.009; unlabelled +0.012, "

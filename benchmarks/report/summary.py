@@ -20,7 +20,8 @@ def headline() -> str:
         [name, *(f"{value:.3f}" if value is not None else "" for value in columns)]
         for name, columns in _collections().items()
     ]
-    return table(["NDCG@10", "BM25", "ready, no labels", "10 labelled queries", "all labelled queries"], rows) + "\n"
+    head = ["NDCG@10", "BM25", "ready, no labels", "10 labelled queries", "10 and judged pools", "all labelled queries"]
+    return table(head, rows) + "\n"
 
 
 def summary(*names: str) -> str:
@@ -32,12 +33,12 @@ def summary(*names: str) -> str:
 def _collections() -> dict[str, list[float | None]]:
     found: dict[str, list[float | None]] = {}
     for name, runs in _runs("own_domain", "own_domain_scifact", "own_domain_french"):
-        found[name] = [_mean(runs, "bm25"), _mean(runs, "ready_shipped"), None, _mean(runs, "trained_shipped")]
+        found[name] = [_mean(runs, "bm25"), _mean(runs, "ready_shipped"), None, None, _mean(runs, "trained_shipped")]
     for name, runs in _runs("own_domain_few", "own_domain_few_french"):
         [few] = [row for row in runs["rows"] if (row["k"], row["scores"]) == (10, "shipped")]
-        found[name][2] = _mean(few, "human")
+        found[name][2:4] = [_mean(few, arm) for arm in ("human", "augmented")]
     for name, runs in _runs("transfer"):
-        found.setdefault(name, [_mean(runs, "bm25"), None, None, None])[1] = _mean(runs, "shipped")
+        found.setdefault(name, [_mean(runs, "bm25"), *[None] * 4])[1] = _mean(runs, "shipped")
     return found
 
 
@@ -106,6 +107,14 @@ def _transfer(figures: Figures) -> Iterator[Row]:
         yield ("ready reranker, no labels", f"{name}, NDCG@10", *_step(found, "shipped"))
 
 
+def _of_another_encoder(figures: Figures) -> Iterator[Row]:
+    for name, found in figures["collections"].items():
+        runs, test = found["against_ready"]["runs"], found["against_ready"]["against_first"]["shipped"][MEASURE]
+        old, new = (runs[run][MEASURE]["mean"] for run in ("the ready reranker", "shipped"))
+        step = f"{new / old - 1:+.0%} ({p_text(test['p_holm'])})"
+        yield ("multilingual-e5-small, no labels", f"{name}, NDCG@10", f"`ready` {old:.3f}", f"{new:.3f}", step)
+
+
 def _judge_quality(figures: Figures) -> Iterator[Row]:
     kappas = {row["name"]: row["kappa"]["value"] for row in figures["table"]}
     peers = ", ".join(f"{name} {kappas[f'{name}, published']:.3f}" for name in ("Llama-3-8B", "GPT-4"))
@@ -159,6 +168,7 @@ _PARTS: dict[str, Callable[[Figures], Iterator[Row]]] = {
     "own_domain_few": _own_domain_few,
     "own_domain_few_french": _own_domain_few,
     "transfer": _transfer,
+    "transfer_ready_multilingual": _of_another_encoder,
     "judge_quality": _judge_quality,
     "judge_anchors": _judge_anchors,
     "rerank_speed": _rerank_speed,
