@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from glob import escape
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -21,6 +21,7 @@ from relsearch.core.errors import ArtifactError
 
 PARTIAL = ".partial"
 _OLD = ".old"
+_LONGEST = 200  # bytes of a name that stands in another one
 _IN_USE: set[str] = set()  # names that this process writes under; in a container the process before had its number
 _SEEN_BY_DESKTOPS = {".DS_Store", "Thumbs.db"}  # made by looking at a folder
 
@@ -152,7 +153,7 @@ def checksum(path: Path) -> str:
 
 @contextmanager
 def _aside(path: Path, ending: str) -> Iterator[Path]:
-    name = f".{path.name[:100]}.{os.getpid()}.{uuid.uuid4().hex[:8]}{ending}"
+    name = f".{_short(path.name)}.{os.getpid()}.{uuid.uuid4().hex[:8]}{ending}"
     _IN_USE.add(name)
     try:
         yield path.with_name(name)
@@ -161,8 +162,14 @@ def _aside(path: Path, ending: str) -> Iterator[Path]:
 
 
 def _left(target: Path, ending: str) -> list[Path]:
-    found = target.parent.glob(f".{escape(target.name[:100])}.*.*{ending}")
-    return sorted(path for path in found if not _is_in_use(path.name, path.name.removesuffix(ending).split(".")[-2]))
+    ours = re.compile(rf"\.{re.escape(_short(target.name))}\.(\d+)\.[0-9a-f]{{8}}{re.escape(ending)}")
+    found = [(path, match[1]) for path in target.parent.iterdir() if (match := ours.fullmatch(path.name))]
+    return sorted(path for path, process in found if not _is_in_use(path.name, process))
+
+
+def _short(name: str) -> str:
+    """A name to which something can be added; the digest of one that is near a file system's 255 bytes."""
+    return name if len(os.fsencode(name)) <= _LONGEST else hashlib.sha256(os.fsencode(name)).hexdigest()
 
 
 def _is_in_use(name: str, process: str) -> bool:

@@ -97,6 +97,29 @@ def test_what_a_process_of_the_same_number_left_is_cleared(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [tmp_path / "bundle"]
 
 
+@pytest.mark.parametrize("other", ["bundle.v2", "bundle.1", "bundle.1.2"])
+def test_what_belongs_to_a_longer_name_is_left_alone(other: str, tmp_path: Path) -> None:
+    """The folder that a killed process had moved away comes back where its own name asks for it."""
+    (tmp_path / f".{other}.{_dead_process()}.0123abcd.old").mkdir()
+    (tmp_path / f".{other}.{_dead_process()}.4567abcd.partial").mkdir()
+    recover(tmp_path / "bundle")
+    assert len(list(tmp_path.iterdir())) == 2
+    recover(tmp_path / other)
+    assert [path.name for path in tmp_path.iterdir()] == [other]
+
+
+@pytest.mark.parametrize("letter", ["x", "\u6587"])
+def test_long_names_that_begin_alike_are_told_apart(letter: str, tmp_path: Path) -> None:
+    """As long as a file system takes them."""
+    long = letter * (250 // len(letter.encode()))
+    with scratch(tmp_path / f"{long}1") as one:
+        (tmp_path / one.name.replace(f".{os.getpid()}.", f".{_dead_process()}.")).mkdir()
+        recover(tmp_path / f"{long}2")
+        assert len(list(tmp_path.iterdir())) == 2
+        recover(tmp_path / f"{long}1")
+        assert list(tmp_path.iterdir()) == [one]
+
+
 def test_scratch_folders_go(tmp_path: Path) -> None:
     """A scratch folder is gone after an error too."""
     with pytest.raises(FileNotFoundError), scratch(tmp_path / "bundle") as folder:
