@@ -1,7 +1,7 @@
 """Files and folders that are whole or absent: written aside, synced, and put in their place by a rename.
 
 What is not finished has a name that ends in `.partial` and holds the number of its process, so that what a killed
-process left is known for what it is.
+process left is known for what it is. Folders are also locked: containers that share a volume number processes alike.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from relsearch.core.errors import ArtifactError
+
+if sys.platform != "win32":
+    import fcntl
 
 PARTIAL = ".partial"
 _OLD = ".old"
@@ -65,7 +69,8 @@ def scratch(target: Path) -> Iterator[Path]:
     with _aside(target, PARTIAL) as folder:
         folder.mkdir()
         try:
-            yield folder
+            with _locked(folder):
+                yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -78,9 +83,10 @@ def swap(folder: Path, target: Path) -> None:
     with _aside(target, _OLD) as old:
         if target.exists():
             target.rename(old)
-        folder.rename(target)
-        _sync(target.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        with _locked(old):
+            folder.rename(target)
+            _sync(target.parent)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
@@ -163,8 +169,8 @@ def _aside(path: Path, ending: str) -> Iterator[Path]:
 
 def _left(target: Path, ending: str) -> list[Path]:
     ours = re.compile(rf"\.{re.escape(_short(target.name))}\.(\d+)\.[0-9a-f]{{8}}{re.escape(ending)}")
-    found = [(path, match[1]) for path in target.parent.iterdir() if (match := ours.fullmatch(path.name))]
-    return sorted(path for path, process in found if not _is_in_use(path.name, process))
+    found = [(path, match[1]) for path in target.parent.glob(f".*{ending}") if (match := ours.fullmatch(path.name))]
+    return sorted(path for path, process in found if not _is_in_use(path, process))
 
 
 def _short(name: str) -> str:
@@ -172,8 +178,28 @@ def _short(name: str) -> str:
     return name if len(os.fsencode(name)) <= _LONGEST else hashlib.sha256(os.fsencode(name)).hexdigest()
 
 
-def _is_in_use(name: str, process: str) -> bool:
-    return name in _IN_USE if process == str(os.getpid()) else process_runs(process)
+def _is_in_use(path: Path, process: str) -> bool:
+    if path.name in _IN_USE if process == str(os.getpid()) else process_runs(process):
+        return True
+    with _locked(path, wait=False) as free:
+        return not free
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a folder's lock, which goes with the process; yield False where another has it and is not waited for."""
+    held = True
+    with ExitStack() as stack:
+        if sys.platform != "win32":
+            try:
+                descriptor = os.open(folder, os.O_RDONLY)
+                stack.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held = False
+            except OSError:  # it is not there, or its file system has no locks: the process's number has to do
+                pass
+        yield held
 
 
 def process_runs(process: str) -> bool:

@@ -102,6 +102,7 @@ def test_what_belongs_to_a_longer_name_is_left_alone(other: str, tmp_path: Path)
     """The folder that a killed process had moved away comes back where its own name asks for it."""
     (tmp_path / f".{other}.{_dead_process()}.0123abcd.old").mkdir()
     (tmp_path / f".{other}.{_dead_process()}.4567abcd.partial").mkdir()
+    recover(tmp_path / "absent" / "bundle")
     recover(tmp_path / "bundle")
     assert len(list(tmp_path.iterdir())) == 2
     recover(tmp_path / other)
@@ -118,6 +119,54 @@ def test_long_names_that_begin_alike_are_told_apart(letter: str, tmp_path: Path)
         assert len(list(tmp_path.iterdir())) == 2
         recover(tmp_path / f"{long}1")
         assert list(tmp_path.iterdir()) == [one]
+
+
+_ALIKE = """
+import os, sys
+from pathlib import Path
+os.getpid = lambda: int(sys.argv[2])
+from relsearch.core.files.atomic import scratch, swap
+bundle, rename = Path(sys.argv[1]), os.rename
+def wait(*names):
+    print(flush=True), input()
+    return rename(*names)
+with scratch(bundle) as folder:
+    (folder / "copy").mkdir()
+    print(flush=True), input()
+    (folder / "copy" / "model").write_text("new")
+    os.rename = lambda *names: rename(*names) if names[0] == bundle else wait(*names)
+    swap(folder / "copy", bundle)
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_a_process_of_the_same_number_writes_in_another_container_is_left_alone(
+    killed: bool, tmp_path: Path
+) -> None:
+    """While it is made and while it is swapped; if that process is killed, it is cleared and what was moved is back."""
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "model").write_text("old")
+    with subprocess.Popen(
+        [sys.executable, "-c", _ALIKE, bundle, str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdin
+        assert other.stdout
+        for moved_away in (False, True):
+            assert other.stdout.readline()
+            assert bundle.exists() != moved_away
+            found = sorted(tmp_path.rglob("*"))
+            recover(bundle)
+            assert sorted(tmp_path.rglob("*")) == found
+            if moved_away and killed:
+                other.kill()
+            else:
+                other.stdin.write(b"\n")
+                other.stdin.flush()
+    recover(bundle)
+    assert files_in(tmp_path) == ["bundle/model"]
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert (bundle / "model").read_text() == ("old" if killed else "new")
 
 
 def test_scratch_folders_go(tmp_path: Path) -> None:
