@@ -26,6 +26,5 @@ class RelsearchReranker(pt.Transformer):
 
     def _ranked(self, part: pd.DataFrame) -> pd.DataFrame:
         first_stage = part["score"].tolist() if "score" in part else None
-        fields = part.astype(object).where(part.notna(), None).to_dict("records")  # pandas writes a missing text as NaN
-        found = self.reranker.rank(part["query"].iloc[0], fields, first_stage=first_stage)
+        found = self.reranker.rank(part["query"].iloc[0], part.to_dict("records"), first_stage=first_stage)
         return part.iloc[[hit.index for hit in found]].assign(score=[hit.score for hit in found])

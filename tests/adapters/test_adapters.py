@@ -50,7 +50,7 @@ assert found["qid"].tolist() == ["q1"] * 3 + ["q2"]
 expected = reranker.rank(QUERY, [{"title": title, "text": text} for title, text in TEXTS], first_stage=[9.0, 8.0, 7.0])
 assert found["score"].tolist()[:3] == [each.score for each in expected]
 assert found["rank"].tolist() == [0, 1, 2, 0]
-untitled = given.assign(title=["Tides", None, float("nan")])
+untitled = given.assign(title=["Tides", pd.NA, float("nan")])
 absent = [{"title": "Tides", "text": TEXTS[0][1]}, *({"text": text} for _, text in TEXTS[1:])]
 expected = reranker.rank(QUERY, absent, first_stage=[9.0, 8.0, 7.0])
 assert ranked(untitled)["score"].tolist() == [each.score for each in expected]

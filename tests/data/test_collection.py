@@ -77,7 +77,7 @@ def test_two_files_where_one_is_read_are_refused(folder: Path) -> None:
 
 def test_fields_that_are_no_text_are_left_out(folder: Path) -> None:
     """Truth values, objects and vectors refuse no corpus; half a surrogate pair in a text becomes a question mark."""
-    row = {"_id": "d2", "ok": True, "meta": {"a": 1}, "vector": [0.1], "text": "x \ud800", "n": float("nan")}
+    row = {"_id": "d2", "ok": True, "meta": {"a": 1}, "vector": [0.1], "text": "x \ud800", "n": float("inf")}
     (folder / "corpus.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     assert list(load_collection(str(folder)).documents(["text"])) == [Document("d2", {"text": "x ?"})]
 
@@ -103,7 +103,7 @@ def test_trec_topics_and_qrels_are_read(folder: Path) -> None:
         ('{"_id": "d1", "text": "x"}', "_id 'd1' appears twice"),
         ('{"_id": "d2", "text": {"a": 1}}', "field 'text' is a dict"),
         ('{"_id": "d2", "text": true}', "field 'text' is a bool"),
-        ('{"_id": "d2", "text": NaN}', "field 'text' is a float"),
+        ('{"_id": "d2", "text": Infinity}', "field 'text' is a float"),
         ('{"_id": "d2", "text": [0.1, 0.2]}', "field 'text' is a list"),
         ('{"_id": "d2", "size": ' + "9" * 10_000 + "}", "not JSON that can be read: Exceeds the limit"),
         ('{"_id": "d2", "text": ' + "[" * 10_000 + "]" * 10_000 + "}", "not JSON that can be read: nested too deeply"),

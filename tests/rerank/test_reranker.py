@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from relsearch.core.errors import ArtifactError, DataError, ModelError
@@ -49,6 +51,14 @@ def test_pairs_are_scored_alone_in_their_order() -> None:
     pairs = [(QUERY, TEXTS[1]), ("tides", "tides"), (QUERY, TEXTS[3])]
     scores = Reranker(OverlapScorer(), interpolation=Interpolation(9.0)).score(pairs)
     assert scores == [OverlapScorer().score(query, [text])[0] for query, text in pairs]
+
+
+@pytest.mark.parametrize("missing", [None, math.nan, pd.NA, pd.NaT])
+def test_a_field_that_is_missing_is_empty(missing: object) -> None:
+    """As JSON has it, or a record of a frame."""
+    given = [{"title": missing, "text": TEXTS[1]}, {"title": TEXTS[3], "text": missing}]
+    expected = Reranker(OverlapScorer()).rank(QUERY, [{"text": TEXTS[1]}, {"title": TEXTS[3]}])
+    assert [each.score for each in Reranker(OverlapScorer()).rank(QUERY, given)] == [each.score for each in expected]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import encodable
 from relsearch.core.ids import shown
 
+_PANDAS_NULLS = {"NAType", "NaTType"}  # by name: pandas need not be installed
+
 
 def field_texts(where: str, row: Mapping[str, object], read: Container[str]) -> dict[str, str]:
     """Return the fields that are text, numbers or lists of texts, without empty ones; others are left out.
@@ -27,12 +29,11 @@ def field_texts(where: str, row: Mapping[str, object], read: Container[str]) -> 
 
 
 def text_of(value: object) -> str | None:
-    """Return a field's value as text that UTF-8 can encode, "" for null.
+    """Return a field's value as text that UTF-8 can encode, "" for null and for what pandas has for it, such as NaN.
 
-    Return None for what is no text: a truth value, an object, a list that is not of texts (a vector), a number that is
-    not finite.
+    Return None for what is no text: a truth value, an object, a list that is not of texts (a vector), infinity.
     """
-    if value is None:
+    if value is None or type(value).__name__ in _PANDAS_NULLS or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, str):
         return encodable(value)
