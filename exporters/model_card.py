@@ -123,8 +123,9 @@ def _nested(figures: object) -> dict[str, object]:
 def _about_trained(card: object) -> str:
     if not isinstance(card, Card):
         return (
-            "Late interaction: `SentenceTransformer(folder)` gives its pooled vectors, by `encode_query` and "
-            "`encode_document`. Its scores need token vectors and the head in `reranker.json` as well: "
+            "Late interaction: `SentenceTransformer(folder)` gives its encoder's pooled vectors, by `encode_query` and "
+            "`encode_document`. Its scores need token vectors, the head in `reranker.json` and, where there is "
+            "one, the second encoder as well: "
             f"{_USE_RELSEARCH}"
         )
     if card.prior is None:

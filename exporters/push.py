@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from relsearch.core.errors import ConfigError, MissingExtraError, RemoteError, reason
+from relsearch.core.errors import ArtifactError, ConfigError, MissingExtraError, RemoteError, reason
 from relsearch.core.files.atomic import files_in
 from relsearch.core.types import StrPath
 from relsearch.encoders.hub import is_hub_id
+from relsearch.encoders.whole_copy import is_whole
 from relsearch.exporters.model_card import model_card
 from relsearch.rerank.bundle import MODEL_CARD
 
@@ -34,6 +35,8 @@ def push(folder: StrPath, repository: str, *, private: bool = False, dry_run: bo
     """
     folder = Path(folder)
     card = model_card(folder)  # which checks the folder
+    if not is_whole(folder):
+        raise ArtifactError(f"{folder}: is not whole, some of its files are missing; train, export or copy it again")
     if not is_hub_id(repository) or "@" in repository:
         raise ConfigError(f"repository {repository!r}: name it OWNER/NAME")
     names = [name for name in files_in(folder) if name.endswith(_ENDINGS) and name not in _LEFT_OUT]

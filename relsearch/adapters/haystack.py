@@ -31,5 +31,5 @@ class RelsearchRanker:
         """Return the best documents, best first, as `documents`."""
         reranker = self._reranker = self._reranker or Reranker(self.model)
         fields = [{**document.meta, "text": document.content or ""} for document in documents]
-        found = reranker.rank(query, fields, top_k=top_k or self.top_k)
+        found = reranker.rank(query, fields, top_k=self.top_k if top_k is None else top_k)
         return {"documents": [replace(documents[hit.index], score=hit.score) for hit in found]}

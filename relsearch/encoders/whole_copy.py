@@ -22,7 +22,17 @@ def is_whole(folder: Path) -> bool:
     if "judge.json" in names:
         return names.issuperset(_JUDGE) and ((folder / "onnx").is_dir() == ("onnx/onnx.json" in names))
     weights = names & {"model.safetensors", "model.safetensors.index.json"}
-    return "config.json" in names and bool(weights) and any(any(folder.glob(each)) for each in TOKENIZERS)
+    model = "config.json" in names and bool(weights) and any(any(folder.glob(each)) for each in TOKENIZERS)
+    return model and names.issuperset(_second(folder))
+
+
+def _second(folder: Path) -> tuple[str, ...]:
+    """The files of a reranker's second encoder, where its card names one."""
+    try:
+        second = json.loads((folder / "reranker.json").read_bytes()).get("second")
+    except (OSError, ValueError, AttributeError):  # no reranker, or what is the error of who opens it
+        return ()
+    return ("second/config.json", "second/model.safetensors") if second else ()
 
 
 def _listed(folder: Path) -> Iterator[str]:

@@ -35,6 +35,12 @@ pipeline = Pipeline.loads(pipeline.dumps(), allowed_modules=["relsearch.adapters
 given = [Document(content=text, meta={"title": title}) for title, text in TEXTS]
 found = pipeline.run({"ranker": {"query": QUERY, "documents": given}})["ranker"]["documents"]
 report((each.meta["title"], each.score) for each in found)
+try:
+    RelsearchRanker().run(QUERY, given, top_k=0)
+except ValueError as error:
+    assert "top_k" in str(error)
+else:
+    raise AssertionError("all documents came back")
 """,
     "pyterrier": """
 import pandas as pd

@@ -35,6 +35,17 @@ def test_a_copy_without_one_of_its_files_is_not(whole: Path, files: tuple[str, .
     assert is_whole(folder)
 
 
+def test_a_reranker_needs_the_second_encoder_that_its_card_names(tiny_bert: Path, tmp_path: Path) -> None:
+    """An interrupted download, or a copy of the upper folder alone."""
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "model"))
+    (folder / "reranker.json").write_text('{"second": null}')
+    assert is_whole(folder)
+    (folder / "reranker.json").write_text('{"second": "a/model"}')
+    assert not is_whole(folder)
+    shutil.copytree(tiny_bert, folder / "second")
+    assert is_whole(folder)
+
+
 def test_a_model_needs_weights_and_a_tokenizer(tiny_bert: Path, tmp_path: Path) -> None:
     """All parts of weights in several; a judge that was not exported needs no graphs."""
     folder = Path(shutil.copytree(tiny_bert, tmp_path / "model"))

@@ -61,6 +61,12 @@ def test_a_field_that_is_missing_is_empty(missing: object) -> None:
     assert [each.score for each in Reranker(OverlapScorer()).rank(QUERY, given)] == [each.score for each in expected]
 
 
+def test_a_frame_is_refused_with_what_to_write() -> None:
+    """Its columns' names would be ranked."""
+    with pytest.raises(TypeError, match=r'to_dict\("records"\)'):
+        Reranker(OverlapScorer()).rank(QUERY, pd.DataFrame({"text": TEXTS}))
+
+
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [

@@ -98,6 +98,8 @@ def document_texts(documents: Iterable[TextOrFields], template: str) -> list[str
     """
     if isinstance(documents, str | Mapping):
         raise TypeError("documents: give a list of strings or of dicts")
+    if hasattr(documents, "columns"):  # a frame is iterated over by its columns' names
+        raise TypeError('documents: of a frame give frame.to_dict("records")')
     names = template_fields(template)
     return [_text(f"documents[{place}]", each, names, template) for place, each in enumerate(documents)]
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from relsearch.core import tables
 from relsearch.core.errors import DataError
-from relsearch.core.files.atomic import replace_text
+from relsearch.core.files.atomic import replace_text, scratch, swap
 from relsearch.core.scale import parse_scale
 from relsearch.core.settings.config import EncoderConfig, IndexConfig
 from relsearch.core.types import Document, Query
@@ -40,12 +40,15 @@ def write_sample(folder: Path) -> dict[str, int]:
     run = _searched(queries, documents)
     shown = {*run["doc_id"], *labels["doc_id"]}
     kept = [document for document in documents if document.doc_id in shown]
-    folder.mkdir(parents=True, exist_ok=True)
     rows = (json.dumps({"_id": query.query_id, "text": query.text}, ensure_ascii=False) for query in queries)
-    write_corpus(kept, folder)
-    replace_text(folder / "queries.jsonl", "".join(f"{row}\n" for row in rows))
-    replace_text(folder / "qrels.tsv", qrels_text(labels))
-    write_run(run, folder / RUN, tag="bm25")
+    with scratch(folder) as aside:
+        made = aside / "files"
+        made.mkdir()
+        write_corpus(kept, made)
+        replace_text(made / "queries.jsonl", "".join(f"{row}\n" for row in rows))
+        replace_text(made / "qrels.tsv", qrels_text(labels))
+        write_run(run, made / RUN, tag="bm25")
+        swap(made, folder)
     return {"documents": len(kept), "queries": len(queries), "labels": labels.height, "candidates": run.height}
 
 

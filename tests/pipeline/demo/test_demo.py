@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,6 +15,7 @@ from relsearch.core.settings.config import Config
 from relsearch.data.collection import load_collection, texts_of
 from relsearch.data.trec import read_run
 from relsearch.measure.estimate import Estimate
+from relsearch.pipeline.demo import sample
 from relsearch.pipeline.demo.deal import ALL, FEW, LABELLED, deal
 from relsearch.pipeline.demo.show import to_json, to_text, verdict
 from relsearch.pipeline.demo.study import (
@@ -106,6 +108,16 @@ def test_the_verdict_follows_the_interval_and_the_test(low: float, high: float, 
 def test_the_packaged_settings_name_the_demo() -> None:
     """What `relsearch demo` follows ships in the wheel."""
     assert demo_config().collection.source == "demo"
+
+
+def test_a_part_of_the_demo_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that it can be asked for again."""
+    with monkeypatch.context() as patched:
+        patched.setattr(sample, "qrels_text", Mock(side_effect=OSError("the disk is full")))
+        with pytest.raises(OSError, match="full"):
+            sample.write_sample(tmp_path / "sample")
+    assert not list(tmp_path.iterdir())
+    assert sample.write_sample(tmp_path / "sample")["queries"] == 30
 
 
 def test_a_part_of_the_demo_is_written_for_other_verbs(tmp_path: Path) -> None:
