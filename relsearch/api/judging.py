@@ -91,12 +91,12 @@ class Judge:
         """
         if not isinstance(query, str):
             raise TypeError(f"query is of type {type(query).__name__}; give a string")
-        texts = document_texts(documents, self._template)
+        texts, given = document_texts(documents, self._template), list(documents)
         pool = QueryPool("query", query, tuple(map(str, range(len(texts)))), tuple(texts))
         with self._lock:
             ((_, labels),) = judged(self._judge, [pool])
         return GradeResult(
-            GradedDocument(place, each.grade, each.probabilities, each.expected, each.confidence, documents[place])
+            GradedDocument(place, each.grade, each.probabilities, each.expected, each.confidence, given[place])
             for place, each in enumerate(labels)
         )
 

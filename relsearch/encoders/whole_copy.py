@@ -23,16 +23,15 @@ def is_whole(folder: Path) -> bool:
         return names.issuperset(_JUDGE) and ((folder / "onnx").is_dir() == ("onnx/onnx.json" in names))
     weights = names & {"model.safetensors", "model.safetensors.index.json"}
     model = "config.json" in names and bool(weights) and any(any(folder.glob(each)) for each in TOKENIZERS)
-    return model and names.issuperset(_second(folder))
+    return model and (not _has_second(folder) or ((folder / "second").is_dir() and is_whole(folder / "second")))
 
 
-def _second(folder: Path) -> tuple[str, ...]:
-    """The files of a reranker's second encoder, where its card names one."""
+def _has_second(folder: Path) -> bool:
+    """Whether a reranker's card names a second encoder; no for what cannot be read, the error of who opens it."""
     try:
-        second = json.loads((folder / "reranker.json").read_bytes()).get("second")
-    except (OSError, ValueError, AttributeError):  # no reranker, or what is the error of who opens it
-        return ()
-    return ("second/config.json", "second/model.safetensors") if second else ()
+        return bool(json.loads((folder / "reranker.json").read_bytes()).get("second"))
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _listed(folder: Path) -> Iterator[str]:

@@ -128,8 +128,9 @@ class Reranker:
         if first_stage is not None and len(first_stage) != len(documents):
             raise ValueError(f"first_stage has {len(first_stage)} scores for {len(documents)} documents")
         scores = self.score_pool(_checked(query), document_texts(documents, self.template), first_stage)
+        given = list(documents)  # a column of a frame is read by its labels, not by places
         order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
-        return RankResult(RankedDocument(place, scores[place], documents[place]) for place in order[:top_k])
+        return RankResult(RankedDocument(place, scores[place], given[place]) for place in order[:top_k])
 
     def score(self, pairs: Sequence[tuple[str, TextOrFields]]) -> list[float]:
         """Return the scorer's own P(relevant) of each pair of query and document, in (0, 1), each scored alone.

@@ -61,6 +61,13 @@ def test_a_field_that_is_missing_is_empty(missing: object) -> None:
     assert [each.score for each in Reranker(OverlapScorer()).rank(QUERY, given)] == [each.score for each in expected]
 
 
+def test_the_documents_of_a_column_come_back_by_their_places() -> None:
+    """Whatever the labels of its rows."""
+    documents = ["nothing of it", QUERY]
+    found = Reranker(OverlapScorer()).rank(QUERY, pd.Series(documents, index=[1, 0]))
+    assert [(each.index, each.document) for each in found] == [(1, QUERY), (0, "nothing of it")]
+
+
 def test_a_frame_is_refused_with_what_to_write() -> None:
     """Its columns' names would be ranked."""
     with pytest.raises(TypeError, match=r'to_dict\("records"\)'):

@@ -116,8 +116,11 @@ def test_a_part_of_the_demo_is_whole_or_absent(tmp_path: Path, monkeypatch: pyte
         patched.setattr(sample, "qrels_text", Mock(side_effect=OSError("the disk is full")))
         with pytest.raises(OSError, match="full"):
             sample.write_sample(tmp_path / "sample")
-    assert not list(tmp_path.iterdir())
-    assert sample.write_sample(tmp_path / "sample")["queries"] == 30
+    assert not any((tmp_path / "sample").iterdir())
+    (tmp_path / "sample" / ".files.partial").mkdir()  # as a killed process leaves it
+    monkeypatch.chdir(tmp_path / "sample")
+    assert sample.write_sample(Path())["queries"] == 30
+    assert {path.name for path in Path().iterdir()} >= {"corpus.jsonl", "queries.jsonl", "qrels.tsv", "bm25.trec"}
 
 
 def test_a_part_of_the_demo_is_written_for_other_verbs(tmp_path: Path) -> None:
