@@ -9,6 +9,7 @@ from benchmarks.record import recorded
 from benchmarks.report import calibration, cluster, gateway, growth, judges, rerankers, serving, training
 from benchmarks.report.label_value import adapt, label_value
 from benchmarks.report.next_labels import next_labels
+from benchmarks.report.transfer import of_another_encoder, transfer
 from benchmarks.report.writers import writers
 
 Part = Callable[[dict[str, Any]], str]
@@ -29,7 +30,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
         "Rerankers": {
             "own_domain": (rerankers.own_domain,),
             "own_domain_few": (rerankers.own_domain_few,),
-            "transfer": (rerankers.transfer,),
+            "transfer": (transfer,),
         },
         "At search time": {"gateway_overhead": (gateway.gateway_overhead,)},
         "Odd inputs": {"odd_inputs": (serving.odd_inputs,)},
@@ -52,7 +53,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
         "Other collections": {
             "own_domain_french": (rerankers.own_domain,),
             "own_domain_scifact": (rerankers.own_domain,),
-            "transfer_ready_multilingual": (rerankers.of_another_encoder,),
+            "transfer_ready_multilingual": (of_another_encoder,),
             "own_domain_few_french": (rerankers.own_domain_few,),
         },
         "Augmentation": {

@@ -103,7 +103,7 @@ def test_the_best_weights_are_whole_whenever_a_run_ends(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {BEST, HISTORY}
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    (tmp_path / BEST).rename(tmp_path / f".{BEST}.{gone.pid}.0.old")
+    (tmp_path / BEST).rename(tmp_path / f".{BEST}.{gone.pid}.00000000.old")
     KeepBest(tmp_path, patience=9, minutes=1)
     assert {path.read_text("utf-8") for path in (tmp_path / BEST).iterdir()} == {"1"}
 
