@@ -199,16 +199,19 @@ def test_maxsim_is_the_mean_of_the_largest_products() -> None:
     assert maxsims(query, documents[:1]) == pytest.approx([(0.5 + 0.25) / 2], abs=STEP)
 
 
-def test_the_start_weighs_what_tells_more() -> None:
-    """The fitted head leans on the similarity that orders the gains, and is no steeper than the loss wants."""
+def test_the_start_has_the_scale_that_the_loss_prefers() -> None:
+    """It is steeper where the similarities tell the gains; how these share it is the same everywhere."""
     rng = np.random.default_rng(1)
-    steps, similarities = [], []
-    for _ in range(40):
-        gains = rng.integers(0, 2, 10).astype(float)
-        steps.append(Step("q", ("d",) * 10, tuple(gains), (1.0,) * 10))
-        similarities.append(torch.tensor(np.stack([gains + rng.normal(size=10), rng.normal(size=10)], axis=1)))
-    head = fit_head(similarities, steps, TrainConfig(family="late"))
-    assert 2 > head.cosine_weight > 0.5 > head.maxsim_weight > 0
+    heads = []
+    for told in (0.0, 0.5, 2.0):
+        steps, similarities = [], []
+        for _ in range(40):
+            gains = rng.integers(0, 2, 10).astype(float)
+            steps.append(Step("q", ("d",) * 10, tuple(gains), (1.0,) * 10))
+            similarities.append(torch.tensor(told * gains[:, None] + rng.normal(size=(10, 2))))
+        heads.append(fit_head(similarities, steps, TrainConfig(family="late")))
+    assert 0 < heads[0].cosine_weight < 0.2 < heads[1].cosine_weight < heads[2].cosine_weight < 4
+    assert {round(each.maxsim_weight / each.cosine_weight, 9) for each in heads} == {0.35}
 
 
 def test_learning_rounds_the_encoder_alone(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
