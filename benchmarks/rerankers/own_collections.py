@@ -63,7 +63,6 @@ def own_domain_config(name: str, output: Path, *, steps: int) -> Config:
                 "second_encoder": own.second,
                 "max_length": 256,
                 "head_multiple": 10,
-                "epochs": 20,
                 "max_steps": steps,
                 "evaluations": 2,
                 "dev_depth": 20,
