@@ -74,7 +74,7 @@ def adapt(figures: Figures) -> str:
     rows = [[arm, *(f"{found[name, arm]:.3f}" for name in names), pooled.get(arm, "")] for arm in arms]
     return section(
         "No labels: the student of the table above learns the training queries' pools as a teacher orders them, the "
-        "ready reranker or its score and half a cosine of MiniLM, an English encoder. NDCG@10; pooled as above.",
+        "ready reranker, or its score and half a cosine of an encoder that it lacks. NDCG@10; pooled as above.",
         table(["reranker", *names, "against ready (p)"], rows),
         figures,
     )

@@ -3,9 +3,11 @@
 `python -m benchmarks.rerankers.label_value.adapt [--collections …] [--output runs/label-value]` takes the pools and the
 student of benchmarks.rerankers.label_value. The student starts from the ready reranker and learns the pools of the
 training queries, none of which is labelled, as a teacher orders them: the ready reranker, or its score with the cosine
-of a second encoder (MiniLM) added at half its weight, by shares of a softmax or by differences of scores. That teacher
-also stands as a reranker of its own. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS. Its minutes leave out texts
-whose vectors are kept. Its table is in benchmarks/rerankers.md.
+of an encoder that it lacks added at half its weight, by shares of a softmax or by differences of scores. That encoder
+is multilingual-e5-small; in French, where the student starts from it, e5-small-v2. That teacher also stands as a
+reranker of its own. Needs RELSEARCH_COLLECTIONS, RELSEARCH_MODELS and runs/multilingual-e5-small
+(benchmarks.data.multilingual_e5). Its minutes leave out texts whose vectors are kept. Its table is in
+benchmarks/rerankers.md.
 """
 
 from __future__ import annotations
@@ -21,19 +23,21 @@ from numpy.typing import NDArray
 
 from benchmarks.deals import SEED
 from benchmarks.folders import use_models
-from benchmarks.judges.data import MINILM
+from benchmarks.judges.data import E5
 from benchmarks.record import record
 from benchmarks.rerankers.label_value.__main__ import DEPTHS, JUDGED_WEIGHT, LabelValue, soft_labels
 from benchmarks.rerankers.label_value.adapter import START, Adapter, Target
 from benchmarks.rerankers.label_value.gain import pooled_gain
+from benchmarks.rerankers.own_collections import MULTILINGUAL_E5, OWN
 from relsearch.core.types import Pair
 from relsearch.encoders.encoder import load_encoder
 from relsearch.encoders.prf import standardise
 
 Floats = NDArray[np.float64]
-READY, TWO, OF_READY, OF_TWO = "ready", "two encoders", "adapted, taught by ready", "adapted, taught by two encoders"
-BY_MARGINS = "adapted, taught the margins of two encoders"
-_SECOND = 0.5  # weight of the second encoder's cosine, standardised as the ready reranker's score is
+READY, BOTH = "ready", "ready and another encoder"
+OF_READY, OF_BOTH = "adapted, taught by ready", "adapted, taught by both"
+BY_MARGINS = "adapted, taught the margins of both"
+_OTHER = 0.5  # weight of the other encoder's cosine, standardised as the ready reranker's score is
 
 
 def main() -> None:
@@ -52,7 +56,7 @@ def main() -> None:
     ]
     pooled: list[dict[str, Any]] = [
         {"arm": arm, **pooled_gain([(each[arm] - each[READY])[None] for each in found.values()])}
-        for arm in (TWO, OF_READY, OF_TWO, BY_MARGINS)
+        for arm in (BOTH, OF_READY, OF_BOTH, BY_MARGINS)
     ]
     best = max(pooled[1:], key=lambda row: row["gain"])
     figures = {
@@ -71,8 +75,8 @@ def values(trial: LabelValue) -> dict[str, Floats]:
     """Return NDCG@10 of each arm, shape [test queries]; human grades measure, nothing learns from them."""
     pools = trial.value_pools.candidates
     ready = {query: pool.features[:, 0] for query, pool in pools.items()}
-    second = _second(trial)
-    two = {query: standardise(scores + _SECOND * second[query]) for query, scores in ready.items()}
+    other = _other(trial)
+    both = {query: standardise(scores + _OTHER * other[query]) for query, scores in ready.items()}
 
     def adapted(teacher: Mapping[str, Floats]) -> Floats:
         soft = {query: soft_labels(START * teacher[query]) for query in trial.training}
@@ -80,22 +84,23 @@ def values(trial: LabelValue) -> dict[str, Floats]:
         return trial.ndcg({query: student.scores(pools[query]) for query in trial.test})
 
     by_margins = Adapter.fit(
-        [Target(pools[query], START * two[query], JUDGED_WEIGHT) for query in trial.training], margins=True
+        [Target(pools[query], START * both[query], JUDGED_WEIGHT) for query in trial.training], margins=True
     )
-    orders = {READY: ready, TWO: two}
+    orders = {READY: ready, BOTH: both}
     found = {arm: trial.ndcg({query: scores[query] for query in trial.test}) for arm, scores in orders.items()}
     learnt = trial.ndcg({query: by_margins.scores(pools[query]) for query in trial.test})
-    return found | {OF_READY: adapted(ready), OF_TWO: adapted(two), BY_MARGINS: learnt}
+    return found | {OF_READY: adapted(ready), OF_BOTH: adapted(both), BY_MARGINS: learnt}
 
 
-def _second(trial: LabelValue) -> dict[str, Floats]:
-    """The second encoder's cosine of each candidate, standardised over the query's pool."""
+def _other(trial: LabelValue) -> dict[str, Floats]:
+    """The cosine of each candidate by an encoder that the ready reranker lacks, standardised over the query's pool."""
     runs, queries = trial.value_pools.runs, trial.collected.query_texts
     texts = trial.collected.texts({doc_id for run in runs.values() for doc_id in run["doc_id"]})
     pairs = [
         Pair(query, doc_id, queries[query], texts[doc_id]) for query, run in runs.items() for doc_id in run["doc_id"]
     ]
-    cosines = load_encoder(MINILM, keep=trial.folder / "vectors").cosines(pairs)
+    encoder = E5 if OWN[trial.name].encoder == MULTILINGUAL_E5 else MULTILINGUAL_E5
+    cosines = load_encoder(encoder, keep=trial.folder / "vectors").cosines(pairs)
     ends = np.cumsum([run.height for run in runs.values()])[:-1]
     return {query: standardise(part) for query, part in zip(runs, np.split(cosines, ends), strict=True)}
 
