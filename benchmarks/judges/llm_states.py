@@ -1,11 +1,11 @@
 """Whether the states of a small LLM, which nobody tuned, tell a judge what retrieval features do not know.
 
-`python -m benchmarks.judges.llm_states [--base Qwen/Qwen2.5-Coder-0.5B-Instruct] [--output runs/judge-quality]` reads
-the pairs of benchmarks.judges.closed_labels with the first eighteen layers of the LLM. A ridge regression learns the
-grade from states of TREC DL 2021, those of the last token and the mean of the query's; its strength is the one whose
-z-scores in the pool agree best with the grades of queries left out. Its score, and its z-score in the pool, join the
-retrieval features; 2019 says what they add. Needs RELSEARCH_COLLECTIONS and RELSEARCH_MODELS; states are kept in the
-output folder. Its table is in benchmarks/judges.md.
+`python -m benchmarks.judges.llm_states [--size 0.5B] [--output runs/judge-quality]` reads the pairs of
+benchmarks.judges.closed_labels with the first three quarters of the LLM's layers. A ridge regression learns the grade
+from states of TREC DL 2021, those of the last token and the mean of the query's; its strength is the one whose z-scores
+in the pool agree best with the grades of queries left out. Its score, and its z-score in the pool, join the retrieval
+features; 2019 says what they add. `--size 1.5B` reads with a larger LLM, in bfloat16. Needs RELSEARCH_COLLECTIONS and
+RELSEARCH_MODELS; states are kept in the output folder. The tables are in benchmarks/judges.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -34,13 +34,19 @@ from relsearch.encoders.model_source import resolve
 from relsearch.encoders.prf import standardise
 from relsearch.judge.calibration.blend import Blend, Floats
 
-BASE = "Qwen/Qwen2.5-Coder-0.5B-Instruct"
-LAYERS = (12, 18)
-SETS = {
-    "last token, layer 12": ("last12",),
-    "last token, layer 18": ("last18",),
-    "query's tokens, layer 18": ("query18",),
-    "all four": ("last12", "last18", "query12", "query18"),
+
+class _Base(NamedTuple):
+    """A hub model, the layers whose states are taken (half of all, three quarters), its arithmetic and its result."""
+
+    model: str
+    layers: tuple[int, int]
+    dtype: str
+    result: str
+
+
+BASES = {
+    "0.5B": _Base("Qwen/Qwen2.5-Coder-0.5B-Instruct", (12, 18), "float32", "llm_states"),
+    "1.5B": _Base("Qwen/Qwen2.5-Coder-1.5B-Instruct", (14, 21), "bfloat16", "llm_states_larger"),
 }
 _STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the ridge, times the pairs
 _FOLDS = 5
@@ -52,24 +58,37 @@ _States = dict[str, Floats]
 def main() -> None:
     """Read what has not been read, fit, measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--base", default=BASE)
+    parser.add_argument("--size", choices=BASES, default="0.5B")
     parser.add_argument("--output", type=Path, default=Path("runs/judge-quality"))
     options = parser.parse_args()
+    base = BASES[options.size]
     use_models()
     trial = Trial(load_encoder(E5, keep=options.output / "vectors"))
     parts = {"train": trial.train.pairs, "test": trial.test.pairs}
-    known, asked = (_states(options.base, pairs, options.output / "states" / part) for part, pairs in parts.items())
+    known, asked = (
+        _states(base, pairs, options.output / "states" / options.size / part) for part, pairs in parts.items()
+    )
     without = trial.labels(PEOPLE, trial.queries, PEOPLE, trial.queries)
     rows = [{"states": "none", **trial.figures(without)}]
-    for name, keys in SETS.items():
+    for name, keys in _sets(*base.layers).items():
         probe = _Probe(trial, *(np.concatenate([of[key] for key in keys], axis=1) for of in (known, asked)))
         judged = probe.labels()
         row = {"states": name, "strength": probe.strength, "alone": trial.figures(probe.alone())}
         row["gain"] = gain(trial.human, judged, without, SCALE, seed=SEED)
         rows.append(row | trial.figures(judged))
         print(rows[-1], flush=True)
-    figures = {"base": options.base, "training_pairs": len(trial.train.pairs), "test_pairs": len(trial.test.pairs)}
-    record("llm_states", {**figures, "rows": rows}, seed=SEED)
+    figures = {"base": base.model, "training_pairs": len(trial.train.pairs), "test_pairs": len(trial.test.pairs)}
+    record(base.result, {**figures, "rows": rows}, seed=SEED)
+
+
+def _sets(half: int, most: int) -> dict[str, tuple[str, ...]]:
+    """The sets of states that are tried, by what the table calls them."""
+    return {
+        f"last token, layer {half}": (f"last{half}",),
+        f"last token, layer {most}": (f"last{most}",),
+        f"query's tokens, layer {most}": (f"query{most}",),
+        "all four": (f"last{half}", f"last{most}", f"query{half}", f"query{most}"),
+    }
 
 
 class _Probe:
@@ -126,7 +145,7 @@ def _columns(scores: Floats, queries: NDArray[np.str_]) -> Floats:
     return np.column_stack([scores, z_scores])
 
 
-def _states(base: str, pairs: Sequence[Pair], kept: Path) -> _States:
+def _states(base: _Base, pairs: Sequence[Pair], kept: Path) -> _States:
     """The states of each pair, [n, h]; read a part at a time, which is kept."""
     reader: _Reader | None = None
     kept.mkdir(parents=True, exist_ok=True)
@@ -142,16 +161,17 @@ def _states(base: str, pairs: Sequence[Pair], kept: Path) -> _States:
 
 
 class _Reader:
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: _Base) -> None:
         import torch
         from transformers import AutoModel, AutoTokenizer
 
-        folder = str(resolve(base))
+        folder = str(resolve(base.model))
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
-        self._model.layers = self._model.layers[: max(LAYERS)]
+        self._model = AutoModel.from_pretrained(folder, dtype=getattr(torch, base.dtype)).eval()
+        self._model.layers = self._model.layers[: max(base.layers)]
+        self._layers = base.layers
         self._states: dict[int, Any] = {}
-        for layer in LAYERS:
+        for layer in base.layers:
             self._model.layers[layer - 1].register_forward_hook(self._keeping(layer))
 
     def read(self, pairs: Sequence[Pair]) -> dict[str, NDArray[np.float32]]:
@@ -159,7 +179,7 @@ class _Reader:
         import torch
 
         size = self._model.config.hidden_size
-        names = [f"{kind}{layer}" for kind in ("last", "query") for layer in LAYERS]
+        names = [f"{kind}{layer}" for kind in ("last", "query") for layer in self._layers]
         found = {name: np.zeros((len(pairs), size), np.float32) for name in names}
         prompts = [self._prompt(pair) for pair in pairs]
         order = sorted(range(len(pairs)), key=lambda place: len(prompts[place][0]))
@@ -171,8 +191,8 @@ class _Reader:
             with torch.inference_mode():
                 self._model(input_ids=ids, attention_mask=mask.long(), use_cache=False)
             for turn, place in enumerate(places):
-                for layer in LAYERS:
-                    states = self._states[layer][turn, : len(rows[turn])]
+                for layer in self._layers:
+                    states = self._states[layer][turn, : len(rows[turn])].float()
                     found[f"last{layer}"][place] = states[-1]
                     found[f"query{layer}"][place] = states[prompts[place][1]].mean(dim=0)
         return found

@@ -41,6 +41,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
         "A closed LLM's labels": {"closed_labels": (judges.closed_labels,)},
         "A small LLM": {
             "llm_states": (judges.llm_states,),
+            "llm_states_larger": (judges.llm_states,),
             "llm_tuned": (judges.llm_tuned, judges.judge_tuning),
         },
         "A few human grades a query": {"judge_anchors": (judges.judge_anchors,)},
