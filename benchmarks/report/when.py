@@ -67,7 +67,7 @@ WHEN: Mapping[str, str] = {
     "remote.price_in": "the cost should be reported",
     "remote.price_out": "the cost should be reported",
     "tune.rank": "raise it with many thousands of labels",
-    "tune.layers": "raise it with many thousands of labels and time; on a GPU, all layers",
+    "tune.layers": "0 with an LLM of 1.5B or more; raise it with many thousands of labels; on a GPU, all layers",
     "tune.start": "a judge that is tuned already should go on learning",
     "tune.learning_rate": "the loss jumps: lower it",
     "tune.head_learning_rate": "the loss jumps: lower it",

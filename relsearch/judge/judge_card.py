@@ -29,7 +29,8 @@ class JudgeCard(BaseModel):
     `features` weighs the retrieval features, in the file `evidence`; `thresholds` is `cuts` there. `probe` is what the
     model adds to the scores of a few fixed pairs: by it a base is recognised that holds the same weights in other
     bytes, such as a hub's copy in another precision. `special_tokens` says whether pairs of the encoder family were
-    read with them; None, in cards that do not say, is decided by the probe.
+    read with them; None, in cards that do not say, is decided by the probe. `frozen`: the model is an LLM's states as
+    they are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
@@ -48,6 +49,7 @@ class JudgeCard(BaseModel):
     probe: tuple[float, ...]
     adapter_checksum: str
     special_tokens: bool | None = None
+    frozen: bool = False
     figures: dict[str, JsonValue] = {}
 
     @property
@@ -58,6 +60,7 @@ class JudgeCard(BaseModel):
     def fingerprint(self, dtype: str) -> str:
         """Return a short hash of all that decides a label, the arithmetic's dtype included."""
         unsaid = {"special_tokens"} if self.special_tokens is None else set()
+        unsaid |= set() if self.frozen else {"frozen"}  # cards of before have no such field
         content = self.model_dump_json(exclude={"figures"} | unsaid, by_alias=True)
         return hashlib.sha256(f"{content}|{dtype}".encode()).hexdigest()[:16]
 

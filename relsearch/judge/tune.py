@@ -1,4 +1,4 @@
-"""LoRA tuning of the judge on human grades, starting from the retrieval features."""
+"""Tuning of the judge on human grades, starting from the retrieval features: by LoRA, or by a regression on states."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file, save_file
 
 from relsearch.cluster.processes import first_then_others, is_first, wait
@@ -28,9 +29,10 @@ from relsearch.judge.models.prompt import Prompt, Tokens, load_prompt
 from relsearch.judge.registry import judge_folder
 from relsearch.judge.retrieval_features import RetrievalFeatures
 from relsearch.judge.tuning.dev import DevSet, Scores
-from relsearch.judge.tuning.report import TuneReport
+from relsearch.judge.tuning.report import Learning, TuneReport
+from relsearch.judge.tuning.ridge import weights
 from relsearch.judge.tuning.sample import balanced_steps, grade_weights, natural_sample
-from relsearch.judge.tuning.trainer import Step, Tuned, TunedModel, run
+from relsearch.judge.tuning.trainer import Step, TunedModel, run
 from relsearch.stats.ordinal import CumulativeLink
 
 _LOG = logging.getLogger(__name__)
@@ -70,31 +72,34 @@ def tune(
     retrieval features alone, its part is set to zero, and the report says so. Of several processes the first writes.
     """
     _check(train_pairs, dev_pairs)
+    if not tune.layers and (judge.family != "llm" or tune.start):
+        raise ConfigError("[tune] layers = 0 reads an LLM as it is: set [judge] family to llm, and leave start empty")
     started = time.monotonic()
     prompt = load_prompt(judge.prompt)
     with first_then_others():
-        base = load_base(judge, prompt, scale, dtype=fast_dtype())
+        base = replace(load_base(judge, prompt, scale, dtype=fast_dtype()), frozen=not tune.layers)
         setting = _Setting(judge, tune, scale, seed, base, prompt)
         train_pools, grades = _by_query(train_pairs, train_grades)
         features, known = RetrievalFeatures.fit(
             train_pools, grades, encoders=encoders, names=judge.retrieval_features, scale=scale
         )
         prior = CumulativeLink.fit(known, grades, scale)
-        steps = _steps(pairs_of(train_pools), grades, known, setting)
         dev = _dev_set(*_by_query(dev_pairs, dev_grades), features, setting)
-        tokens = [*(row for step in steps for row in step.tokens), *dev.tokens]
-        model = _model(setting, prior, tokens, output / _TRUNK)
-    done, start, tokens_per_s = _learn(model, steps, dev, prior, setting=setting, folder=output / _CHECKPOINTS)
+        if base.frozen:
+            model, learning = _regressed(pairs_of(train_pools), grades, known, dev, prior, setting, output / _TRUNK)
+        else:
+            steps = _steps(pairs_of(train_pools), grades, known, setting)
+            model = _model(
+                setting, prior, [*(row for step in steps for row in step.tokens), *dev.tokens], output / _TRUNK
+            )
+    if not base.frozen:
+        learning = _learn(model, steps, dev, prior, setting=setting, folder=output / _CHECKPOINTS)
     scores = dev.scores(model, batch_size=judge.batch_size)
     report = TuneReport(
         tuned=dev.measure(scores),
         prior=dev.measure(dev.prior_scores(prior)),
-        pairs=sum(len(step.tokens) for step in steps),
-        steps=done.steps,
-        history=((0, start), *done.history),
-        losses=tuple(done.losses),
         seconds=time.monotonic() - started,
-        tokens_per_s=tokens_per_s,
+        **asdict(learning),
     )
     if not report.beats_prior:
         _LOG.warning(
@@ -110,10 +115,40 @@ def tune(
     return report
 
 
+def _regressed(
+    pairs: Sequence[Pair],
+    grades: Sequence[int],
+    known: Scores,
+    dev: DevSet,
+    prior: CumulativeLink,
+    setting: _Setting,
+    folder: Path,
+) -> tuple[TunedModel, Learning]:
+    """The base as it is, and a head that a ridge regression fits to its states; what was done."""
+    rows = natural_sample(pairs, count=setting.tune.max_pairs, seed=setting.seed)
+    chosen = [pairs[row] for row in rows]
+    tokens, started = setting.base.encode(chosen), time.monotonic()
+    every = [*tokens, *dev.tokens]
+    reader = setting.base.kept_reader(every, batch_size=setting.judge.batch_size, folder=folder)
+    tokens_per_s = sum(len(row.rest) for row in every) / (time.monotonic() - started)
+    found = weights(
+        reader.features(tokens).double().numpy(),
+        prior.logits(known[rows]),
+        [grades[row] for row in rows],
+        [pair.query_id for pair in chosen],
+        setting.scale,
+        seed=setting.seed,
+    )
+    head = OrdinalHead(prior, reader.width)
+    head.added.load_state_dict({"weight": torch.from_numpy(found)[None]})
+    model = setting.base.model.requires_grad_(False)
+    return TunedModel(model, head, reader), Learning(pairs=len(chosen), tokens_per_s=tokens_per_s)
+
+
 def _learn(
     model: TunedModel, steps: list[Step], dev: DevSet, prior: CumulativeLink, *, setting: _Setting, folder: Path
-) -> tuple[Tuned, float, float]:
-    """Tune the model; return what was done, the dev log-likelihood before, and the tokens a second while it learnt."""
+) -> Learning:
+    """Tune the model by steps; return what was done."""
     part = dev.part(setting.tune.dev_pairs, seed=setting.seed)
     before = part.measure(part.prior_scores(prior))
     _LOG.info("retrieval features alone on %d dev pairs: %s", len(part.pairs), before)
@@ -129,7 +164,13 @@ def _learn(
     started = time.monotonic()
     done = run(model, steps, config=setting.tune, seed=setting.seed, evaluate_dev=evaluate_dev, folder=folder)
     tokens = done.steps * setting.tune.lists_per_step * sum(step.token_count for step in steps) / len(steps)
-    return done, before.log_likelihood, tokens / (time.monotonic() - started - evaluating_s)
+    return Learning(
+        pairs=sum(len(step.tokens) for step in steps),
+        tokens_per_s=tokens / (time.monotonic() - started - evaluating_s),
+        steps=done.steps,
+        history=((0, before.log_likelihood), *done.history),
+        losses=tuple(done.losses),
+    )
 
 
 def _write(
@@ -160,6 +201,7 @@ def _write(
         base_checksum=setting.base.checksum,
         probe=probe(setting.base, model.head),
         special_tokens=True,
+        frozen=setting.base.frozen,
         adapter_checksum=adapter_checksum(folder),
         figures={**report.figures(), **base_facts(setting.judge.base)},
     )

@@ -88,15 +88,16 @@ def encoder_config(tiny_bert: Path) -> JudgeConfig:
 @pytest.fixture(scope="session")
 def tune_half(pairs: list[Pair], grades: list[int], tiny_bert: Path) -> TuneHalf:
     """Tunes a judge on two queries, chosen on the two others; `cut` moves the border between them."""
+    config = TuneConfig(layers=1, rank=2, documents_per_query=5, evaluations=2, epochs=6, learning_rate=1e-2)
 
-    def run(judge: JudgeConfig, output: Path, cut: int = len(pairs) // 2) -> TuneReport:
+    def run(judge: JudgeConfig, output: Path, cut: int = len(pairs) // 2, config: TuneConfig = config) -> TuneReport:
         return tune(
             pairs[:cut],
             grades[:cut],
             pairs[cut:],
             grades[cut:],
             judge=judge,
-            tune=TuneConfig(layers=1, rank=2, documents_per_query=5, evaluations=2, epochs=6, learning_rate=1e-2),
+            tune=config,
             encoders=[load_encoder(EncoderConfig(model=str(tiny_bert)))],
             scale=SCALES["0-3"],
             seed=3,

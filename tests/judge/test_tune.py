@@ -7,13 +7,14 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from relsearch.core.errors import ArtifactError, ConfigError, DataError
 from relsearch.core.query_pool import pools_of
-from relsearch.core.settings.config import JudgeConfig
+from relsearch.core.settings.config import JudgeConfig, TuneConfig
 from relsearch.core.types import Pair
 from relsearch.encoders.encoder import load_encoder
 from relsearch.judge.calibration.head import OrdinalHead
@@ -109,3 +110,32 @@ def test_a_query_on_both_sides_is_a_leak(judge_config: JudgeConfig, tune_half: T
     """Dev queries must not be trained on."""
     with pytest.raises(DataError, match="both training and dev"):
         tune_half(judge_config, tmp_path, cut=5)
+
+
+def test_an_llm_can_be_read_as_it_is(
+    judge_config: JudgeConfig, tune_half: TuneHalf, pairs: list[Pair], tmp_path: Path
+) -> None:
+    """With no layer to tune a regression on its states judges; the folder holds no adapter, and the base as it was."""
+    report = tune_half(judge_config, tmp_path / "judge", config=TuneConfig(layers=0))
+    assert (report.steps, report.pairs) == (0, len(pairs) // 2)
+    card = read_card(tmp_path / "judge")
+    assert card.frozen
+    assert not load_file(tmp_path / "judge" / ADAPTER / "adapter_model.safetensors")
+    assert sorted(path.name for path in (tmp_path / "judge").iterdir()) == ["adapter", HELD_OUT, CARD]
+    judge = load_judge(tmp_path / "judge")
+    held_out = pl.read_parquet(tmp_path / "judge" / HELD_OUT)
+    scores = dict(zip([(pair.query_id, pair.doc_id) for pair in pairs], judge.scores(pools_of(pairs)), strict=True))
+    wanted = [scores[query, doc] for query, doc in held_out.select("query_id", "doc_id").iter_rows()]
+    np.testing.assert_allclose(wanted, held_out["score"].to_numpy(), atol=0.05)
+
+
+def test_only_an_llm_is_read_as_it_is(
+    encoder_config: JudgeConfig, judge_config: JudgeConfig, tune_half: TuneHalf, tmp_path: Path
+) -> None:
+    """An encoder has no such states, and a judge to go on from no part in them."""
+    for judge, config in (
+        (encoder_config, TuneConfig(layers=0)),
+        (judge_config, TuneConfig(layers=0, start="ready")),
+    ):
+        with pytest.raises(ConfigError, match=r"layers = 0"):
+            tune_half(judge, tmp_path, config=config)

@@ -128,7 +128,12 @@ class TuneConfig(Section):
     """Tuning of the judge on human grades."""
 
     rank: int = Field(16, ge=0, description="rank of the LoRA adapters; 0 tunes the layers' own weights")
-    layers: int = Field(8, ge=1, description="top layers to tune; what the layers below give is computed once")
+    layers: int = Field(
+        8,
+        ge=0,
+        description="top layers to tune; what the layers below give is computed once. 0 tunes none: an LLM's states as "
+        "they are, weighed by a ridge regression",
+    )
     start: str = Field("", description="a judge folder, or ready, whose adapters tuning continues from")
     learning_rate: float = Field(2e-4, gt=0, description="peak learning rate of the adapters")
     head_learning_rate: float = Field(3e-4, gt=0, description="peak learning rate of the head")

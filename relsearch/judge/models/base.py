@@ -19,6 +19,7 @@ from relsearch.encoders.loading import UNUSED, Source
 from relsearch.encoders.model_source import checksum
 from relsearch.judge.models.bidirectional import EncoderReader, PairEncoder
 from relsearch.judge.models.causal import CausalReader
+from relsearch.judge.models.frozen import FrozenReader, KeptFeatures
 from relsearch.judge.models.prompt import Prompt, PromptEncoder, Tokens
 from relsearch.judge.models.trunk import UpperCausalReader, UpperEncoderReader, encoder_layers
 
@@ -41,19 +42,29 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A loaded model with its tokenizer; `checksum` names the weights, `task` is peft's name of the family."""
+    """A loaded model with its tokenizer; `checksum` names the weights, `task` is peft's name of the family.
+
+    `frozen`: the features are states of its inner layers, which no tuning changes.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     checksum: str
     task: str
     encode: Callable[[Sequence[Pair]], list[Tokens]]
+    frozen: bool = False
 
     def reader(self) -> Reader:
-        """Return a reader with the whole model."""
+        """Return a reader with the whole model, or of a frozen one with its lower three quarters."""
+        if self.frozen:
+            return FrozenReader(self.model)
         if self.task == "CAUSAL_LM":
             return CausalReader(self.model)
         return EncoderReader(self.model, **self._encoder_options())
+
+    def kept_reader(self, tokens: Sequence[Tokens], *, batch_size: int, folder: Path) -> Reader:
+        """Return a reader for these pairs of a frozen model, which has read them all, or goes on where it was cut."""
+        return KeptFeatures(self.model, tokens, batch_size=batch_size, folder=folder, weights=self.checksum)
 
     def tuning_reader(self, tokens: Sequence[Tokens], *, tuned_layers: int, folder: Path) -> Reader:
         """Return a reader for these pairs that computes what tuning does not change only once."""

@@ -87,9 +87,9 @@ def run_blocks(
     return before[0], after, mask.bool()
 
 
-def lower_blocks(decoder: Any, depth: int) -> nn.Module:
-    """Return a decoder of the lowest `depth` blocks that shares their weights, without the final norm."""
-    part = _with_blocks(decoder, list(decoder.layers)[:depth])
+def inner_blocks(decoder: Any, first: int, stop: int) -> nn.Module:
+    """Return a decoder of the blocks from `first` to before `stop`, whose weights it shares, without the final norm."""
+    part = _with_blocks(decoder, list(decoder.layers)[first:stop])
     part.norm = nn.Identity()
     return part
 

@@ -66,12 +66,15 @@ def load_pair_model(folder: Path, card: JudgeCard, *, exact: bool = False) -> To
     head.added.load_state_dict({"weight": added})
     if head.silent:  # seconds and memory for what would count nothing
         return None
-    base = load_base(card.judge, card.prompt, card.scale, dtype=torch.float32)
-    merged = adapter.merge(base.model, folder / ADAPTER).eval()
-    torch.nn.Module.to(
-        merged, torch.float32 if exact else fast_dtype()
-    )  # transformers' own `to` is typed as if it took no model
-    base = replace(base, model=merged)
+    dtype = torch.float32 if exact else fast_dtype()
+    if card.frozen:
+        base = replace(load_base(card.judge, card.prompt, card.scale, dtype=dtype), frozen=True)
+        base.model.eval()
+    else:
+        base = load_base(card.judge, card.prompt, card.scale, dtype=torch.float32)
+        merged = adapter.merge(base.model, folder / ADAPTER).eval()
+        torch.nn.Module.to(merged, dtype)  # transformers' own `to` is typed as if it took no model
+        base = replace(base, model=merged)
     unsaid = card.special_tokens is None and card.judge.family == "encoder"
     ways = (True, False) if unsaid else (card.special_tokens is not False,)
     bases = {way: base if way else _without_special_tokens(base, card) for way in ways}

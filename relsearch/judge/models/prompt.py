@@ -40,11 +40,15 @@ class Prompt(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One pair as tokens: what stands before the document, then document and ending, and whether it was truncated."""
+    """One pair as tokens: what stands before the document, then document and ending, and whether it was truncated.
+
+    `query` is the part of `rest` where the query stands once more, (start, stop); empty where it does not.
+    """
 
     prefix: tuple[int, ...]
     rest: tuple[int, ...]
     truncated: bool
+    query: tuple[int, int] = (0, 0)
 
 
 class PromptEncoder:
@@ -71,7 +75,9 @@ class PromptEncoder:
     def _join(self, query: tuple[list[int], bool], document: tuple[list[int], bool]) -> Tokens:
         prefix = _interleave(self._before, query[0])
         rest = document[0] + _interleave(self._after, query[0])
-        return Tokens(tuple(prefix), tuple(rest), query[1] or document[1])
+        stop = len(rest) - len(self._after[-1])
+        again = (stop - len(query[0]), stop) if len(self._after) > 1 else (0, 0)
+        return Tokens(tuple(prefix), tuple(rest), query[1] or document[1], again)
 
     def _fixed(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False)) if text else []
@@ -109,8 +115,10 @@ def _check(name: str, text: str) -> None:
     unknown = set(re.findall(r"\{(\w+)\}", text)) - {"lowest", "highest", "grades", "query", "document"}
     if unknown:
         raise ConfigError(f"prompt {name!r}: unknown placeholder {{{min(unknown)}}}")
-    if text.count("{document}") != 1 or "{query}" not in text.split("{document}")[0]:
-        raise ConfigError(f"prompt {name!r}: needs {{query}} and, after it, {{document}} exactly once")
+    if text.count("{document}") != 1 or "{query}" not in text:
+        raise ConfigError(f"prompt {name!r}: needs {{query}}, and {{document}} exactly once")
+    if text.startswith("{document}"):
+        raise ConfigError(f"prompt {name!r}: begins with {{document}}; put a word before it, such as Passage:")
 
 
 def _interleave(parts: list[list[int]], query: list[int]) -> list[int]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from relsearch.judge.models.bidirectional import EncoderReader
-from relsearch.judge.models.causal import CausalReader, embedded, lower_blocks, run_blocks, upper_blocks
+from relsearch.judge.models.causal import CausalReader, embedded, inner_blocks, run_blocks, upper_blocks
 from relsearch.judge.models.prompt import Tokens
 from relsearch.judge.models.states import KeptStates
 
@@ -37,7 +37,7 @@ class UpperCausalReader(CausalReader):
         super().__init__(model)
         self._depth = depth
         self._upper = upper_blocks(model.get_decoder(), depth)
-        self._lower = lower_blocks(model.get_decoder(), depth)
+        self._lower = inner_blocks(model.get_decoder(), 0, depth)
         rows = sorted(set(tokens), key=_order)
         counts: dict[Hashable, int] = {row.prefix: len(row.prefix) for row in rows}
         counts |= {row: len(row.rest) for row in rows}

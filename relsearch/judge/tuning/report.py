@@ -9,22 +9,28 @@ from pydantic import JsonValue
 from relsearch.judge.tuning.quality import Quality
 
 
-@dataclass(frozen=True, slots=True)
-class TuneReport:
-    """What tuning did; `tuned` and `prior`, the retrieval features alone, are measured on the same dev pairs.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """From how many pairs a judge learnt, and at which pace its model read; a regression has no steps.
 
-    `history` has the log-likelihood of a part of them by step, from the untuned start at step 0; `losses` the training
-    loss by step, each the mean since the one before it.
+    `history` has the log-likelihood of a part of the dev pairs by step, from the untuned start at step 0; `losses` the
+    training loss by step, each the mean since the one before it.
     """
+
+    pairs: int
+    tokens_per_s: float
+    steps: int = 0
+    history: tuple[tuple[int, float], ...] = ()
+    losses: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneReport(Learning):
+    """What tuning did; `tuned` and `prior`, the retrieval features alone, are measured on the same dev pairs."""
 
     tuned: Quality
     prior: Quality
-    pairs: int
-    steps: int
-    history: tuple[tuple[int, float], ...]
-    losses: tuple[tuple[int, float], ...]
     seconds: float
-    tokens_per_s: float
 
     @property
     def beats_prior(self) -> bool:

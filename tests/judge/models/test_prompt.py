@@ -42,6 +42,18 @@ def test_packaged_prompts_name_every_grade(name: str) -> None:
         assert "{" not in text.replace("{query}", "").replace("{document}", "")
 
 
+def test_the_plain_prompt_says_where_the_query_is(tokenizer: PreTrainedTokenizerBase) -> None:
+    """It stands behind the document; all before the document is shared by all queries."""
+    encoder = PromptEncoder(tokenizer, load_prompt("plain"), scale=SCALES["0-3"], config=JudgeConfig())
+    tides, tea = encoder.encode([Pair("1", "d", "why tides", "moon"), Pair("2", "d", "hot tea", "moon and sun")])
+    assert tides.prefix == tea.prefix
+    for row, query in ((tides, "why tides"), (tea, "hot tea")):
+        assert tokenizer.decode([*row.rest[slice(*row.query)]]) == query
+    assert str(tokenizer.decode([*tides.rest])).endswith("Query: why tides\nRelevance grade (0-3):")
+    alone = _encoder(tokenizer, "Q {query} D {document} ?").encode([Pair("1", "d", "why tides", "moon")])
+    assert alone[0].query == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("scale", "named"), [("binary", "1: relevant"), ("0-3", "3: the passage is given to the query")]
 )
@@ -116,7 +128,8 @@ def test_a_text_cannot_end_the_turn(tokenizer: PreTrainedTokenizerBase) -> None:
     ("text", "message"),
     [
         ('text = "{query} {document} {document}"', "exactly once"),
-        ('text = "{document} {query}"', "after it"),
+        ('text = "Passage: {document}"', "needs"),
+        ('text = "{document} {query}"', "begins with"),
         ('text = "{query} {document} {grade}"', "unknown placeholder {grade}"),
         ("text = 3", "see the packaged prompts"),
         ("text", "not valid TOML"),

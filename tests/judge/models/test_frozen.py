@@ -1,0 +1,79 @@
+"""States as they are: those of the whole model, read in any company, kept for a cut run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from relsearch.core.settings.config import JudgeConfig
+from relsearch.core.types import Pair, Scale
+from relsearch.judge.models import frozen
+from relsearch.judge.models.base import Base, load_base
+from relsearch.judge.models.feature_reader import read_all
+from relsearch.judge.models.prompt import Tokens, load_prompt
+
+
+@pytest.fixture
+def base(judge_config: JudgeConfig, scale: Scale) -> Base:
+    """A tiny Llama of four layers, read as it is."""
+    found = load_base(judge_config, load_prompt("graded"), scale, dtype=torch.float32)
+    torch.manual_seed(1)
+    model = LlamaForCausalLM(LlamaConfig(**{**found.model.config.to_dict(), "num_hidden_layers": 4}))
+    return replace(found, model=model.eval(), frozen=True)
+
+
+def test_features_are_states_of_the_whole_model(base: Base, pairs: list[Pair]) -> None:
+    """Of either depth the last token's, and the mean over the query where it stands behind the document."""
+    tokens = base.encode(pairs[:5])
+    found = read_all(base.reader().features, tokens, batch_size=3)
+    assert found.shape == (5, base.reader().width)
+    for row, features in zip(tokens, found, strict=True):
+        ids = [*row.prefix, *row.rest]
+        start, stop = (len(row.prefix) + place for place in row.query)
+        assert str(base.tokenizer.decode(ids[start:stop])).strip() == pairs[0].query
+        states = base.model.model(torch.tensor([ids]), output_hidden_states=True).hidden_states
+        wanted = [part for each in (states[2][0], states[3][0]) for part in (each[-1], each[start:stop].mean(dim=0))]
+        torch.testing.assert_close(features, torch.cat(wanted), atol=1e-4, rtol=1e-4)
+
+
+def test_a_prompt_without_the_query_at_its_end_gives_means_of_all(base: Base, pairs: list[Pair]) -> None:
+    """Where it stands before the document alone, document and ending have read it."""
+    tokens = [replace(row, query=(0, 0)) for row in base.encode(pairs[:5])]
+    found = base.reader().features(tokens[:1])
+    assert torch.isfinite(found).all()
+    assert not torch.equal(found, base.reader().features(base.encode(pairs[:1])))
+
+
+def test_a_cut_reading_goes_on(base: Base, pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read before is not read again."""
+    tokens = base.encode(pairs)
+    whole = base.kept_reader(tokens, batch_size=2, folder=tmp_path / "whole").features(tokens)
+    read: list[int] = []
+
+    class Cut(frozen.FrozenReader):
+        def features(self, tokens: Sequence[Tokens]) -> torch.Tensor:
+            if len(read) == 3:
+                raise KeyboardInterrupt
+            read.append(len(tokens))
+            return super().features(tokens)
+
+    monkeypatch.setattr(frozen, "FrozenReader", Cut)
+    with pytest.raises(KeyboardInterrupt):
+        base.kept_reader(tokens, batch_size=2, folder=tmp_path / "cut")
+    monkeypatch.undo()
+    counted: list[int] = []
+    features = frozen.FrozenReader.features
+
+    def counting(self: frozen.FrozenReader, rows: Sequence[Tokens]) -> torch.Tensor:
+        counted.append(len(rows))
+        return features(self, rows)
+
+    monkeypatch.setattr(frozen.FrozenReader, "features", counting)
+    again = base.kept_reader(tokens, batch_size=2, folder=tmp_path / "cut").features(tokens)
+    torch.testing.assert_close(again, whole, atol=1e-5, rtol=1e-5)
+    assert sum(counted) == len(set(tokens)) - sum(read) < len(set(tokens))

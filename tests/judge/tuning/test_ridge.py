@@ -1,0 +1,57 @@
+"""A regression on features counts as far as it tells what the prior does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from relsearch.core.errors import DataError
+from relsearch.core.types import SCALES
+from relsearch.judge.tuning.ridge import weights
+
+_SCALE = SCALES["0-3"]
+_QUERIES = [f"q{number}" for number in range(12) for _ in range(30)]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Numbers that are the same each time."""
+    return np.random.default_rng(4)
+
+
+def _grades(logits: NDArray[np.float64]) -> list[int]:
+    return [int(grade) for grade in np.digitize(logits, [-0.5, 0.5, 1.5])]
+
+
+def test_what_the_prior_lacks_is_learnt(rng: np.random.Generator) -> None:
+    """Of many features the telling ones get the weight, whatever their size, and the sum orders better."""
+    known, hidden = rng.normal(size=(2, len(_QUERIES)))
+    features = rng.normal(size=(len(_QUERIES), 40))
+    features[:, 7] = 1000 + 50 * hidden
+    grades = _grades(known + hidden)
+    found = weights(features, known, grades, _QUERIES, _SCALE, seed=1)
+    assert int(np.argmax(np.abs(found * features.std(axis=0)))) == 7
+    assert np.corrcoef(known + features @ found, grades)[0, 1] > 0.85 > np.corrcoef(known, grades)[0, 1] + 0.1
+
+
+def test_features_that_tell_nothing_hardly_count(rng: np.random.Generator) -> None:
+    """Noise does not blur the prior, though there are more features than pairs."""
+    known = rng.normal(size=len(_QUERIES))
+    features = rng.normal(size=(len(_QUERIES), 500))
+    grades = _grades(known + 0.3 * rng.normal(size=len(_QUERIES)))
+    found = weights(features, known, grades, _QUERIES, _SCALE, seed=1)
+    assert (features @ found).std() < 0.1 * known.std()
+
+
+def test_a_feature_without_spread_is_left_out(rng: np.random.Generator) -> None:
+    """It would be divided by nothing."""
+    known = rng.normal(size=len(_QUERIES))
+    features = np.column_stack([np.ones(len(_QUERIES)), known + rng.normal(size=len(_QUERIES))])
+    assert np.isfinite(weights(features, known, _grades(known), _QUERIES, _SCALE, seed=1)).all()
+
+
+def test_a_single_query_is_refused(rng: np.random.Generator) -> None:
+    """Nothing could say how far it holds for another one."""
+    with pytest.raises(DataError, match="two queries"):
+        weights(rng.normal(size=(4, 2)), rng.normal(size=4), [0, 1, 2, 3], ["q"] * 4, _SCALE, seed=1)
