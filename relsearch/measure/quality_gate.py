@@ -3,8 +3,9 @@
 One-sided paired randomisation test (Smucker et al. 2007) of the hypothesis that the mean difference is at most the
 margin. The dev queries also chose the weights that are tested, and by cross-validation labels of the queries that a
 fold leaves out may have taught the judge of the others, so the test is kinder to the new reranker than fresh queries
-would be: a refusal is sure, a pass is not. On too few queries no order could show a gain: it then cannot tell, which is
-no pass either.
+would be: a refusal is sure, a pass is not. Nor does a pass say that training helped: the new run may have the first
+stage's share and feedback in it, which the baselines lack. On too few queries no order could show a gain: it then
+cannot tell, which is no pass either.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class TrainJob:
 
 @dataclass(frozen=True, slots=True)
 class TrainReport:
-    """What a training run did; `card` holds the dev figures, the untrained cosine's first.
+    """What a training run did; `card` holds the dev figures, the untrained start's first.
 
     `logits` of the kept weights and `relevant`, 0 or 1, have one entry for each dev document.
     """
@@ -87,7 +87,7 @@ class TrainReport:
 
     @property
     def gained(self) -> bool:
-        """Whether any trained weights beat the untrained cosine on the dev queries."""
+        """Whether any trained weights beat the untrained start on the dev queries."""
         return self.card.best_step > 0
 
 

@@ -43,7 +43,8 @@ class ExportConfig(Section):
         was="guard",
         default="refuse",
         description="refuse: a reranker that does not beat each baseline does not ship, and the run ends in an error "
-        "after all stages; report: without an error; off: it ships",
+        "after all stages; report: without an error; off: it ships. BM25's share and feedback count for the reranker, "
+        "so that one that learnt nothing can pass",
     )
     quality_gate_margin: float = renamed(
         "quality_gate_margin",

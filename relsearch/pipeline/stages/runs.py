@@ -20,7 +20,7 @@ FIRST_STAGE, COSINE = "bm25", "cosine"
 
 
 def baselines(config: Config) -> dict[str, EncoderConfig]:
-    """Return the untrained encoders that a reranker has to beat, by the name of their run."""
+    """Return the untrained encoders whose cosines rerankers are compared with, by the name of their run."""
     encoders = {COSINE: config.train_encoder}
     if config.judge_encoder != config.train_encoder:
         encoders["judge_cosine"] = config.judge_encoder
@@ -40,7 +40,10 @@ def baseline_runs(config: Config, query_ids: Set[str], *, pools: Pools) -> dict[
 
 
 def bundle_run(config: Config, first: pl.DataFrame, bundle: StrPath, *, collected: Collected) -> pl.DataFrame:
-    """Return the run in the order of a bundle, with the interpolation it asks for, to the depth of the pools."""
+    """Return the run in the order of a bundle, with the interpolation it asks for, to the depth of the pools.
+
+    BM25's share and feedback alone can beat BM25 and the cosine, so that a model which learnt nothing may look better.
+    """
     from relsearch.rerank.reranker import Reranker
 
     return reranked(config, first, Reranker(bundle), collected=collected)

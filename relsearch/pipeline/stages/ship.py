@@ -55,7 +55,8 @@ def ship(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: A
 def judged_at_gate(config: Config, work: Building, arm: str, *, pools: Pools, artefacts: Artefacts) -> Verdict:
     """Hold an arm's bundle to BM25, the untrained cosine and the bundle that ships, on the dev queries' human labels.
 
-    Where these are too few to tell, the arm is trained again on folds of training and dev queries, and its runs of the
+    The bundle has BM25's share and feedback, which the cosine has not: a model that learnt nothing can pass. Where the
+    labels are too few to tell, the arm is trained again on folds of training and dev queries, and its runs of the
     queries that each fold left out are held; the bundle that ships may have learnt from them, which is hard on the arm.
     Where there is no dev split, the folds that took its place have been trained. A judge that learnt from these labels
     is easy on the augmented arm (held_out_run), which the verdict notes.
