@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
+
+from relsearch.core.files.text_files import parse_json
 
 # The lists of files that bundles, exported judges and models in several parts bring, and the key they stand under.
 _LISTS = {"bundle.json": "files", "onnx/onnx.json": "files", "model.safetensors.index.json": "weight_map"}
@@ -23,23 +24,19 @@ def is_whole(folder: Path) -> bool:
         return names.issuperset(_JUDGE) and ((folder / "onnx").is_dir() == ("onnx/onnx.json" in names))
     weights = names & {"model.safetensors", "model.safetensors.index.json"}
     model = "config.json" in names and bool(weights) and any(any(folder.glob(each)) for each in TOKENIZERS)
-    return model and (not _has_second(folder) or ((folder / "second").is_dir() and is_whole(folder / "second")))
-
-
-def _has_second(folder: Path) -> bool:
-    """Whether a reranker's card names a second encoder; no for what cannot be read, the error of who opens it."""
-    try:
-        return bool(json.loads((folder / "reranker.json").read_bytes()).get("second"))
-    except (OSError, ValueError, AttributeError):
-        return False
+    return model and (not _said(folder / "reranker.json", "second") or is_whole(folder / "second"))
 
 
 def _listed(folder: Path) -> Iterator[str]:
     for name, key in _LISTS.items():
-        try:
-            listed = json.loads((folder / name).read_bytes())[key]
-        except (OSError, ValueError, KeyError, TypeError):  # what cannot be read is the error of who opens it
-            continue
-        if isinstance(listed, dict):
+        if isinstance(listed := _said(folder / name, key), dict):
             files = listed.values() if key == "weight_map" else listed
-            yield from (str(Path(name).parent / each) for each in files)
+            yield from (str(Path(name).parent / str(each)) for each in files)
+
+
+def _said(path: Path, key: str) -> object:
+    """What stands under a key of a JSON file; None where it cannot be read, which is the error of who opens it."""
+    try:
+        return parse_json(path.read_text(encoding="utf-8"))[key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

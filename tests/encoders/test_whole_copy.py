@@ -76,3 +76,7 @@ def test_a_list_that_cannot_be_read_is_the_openers_error(tmp_path: Path) -> None
     assert is_whole(tmp_path)
     (tmp_path / "bundle.json").write_text('{"files": 3}', encoding="utf-8")
     assert is_whole(tmp_path)
+    (tmp_path / "bundle.json").write_text("[" * 100_000, encoding="utf-8")
+    assert is_whole(tmp_path)
+    (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"a": 3}}', encoding="utf-8")
+    assert not is_whole(tmp_path)
