@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -66,6 +67,14 @@ def test_what_is_no_model_is_not_pushed(tmp_path: Path) -> None:
         push(tmp_path, "me/mine", dry_run=True)
     with pytest.raises(ConfigError, match="'mine': name it OWNER/NAME"):
         push(READY_BUNDLE, "mine", dry_run=True)
+
+
+def test_a_folder_that_lacks_a_file_is_not_pushed(tmp_path: Path) -> None:
+    """Others could not open it."""
+    shutil.copytree(READY_JUDGE, tmp_path / "judge")
+    (tmp_path / "judge" / "onnx" / "weights.bin").unlink()
+    with pytest.raises(ArtifactError, match="judge: is not whole"):
+        push(tmp_path / "judge", "me/mine", dry_run=True)
 
 
 def test_a_bundle_with_its_card_is_replaced_and_one_with_a_users_notes_is_not(tmp_path: Path) -> None:
