@@ -11,6 +11,7 @@ import torch
 from relsearch.core.display.progress import progress
 from relsearch.core.errors import DataError, ModelError
 from relsearch.core.fields.template import DEFAULT_TEMPLATE
+from relsearch.core.files.text_files import encodable
 from relsearch.core.settings.config import EncoderConfig, ExportConfig
 from relsearch.data.collection import Collection
 from relsearch.encoders.loading import Source
@@ -25,11 +26,11 @@ from relsearch.rerank.card import CARD
 from relsearch.rerank.cross.start import is_reranker
 from relsearch.rerank.late.card import LateCard
 from relsearch.rerank.late.head import LateHead, Standard
-from relsearch.rerank.late.model import load_late, principal_projection, word_states
+from relsearch.rerank.late.model import LateModel, load_late, principal_projection, word_states
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.late.scorer import LateScorer
 from relsearch.rerank.late.torch_scorer import LateTorchScorer
-from relsearch.rerank.vectors.interaction import cosines, maxsims
+from relsearch.rerank.vectors.interaction import TextVectors, compress, cosines, maxsims
 
 # Queries whose documents, thirty of each, set the projection and the head. By 40 a multilingual encoder comes to the
 # same on cnil-fr: NDCG@10 0.597 against 0.595.
@@ -60,10 +61,6 @@ def export_untrained(
     length = max_length or min(ready.manifest.documents.max_length, source.encoder_reads())
     lists, graded = labelled_lists(collection)
     model = load_late(encoder.model, encoder, max_length=length, dimension=ready.manifest.dimension)
-    some = lists[:_MATCHED]
-    texts = list(dict.fromkeys(text for each in some for text in each.texts))
-    with torch.no_grad():
-        model.projection.weight.copy_(principal_projection(model, (states for _, states in word_states(model, texts))))
     card = LateCard(
         base=encoder.model,
         template=DEFAULT_TEMPLATE,
@@ -78,18 +75,31 @@ def export_untrained(
         documents=model.documents,
         head=ready.manifest.head,
     )
-    card = card.model_copy(update={"head": _head_like(ready, LateTorchScorer(model, card=card), some)})
+    scorer = LateTorchScorer(model, card=card)
+    some = lists[:_MATCHED]
+    _project(model, scorer, [text for each in some for text in each.texts])
+    scorer.head = _head_like(ready, scorer, some)
     with making(output, config) as fp32:
-        manifest = write_model(model, card, fp32).model_copy(update={"feedback": config.prf_weight})
+        manifest = write_model(model, card.model_copy(update={"head": scorer.head}), fp32)
         return ship(
             fp32,
             output,
-            manifest,
-            LateTorchScorer(model, card=card),
+            manifest.model_copy(update={"feedback": config.prf_weight}),
+            scorer,
             labelled=Labelled(lists, graded),
             config=config,
             figures={**base_facts(encoder.model)},
         )
+
+
+def _project(model: LateModel, scorer: LateScorer, texts: Sequence[str]) -> None:
+    """Set the projection by what the encoder says of documents, whose vectors the scorer then has."""
+    known = list(dict.fromkeys(scorer.readable(texts)))
+    read = word_states(model, known)
+    with torch.no_grad():
+        model.projection.weight.copy_(principal_projection(model, (states for _, states in read)))
+        vectors = [TextVectors(pooled.numpy(), model.projected(states).numpy()) for pooled, states in read]
+    scorer.cache(dict(zip(known, map(compress, vectors), strict=True)))
 
 
 def _head_like(ready: LateOnnxScorer, other: LateScorer, lists: Sequence[RankList]) -> LateHead:
@@ -107,7 +117,8 @@ def _moments(scorer: LateScorer, lists: Sequence[RankList]) -> tuple[Standard, S
     """Mean, and deviation within a query, of cosine and MaxSim."""
     means, variances = [], []
     for each in progress(lists, desc="compare with ready", unit="query", total=len(lists)):
-        (query,), documents = scorer.encode_queries([each.query]), scorer.document_vectors(each.texts)
+        (query,) = scorer.encode_queries([encodable(each.query)])
+        documents = scorer.read(each.texts)
         found = np.array([cosines(query, documents), maxsims(query, documents)], dtype=np.float64)
         means.append(found.mean(axis=1))
         variances.append(found.var(axis=1))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from relsearch.core.display.progress import progress
 from relsearch.core.errors import ConfigError
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.encoders.loading import UNUSED, Source
@@ -165,7 +166,12 @@ class LateModel(nn.Module):
             with self._precision():
                 other = self.second.states(input_ids, attention_mask)
             pooled = self.second.join(pooled, pool(other.float(), attention_mask, "mean"))
-        return pooled, functional.normalize(self.projection(states), dim=-1)
+        return pooled, self.projected(states)
+
+    def projected(self, states: Tensor) -> Tensor:
+        """Return token vectors [..., d] of length 1, of states [..., h] of any length."""
+        projected: Tensor = functional.normalize(self.projection(states), dim=-1)
+        return projected
 
     def _precision(self) -> AbstractContextManager[object]:
         """What the encoders compute in; no autocast where nothing is rounded: exported nodes would lose their names."""
@@ -256,7 +262,9 @@ def word_states(model: LateModel, texts: Sequence[str]) -> list[tuple[Tensor, Te
     """Return each document's pooled vector [h] and its words' states before the projection [t, h], of length 1."""
     projection, model.projection = model.projection, nn.Identity()  # type: ignore[assignment]
     with torch.no_grad():
-        found = sorted(model.vectors(texts, model.documents), key=lambda each: each[0])
+        reading = model.vectors(texts, model.documents)
+        bar = progress(reading, desc="read documents", unit="document", total=len(texts))
+        found = sorted(bar, key=lambda each: each[0])
     model.projection = projection
     return [(pooled, states) for _, pooled, states in found]
 

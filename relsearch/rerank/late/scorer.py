@@ -94,9 +94,9 @@ class LateScorer(CalibratedScorer):
         """Keep the vectors of those documents that the store has."""
         self.look_up(self.readable(texts))
 
-    def read(self, texts: Sequence[str]) -> None:
-        """Read documents and keep their vectors, without a look into the store."""
-        self._kept.lookup(self.readable(texts), self.document_vectors)
+    def read(self, texts: Sequence[str]) -> list[DocumentVectors]:
+        """Return the vectors of documents, which are kept, without a look into the store."""
+        return self._kept.lookup(self.readable(texts), self.document_vectors)
 
     def save(self, texts: Sequence[str]) -> int:
         """Write the vectors of documents that were read to the store, if there is one; return how many it lacked.

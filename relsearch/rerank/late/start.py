@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from relsearch.core.settings.config import TrainConfig
 from relsearch.rerank.cross.loss import graded
@@ -36,9 +35,8 @@ def start_late(model: LateModel, steps: Sequence[Step], config: TrainConfig) -> 
         model.projection.weight.copy_(principal_projection(model, (states for _, states in read.values())))
         if model.second is not None:
             read = _weighed(model, model.second, steps, read)
-        found = [
-            model.compare(step.query, [_projected(model, *read[text]) for text in step.documents]) for step in steps
-        ]
+        vectors = {text: (pooled, model.projected(states)) for text, (pooled, states) in read.items()}
+        found = [model.compare(step.query, [vectors[text] for text in step.documents]) for step in steps]
     similarities = [torch.stack(both, dim=1).double().cpu() for both in found]
     model.start_head(fit_head(similarities, steps, config))
 
@@ -52,10 +50,6 @@ def _weighed(
     documents = [torch.stack([read[text][0] for text in step.documents]) for step in steps]
     second.set_share([second.cosines(queries[place], each) for place, each in enumerate(documents)])
     return {text: (second.rejoin(pooled, before), states) for text, (pooled, states) in read.items()}
-
-
-def _projected(model: LateModel, pooled: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-    return pooled, functional.normalize(model.projection(states), dim=-1)
 
 
 def fit_head(similarities: Sequence[Tensor], steps: Sequence[Step], config: TrainConfig) -> LateHead:
