@@ -178,7 +178,7 @@ class LateModel(nn.Module):
         return torch.autocast(self.bias.device.type, torch.bfloat16) if self.rounded else nullcontext()
 
     def save_pretrained(self, folder: str, **_: Any) -> None:
-        """Write the averaged encoder, the second one, tokenizer and projection; the head stands in the card.
+        """Write the averaged encoder, tokenizer and projection; the head stands in the card.
 
         SentenceTransformer(folder) gives the encoder's pooled vectors, by `encode_query` and `encode_document`.
         """
@@ -189,12 +189,16 @@ class LateModel(nn.Module):
         self.tokenizer.save_pretrained(folder)
         tensors = {"projection": self.projection.weight, "weights": self.weights, "bias": self.bias}
         if self.second is not None:
-            self.second.encoder.save_pretrained(Path(folder) / SECOND)
-            self.tokenizer.save_pretrained(Path(folder) / SECOND)
             tensors["share"] = self.second.share
         save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, Path(folder) / PROJECTION)
         size = self.encoder.config.hidden_size
         write_sentence_modules(Path(folder), self.queries, self.documents, size=size, pooling=self.pooling)
+
+    def save_second(self, folder: Path) -> None:
+        """Write the second encoder, if there is one: apart from what learns, which is written at every look."""
+        if self.second is not None:
+            self.second.encoder.save_pretrained(folder / SECOND)
+            self.tokenizer.save_pretrained(folder / SECOND)
 
     def load_trained(self, folder: Path) -> None:
         """Take projection and head weights from a folder that save_pretrained wrote."""

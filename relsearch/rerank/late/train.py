@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from relsearch.cluster.processes import first_then_others
+from relsearch.cluster.processes import first_then_others, is_first
 from relsearch.core.types import Pair
 from relsearch.encoders.loading import UNUSED, Source
 from relsearch.encoders.shared_steps import whole_steps
@@ -95,6 +95,8 @@ def train_late(job: TrainJob) -> TrainReport:
         documents=best.documents,
         head=best.trained_head(),
     )
+    if is_first():
+        best.save_second(job.output)
     card = finish(job.output, card)
     pairs = sum(len(step.documents) for step in steps[: fitted.steps * config.lists_per_step])
     return TrainReport(card, fitted.steps, pairs, keep.history[-1].seconds, logits, relevant)
