@@ -37,5 +37,10 @@ def pool(states: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
     """Return one vector of length 1 of each text's states [n, length, h]."""
     if pooling == "cls":
         return functional.normalize(states[:, 0], dim=-1)
-    mask = attention_mask[..., None].to(states.dtype)
-    return functional.normalize((states * mask).sum(dim=1) / mask.sum(dim=1), dim=-1)
+    return functional.normalize(mean(states, attention_mask), dim=-1)
+
+
+def mean(states: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean state over the tokens that count, shape [n, h], float32."""
+    kept = mask.unsqueeze(2).float()
+    return (states.float() * kept).sum(dim=1) / kept.sum(dim=1).clamp_min(1)

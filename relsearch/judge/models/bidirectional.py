@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from relsearch.core.errors import ModelError
 from relsearch.core.types import Pair
 from relsearch.encoders.joining import PLAIN, PairTemplate, read_template
+from relsearch.encoders.pooling import mean
 from relsearch.encoders.prompt_tokens import bounded
-from relsearch.judge.models.pooling import mean, mean_and_edge, normed
+from relsearch.judge.models.pooling import mean_and_edge, normed
 from relsearch.judge.models.prompt import Tokens
 
 if TYPE_CHECKING:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from relsearch.encoders.pooling import mean
+
 
 def mean_and_edge(states: Tensor, mask: Tensor, edge: Tensor) -> Tensor:
     """Return mean and edge state side by side, each normed, in float32.
@@ -13,12 +15,6 @@ def mean_and_edge(states: Tensor, mask: Tensor, edge: Tensor) -> Tensor:
     of the one token that the model sums up in: the last of a causal model, the first of an encoder.
     """
     return torch.cat([normed(mean(states, mask)), normed(edge.float())], dim=1)
-
-
-def mean(states: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean state over the tokens that count, shape [n, size], float32."""
-    kept = mask.unsqueeze(2).float()
-    return (states.float() * kept).sum(dim=1) / kept.sum(dim=1).clamp_min(1)
 
 
 def normed(rows: Tensor) -> Tensor:

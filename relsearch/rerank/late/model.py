@@ -165,7 +165,7 @@ class LateModel(nn.Module):
         if self.second is not None:
             with self._precision():
                 other = self.second.states(input_ids, attention_mask)
-            pooled = self.second.join(pooled, pool(other.float(), attention_mask, "mean"))
+            pooled = self.second.join(pooled, pool(other, attention_mask, "mean"))
         return pooled, self.projected(states)
 
     def projected(self, states: Tensor) -> Tensor:
