@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,18 @@ def test_other_poolings_are_refused(said: object, error: type[Exception], tiny_b
     """The last token, two at once, a damaged file."""
     with pytest.raises(error):
         pooling_of(Source.find(str(pooled_by(tiny_bert, tmp_path / "model", said)), "name another"))
+
+
+@pytest.mark.parametrize("module", ["models.Dense", "base.modules.dense.Dense", "models.CNN"])
+def test_vectors_of_further_modules_are_refused(module: str, tiny_bert: Path, tmp_path: Path) -> None:
+    """Pooled states are not what such an encoder was trained to compare."""
+    folder = pooled_by(tiny_bert, tmp_path / "model", {"pooling_mode": "mean"})
+    kinds = ["models.Transformer", "models.Pooling", "models.Normalize"]
+    for named, refused in ((kinds, False), ([*kinds, module], True)):
+        rows = [{"idx": place, "type": f"sentence_transformers.{kind}"} for place, kind in enumerate(named)]
+        (folder / "modules.json").write_text(json.dumps(rows))
+        with pytest.raises(ConfigError, match="module") if refused else nullcontext():
+            assert pooling_of(Source.find(str(folder), "")) == "mean"
 
 
 def test_a_reranker_pools_as_its_encoder_and_its_folder_says_so(tiny_bert: Path, tmp_path: Path) -> None:
