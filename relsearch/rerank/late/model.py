@@ -231,8 +231,8 @@ def load_late(
 ) -> LateModel:
     """Return the model on a base's weights, its projection not yet set; one for learning is rounded where that pays.
 
-    Raises ModelError where an encoder cannot be loaded, ConfigError where one is too short for `max_length`, or the
-    second reads other tokens.
+    Raises ModelError where an encoder cannot be loaded, ConfigError where one is too short for `max_length`, a prefix
+    as long as that, or the second reads other tokens.
     """
     source = Source.find(base, "set [encoder] model to an encoder such as BERT", called="base {!r}")
     rounded = learning and fast_dtype() is torch.bfloat16
@@ -290,4 +290,6 @@ def _reading(tokenizer: Any, prefix: str, max_length: int) -> Reading:
     # Of the text behind the prefix, not of the prefix alone: byte-level BPE puts the blank between into the first word.
     offsets = tokenizer(f"{prefix}{_PROBE}", add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     words = sum(start < len(prefix.rstrip()) for start, _ in offsets)
+    if lead + words + tail >= max_length:
+        raise ConfigError(f"prefix {prefix[:20]!r}: leaves no room for a text in {max_length} tokens; shorten it")
     return Reading(prefix=prefix, max_length=max_length, skip=lead + words, tail=tail)
