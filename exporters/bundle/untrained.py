@@ -59,27 +59,27 @@ def export_untrained(
         raise ModelError(f"{encoder.model}: is a reranker, not an encoder; give it as --model, or export its pipeline")
     ready = LateOnnxScorer.open(SHIPPED)
     length = max_length or min(ready.manifest.documents.max_length, source.encoder_reads())
-    lists, graded = labelled_lists(collection)
-    model = load_late(encoder.model, encoder, max_length=length, dimension=ready.manifest.dimension)
-    card = LateCard(
-        base=encoder.model,
-        template=DEFAULT_TEMPLATE,
-        max_length=length,
-        calibration=ready.manifest.calibration,
-        training_data="none",
-        seed=0,
-        best_step=0,
-        history=(),
-        dimension=model.projection.out_features,
-        queries=model.queries,
-        documents=model.documents,
-        head=ready.manifest.head,
-    )
-    scorer = LateTorchScorer(model, card=card)
-    some = lists[:_MATCHED]
-    _project(model, scorer, [text for each in some for text in each.texts])
-    scorer.head = _head_like(ready, scorer, some)
     with making(output, config) as fp32:
+        lists, graded = labelled_lists(collection)
+        model = load_late(encoder.model, encoder, max_length=length, dimension=ready.manifest.dimension)
+        card = LateCard(
+            base=encoder.model,
+            template=DEFAULT_TEMPLATE,
+            max_length=length,
+            calibration=ready.manifest.calibration,
+            training_data="none",
+            seed=0,
+            best_step=0,
+            history=(),
+            dimension=model.projection.out_features,
+            queries=model.queries,
+            documents=model.documents,
+            head=ready.manifest.head,
+        )
+        scorer = LateTorchScorer(model, card=card)
+        some = lists[:_MATCHED]
+        _project(model, scorer, [text for each in some for text in each.texts])
+        scorer.head = _head_like(ready, scorer, some)
         manifest = write_model(model, card.model_copy(update={"head": scorer.head}), fp32)
         return ship(
             fp32,

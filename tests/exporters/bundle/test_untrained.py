@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from relsearch.cli import app
-from relsearch.core.errors import DataError, ModelError
+from relsearch.core.errors import ArtifactError, DataError, ModelError
 from relsearch.core.settings.config import EncoderConfig, ExportConfig
 from relsearch.core.types import Document, Query
 from relsearch.exporters.bundle.untrained import export_untrained
@@ -89,6 +89,21 @@ def test_a_reranker_is_no_encoder(
             config=ExportConfig(),
         )
     assert not (tmp_path / "b").exists()
+
+
+def test_where_nothing_can_be_written_is_said_before_anything_is_read(
+    encoder: EncoderConfig, tmp_path: Path, documents: list[Document], queries: list[Query]
+) -> None:
+    """Reading takes minutes; the collection without labels would be an error too."""
+    (tmp_path / "b").write_text("mine")
+    with pytest.raises(ArtifactError, match="is a file"):
+        export_untrained(
+            encoder,
+            tmp_path / "b",
+            collection=Labelled(documents, queries, labels=0),
+            config=ExportConfig(),
+            max_length=LENGTH,
+        )
 
 
 def test_documents_that_are_all_alike_set_no_head(
