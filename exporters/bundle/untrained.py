@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from relsearch.core.display.progress import progress
 from relsearch.core.errors import DataError, ModelError
 from relsearch.core.fields.template import DEFAULT_TEMPLATE
-from relsearch.core.files.text_files import encodable
+from relsearch.core.files.text_files import encodable, parse_json, read_text
 from relsearch.core.settings.config import EncoderConfig, ExportConfig
 from relsearch.data.collection import Collection
 from relsearch.encoders.loading import Source
@@ -35,6 +36,8 @@ from relsearch.rerank.vectors.interaction import TextVectors, compress, cosines,
 # Queries whose documents, thirty of each, set the projection and the head. By 40 a multilingual encoder comes to the
 # same on cnil-fr: NDCG@10 0.597 against 0.595.
 _MATCHED = 12
+_ADVICE = "name a sentence encoder"
+_OTHERS = re.compile("For(CausalLM|SequenceClassification|TokenClassification|QuestionAnswering)$")
 
 
 def export_untrained(
@@ -51,17 +54,19 @@ def export_untrained(
     mapped to the mean and the deviation that the ready reranker's have, whose head and calibration they take over:
     P(relevant) holds as far as both encoders say the same. Where no `max_length` is given, it is the ready reranker's,
     or what the encoder reads if that is less.
-    Raise as load_late does, ModelError where it is a reranker, and DataError where nothing in the collection is
-    labelled.
+    Raise as load_late does, ModelError where it is a reranker, a language model or a classifier, and DataError where
+    nothing in the collection is labelled.
     """
-    source = Source.find(encoder.model, "name a sentence encoder", called="encoder {!r}")
+    source = Source.find(encoder.model, _ADVICE, called="encoder {!r}")
     if (source.folder / CARD).is_file() or is_reranker(encoder.model):
         raise ModelError(f"{encoder.model}: is a reranker, not an encoder; give it as --model, or export its pipeline")
+    if other := _other_model(source.folder):
+        raise ModelError(f"{source.name}: is a {other}; {_ADVICE}")
     ready = LateOnnxScorer.open(SHIPPED)
     length = max_length or min(ready.manifest.documents.max_length, source.encoder_reads())
     with making(output, config) as fp32:
         lists, graded = labelled_lists(collection)
-        model = load_late(encoder.model, encoder, max_length=length, dimension=ready.manifest.dimension)
+        model = load_late(encoder.model, encoder, max_length=length, dimension=ready.manifest.dimension, advice=_ADVICE)
         card = LateCard(
             base=encoder.model,
             template=DEFAULT_TEMPLATE,
@@ -90,6 +95,18 @@ def export_untrained(
             config=config,
             figures={**base_facts(encoder.model)},
         )
+
+
+def _other_model(folder: Path) -> str | None:
+    """The architecture of a model whose states nobody trained to be vectors of texts, None for any other.
+
+    sentence-transformers writes the same of language models that it trains, with its modules; masked language models
+    are no others: some sentence encoders are published as such.
+    """
+    if (folder / "modules.json").is_file() or (folder / "1_Pooling").is_dir():
+        return None
+    named = parse_json(read_text(folder / "config.json")).get("architectures") or ()
+    return next((name for name in map(str, named) if _OTHERS.search(name)), None)
 
 
 def _project(model: LateModel, scorer: LateScorer, texts: Sequence[str]) -> None:

@@ -228,13 +228,14 @@ def load_late(
     dimension: int,
     second: str | None = None,
     learning: bool = False,
+    advice: str = "set [encoder] model to an encoder such as BERT",
 ) -> LateModel:
     """Return the model on a base's weights, its projection not yet set; one for learning is rounded where that pays.
 
     Raises ModelError where an encoder cannot be loaded, ConfigError where one is too short for `max_length`, a prefix
     as long as that, or the second reads other tokens.
     """
-    source = Source.find(base, "set [encoder] model to an encoder such as BERT", called="base {!r}")
+    source = Source.find(base, advice, called="encoder {!r}")
     rounded = learning and fast_dtype() is torch.bfloat16
     # On a CPU the gradient of fused attention takes three times as long in bfloat16; that of plain products a half.
     attention = {"attn_implementation": "eager"} if rounded and not torch.cuda.is_available() else {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
 from relsearch.rerank.reranker import Reranker
 from relsearch.rerank.vectors.interaction import cosines, maxsims
 from tests.exporters.bundle.test_cross_encoder import Labelled
+from tests.odd_models import edit
 from tests.tiny_models import save_tiny_bert
 
 pytestmark = pytest.mark.slow
@@ -91,6 +94,27 @@ def test_a_reranker_is_no_encoder(
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.parametrize("head", ["LlamaForCausalLM", "BertForSequenceClassification"])
+def test_a_language_model_or_a_classifier_is_no_encoder(
+    head: str, tiny_bert: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
+) -> None:
+    """Its states rank nothing, and no comparison with torch would tell; one that was trained to pool is an encoder."""
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "model"))
+    edit(folder, architectures=[head], id2label={"0": "bad", "1": "good"})
+    asked = partial(
+        export_untrained,
+        EncoderConfig(model=str(folder)),
+        tmp_path / "b",
+        config=ExportConfig(),
+        max_length=LENGTH,
+    )
+    with pytest.raises(ModelError, match=f"model.: is a {head}; name a sentence encoder"):
+        asked(collection=Labelled(documents, queries, labels=40))
+    (folder / "1_Pooling").mkdir()
+    with pytest.raises(DataError, match="no labelled document"):
+        asked(collection=Labelled(documents, queries, labels=0))
+
+
 def test_where_nothing_can_be_written_is_said_before_anything_is_read(
     encoder: EncoderConfig, tmp_path: Path, documents: list[Document], queries: list[Query]
 ) -> None:
@@ -101,6 +125,22 @@ def test_where_nothing_can_be_written_is_said_before_anything_is_read(
             encoder,
             tmp_path / "b",
             collection=Labelled(documents, queries, labels=0),
+            config=ExportConfig(),
+            max_length=LENGTH,
+        )
+
+
+def test_an_error_of_the_encoder_names_it_as_the_command_does(
+    tiny_bert: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
+) -> None:
+    """No setting of a pipeline is what to change."""
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "model"))
+    (folder / "tokenizer.json").write_text("{")
+    with pytest.raises(ModelError, match=r"encoder .*model.*; name a sentence encoder"):
+        export_untrained(
+            EncoderConfig(model=str(folder)),
+            tmp_path / "b",
+            collection=Labelled(documents, queries, labels=40),
             config=ExportConfig(),
             max_length=LENGTH,
         )
