@@ -60,6 +60,16 @@ def export(
     from relsearch.core.settings.load import load_config
 
     named = [option for option in (model, encoder, judge) if option is not None]
+    idle = {
+        "--output": output is not None and not named,
+        "--force": force and not named,
+        "--max-length": max_length is not None and model is None and encoder is None,
+        "--runtime": runtime is not None and model is None and encoder is None,
+        "--query-prefix": query_prefix and encoder is None,
+        "--document-prefix": document_prefix and encoder is None,
+    }
+    if wrong := [option for option, is_idle in idle.items() if is_idle]:
+        raise typer.BadParameter(f"{', '.join(wrong)}: has no effect here; --help says what it goes with")
     if not named:
         from relsearch.api.pipeline import Pipeline
         from relsearch.cli.verbs.stages import show_stages

@@ -168,6 +168,24 @@ def test_the_command_takes_one_kind_of_model(tmp_path: Path) -> None:
     assert "--encoder" in result.output
 
 
+@pytest.mark.parametrize(
+    ("asked", "idle"),
+    [
+        (["-o", "a"], "--output"),
+        (["--force"], "--force"),
+        (["--model", "a", "-o", "b", "--query-prefix", "q: "], "--query-prefix"),
+        (["--judge", "a", "-o", "b", "--max-length", "64"], "--max-length"),
+        (["--judge", "a", "-o", "b", "--runtime", "openvino"], "--runtime"),
+    ],
+)
+def test_the_command_takes_no_option_that_it_would_not_use(asked: list[str], idle: str) -> None:
+    """Whoever gives one believes that it counts."""
+    result = CliRunner().invoke(app, ["export", *asked])
+    assert result.exit_code == 2
+    assert idle in result.output
+    assert "has no effect" in result.output
+
+
 def test_the_command_writes_a_bundle_that_reranks(tmp_path: Path) -> None:
     """By the packaged demo; texts are cut where the encoder's positions end."""
     base = save_tiny_bert(tmp_path / "base", ["the sea"], spread=0.3)
