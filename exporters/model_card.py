@@ -9,6 +9,7 @@ from typing import Literal
 
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.atomic import replace_text
+from relsearch.core.settings.config import Runtime
 from relsearch.encoders.hub import is_hub_id
 from relsearch.judge.judge_card import CARD as JUDGE
 from relsearch.judge.judge_card import read_card as read_judge_card
@@ -18,6 +19,7 @@ from relsearch.rerank.card import Card
 from relsearch.rerank.families import open_card
 
 _TASKS = {"reranker": "text-ranking", "judge": "text-classification"}
+_RUNTIMES: Mapping[Runtime, str] = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 _USE_RELSEARCH = (
     "use relsearch, or `relsearch serve` with the bundle that `relsearch export` makes, which speaks the protocol of "
     "text-embeddings-inference."
@@ -90,8 +92,8 @@ def _facts(folder: Path) -> _Facts:
         manifest = open_bundle(folder).manifest
         family, second = ("late", manifest.second) if isinstance(manifest, LateManifest) else ("cross", None)
         about = (
-            f"A bundle of the family `{family}` for ONNX Runtime ({manifest.variant}): it needs no torch. "
-            "Scores are calibrated probabilities of relevance."
+            f"A bundle of the family `{family}` for {_RUNTIMES[manifest.runtime]} ({manifest.variant}): it needs no "
+            "torch. Scores are calibrated probabilities of relevance."
         )
         return _Facts("reranker", manifest.base, manifest.training_data, about, manifest.figures, second)
     if (folder / TRAINED).is_file():

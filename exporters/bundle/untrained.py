@@ -38,6 +38,7 @@ from relsearch.rerank.vectors.interaction import TextVectors, compress, cosines,
 _MATCHED = 12
 _ADVICE = "name a sentence encoder"
 _OTHERS = re.compile("For(CausalLM|SequenceClassification|TokenClassification|QuestionAnswering)$")
+_TRAINING_DATA = "nothing: its head and calibration are the ready reranker's"
 
 
 def export_untrained(
@@ -72,7 +73,7 @@ def export_untrained(
             template=DEFAULT_TEMPLATE,
             max_length=length,
             calibration=ready.manifest.calibration,
-            training_data="none",
+            training_data=_TRAINING_DATA,
             seed=0,
             best_step=0,
             history=(),

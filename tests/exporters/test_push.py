@@ -18,7 +18,7 @@ from relsearch.exporters.model_card import model_card, write_model_card
 from relsearch.exporters.push import push
 from relsearch.judge.judge_card import SHIPPED as READY_JUDGE
 from relsearch.rerank.bundle import SHIPPED as READY_BUNDLE
-from relsearch.rerank.bundle import check_free
+from relsearch.rerank.bundle import check_free, open_bundle, seal
 from tests.http_server import running
 
 
@@ -59,6 +59,15 @@ def test_a_dry_run_lists_the_files_and_sends_nothing(folder: Path, task: str) ->
     assert card.startswith("---\nlibrary_name: relsearch\n")
     assert f"pipeline_tag: {task}\n" in card
     assert "intfloat/e5-small-v2\n" in card.partition("base_model:")[2].partition("license")[0]
+
+
+def test_a_card_names_what_runs_the_bundle(tmp_path: Path) -> None:
+    """OpenVINO's graphs are not for ONNX Runtime."""
+    shutil.copytree(READY_BUNDLE, tmp_path / "bundle")
+    manifest = open_bundle(READY_BUNDLE).manifest
+    for runtime, named in (("onnxruntime", "for ONNX Runtime (int8)"), ("openvino", "for OpenVINO (int8)")):
+        seal(tmp_path / "bundle", manifest.model_copy(update={"runtime": runtime}))
+        assert named in model_card(tmp_path / "bundle")
 
 
 def test_what_is_no_model_is_not_pushed(tmp_path: Path) -> None:
