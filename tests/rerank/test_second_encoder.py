@@ -112,6 +112,15 @@ def test_the_second_learns_nothing(trained: Path, second_base: Path) -> None:
     assert vectors.pooled[:32] / np.linalg.norm(vectors.pooled[:32]) == pytest.approx(first, abs=1e-4)
 
 
+def test_what_is_written_at_each_look_leaves_the_second_out(tiny_bert: Path, second_base: Path, tmp_path: Path) -> None:
+    """It never changes, and is as large as the encoder that learns."""
+    model = _loaded(tiny_bert, second_base)
+    model.save_pretrained(str(tmp_path))
+    assert not (tmp_path / "second").exists()
+    model.save_second(tmp_path)
+    assert (tmp_path / "second" / "model.safetensors").is_file()
+
+
 def test_a_second_of_other_tokens_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
     """One graph reads the tokens of a text once; an encoder that would take them for others is told by name."""
     other = save_tiny_bert(tmp_path / "other", ["other words"])
