@@ -142,7 +142,7 @@ def _moments(scorer: LateScorer, lists: Sequence[RankList]) -> tuple[Standard, S
         variances.append(found.var(axis=1))
     deviations = np.sqrt(np.mean(variances, axis=0))
     if not deviations.all():
-        raise DataError("export: the collection's labelled documents are all alike; name one with other texts")
+        raise DataError("export: no two labelled documents of a query differ; name another collection, such as demo")
     cosine, maxsim = (
         Standard(mean=mean, deviation=deviation)
         for mean, deviation in zip(np.mean(means, axis=0).tolist(), deviations.tolist(), strict=True)

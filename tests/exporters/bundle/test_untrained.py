@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from relsearch.cli import app
 from relsearch.core.errors import ArtifactError, DataError, ModelError
 from relsearch.core.settings.config import EncoderConfig, ExportConfig
-from relsearch.core.types import Document, Query
+from relsearch.core.types import Document, Judgment, Query
 from relsearch.exporters.bundle.untrained import export_untrained
 from relsearch.rerank.bundle import SHIPPED
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
@@ -27,6 +27,16 @@ from tests.tiny_models import save_tiny_bert
 pytestmark = pytest.mark.slow
 
 LENGTH = 64  # the tiny encoder reads 128 tokens
+
+
+class OneEach(Labelled):
+    """One labelled document a query, as where only the relevant ones were written down."""
+
+    def qrels(self) -> list[Judgment]:
+        """Relevant, but the last."""
+        first = zip(self.queries(), self.documents(), strict=False)
+        labels = [Judgment(query.query_id, doc.doc_id, 1, source="human") for query, doc in first]
+        return [*labels[:-1], replace(labels[-1], grade=0)]
 
 
 @pytest.fixture(scope="module")
@@ -149,16 +159,11 @@ def test_an_error_of_the_encoder_names_it_as_the_command_does(
 def test_documents_that_are_all_alike_set_no_head(
     encoder: EncoderConfig, tmp_path: Path, documents: list[Document], queries: list[Query]
 ) -> None:
-    """Nothing can be scaled by a deviation of zero."""
+    """Nothing can be scaled by a deviation of zero; nor where each query has one, as in many test collections."""
     same = [replace(each, fields={"title": "", "text": "the sea"}) for each in documents]
-    with pytest.raises(DataError, match="all alike"):
-        export_untrained(
-            encoder,
-            tmp_path / "b",
-            collection=Labelled(same, queries, labels=40),
-            config=ExportConfig(),
-            max_length=LENGTH,
-        )
+    for collection in (Labelled(same, queries, labels=40), OneEach(documents, queries, labels=40)):
+        with pytest.raises(DataError, match="no two labelled documents of a query differ"):
+            export_untrained(encoder, tmp_path / "b", collection=collection, config=ExportConfig(), max_length=LENGTH)
 
 
 def test_the_command_takes_one_kind_of_model(tmp_path: Path) -> None:
