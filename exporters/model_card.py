@@ -112,10 +112,15 @@ def _facts(folder: Path) -> _Facts:
 
 def _base_models(facts: _Facts) -> list[str]:
     """The metadata that name those bases that the hub has."""
-    named = [name.partition("@")[0] for name in (facts.base, facts.second) if name and is_hub_id(name)]
+    named = [name.partition("@")[0] for name in (facts.base, facts.second) if name and _of_hub(name)]
     if len(named) < 2:
         return [f"base_model: {name}" for name in named]
     return ["base_model:", *(f"- {name}" for name in named)]
+
+
+def _of_hub(base: str) -> bool:
+    """Whether a base is a repository's; a folder here of the same name went before it."""
+    return is_hub_id(base) and not Path(base).exists()
 
 
 def _nested(figures: object) -> dict[str, object]:
@@ -155,6 +160,6 @@ def _table_of(figures: Mapping[str, object]) -> Iterator[str]:
 
 def _shown(base: str) -> str:
     """The name of a base; of a folder its last part, since where it lay concerns nobody."""
-    if is_hub_id(base):
+    if _of_hub(base):
         return f"[{base}](https://huggingface.co/{base.partition('@')[0]})"
     return f"`{base if base.startswith('package:') else Path(base).name}`"

@@ -70,6 +70,17 @@ def test_a_card_names_what_runs_the_bundle(tmp_path: Path) -> None:
         assert named in model_card(tmp_path / "bundle")
 
 
+def test_a_folder_that_could_be_a_repository_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """models/mine is not on the hub, where somebody else's model may have that name."""
+    shutil.copytree(READY_BUNDLE, tmp_path / "bundle")
+    seal(tmp_path / "bundle", open_bundle(READY_BUNDLE).manifest.model_copy(update={"base": "models/mine"}))
+    monkeypatch.chdir(tmp_path)
+    assert "huggingface.co/models/mine" in model_card(tmp_path / "bundle")
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    assert "models/mine" not in model_card(tmp_path / "bundle")
+    assert "**Base**: `mine`" in model_card(tmp_path / "bundle")
+
+
 def test_what_is_no_model_is_not_pushed(tmp_path: Path) -> None:
     """Nor to a repository without an owner."""
     with pytest.raises(ArtifactError, match="no bundle, trained model or judge"):
