@@ -78,6 +78,8 @@ def test_a_frame_is_refused_with_what_to_write() -> None:
     ("call", "error", "said"),
     [
         (lambda r: r.rank(QUERY, "one text"), TypeError, "documents: give a list"),
+        (lambda r: r.rank(QUERY, iter(TEXTS)), TypeError, "documents: give a list"),
+        (lambda r: r.rank(QUERY, set(TEXTS)), TypeError, "documents: give a list"),
         (lambda r: r.rank(QUERY, ["a", 7]), TypeError, r"documents\[1\] is of type int"),
         (lambda r: r.rank(QUERY, [{"body": "x"}]), DataError, r"documents\[0\] has the fields body; .*template="),
         (lambda r: r.rank(7, ["a"]), TypeError, "query is of type int"),

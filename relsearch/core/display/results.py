@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +96,7 @@ def document_texts(documents: Iterable[TextOrFields], template: str) -> list[str
 
     Raise TypeError for anything else, DataError for a mapping with none of the template's fields.
     """
-    if isinstance(documents, str | Mapping):
+    if isinstance(documents, str | Mapping | Set | Iterator):  # which have no places, or are read once
         raise TypeError("documents: give a list of strings or of dicts")
     if hasattr(documents, "columns"):  # a frame is iterated over by its columns' names
         raise TypeError('documents: of a frame give frame.to_dict("records")')
