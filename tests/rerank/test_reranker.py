@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -53,12 +54,21 @@ def test_pairs_are_scored_alone_in_their_order() -> None:
     assert scores == [OverlapScorer().score(query, [text])[0] for query, text in pairs]
 
 
-@pytest.mark.parametrize("missing", [None, math.nan, pd.NA, pd.NaT])
+@pytest.mark.parametrize("missing", [None, math.nan, np.float32("nan"), pd.NA, pd.NaT])
 def test_a_field_that_is_missing_is_empty(missing: object) -> None:
     """As JSON has it, or a record of a frame."""
     given = [{"title": missing, "text": TEXTS[1]}, {"title": TEXTS[3], "text": missing}]
     expected = Reranker(OverlapScorer()).rank(QUERY, [{"text": TEXTS[1]}, {"title": TEXTS[3]}])
     assert [each.score for each in Reranker(OverlapScorer()).rank(QUERY, given)] == [each.score for each in expected]
+
+
+def test_a_number_of_numpy_is_a_number() -> None:
+    """As a row of a frame or an array has it."""
+    given: list[dict[str, object]] = [{"text": np.int64(7)}, {"text": np.float32(7.5)}, {"text": 7}, {"text": 7.5}]
+    scores = [each.score for each in sorted(Reranker(OverlapScorer()).rank("7 7.5", given), key=lambda e: e.index)]
+    assert scores[:2] == scores[2:]
+    with pytest.raises(DataError, match="field 'text' is a bool"):
+        Reranker(OverlapScorer()).rank(QUERY, [{"text": np.bool_(True)}])
 
 
 def test_the_documents_of_a_column_come_back_by_their_places() -> None:

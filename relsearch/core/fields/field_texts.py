@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
+from numbers import Integral, Real
 
 from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import encodable
@@ -33,15 +34,15 @@ def text_of(value: object) -> str | None:
 
     Return None for what is no text: a truth value, an object, a list that is not of texts (a vector), infinity.
     """
-    if value is None or type(value).__name__ in _PANDAS_NULLS or (isinstance(value, float) and math.isnan(value)):
-        return ""
     if isinstance(value, str):
         return encodable(value)
+    if value is None or type(value).__name__ in _PANDAS_NULLS or (isinstance(value, Real) and math.isnan(value)):
+        return ""
     if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
         return encodable(" ".join(value))
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):  # numpy's numbers are no int nor float
         return None
-    return str(value) if isinstance(value, int) or math.isfinite(value) else None
+    return str(value) if isinstance(value, Integral) or math.isfinite(value) else None
 
 
 def path_text(source: Mapping[str, object], path: str, *, most: int | None = None) -> str:
