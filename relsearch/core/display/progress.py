@@ -7,6 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from relsearch.core.display.wording import counted
+
 _BAR_DELAY_S = 2.0
 LOG_EVERY_S = 30.0
 
@@ -25,16 +27,24 @@ class _Lines:
         sys.stderr.flush()
 
 
+class _Bar(tqdm):  # type: ignore[misc]  # it has no types
+    """A bar whose slow rates read `4.83 s/query`; tqdm writes `4.83s/ query`, since the unit begins with a space."""
+
+    def __str__(self) -> str:
+        return str(super().__str__()).replace("s/ ", " s/")
+
+
 def progress(iterable: Any = None, *, desc: str, unit: str, total: int | None = None, initial: int = 0) -> tqdm:
     """Return a tqdm bar over an iterable, or one to update, that what is short never shows.
 
-    `initial` is how much was done by an earlier run, which the rate leaves out.
+    `unit` is a noun in the singular; `initial` is how much was done by an earlier run, which the rate leaves out.
     """
     shared: dict[str, Any] = {"desc": desc, "unit": f" {unit}", "total": total, "initial": initial}
     if sys.stderr.isatty():
-        return tqdm(iterable, delay=_BAR_DELAY_S, **shared)
+        return _Bar(iterable, delay=_BAR_DELAY_S, **shared)
     every = {"delay": LOG_EVERY_S, "mininterval": LOG_EVERY_S, "miniters": 1, "leave": False}
-    return tqdm(iterable, file=_Lines(), ncols=100, ascii=True, bar_format=_LINE if total else None, **every, **shared)
+    line = _LINE.replace("UNITS", counted(total, unit).partition(" ")[2]) if total else None
+    return _Bar(iterable, file=_Lines(), ncols=100, ascii=True, bar_format=line, **every, **shared)
 
 
-_LINE = "{desc}: {percentage:3.0f} %, {n_fmt} of {total_fmt}{unit} in {elapsed}, {rate_fmt}, {remaining} left"
+_LINE = "{desc}: {percentage:3.0f} %, {n_fmt} of {total_fmt} UNITS in {elapsed}, {rate_fmt}, {remaining} left"

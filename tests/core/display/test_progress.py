@@ -22,6 +22,21 @@ def test_a_log_gets_a_line_with_rate_and_time_left(
     assert all(line.startswith("read: ") and "doc/s" in line and " left" in line for line in lines)
 
 
+@pytest.mark.parametrize(("total", "units"), [(1, "query"), (2, "queries")])
+def test_a_line_counts_in_the_plural_and_names_the_rate_of_one(
+    total: int, units: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow rate is in seconds each, with a space before its unit."""
+    monkeypatch.setattr(module, "LOG_EVERY_S", 0.0)
+    bar = progress(desc="rerank", unit="query", total=total)
+    bar.last_print_t -= 8
+    bar.update(total)
+    bar.close()
+    line = capsys.readouterr().err
+    assert f"{total} of {total} {units} in " in line
+    assert " s/query, " in line
+
+
 def test_what_is_short_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """A log of a hundred short steps stays readable."""
     assert list(progress(range(3), desc="read", unit="doc")) == [0, 1, 2]
