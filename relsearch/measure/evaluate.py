@@ -128,7 +128,8 @@ class Evaluation:
                 ]
             rows.append(row)
         title = f"{' '.join(measure.split())}, n={len(self.query_ids)}"
-        return [title, "mean", "95 % CI", "diff", "95 % CI", "p (Holm)"], rows
+        columns = 6 if self.comparisons else 3  # a single run is compared with none
+        return [title, "mean", "95 % CI", "diff", "95 % CI", "p (Holm)"][:columns], [row[:columns] for row in rows]
 
 
 def evaluate(

@@ -75,6 +75,13 @@ def test_the_table_fits_a_terminal_and_json_holds_every_run() -> None:
     assert set(found.to_json()["runs"]) == {"first", "better"}
 
 
+def test_the_table_of_one_run_has_no_columns_of_a_comparison() -> None:
+    """There is nothing that they could hold."""
+    result = evaluate(QRELS, {"alone": _run(good_at=2)}, measures=["RR@10"], resamples=200, seed=1)
+    assert "p (Holm)" not in result.to_table()
+    assert result.to_table().splitlines()[0].endswith("95 % CI")
+
+
 def test_the_same_seed_gives_the_same_interval() -> None:
     """Intervals are reproducible."""
     runs = {"half": _run(good_at=1, queries=10)}

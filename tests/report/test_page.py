@@ -116,8 +116,31 @@ def test_without_texts_and_comparison_the_page_still_tells(folder: Path) -> None
     html = render(alone)
     assert "bm25: nDCG@10" in html
     assert "<dialog" not in html
+    assert "p (Holm)" not in html
+    assert "randomisation test" not in html
     pair = {name: folder / f"{name}.trec" for name in ("bm25", "better")}
     assert ">q1</button>" in render(from_runs(folder / "qrels.tsv", pair, resamples=200, seed=13))
+
+
+def test_speed_is_named_where_it_was_measured(data: ReportData) -> None:
+    """Without it, the section is about the candidates read; values on a curve's axis stand over its line."""
+    html = render(data)
+    assert "Quality by candidates read</h2>" in html
+    assert ">Candidates read</a>" in html
+    assert "peed</" not in html
+    curve = html.partition('class="curves"')[2].partition("</svg>")[0]
+    assert curve.rindex("<circle") < curve.index("<text")
+    timed = render(replace(data, latency_ms={"better": 20.0}))
+    assert "Quality and speed</h2>" in timed
+    assert ">Speed</a>" in timed
+
+
+def test_one_is_no_plural_and_no_difference_is_not_too_low(data: ReportData) -> None:
+    """Where a query is better, a pair is graded apart, or the judge grades as high as people."""
+    assert "On average the judge grades as high as people." in render(data)
+    assert data.judge is not None
+    apart = replace(data, judge=replace(data.judge, pairs=data.judge.pairs.filter(grade=0, judged=3).head(1)))
+    assert "The 1 pair that they grade furthest apart" in render(apart)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
