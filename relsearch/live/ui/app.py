@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import DataError, RelsearchError
 from relsearch.live.service.body import read_body
 from relsearch.live.service.refusals import RefusedError
@@ -75,7 +76,7 @@ class Pages:
         self._key = key
         loader = PackageLoader("relsearch.live.ui")
         self._templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-        self._templates.filters["compact"] = lambda value: f"{value:,}"
+        self._templates.globals["counted"] = counted
 
     def compare(self, request: Request) -> Response:
         """Show both orders of a query side by side."""

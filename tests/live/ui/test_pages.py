@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
@@ -17,7 +18,7 @@ from relsearch.live.ui.workspace import Workspace
 from relsearch.pipeline.artifacts import building
 from relsearch.pipeline.order import run_verb
 from relsearch.pipeline.progress import noted
-from tests.live.ui.conftest import ODD, options
+from tests.live.ui.conftest import ODD, ORIGIN, options
 
 QUERY = "/?q=why+does+a+cat+purr"
 
@@ -34,12 +35,23 @@ def test_compare_shows_both_orders_and_who_moved(client: TestClient) -> None:
         assert doc not in ranks or int(move) == ranks[doc] - rank
 
 
+def test_where_every_judged_pair_has_a_label_nobody_is_said_to_have_graded(folder: Path, tmp_path: Path) -> None:
+    """The grading page says so, and how there come to be pairs to grade."""
+    judged = pl.read_parquet(folder / "judgments.parquet").filter(query_id="q1", doc_id="cat-1")
+    judged.write_parquet(tmp_path / "judgments.parquet")
+    workspace = Workspace(options(folder, tmp_path / "human.qrels", judgments=tmp_path / "judgments.parquet"))
+    page = TestClient(create_app(workspace), base_url=ORIGIN).get("/grade").text
+    workspace.close()
+    assert "There is nothing to grade" in page
+    assert "Every picked pair is graded" not in page
+
+
 def test_texts_are_shown_as_they_are(client: TestClient) -> None:
     """Tags of a document are text; a long one is cut, and says so."""
     page = client.get(QUERY).text
     assert "&lt;script&gt;document.title=&#39;owned&#39;&lt;/script&gt;" in page
     assert not re.search(r"<(script|img|svg)(?! (class=\"lines\"|src=\"/static/ui.js\"))", page)
-    assert "characters more" in page
+    assert "more characters" in page
     assert len(page) < 100_000
     assert "{{7*7}}" in page
 
