@@ -49,6 +49,18 @@ def test_every_verb_has_an_example_and_is_documented(name: str) -> None:
     assert f"`{name}`" in (REPOSITORY / "docs/verbs.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", sorted(VERBS))
+def test_usage_names_arguments_in_capitals_and_no_path_is_broken(name: str) -> None:
+    """What repeats has one ellipsis."""
+    shown = _help(name)
+    usage = shown.partition("\n")[0].partition("[OPTIONS]")[2]
+    assert usage == usage.upper()
+    assert all(usage.count(f"{sign}...") <= 1 for sign in "]}")
+    assert "...}" not in usage
+    assert "...]" not in usage
+    assert not re.search(r'"[^"\s]*-\n', shown)
+
+
 @pytest.mark.parametrize(
     "name", [name for name in VERBS if name != "export" and {"--bundle", "--judge"} & {*_help(name).split()}]
 )

@@ -20,7 +20,9 @@ from relsearch.core.fields.template import DEFAULT_TEMPLATE, template_fields
     resumes=True,
 )
 def ingest(
-    source: Annotated[str, typer.Argument(help="The collection: a BEIR folder, demo, ir_datasets:ID.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="The collection: a BEIR folder, demo, ir_datasets:ID.")
+    ],
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index to fill.")],
     engine: EngineOption = None,
@@ -69,7 +71,9 @@ def ingest(
     resumes=True,
 )
 def fetch(
-    folder: Annotated[Path, typer.Argument(help="A folder with queries.jsonl and, if there are labels, qrels.tsv.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A folder with queries.jsonl and, if there are labels, qrels.tsv.")
+    ],
     url: UrlOption,
     index: Annotated[str, typer.Option(help="The index, alias or pattern to search.")],
     every: Annotated[
@@ -88,10 +92,10 @@ def fetch(
     """Make a collection of a live index and your queries.
 
     Fetches each query's candidates, as your search ranks them, and the labelled documents. Writes corpus.jsonl and
-    first_stage.trec beside the queries; then [collection] source = "my-collection" and [pool] runs =
-    ["my-collection/first_stage.trec"] learn from your engine's own ranking. --field names a field that documents keep,
-    and its path in the index; default: title and text. With --all, writes corpus.jsonl alone, with every document that
-    has text; it is read in slices of one point in time.
+    first_stage.trec beside the queries; then [pool] runs = ["my-collection/first_stage.trec"] and [collection] source =
+    "my-collection" learn from your engine's own ranking. --field names a field that documents keep, and its path in the
+    index; default: title and text. With --all, writes corpus.jsonl alone, with every document that has text; it is read
+    in slices of one point in time.
     """
     from relsearch.index.registry import open_server
     from relsearch.pipeline.standalone.fetch import fetch_collection, fetch_index

@@ -39,8 +39,10 @@ JudgeLabelsOption = Annotated[bool, typer.Option("--judge-labels", help="Allow l
     "relsearch evaluate qrels.tsv bm25.trec reranked.trec --judgments judgments.parquet",
 )
 def evaluate(
-    qrels: Annotated[Path, typer.Argument(help="Qrels: TREC, BEIR, JSON lines, or a judgments table (.parquet).")],
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="TREC runs; plain, .gz or .zst.")],
+    qrels: Annotated[
+        Path, typer.Argument(metavar="QRELS", help="Qrels: TREC, BEIR, JSON lines, or a judgments table (.parquet).")
+    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="TREC runs; plain, .gz or .zst.")],
     measure: MeasuresOption = None,
     baseline: BaselineOption = None,
     per_query: Annotated[
@@ -101,9 +103,12 @@ def evaluate(
     "relsearch agree human.qrels judgments.parquet --plot reliability.svg",
 )
 def agree(
-    qrels: Annotated[Path, typer.Argument(help="TREC qrels file with human labels.")],
+    qrels: Annotated[Path, typer.Argument(metavar="QRELS", help="TREC qrels file with human labels.")],
     judged: Annotated[
-        Path, typer.Argument(help="The judge's labels: TREC qrels, a judgments table, or a folder of them.")
+        Path,
+        typer.Argument(
+            metavar="JUDGED", help="The judge's labels: TREC qrels, a judgments table, or a folder of them."
+        ),
     ],
     scale: Annotated[str, typer.Option(help=f"{_SCALES}.")] = "0-3",
     plot: Annotated[Path | None, typer.Option(help="Write a reliability diagram (SVG) to this file.")] = None,

@@ -16,7 +16,7 @@ from relsearch.cli.app import JsonOption, verb
     "relsearch push cross-encoder me/my-reranker --dry-run",
 )
 def push(
-    folder: Annotated[Path, typer.Argument(help="A bundle, a trained model or a judge.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A bundle, a trained model or a judge.")],
     repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository of the model hub.")],
     private: Annotated[bool, typer.Option("--private", help="Make the repository private, where it is new.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,

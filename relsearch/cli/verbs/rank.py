@@ -176,7 +176,10 @@ def _about(bundle: Path) -> str:
 def precompute(
     collection: Annotated[
         str,
-        typer.Argument(help="The documents to read: a BEIR folder, demo, ir_datasets:ID or http://HOST:PORT/INDEX."),
+        typer.Argument(
+            metavar="COLLECTION",
+            help="The documents to read: a BEIR folder, demo, ir_datasets:ID or http://HOST:PORT/INDEX.",
+        ),
     ],
     bundle: Annotated[Path, typer.Option(help="A late-interaction bundle, or ready.")],
     vectors: Annotated[

@@ -29,8 +29,10 @@ _FOR_RUNS = ("collection", "judgments", "measure", "baseline", "scale", "judge_l
 )
 def report(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="A folder that run wrote, or qrels as evaluate takes them.")],
-    runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="With qrels: the TREC runs.")] = None,
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="A folder that run wrote, or qrels as evaluate takes them.")
+    ],
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="RUN", help="With qrels: the TREC runs.")] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help=f"The page to write; default: {PAGE}, in the run folder if there is one."),
