@@ -90,6 +90,13 @@ def read(path: StrPath, schema: Schema) -> pl.DataFrame:
     return conform(table, schema, str(path))
 
 
+def check_filled(path: StrPath, table: pl.DataFrame, expected: str) -> pl.DataFrame:
+    """Return a table that was read of a file; raise DataError, with what was `expected`, where it has no row."""
+    if table.is_empty():
+        raise DataError(f"{path}: has no rows; {expected}; make it again, or check the path")
+    return table
+
+
 def conform(table: pl.DataFrame, schema: Schema, where: str) -> pl.DataFrame:
     """Return the table with the schema's columns first and in its types; raise DataError where one does not fit."""
     missing = [name for name in schema if name not in table.columns]

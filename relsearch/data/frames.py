@@ -14,7 +14,7 @@ import polars as pl
 
 from relsearch.core.errors import DataError
 from relsearch.core.ids import id_fault, shown
-from relsearch.core.tables import CANDIDATES, JUDGMENTS, conform, judgments_table, read
+from relsearch.core.tables import CANDIDATES, JUDGMENTS, check_filled, conform, judgments_table, read
 from relsearch.core.types import Judgment, Scale, StrPath
 from relsearch.data.trec import read_labels, read_run
 
@@ -59,7 +59,9 @@ def run_table(run: RunLike) -> pl.DataFrame:
     row, or scores by query and document: {"q1": {"d7": 12.3}}. Raise DataError for one that is none of these.
     """
     if isinstance(run, str | Path):
-        return _checked(read(run, CANDIDATES), str(run)) if Path(run).suffix == ".parquet" else read_run(run)
+        if Path(run).suffix != ".parquet":
+            return read_run(run)
+        return _checked(check_filled(run, read(run, CANDIDATES), "a run has a row for each candidate"), str(run))
     if isinstance(run, Mapping):
         frame = _from_nested(run, "run", "score")
     elif not isinstance(run, Frame):

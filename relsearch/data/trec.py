@@ -15,7 +15,7 @@ import polars as pl
 from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import block_lines, fail, line_blocks, lines, parse_json
 from relsearch.core.ids import id_fault, shown
-from relsearch.core.tables import CANDIDATES, JUDGMENTS, judgments_table, read
+from relsearch.core.tables import CANDIDATES, JUDGMENTS, check_filled, judgments_table, read
 from relsearch.core.types import Judgment, Query, Scale, StrPath
 from relsearch.data.plain_run import ROWS, Numbers, plain_rows
 
@@ -27,6 +27,7 @@ _QUERY_KEYS = ("query_id", "query-id", "qid", "query")
 _DOC_KEYS = ("doc_id", "corpus-id", "corpus_id", "docid", "document")
 _GRADE_KEYS = ("relevance", "grade", "score", "label")
 _PAIR = ["query_id", "doc_id"]
+_LABELS = "qrels have lines such as: q1 0 d7 2"
 _QUERIES = 500  # that are sorted at once: of a whole run it takes hundreds of MB
 
 
@@ -41,20 +42,23 @@ class Label(NamedTuple):
 
 
 def read_run(path: StrPath) -> pl.DataFrame:
-    """Return a run as a candidates table: score descending, then the file's rank, then doc_id; ranks anew from 1."""
+    """Return a run as a candidates table: score descending, then the file's rank, then doc_id; ranks anew from 1.
+
+    Raise DataError for a line that is none of a run, and for a file without any.
+    """
     queries, tags = Numbers(), Numbers()
     blocks = [pl.DataFrame(schema=ROWS)]
     for first, block in line_blocks(path):
         plain = plain_rows(block, first, queries, tags)
         blocks.append(_checked_rows(path, first, block, queries, tags) if plain is None else plain)
-    table = pl.concat(blocks)
+    table = check_filled(path, pl.concat(blocks), "a run has lines such as: q1 Q0 d7 1 12.3 bm25")
     blocks.clear()
     if not table["query"].is_sorted():
         table = table.sort("query", maintain_order=True)
     starts = table["query"].search_sorted(pl.Series(range(0, len(queries), _QUERIES), dtype=pl.UInt32)).to_list()
     names = queries.texts(), tags.texts()
     parts = (table[start:end] for start, end in pairwise([*starts, table.height]))
-    return pl.concat([_in_order(path, part, *names) for part in parts] or [_in_order(path, table, *names)])
+    return pl.concat(_in_order(path, part, *names) for part in parts)
 
 
 def _checked_rows(path: StrPath, first: int, block: bytes, queries: Numbers, tags: Numbers) -> pl.DataFrame:
@@ -92,13 +96,15 @@ def _is_ordered(part: pl.DataFrame) -> bool:
     return bool(part.select(((query != query.shift(1)) | (score < score.shift(1))).all()).item())
 
 
-def read_qrels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
+def read_qrels(path: StrPath, scale: Scale | None, *, may_be_empty: bool = False) -> pl.DataFrame:
     """Return qrels, in any form that `labels_of` reads, as a judgments table of human labels.
 
     Grades below the scale's lowest (TREC's -1 and -2: spam, not judged relevant) count as the lowest, as
-    trec_eval takes them for not relevant; without a scale, negative grades become 0.
+    trec_eval takes them for not relevant; without a scale, negative grades become 0. Raise DataError for a file without
+    any label, unless it `may_be_empty`, as one that labels are yet to be written to.
     """
-    return judgments_table(once(labels_of(path, scale)))
+    labels = judgments_table(once(labels_of(path, scale)))
+    return labels if may_be_empty else check_filled(path, labels, _LABELS)
 
 
 def read_labels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
@@ -109,7 +115,7 @@ def read_labels(path: StrPath, scale: Scale | None) -> pl.DataFrame:
     """
     if Path(path).suffix != ".parquet" and not Path(path).is_dir():
         return read_qrels(path, scale)
-    labels = _pairs_once(path, read(path, JUDGMENTS))
+    labels = _pairs_once(path, check_filled(path, read(path, JUDGMENTS), _LABELS))
     grades = labels["grade"].drop_nulls()
     if scale and (outside := sorted(set(grades) - set(scale.grades))):
         raise DataError(

@@ -92,7 +92,7 @@ def with_grade(qrels: StrPath, query_id: str, doc_id: str, grade: int | None) ->
 def _known(qrels: Path, scale: Scale) -> dict[_Pair, int]:
     if not qrels.exists():
         return {}
-    rows = read_qrels(qrels, scale).select(*_PAIR, "grade").iter_rows()
+    rows = read_qrels(qrels, scale, may_be_empty=True).select(*_PAIR, "grade").iter_rows()
     return {(query, doc): grade for query, doc, grade in rows}
 
 

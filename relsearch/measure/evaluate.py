@@ -149,8 +149,10 @@ def evaluate(
     the labels, or with `strict` one of them does not; or a run answers none of the queries.
     """
     labels = from_zero(qrels, lowest)
-    if labels.is_empty() or not runs:
-        raise DataError("nothing to evaluate: the qrels or the list of runs is empty")
+    if labels.is_empty():
+        raise DataError("nothing to evaluate: no label of the qrels has a grade")
+    if not runs:
+        raise DataError("nothing to evaluate: no run is given")
     first = baseline or next(iter(runs))
     if first not in runs:
         raise ConfigError(f"baseline {first!r} is none of the runs: {', '.join(runs)}")

@@ -89,10 +89,11 @@ def test_grades_from_1_need_a_scale_and_follow_it(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("qrels", "run", "message"),
     [
-        (QRELS, "", "run run: none of the 2 labelled queries is in it"),
+        (QRELS, "", "run: has no rows; a run has lines such as"),
         (QRELS, "9 Q0 a 1 1.0 t\n", "run run: none of the 2 labelled queries is in it"),
         ("1 0 a 0\n2 0 c 0\n", RUN, "no document is relevant"),
-        ("", RUN, "nothing to evaluate"),
+        ("", RUN, "qrels: has no rows; qrels have lines such as"),
+        ("query-id\tcorpus-id\tscore\n", RUN, "qrels: has no rows"),
     ],
 )
 def test_where_nothing_can_be_measured_one_line_says_so(folder: Path, qrels: str, run: str, message: str) -> None:

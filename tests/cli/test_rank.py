@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from relsearch.cli.app import app
 from relsearch.core.files.journal import ROWS
 from relsearch.data.trec import read_run
+from tests.command import relsearch
 
 WORDS = "abcdefghijklmnop"
 
@@ -38,6 +39,18 @@ def test_what_is_not_read_keeps_its_order(command: list[str], tmp_path: Path) ->
     assert sorted(order) == sorted(WORDS)
     assert [each for each in order if each in WORDS[4:15]] == [*WORDS[4:15]]
     assert run["score"].is_sorted(descending=True)
+
+
+def test_a_run_without_candidates_is_no_success(command: list[str], tmp_path: Path) -> None:
+    """What should have made it has failed; nothing is written."""
+    run, new = tmp_path / "empty.trec", tmp_path / "new.trec"
+    run.write_text("", encoding="utf-8")
+    graded = ["grade", str(run), *command[4:], "-o", str(new)]
+    for arguments in (["rerank", str(run), *command[2:], "-o", str(new)], graded):
+        done = relsearch(*arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{run}: has no rows; a run has lines such as" in done.stderr
+    assert list(tmp_path.iterdir()) == [run]
 
 
 def test_an_order_of_other_reading_is_not_gone_on_with(command: list[str], tmp_path: Path) -> None:

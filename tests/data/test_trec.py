@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -11,8 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from relsearch.core.errors import DataError
-from relsearch.core.tables import candidates_table, judgments_table
+from relsearch.core.tables import CANDIDATES, JUDGMENTS, candidates_table, judgments_table
 from relsearch.core.types import SCALES, Candidate, Judgment, Query
+from relsearch.data.frames import labels_table, run_table
 from relsearch.data.trec import read_labels, read_qrels, read_run, read_topics
 from relsearch.exporters.trec import write_qrels, write_run
 
@@ -27,7 +30,7 @@ def _write(tmp_path: Path, text: str, name: str = "file.txt") -> Path:
 
 
 @FRESH
-@given(st.dictionaries(IDS, st.dictionaries(IDS, st.floats(-1e6, 1e6), min_size=1, max_size=4), max_size=4))
+@given(st.dictionaries(IDS, st.dictionaries(IDS, st.floats(-1e6, 1e6), min_size=1, max_size=4), min_size=1, max_size=4))
 def test_a_run_survives_a_round_trip(tmp_path: Path, scores: dict[str, dict[str, float]]) -> None:
     """Writing a run and reading it back gives the same table, scores to the last bit."""
     ranked = {q: sorted(docs.items(), key=lambda item: (-item[1], item[0])) for q, docs in scores.items()}
@@ -44,7 +47,7 @@ def test_qrels_survive_a_round_trip(tmp_path: Path, grades: dict[tuple[str, str]
     """Writing qrels and reading them back gives the same labels."""
     table = judgments_table(Judgment(query_id, doc_id, grade, "human") for (query_id, doc_id), grade in grades.items())
     write_qrels(table, tmp_path / "qrels.tsv")
-    assert read_qrels(tmp_path / "qrels.tsv", SCALES["0-3"]).equals(table)
+    assert read_qrels(tmp_path / "qrels.tsv", SCALES["0-3"], may_be_empty=True).equals(table)
 
 
 def test_a_run_is_ordered_by_score_then_rank_then_document(tmp_path: Path) -> None:
@@ -155,9 +158,27 @@ def test_a_missing_or_binary_file_is_one_error(tmp_path: Path) -> None:
         read_run(tmp_path / "binary")
 
 
-def test_an_empty_run_is_a_table_without_rows(tmp_path: Path) -> None:
-    """An empty file is no candidates."""
-    assert isinstance(read_run(_write(tmp_path, "")), pl.DataFrame)
+@pytest.mark.parametrize("text", ["", "\n \n"])
+@pytest.mark.parametrize("read", [read_run, partial(read_qrels, scale=None), partial(read_labels, scale=None)])
+def test_a_file_without_rows_is_an_error(tmp_path: Path, read: Callable[[Path], object], text: str) -> None:
+    """Whatever made it has failed: an empty result would hide that."""
+    with pytest.raises(DataError, match=r"file\.txt: has no rows; .* lines such as"):
+        read(_write(tmp_path, text))
+
+
+@pytest.mark.parametrize(("read", "columns"), [(run_table, CANDIDATES), (labels_table, JUDGMENTS)])
+def test_a_table_without_rows_is_an_error(
+    tmp_path: Path, read: Callable[[Path], object], columns: Mapping[str, pl.DataType]
+) -> None:
+    """As a text without lines is."""
+    pl.DataFrame(schema=columns).write_parquet(tmp_path / "none.parquet")
+    with pytest.raises(DataError, match=r"none\.parquet: has no rows"):
+        read(tmp_path / "none.parquet")
+
+
+def test_qrels_that_are_yet_to_be_written_may_be_empty(tmp_path: Path) -> None:
+    """People's first grade goes into such a file."""
+    assert read_qrels(_write(tmp_path, ""), None, may_be_empty=True).is_empty()
 
 
 @pytest.mark.parametrize("row", [("q 1", "d"), ("q", "d\t1"), ("q", "")])
@@ -227,6 +248,7 @@ def test_a_run_is_read_in_blocks_as_it_is_line_by_line(
 ) -> None:
     """A line with two spaces in a row, which has a block read line by line, changes nothing but for its own row."""
     folder = tmp_path_factory.mktemp("run")
+    lines = ["first Q0 d 1 1 t", *lines]  # a run without rows is an error
     blocks = _read(_write(folder, end.join(lines) + end * closed, "blocks"))
     by_line = _read(_write(folder, end.join([*lines, "other  Q0 d 1 1 t"]), "lines"))
     assert blocks == by_line[:-1] if isinstance(by_line, list) else blocks == by_line.replace("lines:", "blocks:")

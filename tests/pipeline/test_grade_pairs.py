@@ -60,6 +60,15 @@ def _parts(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_ino for path in (folder / "out").iterdir()}
 
 
+def test_files_without_pairs_are_an_error(folder: Path) -> None:
+    """An empty table of grades would pass for a result."""
+    shutil.rmtree(folder / "pairs")
+    (folder / "pairs").mkdir()
+    (folder / "pairs" / "a.jsonl").write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match="pairs: its files hold no pair"):
+        _graded(folder)
+
+
 def test_pairs_get_the_labels_that_their_run_gets(folder: Path) -> None:
     """Row for row, missing ones included."""
     assert _graded(folder) == {None: 5, 0: 1, 1: 1, 2: 1, 3: 1}

@@ -232,7 +232,7 @@ class Grading:
     def _in_qrels(self) -> dict[_Pair, int]:
         if not self.qrels.exists():
             return {}
-        rows = read_qrels(self.qrels, self.scale).select("query_id", "doc_id", "grade").iter_rows()
+        rows = read_qrels(self.qrels, self.scale, may_be_empty=True).select("query_id", "doc_id", "grade").iter_rows()
         return {(query, doc): grade for query, doc, grade in rows}
 
     def _write(self, pair: _Pair, grade: int | None) -> None:

@@ -71,5 +71,8 @@ def _texts(first: pl.DataFrame, config: Config) -> tuple[Mapping[str, str], Mapp
     queries, texts = texts_of(first, source, config.collection.template)
     for name, known, asked in (("query", queries, first["query_id"]), ("document", texts, first["doc_id"])):
         if absent := [each for each in asked.unique() if each not in known]:
-            raise DataError(f"{name} {min(absent)!r} is in the run but not in {config.collection.source}")
+            raise DataError(
+                f"{name} {min(absent)!r} is in the run but not in {config.collection.source}; give the collection that "
+                "the run was made on"
+            )
     return queries, texts

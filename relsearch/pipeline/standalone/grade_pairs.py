@@ -24,7 +24,7 @@ from relsearch.core.files.key_index import digest
 from relsearch.core.files.storage import PARQUET, Storage, open_storage
 from relsearch.core.protocols import Judge, Work, Workers
 from relsearch.core.query_pool import QueryPool, in_batches
-from relsearch.data.pair_files import pair_files, read_pools
+from relsearch.data.pair_files import PAIRS, pair_files, read_pools
 from relsearch.judge.store.judgment_store import judge_pools
 
 PART_PAIRS = 4096
@@ -66,6 +66,8 @@ def grade_pairs(
     else:
         answers = map(partial(_graded, judge, source, target), _tasks(progress(files, desc="grade", unit="file")))
     written = pl.concat(answers).unique("part")
+    if written.is_empty():
+        raise DataError(f"{source.uri}: its files hold no pair; make them again, with the columns {', '.join(PAIRS)}")
     _check_whole(written, source)
     there = set(target.names(PARQUET))
     if lost := sorted(set(written["part"]) - there):

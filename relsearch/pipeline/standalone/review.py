@@ -75,4 +75,4 @@ def _judgments(path: StrPath) -> pl.DataFrame:
 
 def _human(source: Collection, qrels: StrPath | None) -> pl.DataFrame:
     own = tables.judgments_table(source.qrels() if source.has_qrels() else [])
-    return own if qrels is None else pl.concat([own, read_qrels(qrels, None)])
+    return own if qrels is None else pl.concat([own, read_qrels(qrels, None, may_be_empty=True)])
