@@ -118,7 +118,7 @@ def test_a_dead_server_is_one_line_of_output(tmp_path: Path, verb: str, engine: 
     options = {"fetch": ["."], "sample": ["-o", "out"], "ingest": ["demo"], "search": ["tea", "--bundle", "ready"]}
     command = [verb, *options[verb], "--url", DEAD, "--index", "d", "--engine", engine]
     assert _one_line(tmp_path, *command) == (
-        f"relsearch: {engine} at {DEAD}: Connection refused; check [index] url (--url) and name"
+        f"relsearch: {engine} at {DEAD}: Connection refused; check that it runs there, or give another address"
     )
 
 
