@@ -10,7 +10,6 @@ from typing import Any, TypedDict
 from relsearch.core.errors import ConfigError
 from relsearch.core.types import StrPath
 from relsearch.rerank.bundle import bundle_folder
-from relsearch.rerank.opening import is_plugin
 from relsearch.rerank.reranker import Reranker
 
 _CASCADE_WINDOW = 20
@@ -67,7 +66,8 @@ def _current_names(policy: Policy) -> dict[str, Any]:
 
 def _reranker(bundle: StrPath | Reranker, vectors: StrPath | None) -> Reranker:
     if isinstance(bundle, Path | str):
-        name = bundle if is_plugin(bundle) else bundle_folder(bundle).resolve()
+        folder = bundle_folder(bundle)
+        name = folder.resolve() if folder.is_dir() else bundle
         return _open(name, None if vectors is None else str(vectors))
     if vectors is not None:
         raise ConfigError(f"{vectors}: the bundle is open already; open it with these vectors, or give its folder")

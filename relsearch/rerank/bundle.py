@@ -150,9 +150,19 @@ def bundle_folder(name: StrPath) -> Path:
     return model_folder(name, ready=SHIPPED)
 
 
+def missing_bundle(name: StrPath) -> ArtifactError:
+    """Return the error for a name that leads to no folder."""
+    return ArtifactError(
+        f"bundle {str(name)!r}: no such folder; name ready, which ships with relsearch, a folder that "
+        "`relsearch export` wrote, or a hub id that is downloaded"
+    )
+
+
 def open_bundle(name: StrPath) -> Bundle[ManifestBase]:
     """Open and verify a bundle; raise ArtifactError naming the file that is absent, malformed or altered."""
     folder = bundle_folder(name)
+    if not folder.is_dir():
+        raise missing_bundle(name)
     path = folder / MANIFEST
     try:
         text = path.read_bytes()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from relsearch.core.errors import ArtifactError, ConfigError
+from relsearch.core.errors import ConfigError
 from relsearch.core.fields.template import DEFAULT_TEMPLATE
 from relsearch.core.plugins import Group, has_plugin, open_plugin
 from relsearch.core.protocols import Scorer
 from relsearch.core.types import StrPath
 from relsearch.encoders.hub import from_hub, is_hub_id
-from relsearch.rerank.bundle import MANIFEST, bundle_folder, open_bundle
+from relsearch.rerank.bundle import MANIFEST, bundle_folder, missing_bundle, open_bundle
 from relsearch.rerank.card import CARD
 from relsearch.rerank.families import make_scorer, open_card, open_model
 from relsearch.rerank.interpolation import NO_INTERPOLATION, Interpolation
@@ -44,7 +44,7 @@ def open_reranker(
     if not folder.is_dir() and is_hub_id(name):
         folder = from_hub(str(name), marker=MANIFEST)
     if not folder.is_dir():
-        raise ArtifactError(f"reranker {str(name)!r}: no such folder; name ready, a bundle's folder or a hub id")
+        raise missing_bundle(name)
     if (folder / CARD).is_file():
         _check_none(vectors, f"{name}: a model in torch takes no precomputed vectors; export it")
         return Opened(open_model(folder), open_card(folder).template)

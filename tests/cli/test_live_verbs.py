@@ -14,6 +14,7 @@ from relsearch.cli.verbs.search import result_table
 from relsearch.core.errors import ConfigError, RelsearchError
 from relsearch.data.collection import load_collection
 from relsearch.live.searching import Hit, SearchResult
+from tests.command import relsearch
 from tests.index.conftest import compatible_url
 
 __all__ = ["compatible_url"]
@@ -165,5 +166,29 @@ def test_an_unreachable_server_is_one_line(tmp_path: Path) -> None:
     for verb in (["sample", *server, "-o", str(tmp_path)], ["ingest", "demo", *server]):
         result = CliRunner().invoke(app, verb)
         assert isinstance(result.exception, RelsearchError)
-        assert "check [index] url (--url)" in str(result.exception)
+        assert "check that it runs there, or give another address" in str(result.exception)
         assert "\n" not in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["rerank", "run", "--collection", "."],
+        ["serve"],
+        ["gateway", "--upstream", "http://127.0.0.1:9", "--port", "0"],
+        ["precompute", ".", "--vectors", "vectors"],
+        ["ui", "--demo", "--port", "0"],
+    ],
+    ids=lambda verb: verb[0],
+)
+def test_a_mistyped_bundle_is_one_message(verb: list[str], tmp_path: Path) -> None:
+    """It names what was looked for, and what there is."""
+    (tmp_path / "run").write_text("q1 Q0 d1 1 2.0 t\n", encoding="utf-8")
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "d1", "text": "tea"}', encoding="utf-8")
+    (tmp_path / "queries.jsonl").write_text('{"_id": "q1", "text": "tea"}', encoding="utf-8")
+    done = relsearch(*verb, "--bundle", "redy", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "relsearch: bundle 'redy': no such folder; name ready, which ships with relsearch, a folder that `relsearch "
+        "export` wrote, or a hub id that is downloaded\n"
+    )
