@@ -75,10 +75,10 @@ class Workspace:
         self.systems[JUDGE] = JudgeSystem(self.judge, self._judge_turns)
         collection = load_collection(options.collection) if options.collection else None
         queries = collection.queries() if collection else []
+        self.source = self._source(collection)  # before any folder is made, which a failure would leave behind
         notes = options.qrels.with_name(options.qrels.name + ".ui")
         self._stack.enter_context(alone(notes))
         self.preferences = Preferences(notes / "preferences.jsonl")
-        self.source = self._source(collection)
         self.queries = self.source.answered(queries) if isinstance(self.source, RunSource) else queries
         self.judged: Judged | None = None
         self.grading: Grading | None = None

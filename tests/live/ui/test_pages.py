@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
-from relsearch.core.errors import ArtifactError, ConfigError, GateError
+from relsearch.core.errors import ArtifactError, ConfigError, DataError, GateError
 from relsearch.core.settings.config import CollectionConfig, Config
 from relsearch.live.ui.app import create_app
 from relsearch.live.ui.guard import KEY_VARIABLE, ui_key
@@ -162,6 +163,13 @@ def test_one_process_has_the_qrels(client: TestClient, folder: Path, tmp_path: P
     assert client.get("/").status_code == 200
     with pytest.raises(ArtifactError, match="another process"):
         Workspace(options(folder, tmp_path / "human.qrels"))
+
+
+def test_one_that_cannot_open_leaves_no_folder(folder: Path, tmp_path: Path) -> None:
+    """Nor a lock in it."""
+    with pytest.raises(DataError):
+        Workspace(replace(options(folder, tmp_path / "new" / "human.qrels"), run=tmp_path / "absent"))
+    assert not (tmp_path / "new").exists()
 
 
 def test_votes_are_blind_and_counted_once(client: TestClient, tmp_path: Path) -> None:
