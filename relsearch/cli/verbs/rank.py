@@ -79,7 +79,7 @@ def rerank(
     from relsearch.core.display.wording import counted
     from relsearch.core.errors import DataError
     from relsearch.core.files.journal import unfinished
-    from relsearch.core.files.outputs import check_output
+    from relsearch.core.files.outputs import check_ending, check_output
     from relsearch.core.settings.config import RunConfig
     from relsearch.data.collection import load_collection, texts_of
     from relsearch.data.trec import read_run
@@ -95,6 +95,7 @@ def rerank(
     if min_score is not None and (read or budget_ms is not None):
         raise typer.BadParameter("--min-score needs all candidates read; leave out --read and --budget-ms")
     if output:
+        check_ending(output, "a TREC run (.trec)")
         check_output(output, inputs=[run_file], ours=partial(is_run_of, tag=tag), force=force)
     source = load_collection(collection)
     first = read_run(run_file)

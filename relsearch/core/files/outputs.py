@@ -6,8 +6,19 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from relsearch.core.errors import DataError
+from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.types import StrPath
+
+# Of what other formats are called: text of TREC's under such a name would mislead whoever opens it.
+_OTHER_FORMATS = (".parquet", ".csv", ".json", ".jsonl", ".ndjson", ".html", ".xlsx")
+
+
+def check_ending(path: StrPath, what: str, *, table: bool = False) -> None:
+    """Raise ConfigError where the name of a file of TREC's ends as another format's; a `table` may be .parquet."""
+    ending = Path(path).suffix.lower()
+    if ending in _OTHER_FORMATS and not (table and ending == ".parquet"):
+        tables = " or a table (.parquet)" if table else ""
+        raise ConfigError(f"{path}: what is written is {what}{tables}, no {ending}; name it so")
 
 
 def check_output(

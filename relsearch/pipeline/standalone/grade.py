@@ -12,7 +12,7 @@ from relsearch.cluster.ray_workers import workers_of
 from relsearch.core import tables
 from relsearch.core.errors import DataError
 from relsearch.core.extras import TORCH, check_packages
-from relsearch.core.files.outputs import check_output
+from relsearch.core.files.outputs import check_ending, check_output
 from relsearch.core.query_pool import pools_of_run
 from relsearch.core.settings.config import Config
 from relsearch.core.types import StrPath
@@ -40,6 +40,7 @@ def grade_run(
     if qrels is not None:  # likeness to documents with human grades is by the dense encoder
         check_packages("grade --qrels", "train", TORCH)
     output = Path(output)
+    check_ending(output, "TREC qrels (.qrels)", table=True)
     store = output.with_name(output.name + ".store")
     check_output(output, inputs=[run, *([qrels] if qrels else [])], ours=partial(_graded, store=store), force=force)
     human = tables.judgments_table([]) if qrels is None else read_qrels(qrels, config.scale)

@@ -155,3 +155,12 @@ def test_a_changed_corpus_is_no_longer_relsearchs(tmp_path: Path) -> None:
     assert not is_made(tmp_path / "corpus.jsonl")
     with pytest.raises(DataError, match="not as this command writes it"):
         check_output(tmp_path / "corpus.jsonl", inputs=(), ours=is_made)
+
+
+@pytest.mark.parametrize("name", ["new.csv", "new.PARQUET", "new.jsonl"])
+def test_a_name_of_another_format_is_refused(folder: Path, name: str) -> None:
+    """Who opens it would find something else than the name says."""
+    of_run = ["rerank", "run.trec", "--bundle", "ready", "--collection", ".", "-o", name]
+    for arguments in [of_run] if name == "new.PARQUET" else [of_run, ["grade", *of_run[1:2], *of_run[4:]]]:
+        assert f"{name}: what is written is" in _refused(folder, *arguments)
+    assert not (folder / name).exists()
