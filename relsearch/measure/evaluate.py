@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from relsearch.core.display.html_table import html_table
 from relsearch.core.display.text_table import interval, number, p_value, shortened, table
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.measure.charts import estimates_chart
 from relsearch.measure.estimate import Estimate
@@ -240,11 +241,12 @@ def _measured(
     unanswered = len(queries - set(run["query_id"].unique()))
     if unanswered == len(queries):
         raise DataError(
-            f"run {name}: none of the {len(queries)} labelled queries is in it; check that both are of one collection"
+            f"run {name}: none of the {counted(len(queries), 'labelled query')} is in it; check that both are of one "
+            "collection"
         )
     notes = []
     if unanswered:
-        notes.append(f"{name}: no document for {unanswered} of {len(queries)} queries, which count as 0")
+        notes.append(f"{name}: no document for {unanswered} of {counted(len(queries), 'query')}, which count as 0")
     if unlabelled := run["query_id"].n_unique() - (len(queries) - unanswered):
         notes.append(f"{name}: {unlabelled} of its queries have no label and are left out")
     if not run["doc_id"].is_in(labels["doc_id"].implode()).any():

@@ -21,6 +21,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from relsearch.core.display.text_table import WIDTH, number, table
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import DataError
 from relsearch.measure.query_values import from_zero, query_values
 from relsearch.stats.bootstrap import or_none
@@ -79,7 +80,7 @@ class Verdict:
             if each.outcome == "not beaten"
         )
         if lost:
-            on = f"on {self.queries} {self.kind} queries the new reranker does not beat"
+            on = f"on {counted(self.queries, f'{self.kind} query')} the new reranker does not beat"
             found = f"{on} ({self.measure}) {lost}; label more queries, train longer"
         else:
             found = f"{self._undecided}; label more queries"
@@ -94,7 +95,8 @@ class Verdict:
         names = ", ".join(each.baseline for each in undecided)
         informative = min((each.informative for each in undecided), default=0)
         return (
-            f"{self.queries} {self.kind} queries cannot tell whether the new reranker beats ({self.measure}) {names}: "
+            f"{counted(self.queries, f'{self.kind} query')} cannot tell whether the new reranker beats "
+            f"({self.measure}) {names}: "
             f"[export] quality_gate_p takes {self.needed} on which either ranks a relevant document, and these are "
             f"{informative}"
         )

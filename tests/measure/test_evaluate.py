@@ -109,6 +109,13 @@ def test_nothing_to_evaluate_is_an_error() -> None:
         evaluate(QRELS.clear(), {"first": _run(good_at=1)}, measures=["RR@10"], resamples=500, seed=1)
 
 
+def test_one_query_is_told_in_the_singular() -> None:
+    """As everywhere."""
+    qrels, run = QRELS.filter(pl.col("query_id") == "q0"), _run(good_at=1).filter(pl.col("query_id") != "q0")
+    with pytest.raises(DataError, match="none of the 1 labelled query is in it"):
+        evaluate(qrels, {"first": run}, measures=["RR@10"], resamples=500, seed=1)
+
+
 def test_a_single_query_has_means_alone() -> None:
     """One run or two: no interval, no test, and nothing crashes."""
     qrels = QRELS.filter(pl.col("query_id") == "q0")
