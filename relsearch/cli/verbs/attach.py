@@ -85,7 +85,7 @@ def detach(
     typer.echo(json.dumps({"name": name, "removed": removed}) if as_json else f"{name}: {_WORDS[removed]}")
 
 
-_WORDS = {True: "detached", False: "was not attached"}
+_WORDS = {True: "detached", False: "was not attached; if it has another name, give --name"}
 
 
 def _first(fields: tuple[str, ...]) -> str:
