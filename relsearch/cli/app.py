@@ -19,6 +19,7 @@ from relsearch.cli.connection import with_connection
 from relsearch.cli.help import Verb, Verbs
 from relsearch.cluster.processes import check_shared, is_first_here, process_count, process_number, tell_launcher
 from relsearch.core.errors import FieldsError, RelsearchError
+from relsearch.core.files.atomic import asked_for
 from relsearch.core.settings.run import On
 from relsearch.core.types import LARGEST_SEED, MOST_RESAMPLES
 
@@ -148,7 +149,7 @@ def _message(exc: Exception) -> str:
         return exc.in_shell
     if not isinstance(exc, OSError):
         return str(exc)
-    where = f"{exc.filename2 or exc.filename}: " if exc.filename else ""
+    where = f"{asked_for(str(exc.filename2 or exc.filename))}: " if exc.filename else ""
     return f"{where}{exc.strerror or exc}; check that the place exists, may be written to and has room"
 
 

@@ -50,6 +50,12 @@ def replacing(path: Path) -> Iterator[Path]:
     _sync(path.parent)
 
 
+def asked_for(path: str) -> str:
+    """Return the path of the file that was asked for, given that of a file or folder that it is made in."""
+    found = re.sub(rf"(^|/)\.([^/]+)\.\d+\.[0-9a-f]{{8}}({re.escape(PARTIAL)}|{re.escape(_OLD)})($|/.*)", r"\1\2", path)
+    return re.sub(r"\.unfinished($|/.*)", "", found)
+
+
 def replace_bytes(path: Path, data: bytes) -> None:
     """Write a file whole, in place of what stands there."""
     with replacing(path) as partial:

@@ -12,6 +12,7 @@ import pytest
 
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.atomic import (
+    asked_for,
     check_replaceable,
     copy_folder,
     drop_partial,
@@ -22,6 +23,7 @@ from relsearch.core.files.atomic import (
     scratch,
     swap,
 )
+from tests.command import relsearch
 
 
 def _dead_process() -> int:
@@ -201,3 +203,31 @@ def test_a_folder_with_a_file_of_somebody_else_may_not_be_replaced(tmp_path: Pat
         check_replaceable(folder, ["model"])
     with pytest.raises(ArtifactError, match="is a file"):
         check_replaceable(folder / "model", None)
+
+
+@pytest.mark.parametrize(
+    "used",
+    [
+        "a/.run.trec.71.0123abcd.partial",
+        "a/.run.trec.71.0123abcd.partial/lock",
+        "a/run.trec.unfinished/rows.jsonl",
+        "a/run.trec.unfinished",
+        "a/run.trec",
+    ],
+)
+def test_what_is_not_finished_is_known_by_what_was_asked_for(used: str) -> None:
+    """Errors of the system name the place that is written to."""
+    assert asked_for(used) == "a/run.trec"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other limits")
+def test_the_command_line_names_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that the system finds too long once more is added to it, such as .unfinished."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").write_text("q1 Q0 d1 1 2.0 t\n", encoding="utf-8")
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "d1", "title": "", "text": "tea"}\n', encoding="utf-8")
+    (tmp_path / "queries.jsonl").write_text('{"_id": "q1", "text": "tea"}\n', encoding="utf-8")
+    name = "n" * 250
+    done = relsearch("rerank", "run", "--bundle", "ready", "--collection", ".", "-o", name)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"relsearch: {name}: File name too long")
