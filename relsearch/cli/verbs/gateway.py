@@ -78,6 +78,7 @@ def gateway(
     from relsearch.live.gateway.proxy import Upstream
     from relsearch.live.gateway.server import (
         check_address,
+        check_answers,
         check_index_fields,
         gateway_key,
         open_scorers,
@@ -93,7 +94,8 @@ def gateway(
     scorers = open_scorers(
         rules, bundle, vectors=vectors, threads=threads, queued=queued, then=cascade, then_window=cascade_window
     )
-    for line in chain(check_index_fields(rules, scorers, upstream), prospects(rules, scorers)):
+    checks = check_index_fields(rules, scorers, upstream) if rules.index else check_answers(upstream)
+    for line in chain(checks, prospects(rules, scorers)):
         typer.echo(line, err=True)
     answering = Gateway(engine, Ranking(rules, scorers), key, Metrics(scorers))
     asyncio.run(serve(answering, host=host, port=port, ready=lambda url: typer.echo(f"ready {url}")))

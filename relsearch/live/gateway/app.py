@@ -8,7 +8,15 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from aiohttp import ClientConnectionResetError, ClientError, ClientSSLError, ServerTimeoutError, web
+from aiohttp import (
+    ClientConnectionResetError,
+    ClientConnectorError,
+    ClientError,
+    ClientSSLError,
+    ConnectionTimeoutError,
+    ServerTimeoutError,
+    web,
+)
 
 from relsearch.index.engine.access import tls_advice
 from relsearch.live.gateway.answer.ranking import Ranking, bypassed
@@ -99,12 +107,19 @@ class Gateway:
         return await handler(request, path, raw, text, upstream=self.upstream, ranking=self.ranking)
 
     def _away(self, status: int, exc: ClientError) -> web.Response:
-        _log.warning("upstream %s: %s", self.upstream.url, type(exc).__name__)
+        _log.warning("upstream %s: %s", self.upstream.url, _why(exc))
         if isinstance(exc, ClientSSLError):
             return error(status, f"upstream {self.upstream.url}: TLS failed: {exc}; {tls_advice(str(exc))}")
-        return error(
-            status, f"upstream {self.upstream.url} gave no whole answer ({type(exc).__name__}); is the engine running?"
-        )
+        return error(status, f"upstream {self.upstream.url} gave no whole answer ({_why(exc)}); is the engine running?")
+
+
+def _why(exc: ClientError) -> str:
+    """What became of a request, in words; the client's own message may quote the request."""
+    if isinstance(exc, ClientSSLError):
+        return "TLS failed"
+    if isinstance(exc, ConnectionTimeoutError | ClientConnectorError):
+        return "no connection can be made"
+    return "it was silent for too long" if isinstance(exc, ServerTimeoutError) else "the connection was cut"
 
 
 async def _joined(start: bytes, request: web.BaseRequest) -> AsyncIterator[bytes]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -24,6 +27,7 @@ from relsearch.live.gateway.scoring.scoring import DaemonThreads, Scoring
 from relsearch.rerank.reranker import Reranker
 
 _SWITCH_S = 0.001
+_CONNECT_S = 1.0
 _ASKING_S = 5.0  # for the fields of all indices: an engine that hangs does not keep the gateway from starting
 KEY_VARIABLE = "RELSEARCH_GATEWAY_KEY"
 
@@ -64,6 +68,16 @@ def open_scorers(
             reranker = reranker.with_cascade(second, then_window)
         threaded[folder] = Scoring(reranker, threads=threads, queued=queued)
     return {name: threaded[folder] for name, folder in folders.items()}
+
+
+def check_answers(upstream: str) -> Iterator[str]:
+    """Yield a line where none of the engine's hosts takes a connection: the gateway may be the first to start."""
+    for host in upstream.split(","):
+        address = urlsplit(host.strip())
+        port = address.port or (443 if address.scheme == "https" else 80)
+        with suppress(OSError), socket.create_connection((address.hostname or "", port), timeout=_CONNECT_S):
+            return
+    yield f"upstream {upstream}: does not answer yet; until it does, searches get 502"
 
 
 def check_index_fields(config: GatewayConfig, scorers: Scorers, upstream: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ import pytest
 from relsearch.core.errors import ConfigError
 from relsearch.live.gateway.config import GatewayConfig, load_gateway_config
 from relsearch.live.gateway.scoring.scoring import Scoring
-from relsearch.live.gateway.server import check_index_fields, prospects
+from relsearch.live.gateway.server import check_answers, check_index_fields, prospects
 from relsearch.rerank.reranker import Reranker
 from tests.command import relsearch
 from tests.live.gateway.canned import HITS, canned, hits, http_answer
@@ -144,3 +144,11 @@ def test_fields_are_checked_before_it_listens(fields: str, said: str, tmp_path: 
     if "titel" not in fields:
         (line,) = check_index_fields(rules, scorers, "http://127.0.0.1:9")
         assert line.startswith("[index.sea] its fields are not checked: ")
+
+
+def test_an_engine_that_is_away_is_told_at_the_start() -> None:
+    """By a line where none of its hosts takes a connection; nobody has to search to learn of it."""
+    away = "http://127.0.0.1:9"
+    assert list(check_answers(away)) == [f"upstream {away}: does not answer yet; until it does, searches get 502"]
+    with canned(SEA) as engine:
+        assert list(check_answers(f"{away}, {engine.url}")) == []

@@ -199,7 +199,7 @@ def test_an_engine_that_is_away_is_one_clear_error(path: str) -> None:
     with gateway("http://127.0.0.1:9", LastWordScorer()) as url:
         response = httpx.post(f"{url}{path}", json=BODY)
     assert response.status_code == response.json()["status"] == 502
-    assert "http://127.0.0.1:9 " in response.json()["error"]["reason"]
+    assert "http://127.0.0.1:9 gave no whole answer (no connection can be made)" in response.json()["error"]["reason"]
 
 
 def test_a_silent_engine_is_given_up_if_so_configured() -> None:
