@@ -71,8 +71,9 @@ def grade(
 ) -> None:
     """Grade the top of a TREC run, or pairs, with a judge; needs no labels.
 
-    An interrupted run goes on where it stopped. `relsearch agree` compares the labels with human ones; `relsearch
-    review` picks the pairs that people should grade. With human grades as --qrels nothing is judged again: the labels
+    An interrupted run goes on where it stopped. What was judged of a RUN is kept in OUTPUT.store, so that nothing is
+    judged twice; delete it when you are done. `relsearch agree` compares the labels with human ones; `relsearch review`
+    picks the pairs that people should grade. With human grades as --qrels nothing is judged again: the labels
     of a query's other documents move towards what people found, those of similar documents most. A pair's own human
     grade never changes its judged label.
 
