@@ -95,8 +95,8 @@ def rerank(
     if min_score is not None and (read or budget_ms is not None):
         raise typer.BadParameter("--min-score needs all candidates read; leave out --read and --budget-ms")
     if output:
-        check_ending(output, "a TREC run (.trec)")
         check_output(output, inputs=[run_file], ours=partial(is_run_of, tag=tag), force=force)
+        check_ending(output, "a TREC run (.trec)")
     source = load_collection(collection)
     first = read_run(run_file)
     kept = min(max(20_000, first["doc_id"].n_unique()), 50_000)  # at 12,800 bytes a document, 640 MB

@@ -40,9 +40,9 @@ def grade_run(
     if qrels is not None:  # likeness to documents with human grades is by the dense encoder
         check_packages("grade --qrels", "train", TORCH)
     output = Path(output)
-    check_ending(output, "TREC qrels (.qrels)", table=True)
     store = output.with_name(output.name + ".store")
     check_output(output, inputs=[run, *([qrels] if qrels else [])], ours=partial(_graded, store=store), force=force)
+    check_ending(output, "TREC qrels (.qrels)", table=True)
     human = tables.judgments_table([]) if qrels is None else read_qrels(qrels, config.scale)
     first = read_run(run).filter(pl.col("rank") <= config.label.depth).sort("query_id", "rank")
     queries, texts = _texts(first, config)

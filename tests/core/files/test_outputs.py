@@ -90,12 +90,13 @@ def test_somebody_elses_file_is_never_replaced(folder: Path, verb: str, name: st
 @pytest.mark.parametrize("verb", VERBS)
 def test_it_is_replaced_where_that_was_asked_for(folder: Path, verb: str) -> None:
     """But never what is read."""
-    (folder / "thesis.csv").write_text("years of work", encoding="utf-8")
-    command = [word.replace("@", f"{folder}/") for word in [*VERBS[verb], "@thesis.csv", "--force"]]
+    thesis = folder / ("thesis.csv" if verb == "evaluate" else "thesis.txt")
+    thesis.write_text("years of work", encoding="utf-8")
+    command = [word.replace("@", f"{folder}/") for word in [*VERBS[verb], f"@{thesis.name}", "--force"]]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.exception
-    assert (folder / "thesis.csv").stat().st_size
-    assert b"years of work" not in (folder / "thesis.csv").read_bytes()
+    assert thesis.stat().st_size
+    assert b"years of work" not in thesis.read_bytes()
     assert "is read and would be replaced" in _refused(folder, *VERBS[verb], READ[verb], "--force")
 
 
