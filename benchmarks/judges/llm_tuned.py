@@ -19,7 +19,7 @@ from benchmarks.judges.agreement import measures
 from benchmarks.judges.agreement.baselines import evidence_alone
 from benchmarks.judges.agreement.gain import gain
 from benchmarks.judges.data import MINILM, SCALE, TEST, TRAINING, human_of
-from benchmarks.judges.llm_states import BASES
+from benchmarks.judges.llm_states import SIZES
 from benchmarks.judges.quality import Bench
 from benchmarks.judges.variants import EVIDENCE, SHIPPED, Variant
 from benchmarks.record import record
@@ -44,7 +44,7 @@ TUNES = {
 def main() -> None:
     """Tune and judge what is not finished, measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--base", default=BASES["0.5B"].model)
+    parser.add_argument("--base", default=SIZES["0.5B"].base)
     parser.add_argument("--output", type=Path, default=Path("runs/judge-quality"))
     options = parser.parse_args()
     use_models()

@@ -80,6 +80,28 @@ def adapt(figures: Figures) -> str:
     )
 
 
+def llm_reranks(figures: Figures) -> str:
+    """What a judge on an LLM's states is worth to reranking, by the queries that it learnt from."""
+    arms = list(figures["rows"][0]["ndcg10"])
+    rows = [
+        [
+            str(row["k"]),
+            *(f"{row['ndcg10'][arm]:.3f}" for arm in arms),
+            *(_gain(row[key]) for key in ("over_ready", "over_labels")),
+        ]
+        for row in figures["rows"]
+    ]
+    head = ["k", *arms, "the judge against ready (p)", "judged pools against k labels (p)"]
+    return section(
+        f"A judge on the states of {figures['base']}, beside the ready reranker's score, that learns from the pools of "
+        f"k labelled queries of {figures['collection']}: as a reranker, and as the teacher of the student above. "
+        f"NDCG@10 of {figures['tested']} test queries over BM25's first {figures['depth']}, where the ready reranker "
+        f"has {figures['ready']:.3f}; {figures['draws']} draws of k queries.",
+        table(head, rows),
+        figures,
+    )
+
+
 def _gain(row: Figures) -> str:
     p = p_text(row["p"]).removeprefix("p ")
     return f"{row['gain']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}] ({p})"

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.record import recorded
 from benchmarks.report import calibration, cluster, gateway, growth, judges, rerankers, serving, training
-from benchmarks.report.label_value import adapt, label_value
+from benchmarks.report.label_value import adapt, label_value, llm_reranks
 from benchmarks.report.next_labels import next_labels
 from benchmarks.report.transfer import of_another_encoder, transfer
 from benchmarks.report.writers import writers
@@ -60,6 +60,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
         "Augmentation": {
             "label_value": (label_value,),
             "adapt": (adapt,),
+            "llm_reranks": (llm_reranks,),
             "policies_cranfield": (rerankers.policies,),
             "policies_vaswani": (rerankers.policies,),
         },

@@ -133,6 +133,19 @@ def _judge_anchors(figures: Figures) -> Iterator[Row]:
         yield (f"ready judge and {count} human grades a query", measured, against, f"{new:.3f}", gained)
 
 
+def _llm_states(figures: Figures) -> Iterator[Row]:
+    row, peer = figures["rows"][-1], (recorded("closed_labels") or {}).get("published", {})
+    for name, key in (("AUC", "auc"), ("kappa of four grades", "kappa")):
+        old, new = (row[judge][key] for judge in ("features", "with_states"))
+        yield (
+            f"judge on {figures['base'].partition('/')[2]}, {row['queries']} graded queries",
+            f"trec-dl-2019, BM25's top 100, {name}",
+            f"retrieval features {old:.3f}, GPT-4 {peer[key]:.3f}",
+            f"{new:.3f}",
+            f"{new / old - 1:+.0%} ({p_text(row['gain'][key]['p'])})",
+        )
+
+
 def _rerank_speed(figures: Figures) -> Iterator[Row]:
     first = figures["loads"][0]
     load = f"{first['candidates']} documents of {first['tokens']:.0f} tokens"
@@ -171,5 +184,6 @@ _PARTS: dict[str, Callable[[Figures], Iterator[Row]]] = {
     "transfer_ready_multilingual": _of_another_encoder,
     "judge_quality": _judge_quality,
     "judge_anchors": _judge_anchors,
+    "llm_states_larger": _llm_states,
     "rerank_speed": _rerank_speed,
 }
