@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,7 +84,7 @@ class _Judges:
         self._queries = np.array([pair.query_id for pair in trial.train.pairs])
         self._grades = np.array(trial.train.grades)
         config = JudgeConfig(base=base, prompt="plain")
-        loaded = replace(load_base(config, load_prompt(config.prompt), SCALE, dtype=fast_dtype()), frozen=True)
+        loaded = load_base(config, load_prompt(config.prompt), SCALE, dtype=fast_dtype(), frozen=True)
         tokens = [loaded.encode(part.pairs) for part in (trial.train, trial.test)]
         reader = loaded.kept_reader([*tokens[0], *tokens[1]], batch_size=config.batch_size, folder=kept)
         self._known, self._asked = (reader.features(part).double().numpy() for part in tokens)

@@ -6,7 +6,7 @@ import logging
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -77,7 +77,7 @@ def tune(
     started = time.monotonic()
     prompt = load_prompt(judge.prompt)
     with first_then_others():
-        base = replace(load_base(judge, prompt, scale, dtype=fast_dtype()), frozen=not tune.layers)
+        base = load_base(judge, prompt, scale, dtype=fast_dtype(), frozen=not tune.layers)
         setting = _Setting(judge, tune, scale, seed, base, prompt)
         train_pools, grades = _by_query(train_pairs, train_grades)
         features, known = RetrievalFeatures.fit(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,11 +122,9 @@ def _states(trial: LabelValue, base: str) -> dict[str, Floats]:
         Pair(query, doc_id, queries[query], texts[doc_id]) for query, run in runs.items() for doc_id in run["doc_id"]
     ]
     config = JudgeConfig(base=base, prompt="plain")
-    loaded = load_base(config, load_prompt(config.prompt), trial.config.scale, dtype=fast_dtype())
+    loaded = load_base(config, load_prompt(config.prompt), trial.config.scale, dtype=fast_dtype(), frozen=True)
     tokens = loaded.encode(pairs)
-    reader = replace(loaded, frozen=True).kept_reader(
-        tokens, batch_size=config.batch_size, folder=trial.folder / "states"
-    )
+    reader = loaded.kept_reader(tokens, batch_size=config.batch_size, folder=trial.folder / "states")
     ends = np.cumsum([run.height for run in runs.values()])[:-1]
     return dict(zip(runs, np.split(reader.features(tokens).double().numpy(), ends), strict=True))
 

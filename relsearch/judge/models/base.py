@@ -89,7 +89,7 @@ class Base:
         return {"padding": self.tokenizer.pad_token_id or 0, "typed": self.typed}
 
 
-def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch.dtype) -> Base:
+def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch.dtype, frozen: bool = False) -> Base:
     """Load the judge's base onto the GPU if there is one, else the CPU; raise ModelError if it is none."""
     if find_spec("transformers") is None:
         raise MissingExtraError("the judge", "train")
@@ -104,7 +104,7 @@ def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     weights = checksum(source.folder)
     with source.loading():
-        base = Base(model, tokenizer, weights, *_read_by(tokenizer, prompt, scale, config))
+        base = Base(model, tokenizer, weights, *_read_by(tokenizer, prompt, scale, config), frozen=frozen)
         with torch.inference_mode():
             base.reader().features(base.encode([Pair("", "", "what is it", "it is that")]))
     _check_length(base, source, config)

@@ -68,7 +68,7 @@ def load_pair_model(folder: Path, card: JudgeCard, *, exact: bool = False) -> To
         return None
     dtype = torch.float32 if exact else fast_dtype()
     if card.frozen:
-        base = replace(load_base(card.judge, card.prompt, card.scale, dtype=dtype), frozen=True)
+        base = load_base(card.judge, card.prompt, card.scale, dtype=dtype, frozen=True)
         base.model.eval()
     else:
         base = load_base(card.judge, card.prompt, card.scale, dtype=torch.float32)

@@ -46,6 +46,8 @@ class KeptStates:
     def fill(self, groups: Sequence[Sequence[Row]], compute: Callable[[Sequence[Row]], None]) -> None:
         """Call `compute`, which writes states, for each group that an earlier, interrupted call did not finish."""
         done = int(self._mark.read_text("ascii")) if self._mark.is_file() else 0
+        if done == len(groups):
+            return
         total, known = sum(map(len, groups)), sum(map(len, groups[:done]))
         with progress(total=total, desc="frozen layers", unit="pair", initial=known) as bar:
             for number, group in enumerate(groups[done:], done + 1):

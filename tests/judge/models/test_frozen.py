@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from relsearch.core.errors import ModelError
 from relsearch.core.settings.config import JudgeConfig
 from relsearch.core.types import Pair, Scale
 from relsearch.judge.models import frozen
@@ -77,3 +78,13 @@ def test_a_cut_reading_goes_on(base: Base, pairs: list[Pair], tmp_path: Path, mo
     again = base.kept_reader(tokens, batch_size=2, folder=tmp_path / "cut").features(tokens)
     torch.testing.assert_close(again, whole, atol=1e-5, rtol=1e-5)
     assert sum(counted) == len(set(tokens)) - sum(read) < len(set(tokens))
+
+
+def test_a_base_that_cannot_be_read_so_is_refused(tiny_llama: Path, scale: Scale, tmp_path: Path) -> None:
+    """GPT-2 keeps its layers elsewhere; the error says what to set."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    tokenizer.save_pretrained(tmp_path)
+    GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_layer=2, n_head=2, n_embd=32)).save_pretrained(tmp_path)
+    config = JudgeConfig(base=str(tmp_path), prompt="plain")
+    with pytest.raises(ModelError, match=r"set \[judge\] base"):
+        load_base(config, load_prompt(config.prompt), scale, dtype=torch.float32, frozen=True)
