@@ -103,7 +103,7 @@ def _main(arguments: Sequence[str], log: Path, variables: Mapping[str, object] |
     from relsearch.cli import main
     from relsearch.core.display import progress
 
-    progress.LOG_EVERY_S = 0.02
+    progress.LOG_EVERY_S = 0.0
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(descriptor, stream)

@@ -30,4 +30,4 @@ def test_reading_shows_how_far_it_is(
     """Hundreds of documents take a large encoder minutes."""
     monkeypatch.setattr(display, "LOG_EVERY_S", 0.0)
     word_states(load_late(str(tiny_bert), EncoderConfig(model=str(tiny_bert)), max_length=32, dimension=8), TEXTS)
-    assert f"of {len(TEXTS)} document in" in capsys.readouterr().err
+    assert f"of {len(TEXTS)} documents in" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from relsearch.cluster.processes import is_first
 from relsearch.core.display.progress import progress
 from relsearch.core.errors import ConfigError
 from relsearch.core.settings.config import EncoderConfig
@@ -267,9 +268,10 @@ def word_states(model: LateModel, texts: Sequence[str]) -> list[tuple[Tensor, Te
     """Return each document's pooled vector [h] and its words' states before the projection [t, h], of length 1."""
     projection, model.projection = model.projection, nn.Identity()  # type: ignore[assignment]
     with torch.no_grad():
-        reading = model.vectors(texts, model.documents)
-        bar = progress(reading, desc="read documents", unit="document", total=len(texts))
-        found = sorted(bar, key=lambda each: each[0])
+        reading: Iterable[tuple[int, Tensor, Tensor]] = model.vectors(texts, model.documents)
+        if is_first():
+            reading = progress(reading, desc="read documents", unit="document", total=len(texts))
+        found = sorted(reading, key=lambda each: each[0])
     model.projection = projection
     return [(pooled, states) for _, pooled, states in found]
 
