@@ -72,6 +72,7 @@ max_query_tokens = 8
 policies = ["all"]
 force = true
 [train]
+encoder = {{ model = "{encoder}" }}
 dimension = 8
 max_length = 64
 max_steps = 4
@@ -158,7 +159,11 @@ def test_lines_that_train_work_with_tiny_models(
 ) -> None:
     """Every stage in its order, then the pages; a hub's models are tiny ones."""
     write_files(tmp_path)
-    (tmp_path / "relsearch.toml").write_text(TINY.format(bert=tiny_bert, llama=tiny_llama), encoding="utf-8")
+    # Vectors that are less alike than tiny_bert's, whose MaxSims differ by little more than rounding.
+    words = (tmp_path / "my-collection" / "corpus.jsonl").read_text("utf-8")
+    encoder = save_tiny_bert(tmp_path / "encoder", [words], spread=0.1)
+    settings = TINY.format(encoder=encoder, bert=tiny_bert, llama=tiny_llama)
+    (tmp_path / "relsearch.toml").write_text(settings, encoding="utf-8")
     foreign = tmp_path / "models" / "ms-marco-MiniLM-L6-v2"
     shutil.copytree(tiny_reranker, foreign, ignore=shutil.ignore_patterns(CARD))  # by which relsearch knows its own
     save_tiny_bert(tmp_path / "models" / "multilingual-e5-small", ["the sea"], spread=0.3)

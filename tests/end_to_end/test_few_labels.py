@@ -65,7 +65,7 @@ def test_five_labelled_queries_run_through(
     assert isinstance(gate, dict)
     assert (gate["kind"], gate["queries"], done["export"]["shipped"]) == ("cross-validated", 3, "none")
     assert "3 cross-validated queries cannot tell" in str(done["export"]["refused"])
-    assert "force = true says so" in " ".join(str(done["augment"]["table"]).split())
+    assert "Judged labels are used since" in " ".join(str(done["augment"]["table"]).split())
     output = tmp_path / "out"
     split = dict(pl.read_parquet(output / "collect" / "queries.parquet").select("query_id", "split").iter_rows())
     judged = pl.read_parquet(output / "judge" / "judgments.parquet")

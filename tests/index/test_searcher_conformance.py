@@ -138,7 +138,7 @@ def test_a_hostile_query_is_only_words(searcher: Searcher, text: str) -> None:
 
 @pytest.mark.parametrize("name", ["elasticsearch", "opensearch"])
 def test_an_unreachable_server_is_one_line(name: str, documents: list[Document]) -> None:
-    """The error names the URL and the setting."""
+    """The error names the URL and what to look at."""
     index = IndexConfig(url="http://127.0.0.1:9", name="x")
-    with pytest.raises(SearchEngineError, match=r"at http://127\.0\.0\.1:9: .*check \[index\] url"):
+    with pytest.raises(SearchEngineError, match=r"at http://127\.0\.0\.1:9: .*check that it runs there"):
         build_searcher(name, documents, Path("unused"), index=index, encoder=EncoderConfig())
