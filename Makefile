@@ -53,6 +53,7 @@ bench: .venv/dev.stamp  ## measure the tables again (hours; the collections are 
 	$(BIN)/python -m benchmarks.judges.features
 	$(BIN)/python -m benchmarks.judges.closed_labels
 	$(BIN)/python -m benchmarks.judges.llm_states
+	$(BIN)/python -m benchmarks.judges.llm_states --size 1.5B
 	$(BIN)/python -m benchmarks.judges.llm_tuned
 	$(BIN)/python -m benchmarks.judges.powered
 	$(BIN)/python -m benchmarks.judges.exported
@@ -68,6 +69,7 @@ bench: .venv/dev.stamp  ## measure the tables again (hours; the collections are 
 	$(BIN)/python -m benchmarks.rerankers.calibration
 	$(BIN)/python -m benchmarks.rerankers.label_value
 	$(BIN)/python -m benchmarks.rerankers.label_value.adapt
+	$(BIN)/python -m benchmarks.rerankers.label_value.llm_states
 	$(BIN)/python -m benchmarks.rerankers.next_labels
 	$(BIN)/python -m benchmarks.rerankers.speed --late ready
 	$(BIN)/python -m benchmarks.rerankers.budget ready
