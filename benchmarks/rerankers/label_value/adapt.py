@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.deals import SEED
@@ -29,7 +30,6 @@ from benchmarks.rerankers.label_value.__main__ import DEPTHS, JUDGED_WEIGHT, Lab
 from benchmarks.rerankers.label_value.adapter import START, Adapter, Target
 from benchmarks.rerankers.label_value.gain import pooled_gain
 from benchmarks.rerankers.own_collections import MULTILINGUAL_E5, OWN
-from relsearch.core.types import Pair
 from relsearch.encoders.encoder import load_encoder
 from relsearch.encoders.prf import standardise
 
@@ -94,11 +94,8 @@ def values(trial: LabelValue) -> dict[str, Floats]:
 
 def _other(trial: LabelValue) -> dict[str, Floats]:
     """The cosine of each candidate by an encoder that the ready reranker lacks, standardised over the query's pool."""
-    runs, queries = trial.value_pools.runs, trial.collected.query_texts
-    texts = trial.collected.texts({doc_id for run in runs.values() for doc_id in run["doc_id"]})
-    pairs = [
-        Pair(query, doc_id, queries[query], texts[doc_id]) for query, run in runs.items() for doc_id in run["doc_id"]
-    ]
+    runs = trial.value_pools.runs
+    pairs = trial.collected.pairs(pl.concat(runs.values()))
     encoder = E5 if OWN[trial.name].encoder == MULTILINGUAL_E5 else MULTILINGUAL_E5
     cosines = load_encoder(encoder, keep=trial.folder / "vectors").cosines(pairs)
     ends = np.cumsum([run.height for run in runs.values()])[:-1]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.deals import SEED
@@ -27,7 +28,6 @@ from benchmarks.rerankers.label_value.__main__ import DEPTHS, JUDGED_WEIGHT, Lab
 from benchmarks.rerankers.label_value.adapter import START, Adapter, Target
 from benchmarks.rerankers.label_value.gain import pooled_gain
 from relsearch.core.settings.config import JudgeConfig
-from relsearch.core.types import Pair
 from relsearch.encoders.model_source import fast_dtype
 from relsearch.judge.models.base import load_base
 from relsearch.judge.models.prompt import load_prompt
@@ -116,11 +116,8 @@ class _Judges:
 
 def _states(trial: LabelValue, base: str) -> dict[str, Floats]:
     """The states of each query's candidates, [n, width]; read once."""
-    runs, queries = trial.value_pools.runs, trial.collected.query_texts
-    texts = trial.collected.texts({doc_id for run in runs.values() for doc_id in run["doc_id"]})
-    pairs = [
-        Pair(query, doc_id, queries[query], texts[doc_id]) for query, run in runs.items() for doc_id in run["doc_id"]
-    ]
+    runs = trial.value_pools.runs
+    pairs = trial.collected.pairs(pl.concat(runs.values()))
     config = JudgeConfig(base=base, prompt="plain")
     loaded = load_base(config, load_prompt(config.prompt), trial.config.scale, dtype=fast_dtype(), frozen=True)
     tokens = loaded.encode(pairs)
