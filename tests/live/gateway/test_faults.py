@@ -106,8 +106,9 @@ class MendedScorer:
 def test_a_broken_reranker_is_left_alone_and_probed() -> None:
     """While its breaker is open only one probe, of the gateway's own text, goes to it; its success closes it."""
     scorer, now = MendedScorer(), [0.0]
-    breaker = Breaker(failures=2, cool_s=10, clock=lambda: now[0])
-    with canned(SEARCH) as engine, gateway(engine.url, scorer, breaker=breaker) as url:
+    # One thread gives a search up after three texts: its third test opens the breaker, and no other call is under way.
+    breaker = Breaker(failures=3, cool_s=10, clock=lambda: now[0])
+    with canned(SEARCH) as engine, gateway(engine.url, scorer, threads=1, breaker=breaker) as url:
         assert _mark(url) == "bypassed; reason=error"
         _wait(lambda: breaker.state == "open")
         calls = scorer.calls
