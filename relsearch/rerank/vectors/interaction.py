@@ -13,7 +13,8 @@ from relsearch.stats.logistic import check_finite
 Floats32 = NDArray[np.float32]
 
 # Token vectors have length 1 and more than a hundred numbers: one signed byte a number, in steps of 1/254, moves a
-# product by less than a thousandth. What passes a half is cut: of e5's tokens the first number, much the same in all.
+# product by less than a thousandth. What passes a half is cut: of e5's tokens the first number, much the same in all,
+# which costs nothing beside the cosine (docs/decisions.md).
 STEP = 1 / 254
 
 
