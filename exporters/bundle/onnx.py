@@ -124,8 +124,8 @@ def write_fp32(model: Path, folder: Path) -> Manifest:
         read = {
             "encoder": card.encoder.model,
             "encoder_max_length": encoder.max_length,
-            "query_prefix": card.encoder.query_prefix,
-            "document_prefix": card.encoder.document_prefix,
+            "query_prefix": card.encoder.query_prefix or "",
+            "document_prefix": card.encoder.document_prefix or "",
             "pooling": encoder.pooling,
         }
         manifest = manifest.model_copy(update=read)

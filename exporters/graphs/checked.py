@@ -81,10 +81,10 @@ class EncoderFacts:
 
 def export_encoder(config: EncoderConfig, target: Path, *, tokenizer: Path) -> EncoderFacts:
     """Write a sentence encoder's graph, token ids to pooled `sentence_embedding` [n, d], and its tokenizer."""
-    model, folder = open_embedder(config)
-    Source(folder, f"encoder {config.model!r}", "set [encoder] model to another").check_fast(model.tokenizer)
+    model, source = open_embedder(config)
+    source.check_fast(model.tokenizer)
     if optimum_export.is_the_way():
-        optimum_export.write_vectors(folder, target, name=config.model)
+        optimum_export.write_vectors(source.folder, target, name=config.model)
     else:
         _write_chain(model, target, output="sentence_embedding", longest=model.max_seq_length, name=config.model)
     save_tokenizer(model.tokenizer.backend_tokenizer.to_str(), tokenizer)

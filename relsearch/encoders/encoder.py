@@ -17,6 +17,7 @@ from relsearch.core.types import Pair, StrPath
 from relsearch.encoders.character_limit import MAX_CHARACTERS_PER_TOKEN, beginning
 from relsearch.encoders.loading import UNUSED, Source
 from relsearch.encoders.model_source import content_checksum, fast_dtype
+from relsearch.encoders.prefixes import with_prefixes
 from relsearch.encoders.vector_cache import KeptVectors
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ class Encoder:
         query_rows = self.encode_queries(list(queries))[[queries[pair.query] for pair in pairs]]
         return query_rows, self.encode_documents(list(texts))[[texts[pair.text] for pair in pairs]]
 
-    def _encode(self, prefix: str, texts: Sequence[str], description: str) -> Vectors:
+    def _encode(self, prefix: str | None, texts: Sequence[str], description: str) -> Vectors:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        inputs = [prefix + beginning(text, self._max_characters) for text in texts]
+        inputs = [(prefix or "") + beginning(text, self._max_characters) for text in texts]
         if self._keep is not None:
             return self._keep.lookup(inputs, lambda unknown: self._compute(unknown, description))
         return self._compute(inputs, description)
@@ -101,6 +102,7 @@ class Encoder:
                 rows = order[start : start + 512]
                 vectors[rows] = self._model.encode(
                     [inputs[row] for row in rows],
+                    prompt="",  # the prefix stands in the text
                     batch_size=16,
                     normalize_embeddings=True,
                     convert_to_numpy=True,
@@ -115,19 +117,20 @@ class Encoder:
 
 
 def load_encoder(config: EncoderConfig, *, exact: bool = False, keep: StrPath | None = None) -> Encoder:
-    """Load the encoder that the config names; raise ModelError if it is not one.
+    """Load the encoder that the config names, with its prefixes; raise ModelError if it is not one.
 
     A plain transformers folder without pooling settings gets mean pooling. `exact` computes in float32 even
     where bfloat16 is faster: what an exported graph is compared with must not be rounded. `keep`
     is a folder where vectors outlive the process.
     """
-    model, folder = open_embedder(config)
-    kept = KeptVectors(Path(keep) / _vectors_of(config, folder, exact=exact)) if keep else None
+    model, source = open_embedder(config)
+    config = with_prefixes(config, source)
+    kept = KeptVectors(Path(keep) / _vectors_of(config, source.folder, exact=exact)) if keep else None
     return Encoder(model, config, exact=exact, keep=kept)
 
 
-def open_embedder(config: EncoderConfig) -> tuple[Any, Path]:
-    """Return a SentenceTransformer that reads no more tokens than it can, and its folder; raise as load_encoder."""
+def open_embedder(config: EncoderConfig) -> tuple[Any, Source]:
+    """Return a SentenceTransformer that reads no more tokens than it can, and its source; raise as load_encoder."""
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as exc:
@@ -144,7 +147,7 @@ def open_embedder(config: EncoderConfig) -> tuple[Any, Path]:
         model.max_seq_length = min(model.max_seq_length or reads, reads, config.max_tokens)
         model.encode([_PROBE], show_progress_bar=False)
     source.check_finite(model)
-    return model.eval().float(), source.folder
+    return model.eval().float(), source
 
 
 def vectors_by_id(config: EncoderConfig, texts: Mapping[str, str], *, keep: Path) -> Callable[[Sequence[str]], Vectors]:

@@ -34,8 +34,10 @@ def export(
             help="Any sentence encoder instead, weighed as the ready reranker is: folder, hub id, package:NAME."
         ),
     ] = None,
-    query_prefix: Annotated[str, typer.Option(help="What --encoder expects before a query.")] = "",
-    document_prefix: Annotated[str, typer.Option(help="What --encoder expects before a document.")] = "",
+    query_prefix: Annotated[
+        str | None, typer.Option(help="What --encoder expects before a query, by default what its folder says.")
+    ] = None,
+    document_prefix: Annotated[str | None, typer.Option(help="What it expects before a document, likewise.")] = None,
     judge: Annotated[Path | None, typer.Option(help="A tuned judge of the encoder family instead: its folder.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The folder to write of --model, --encoder or --judge.")
@@ -65,8 +67,8 @@ def export(
         "--force": force and not named,
         "--max-length": max_length is not None and model is None and encoder is None,
         "--runtime": runtime is not None and model is None and encoder is None,
-        "--query-prefix": query_prefix and encoder is None,
-        "--document-prefix": document_prefix and encoder is None,
+        "--query-prefix": query_prefix is not None and encoder is None,
+        "--document-prefix": document_prefix is not None and encoder is None,
     }
     if wrong := [option for option, is_idle in idle.items() if is_idle]:
         raise typer.BadParameter(f"{', '.join(wrong)}: has no effect here; --help says what it goes with")

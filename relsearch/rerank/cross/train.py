@@ -45,7 +45,7 @@ def train_cross(job: TrainJob) -> TrainReport:
     size = config.documents_per_query
     lists = build_lists(job.examples, size=size, epochs=config.epochs, seed=job.seed)
     lists = whole_steps(lists, lists_per_step=config.lists_per_step, most=config.max_steps)
-    prior = None
+    prior, untrained = None, None
     if goes_on := is_reranker(config.base):
         model = load_reranker(config.base, max_length=config.max_length)
         rows = rows_of(lists, texts, np.zeros(sum(len(part.examples) for part in lists)))
@@ -67,7 +67,7 @@ def train_cross(job: TrainJob) -> TrainReport:
         base=config.base,
         template=job.texts.template,
         max_length=config.max_length,
-        encoder=None if goes_on else job.encoder,
+        encoder=None if untrained is None else untrained.config,
         prior=prior,
         calibration=calibrate(logits, relevant),
         training_data=job.training_data,

@@ -18,6 +18,7 @@ from relsearch.core.settings.config import EncoderConfig
 from relsearch.encoders.loading import UNUSED, Source
 from relsearch.encoders.model_source import fast_dtype, loading
 from relsearch.encoders.pooling import Pooling, pool, pooling_of
+from relsearch.encoders.prefixes import with_prefixes
 from relsearch.rerank.late.head import LateHead
 from relsearch.rerank.late.reading import Reading
 from relsearch.rerank.late.second import SecondEncoder, load_second
@@ -245,10 +246,11 @@ def load_late(
     source.check_vocabulary(tokenizer, encoder_model)
     if max_length > (most := source.positions(encoder_model)):
         raise ConfigError(f"max_length {max_length}: {base} reads at most {most} tokens; lower it")
+    encoder = with_prefixes(encoder, source)
     beside = load_second(second, tokenizer=tokenizer, max_length=max_length) if second else None
     with source.loading():
-        queries = _reading(tokenizer, encoder.query_prefix, max_length)
-        documents = _reading(tokenizer, encoder.document_prefix, max_length)
+        queries = _reading(tokenizer, encoder.query_prefix or "", max_length)
+        documents = _reading(tokenizer, encoder.document_prefix or "", max_length)
         model = LateModel(
             encoder_model,
             tokenizer,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from relsearch.core.files.atomic import replace_text
 from relsearch.encoders.pooling import Pooling
+from relsearch.encoders.prefixes import SETTINGS
 from relsearch.rerank.late.reading import Reading
 
 _MODES = {
@@ -29,7 +30,7 @@ def write_sentence_modules(folder: Path, queries: Reading, documents: Reading, *
     contents: dict[str, object] = {
         "modules.json": modules,
         "sentence_bert_config.json": {"max_seq_length": documents.max_length, "do_lower_case": False},
-        "config_sentence_transformers.json": {"prompts": prompts, "similarity_fn_name": "cosine"},
+        SETTINGS: {"prompts": prompts, "similarity_fn_name": "cosine"},
         "1_Pooling/config.json": {"word_embedding_dimension": size, **_MODES[pooling]},
     }
     for path in _MODULES.values():
