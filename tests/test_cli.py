@@ -30,6 +30,16 @@ def test_importing_the_command_line_is_quick_and_light() -> None:
     assert min(float(output[0]) for output in outputs) < 0.5
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["evaluate", "--nonsense"]])
+def test_the_package_runs_as_the_command_does(arguments: list[str]) -> None:
+    """`python -m relsearch` has the command's output and status, and goes by its name."""
+    command = [sys.executable, "-m", "relsearch", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    own = relsearch(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (own.returncode, own.stdout, own.stderr)
+    assert "Usage: relsearch " in done.stdout + done.stderr
+
+
 def test_an_error_is_one_line_and_status_1(tmp_path: Path) -> None:
     """A wrong key prints one line on stderr that names the remedy; no traceback."""
     (tmp_path / "relsearch.toml").write_text("[pool]\ndeph = 3\n", encoding="utf-8")

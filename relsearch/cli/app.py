@@ -125,7 +125,7 @@ def main() -> None:
     """
     logging.basicConfig(level=logging.WARNING if is_first_here() else logging.ERROR, format="%(message)s")
     try:
-        app()
+        app(prog_name="relsearch")  # under python -m, too
     except (RelsearchError, OSError) as exc:
         if logging.getLogger().isEnabledFor(logging.INFO):
             raise
