@@ -82,6 +82,17 @@ def detach(server: Server, name: str) -> bool:
     return reply.ok
 
 
+def attached_names(server: Server) -> list[str]:
+    """Return the names of the endpoints that attach makes, sorted; those that lead elsewhere are not listed."""
+    endpoints = server.ask("GET", "/_inference/rerank/_all")["endpoints"]
+    return sorted(each["inference_id"] for each in endpoints if _is_ours(each))
+
+
+def _is_ours(endpoint: Json) -> bool:
+    path = _PATHS.get(endpoint.get("service", ""))
+    return path is not None and str(endpoint.get("service_settings", {}).get("url", "")).endswith(path)
+
+
 def _path(name: str) -> str:
     return f"/_inference/rerank/{quote(name, safe='')}"
 

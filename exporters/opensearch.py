@@ -16,6 +16,7 @@ from relsearch.index.engine.http import Server
 _ML = "/_plugins/_ml"
 _REGEX = "plugins.ml_commons.trusted_connector_endpoints_regex"
 _PRIVATE = "plugins.ml_commons.connector.private_ip_enabled"
+_DESCRIPTION = "relsearch reranker"
 _NOT_FOUND = 404
 
 
@@ -35,7 +36,7 @@ def connector(name: str, *, service_url: str, key: str) -> Request:
     }
     body = {
         "name": name,
-        "description": "relsearch reranker",
+        "description": _DESCRIPTION,
         "version": 1,
         "protocol": "http",
         "credential": {"api_key": key},
@@ -49,7 +50,7 @@ def model(name: str, *, connector_id: str) -> Request:
     body = {
         "name": name,
         "function_name": "remote",
-        "description": "relsearch reranker",
+        "description": _DESCRIPTION,
         "connector_id": connector_id,
     }
     return Request("POST", f"{_ML}/models/_register?deploy=true", body)
@@ -62,7 +63,7 @@ def pipeline(name: str, *, model_id: str, fields: tuple[str, ...]) -> Request:
         "context": {"document_fields": list(fields)},
         "ignore_failure": True,
     }
-    body = {"description": "relsearch reranker", "response_processors": [{"rerank": rerank}]}
+    body = {"description": _DESCRIPTION, "response_processors": [{"rerank": rerank}]}
     return Request("PUT", f"/_search/pipeline/{quote(name, safe='')}", body)
 
 
@@ -104,6 +105,15 @@ def detach(server: Server, name: str) -> bool:
     removed += [_remove(server, "models", each["_id"]) for each in _named(server, "models", name)]
     removed += [_remove(server, "connectors", each["_id"]) for each in _named(server, "connectors", name)]
     return any(removed)
+
+
+def attached_names(server: Server) -> list[str]:
+    """Return the names of the pipelines, models and connectors that attach makes, sorted."""
+    reply = server.send("GET", "/_search/pipeline", None)  # refused with 404 where there is none
+    made = [{"name": name, **each} for name, each in reply.body.items()] if reply.ok else []
+    for kind in ("models", "connectors"):
+        made += [each["_source"] for each in _found(server, kind, {"match_phrase": {"description": _DESCRIPTION}})]
+    return sorted({each["name"] for each in made if each.get("description") == _DESCRIPTION})
 
 
 def _attach_model(server: Server, name: str, connector_id: str, fields: tuple[str, ...]) -> bool:
@@ -175,12 +185,17 @@ def _standing_connector(server: Server, name: str, wanted: dict[str, Any]) -> st
 
 
 def _named(server: Server, kind: str, name: str) -> list[dict[str, Any]]:
+    hits = _found(server, kind, {"term": {"name.keyword": name}})
+    return [each for each in hits if each["_source"].get("name") == name]
+
+
+def _found(server: Server, kind: str, query: dict[str, Any]) -> list[dict[str, Any]]:
     # A cluster that never had a model or connector has no index of them yet, which the plugin says by 404.
-    reply = server.send("POST", f"{_ML}/{kind}/_search", {"query": {"term": {"name.keyword": name}}, "size": 100})
+    reply = server.send("POST", f"{_ML}/{kind}/_search", {"query": query, "size": 100})
     if not reply.ok and reply.status != _NOT_FOUND:
         raise SearchEngineError(f"opensearch at {server.url}: searching {kind}: {reply.status}: {reply.reason}")
     hits: list[dict[str, Any]] = reply.body["hits"]["hits"] if reply.ok else []
-    return [each for each in hits if each["_source"].get("name") == name]
+    return hits
 
 
 def _probe(server: Server, model_id: str) -> None:

@@ -58,11 +58,12 @@ class MlCommons(ThreadingHTTPServer):
         return 200, {"persistent": {}, "transient": {}, "defaults": self.settings}
 
     def search(self, body: dict[str, Any], kind: str) -> Answer:
-        """Find connectors or models by name; 404 before the first of them, as there is no index yet."""
+        """Find connectors or models by a field; 404 before the first of them, as there is no index yet."""
         if not self.kept[kind]:
             return 404, {"error": {"reason": f"no such index [.plugins-ml-{kind}]"}, "status": 404}
-        name = body["query"]["term"]["name.keyword"]
-        hits = [{"_id": key, "_source": each} for key, each in self.kept[kind].items() if each["name"] == name]
+        ((field, value),) = (body["query"].get("term") or body["query"]["match_phrase"]).items()
+        field = field.removesuffix(".keyword")
+        hits = [{"_id": key, "_source": each} for key, each in self.kept[kind].items() if each[field] == value]
         return 200, {"hits": {"hits": hits}}
 
     def create_connector(self, body: dict[str, Any]) -> Answer:
@@ -131,6 +132,10 @@ class MlCommons(ThreadingHTTPServer):
         """Show a pipeline."""
         return (200, {name: self.kept["pipelines"][name]}) if name in self.kept["pipelines"] else (404, {})
 
+    def all_pipelines(self, body: dict[str, Any]) -> Answer:
+        """Show every pipeline."""
+        return 200, self.kept["pipelines"]
+
     def delete_pipeline(self, body: dict[str, Any], name: str) -> Answer:
         """Drop a pipeline."""
         return (200, {}) if self.kept["pipelines"].pop(name, None) else (404, {"error": {"reason": "missing"}})
@@ -152,6 +157,7 @@ _ROUTES = (
     (r"DELETE /_plugins/_ml/(connectors|models)/([\w-]+)", MlCommons.delete),
     (r"PUT /_search/pipeline/([\w-]+)", MlCommons.put_pipeline),
     (r"GET /_search/pipeline/([\w-]+)", MlCommons.get_pipeline),
+    (r"GET /_search/pipeline", MlCommons.all_pipelines),
     (r"DELETE /_search/pipeline/([\w-]+)", MlCommons.delete_pipeline),
 )
 

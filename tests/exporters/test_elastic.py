@@ -82,6 +82,23 @@ def test_a_licence_that_does_not_suffice_is_named_with_the_ways_out(kind: str, s
         )
 
 
+def test_only_endpoints_to_a_service_of_ours_are_attached_names() -> None:
+    """Elasticsearch comes with rerankers of its own, and the same services lead to their makers."""
+    ours = [elastic.endpoint(f"r-{kind}", service=kind, service_url="http://s", key=KEY) for kind in SERVICES]
+    endpoints = [{"inference_id": each.path.rpartition("/")[2], **each.body} for each in ours]
+    endpoints += [
+        {"inference_id": ".rerank-v1-elasticsearch", "service": "elasticsearch", "service_settings": {}},
+        {"inference_id": "theirs", "service": "cohere", "service_settings": {"model_id": "rerank-v3.5"}},
+    ]
+
+    def send(method: str, path: str, body: Json | None) -> Reply:
+        assert (method, path) == ("GET", "/_inference/rerank/_all")
+        return Reply(200, {"endpoints": endpoints})
+
+    cluster = Server("elasticsearch", "http://es:9200", send, lambda actions: iter(()))
+    assert elastic.attached_names(cluster) == ["r-cohere", "r-custom", "r-hugging_face"]
+
+
 @pytest.fixture(scope="module")
 def service(tiny_bundles: dict[str, Path]) -> Iterator[httpx.Client]:
     """A client of the real service of a bundle; it wants a key."""
@@ -132,6 +149,7 @@ def test_a_real_cluster_ranks_by_the_real_service(
     assert _attach(cluster, service.base_url, kind)
     try:
         assert not _attach(cluster, service.base_url, kind)
+        assert f"r-{kind}" in elastic.attached_names(cluster)
         path = "/rerank" if kind == "hugging_face" else "/v2/rerank"
         requests, documents = _counted(service, path)
         reply = _search(cluster, kind, allow_failures=False)
@@ -149,6 +167,7 @@ def test_a_real_cluster_ranks_by_the_real_service(
     finally:
         assert elastic.detach(cluster, f"r-{kind}")
     assert not elastic.detach(cluster, f"r-{kind}")
+    assert f"r-{kind}" not in elastic.attached_names(cluster)
 
 
 @pytest.mark.live

@@ -13,6 +13,7 @@ from relsearch.core.errors import ConfigError, SearchEngineError
 from relsearch.exporters import opensearch
 from relsearch.index.registry import open_server
 from relsearch.rerank.cross.onnx_scorer import OnnxScorer
+from tests.command import relsearch
 from tests.exporters.ml_commons import MlCommons, running_ml_commons
 from tests.live.service.process import served
 from tests.rerank.fake_scorer import OverlapScorer
@@ -96,6 +97,16 @@ def test_detaching_takes_all_of_it_away(cluster: MlCommons, service: RerankServe
     assert opensearch.detach(server, "relsearch")
     assert not any(cluster.kept.values())
     assert not opensearch.detach(server, "relsearch")
+
+
+def test_detaching_a_name_that_is_not_attached_lists_those_that_are(cluster: MlCommons, service: RerankServer) -> None:
+    """Pipelines, models and connectors of others are not listed."""
+    detach = ["detach", "opensearch", "--url", cluster.url, "--name", "reranker"]
+    assert relsearch(*detach).stdout == "reranker: was not attached; nothing is attached\n"
+    _attach(cluster, service)
+    cluster.kept["connectors"]["c"] = {"name": "other", "description": "OpenAI"}
+    cluster.kept["pipelines"]["hybrid"] = {"phase_results_processors": []}
+    assert relsearch(*detach).stdout == "reranker: was not attached; give one of these as --name: relsearch\n"
 
 
 def test_a_failing_service_leaves_nothing_behind(cluster: MlCommons, service: RerankServer) -> None:

@@ -81,11 +81,16 @@ def detach(
     from relsearch.index.registry import open_server
 
     server = open_server(engine, url)
-    removed = (elastic if engine == "elasticsearch" else opensearch).detach(server, name)
-    typer.echo(json.dumps({"name": name, "removed": removed}) if as_json else f"{name}: {_WORDS[removed]}")
-
-
-_WORDS = {True: "detached", False: "was not attached; if it has another name, give --name"}
+    exporter = elastic if engine == "elasticsearch" else opensearch
+    removed = exporter.detach(server, name)
+    if as_json:
+        typer.echo(json.dumps({"name": name, "removed": removed}))
+    elif removed:
+        typer.echo(f"{name}: detached")
+    else:
+        names = exporter.attached_names(server)
+        others = f"give one of these as --name: {', '.join(names)}" if names else "nothing is attached"
+        typer.echo(f"{name}: was not attached; {others}")
 
 
 def _first(fields: tuple[str, ...]) -> str:
