@@ -10,7 +10,7 @@ from typing import Literal
 from relsearch.core.errors import ArtifactError
 from relsearch.core.files.atomic import replace_text
 from relsearch.core.settings.config import Runtime
-from relsearch.encoders.hub import is_hub_id
+from relsearch.encoders.model_source import is_of_hub, public_name
 from relsearch.judge.judge_card import CARD as JUDGE
 from relsearch.judge.judge_card import read_card as read_judge_card
 from relsearch.rerank.bundle import MANIFEST, MODEL_CARD, MODEL_CARD_MARK, LateManifest, open_bundle
@@ -112,15 +112,10 @@ def _facts(folder: Path) -> _Facts:
 
 def _base_models(facts: _Facts) -> list[str]:
     """The metadata that name those bases that the hub has."""
-    named = [name.partition("@")[0] for name in (facts.base, facts.second) if name and _of_hub(name)]
+    named = [name.partition("@")[0] for name in (facts.base, facts.second) if name and is_of_hub(name)]
     if len(named) < 2:
         return [f"base_model: {name}" for name in named]
     return ["base_model:", *(f"- {name}" for name in named)]
-
-
-def _of_hub(base: str) -> bool:
-    """Whether a base is a repository's; a folder here of the same name went before it."""
-    return is_hub_id(base) and not Path(base).exists()
 
 
 def _nested(figures: object) -> dict[str, object]:
@@ -159,7 +154,6 @@ def _table_of(figures: Mapping[str, object]) -> Iterator[str]:
 
 
 def _shown(base: str) -> str:
-    """The name of a base; of a folder its last part, since where it lay concerns nobody."""
-    if _of_hub(base):
+    if is_of_hub(base):
         return f"[{base}](https://huggingface.co/{base.partition('@')[0]})"
-    return f"`{base if base.startswith('package:') else Path(base).name}`"
+    return f"`{public_name(base)}`"

@@ -135,7 +135,7 @@ def _try(
         gate_faster(tried.speed)
         gate(tried.parity, config)
     except (GateError, ModelError, ArtifactError) as exc:
-        tried.refusal = str(exc)
+        tried.refusal = str(exc).replace(f"{fp32.parent}/", "")  # it stands in bundle.json, which others read
     return tried
 
 

@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import PlainSerializer
 
 from relsearch.core.errors import MissingExtraError, ModelError, RelsearchError, reason
 from relsearch.core.types import StrPath
-from relsearch.encoders.hub import from_hub, in_hub_cache, licence_of, revision_of
+from relsearch.encoders.hub import from_hub, in_hub_cache, is_hub_id, licence_of, revision_of
 
 if TYPE_CHECKING:
     import torch
@@ -81,6 +83,22 @@ def located(name: StrPath) -> Path | None:
     folder = os.environ.get("RELSEARCH_MODELS")
     local = Path(folder).expanduser() / name.rpartition("/")[2] if folder and name.count("/") == 1 else path
     return local if local.is_dir() else None
+
+
+def is_of_hub(name: str) -> bool:
+    """Whether a name is a repository's of the hub; a folder here of the same name goes before it."""
+    return is_hub_id(name) and not Path(name).exists()
+
+
+def public_name(name: str) -> str:
+    """Return what a model is called elsewhere: of a path its last part, since where it lay concerns nobody."""
+    if name.startswith(PACKAGE_PREFIX) or is_of_hub(name):
+        return name
+    return Path(name).expanduser().resolve().name
+
+
+# For fields that tell readers of a model, and from which nothing is loaded.
+PublicName = Annotated[str, PlainSerializer(public_name)]
 
 
 def base_facts(name: str, called: str = "base") -> dict[str, str]:

@@ -13,7 +13,7 @@ from relsearch.core.errors import ArtifactError, GateError, model_fault
 from relsearch.core.files.atomic import check_replaceable, checksum, replace_text
 from relsearch.core.settings.config import Runtime
 from relsearch.core.types import StrPath
-from relsearch.encoders.model_source import model_folder
+from relsearch.encoders.model_source import PublicName, model_folder
 from relsearch.rerank.cross.prior import Prior
 from relsearch.rerank.interpolation import Interpolation
 from relsearch.rerank.late.head import LateHead
@@ -46,7 +46,7 @@ class ManifestBase(BaseModel):
     format: Literal[1, 2] = 2
     variant: Variant
     runtime: Runtime = "onnxruntime"
-    base: str
+    base: PublicName
     training_data: str
     template: str
     calibration: Logistic
@@ -70,7 +70,7 @@ class Manifest(ManifestBase):
     """A cross-encoder, with the prior's encoder where it was trained on one."""
 
     family: Literal["cross"] = "cross"
-    encoder: str | None
+    encoder: PublicName | None
     max_length: int = Field(ge=8)
     encoder_max_length: int = Field(ge=8)
     query_prefix: str
@@ -92,7 +92,7 @@ class LateManifest(ManifestBase):
     """
 
     family: Literal["late"] = "late"
-    second: str | None = None
+    second: PublicName | None = None
     queries: Reading
     documents: Reading
     head: LateHead

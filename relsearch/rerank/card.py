@@ -12,6 +12,7 @@ from relsearch.core.errors import ArtifactError, model_fault
 from relsearch.core.files.atomic import replace_text
 from relsearch.core.settings.config import EncoderConfig
 from relsearch.core.types import StrPath
+from relsearch.encoders.model_source import PublicName
 from relsearch.rerank.cross.prior import Prior
 from relsearch.stats.logistic import Logistic
 
@@ -41,8 +42,8 @@ class CardBase(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    base: str
-    second: str | None = None
+    base: PublicName
+    second: PublicName | None = None
     template: str
     max_length: int = Field(ge=8)
     calibration: Logistic

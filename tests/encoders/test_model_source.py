@@ -17,7 +17,7 @@ import pytest
 
 from relsearch.core.errors import ModelError
 from relsearch.encoders.hub import in_hub_cache
-from relsearch.encoders.model_source import _words_kept_whole, cache_folder, resolve
+from relsearch.encoders.model_source import _words_kept_whole, cache_folder, public_name, resolve
 from tests.http_server import running
 
 
@@ -161,6 +161,16 @@ def test_a_path_that_exists_comes_before_local_models(
 def test_a_local_folder_is_returned_as_a_path(tiny_bert: Path) -> None:
     """A folder with config.json and safetensors is a model."""
     assert resolve(str(tiny_bert)) == tiny_bert
+
+
+def test_a_folder_is_known_elsewhere_by_its_own_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """And what the hub or a package has by its whole name; of models/mine there is a folder here."""
+    (tmp_path / "here" / "models" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    for name in ("org/tiny", "org/tiny@main", "package:some-model"):
+        assert public_name(name) == name
+    assert {public_name(name) for name in ("/home/ann/mine/", "~/mine", "../mine", "models/mine")} == {"mine"}
+    assert (public_name("a/b/mine.gguf"), public_name(".")) == ("mine.gguf", "here")
 
 
 @pytest.mark.parametrize("name", ["./absent", "/absent/model", "absent.gguf", "absent", "a/b/c"])

@@ -18,7 +18,9 @@ from relsearch.exporters.model_card import model_card, write_model_card
 from relsearch.exporters.push import push
 from relsearch.judge.judge_card import SHIPPED as READY_JUDGE
 from relsearch.rerank.bundle import SHIPPED as READY_BUNDLE
-from relsearch.rerank.bundle import check_free, open_bundle, seal
+from relsearch.rerank.bundle import LateManifest, check_free, open_bundle, open_bundle_of, seal
+from relsearch.rerank.card import write_card
+from relsearch.rerank.late.card import LateCard
 from tests.http_server import running
 
 
@@ -79,6 +81,23 @@ def test_a_folder_that_could_be_a_repository_is_none(tmp_path: Path, monkeypatch
     (tmp_path / "models" / "mine").mkdir(parents=True)
     assert "models/mine" not in model_card(tmp_path / "bundle")
     assert "**Base**: `mine`" in model_card(tmp_path / "bundle")
+
+
+def test_bundles_and_trained_models_name_no_folder_of_this_machine(tmp_path: Path) -> None:
+    """What lay in a folder here goes by its name."""
+    bundle = Path(shutil.copytree(READY_BUNDLE, tmp_path / "bundle"))
+    manifest = open_bundle_of(READY_BUNDLE, LateManifest).manifest
+    bases = {"base": str(tmp_path / "models" / "mine"), "second": str(tmp_path / "other")}
+    seal(bundle, manifest.model_copy(update=bases))
+    shared = ("template", "calibration", "training_data", "queries", "documents", "head", "dimension")
+    card = LateCard(
+        **bases, max_length=64, seed=0, best_step=0, history=(), **{name: getattr(manifest, name) for name in shared}
+    )
+    write_card(card, tmp_path)
+    for written in (bundle / "bundle.json", tmp_path / "reranker.json"):
+        said = json.loads(written.read_text("utf-8"))
+        assert (said["base"], said["second"]) == ("mine", "other")
+        assert str(tmp_path) not in written.read_text("utf-8")
 
 
 def test_what_is_no_model_is_not_pushed(tmp_path: Path) -> None:

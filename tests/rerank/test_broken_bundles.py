@@ -20,7 +20,7 @@ from relsearch.core.settings.config import ExportConfig
 from relsearch.core.types import SCALES, Document, Query
 from relsearch.exporters.bundle.choose import choose
 from relsearch.exporters.bundle.onnx import Labelled, ship
-from relsearch.exporters.bundle.parity import LogitScorer
+from relsearch.exporters.bundle.parity import LogitScorer, ParityReport
 from relsearch.exporters.trec import write_run
 from relsearch.rerank.bundle import MODEL, LateManifest, Manifest, open_bundle, open_bundle_of, seal
 from relsearch.rerank.cross.onnx_scorer import OnnxScorer
@@ -29,6 +29,7 @@ from relsearch.stats.logistic import Logistic
 from tests.rerank.tiny_reranker import dev_pairs, examples_of
 
 TEXTS = ["a cat purrs", "sea water holds salt"]
+EXACT = ParityReport(1, 1, 0.0, 0.0, 10.0, 1.0, 1.0)
 
 
 def resealed(bundle: Path, folder: Path, change: Callable[[Path], object]) -> Path:
@@ -198,15 +199,23 @@ def test_fewer_bits_that_cannot_be_written_do_not_ship(
     fp32 = Path(shutil.copytree(tiny_bundles["fp32"], tmp_path / "fp32"))
     with_nan(fp32 / MODEL)  # which the quantiser stops at
     seal(fp32, open_unverified(tiny_bundles["fp32"]))
-    from relsearch.exporters.bundle.parity import ParityReport
-
-    exact = ParityReport(1, 1, 0.0, 0.0, 10.0, 1.0, 1.0)
     folder, report = choose(
-        fp32, labelled.lists, labelled.grades, ExportConfig(force=True), exact=exact, last_layer="all tokens"
+        fp32, labelled.lists, labelled.grades, ExportConfig(force=True), exact=EXACT, last_layer="all tokens"
     )
     assert (folder, report.variant, report.tried, report.speed) == (fp32, "fp32", None, None)
     assert "int8 was refused: model.onnx cannot be written as int8" in report.reason
     assert "tried_fp32_ndcg_loss" not in report.figures()
+
+
+def test_a_refusal_names_no_folder_of_this_machine(
+    tiny_bundles: dict[str, Path], tmp_path: Path, labelled: Labelled
+) -> None:
+    """The reason stands in bundle.json, which others read."""
+    fp32 = Path(shutil.copytree(tiny_bundles["fp32"], tmp_path / "fp32"))
+    (fp32 / "tokenizer.json").write_text("{}")
+    _, report = choose(fp32, labelled.lists, labelled.grades, ExportConfig(), exact=EXACT, last_layer="all tokens")
+    assert "int8 was refused: fp32/tokenizer.json: differs from its checksum" in report.reason
+    assert str(tmp_path) not in report.reason
 
 
 def test_a_manifest_with_nan_is_not_sealed(tiny_bundles: dict[str, Path], tmp_path: Path) -> None:
