@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from relsearch.cli import app
 from relsearch.core.errors import ArtifactError, DataError, ModelError
 from relsearch.core.settings.config import EncoderConfig, ExportConfig
 from relsearch.core.types import Document, Judgment, Query
+from relsearch.data.collection import Collection
 from relsearch.exporters.bundle.untrained import export_untrained
 from relsearch.rerank.bundle import SHIPPED
 from relsearch.rerank.late.onnx_scorer import LateOnnxScorer
@@ -90,17 +90,16 @@ def test_it_asks_for_what_the_ready_reranker_asks_for(bundle: Path, encoder: Enc
     assert all(0 < each.score < 1 for each in ranked)
 
 
+def _export(encoder: EncoderConfig, output: Path, collection: Collection) -> None:
+    export_untrained(encoder, output, collection=collection, config=ExportConfig(), max_length=LENGTH)
+
+
 def test_a_reranker_is_no_encoder(
     tiny_reranker: Path, tmp_path: Path, documents: list[Document], queries: list[Query]
 ) -> None:
     """Its own vectors would be nobody's; the error names the other option."""
     with pytest.raises(ModelError, match="--model"):
-        export_untrained(
-            EncoderConfig(model=str(tiny_reranker)),
-            tmp_path / "b",
-            collection=Labelled(documents, queries, labels=40),
-            config=ExportConfig(),
-        )
+        _export(EncoderConfig(model=str(tiny_reranker)), tmp_path / "b", Labelled(documents, queries, labels=40))
     assert not (tmp_path / "b").exists()
 
 
@@ -111,18 +110,12 @@ def test_a_language_model_or_a_classifier_is_no_encoder(
     """Its states rank nothing, and no comparison with torch would tell; one that was trained to pool is an encoder."""
     folder = Path(shutil.copytree(tiny_bert, tmp_path / "model"))
     edit(folder, architectures=[head], id2label={"0": "bad", "1": "good"})
-    asked = partial(
-        export_untrained,
-        EncoderConfig(model=str(folder)),
-        tmp_path / "b",
-        config=ExportConfig(),
-        max_length=LENGTH,
-    )
+    encoder = EncoderConfig(model=str(folder))
     with pytest.raises(ModelError, match=f"model.: is a {head}; name a sentence encoder"):
-        asked(collection=Labelled(documents, queries, labels=40))
+        _export(encoder, tmp_path / "b", Labelled(documents, queries, labels=40))
     (folder / "1_Pooling").mkdir()
     with pytest.raises(DataError, match="no labelled document"):
-        asked(collection=Labelled(documents, queries, labels=0))
+        _export(encoder, tmp_path / "b", Labelled(documents, queries, labels=0))
 
 
 def test_where_nothing_can_be_written_is_said_before_anything_is_read(
@@ -131,13 +124,7 @@ def test_where_nothing_can_be_written_is_said_before_anything_is_read(
     """Reading takes minutes; the collection without labels would be an error too."""
     (tmp_path / "b").write_text("mine")
     with pytest.raises(ArtifactError, match="is a file"):
-        export_untrained(
-            encoder,
-            tmp_path / "b",
-            collection=Labelled(documents, queries, labels=0),
-            config=ExportConfig(),
-            max_length=LENGTH,
-        )
+        _export(encoder, tmp_path / "b", Labelled(documents, queries, labels=0))
 
 
 def test_an_error_of_the_encoder_names_it_as_the_command_does(
@@ -147,13 +134,7 @@ def test_an_error_of_the_encoder_names_it_as_the_command_does(
     folder = Path(shutil.copytree(tiny_bert, tmp_path / "model"))
     (folder / "tokenizer.json").write_text("{")
     with pytest.raises(ModelError, match=r"encoder .*model.*; name a sentence encoder"):
-        export_untrained(
-            EncoderConfig(model=str(folder)),
-            tmp_path / "b",
-            collection=Labelled(documents, queries, labels=40),
-            config=ExportConfig(),
-            max_length=LENGTH,
-        )
+        _export(EncoderConfig(model=str(folder)), tmp_path / "b", Labelled(documents, queries, labels=40))
 
 
 def test_documents_that_are_all_alike_set_no_head(
@@ -163,7 +144,7 @@ def test_documents_that_are_all_alike_set_no_head(
     same = [replace(each, fields={"title": "", "text": "the sea"}) for each in documents]
     for collection in (Labelled(same, queries, labels=40), OneEach(documents, queries, labels=40)):
         with pytest.raises(DataError, match="no two labelled documents of a query differ"):
-            export_untrained(encoder, tmp_path / "b", collection=collection, config=ExportConfig(), max_length=LENGTH)
+            _export(encoder, tmp_path / "b", collection)
 
 
 def test_the_command_takes_one_kind_of_model(tmp_path: Path) -> None:
