@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import DataError
 from relsearch.core.files.text_files import block_lines, fail, line_blocks, lines, parse_json
 from relsearch.core.ids import id_fault, shown
@@ -173,7 +174,7 @@ def _trec_row(path: StrPath, number: int, line: str) -> tuple[str, str, str]:
 def _miscounted(line: str, wanted: str) -> str:
     """What is wrong with a line of other columns than are wanted, and what it may be instead."""
     count = len(columns(line.rstrip("\r\n")))
-    said = f"{count} column{'' if count == 1 else 's'}; {wanted}"
+    said = f"{counted(count, 'column')}; {wanted}"
     if count == 6:
         return f"{said}; this is a run's, and qrels come before runs"
     if count == 4:

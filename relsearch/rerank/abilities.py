@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Protocol, runtime_checkable
 
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import ModelError
 from relsearch.core.protocols import Scorer
 
@@ -82,5 +83,6 @@ def warn_of_store(kind: str) -> None:
 def checked_scores(scores: Sequence[float], count: int) -> Sequence[float]:
     """Return the scores of `count` texts; raise ModelError where there are fewer or more, or one is not finite."""
     if len(scores) != count or not all(map(math.isfinite, scores)):
-        raise ModelError(f"the reranker gave {len(scores)} scores for {count} texts, or one not finite")
+        given = f"{counted(len(scores), 'score')} for {counted(count, 'text')}"
+        raise ModelError(f"the reranker gave {given}, or one not finite")
     return scores

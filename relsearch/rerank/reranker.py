@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from relsearch.core.display.results import RankedDocument, RankResult, TextOrFields, document_texts
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import ConfigError
 from relsearch.core.fields.template import render
 from relsearch.core.protocols import Scorer
@@ -126,7 +127,8 @@ class Reranker:
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k is {top_k}; give 1 or more, or None for all")
         if first_stage is not None and len(first_stage) != len(documents):
-            raise ValueError(f"first_stage has {len(first_stage)} scores for {len(documents)} documents")
+            found, wanted = counted(len(first_stage), "score"), counted(len(documents), "document")
+            raise ValueError(f"first_stage has {found} for {wanted}")
         scores = self.score_pool(_checked(query), document_texts(documents, self.template), first_stage)
         given = list(documents)  # a column of a frame is read by its labels, not by places
         order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))

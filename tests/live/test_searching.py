@@ -202,7 +202,7 @@ def test_the_best_of_the_window_are_returned(search: Callable[..., SearchResult]
     ("scores", "reason"),
     [
         (lambda query, texts: 1 / 0, "ZeroDivisionError: division by zero"),
-        (lambda query, texts: [0.5], "ModelError: the reranker gave 1 scores for 4 texts"),
+        (lambda query, texts: [0.5], "ModelError: the reranker gave 1 score for 4 texts"),
         (lambda query, texts: [float("nan")] * len(texts), "or one not finite"),
     ],
 )

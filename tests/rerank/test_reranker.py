@@ -95,7 +95,7 @@ def test_a_frame_is_refused_with_what_to_write() -> None:
         (lambda r: r.rank(7, ["a"]), TypeError, "query is of type int"),
         (lambda r: r.score(["ab"]), TypeError, "pairs of a query and a document"),
         (lambda r: r.rank(QUERY, ["a"], top_k=0), ValueError, "top_k is 0"),
-        (lambda r: r.rank(QUERY, ["a"], first_stage=[]), ValueError, "0 scores for 1 documents"),
+        (lambda r: r.rank(QUERY, ["a"], first_stage=[]), ValueError, "0 scores for 1 document$"),
         (lambda _: Reranker("no-such-folder"), ArtifactError, "bundle 'no-such-folder': no such folder; name ready"),
         (lambda _: Reranker("nobody/nothing"), ModelError, "'nobody/nothing': it is not in the cache"),
     ],

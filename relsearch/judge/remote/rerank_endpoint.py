@@ -7,6 +7,7 @@ from functools import partial
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from relsearch.core.display.wording import counted
 from relsearch.core.errors import RemoteError
 from relsearch.core.settings.config import RemoteConfig
 from relsearch.judge.remote.endpoint import Body, Endpoint, Post, RequestRefusedError
@@ -83,7 +84,8 @@ class RerankEndpoint:
             ) from exc
         scores = dict(rows)
         if len(rows) != len(texts) or scores.keys() != set(range(len(texts))):
-            raise RemoteError(f"{self._config.url}: {len(rows)} scores for {len(texts)} texts; use another endpoint")
+            given = f"{counted(len(rows), 'score')} for {counted(len(texts), 'text')}"
+            raise RemoteError(f"{self._config.url}: {given}; use another endpoint")
         return [scores[place] for place in range(len(texts))]
 
     def _body(self, query: str, texts: Sequence[str], *, bare: bool) -> Body:

@@ -73,8 +73,8 @@ def test_relsearch_s_own_service_is_one(monkeypatch: pytest.MonkeyPatch) -> None
     ("answer", "said"),
     [
         ({"results": [{"index": 0, "relevance_score": 4.2}]}, r"no scores in \[0, 1\]"),
-        ({"results": []}, "0 scores for 1 texts"),
-        ({"results": [{"index": 1, "relevance_score": 0.5}]}, "1 scores for 1 texts"),
+        ({"results": []}, "0 scores for 1 text;"),
+        ({"results": [{"index": 1, "relevance_score": 0.5}]}, "1 score for 1 text;"),
     ],
 )
 def test_what_is_no_probability_of_each_text_is_refused(answer: object, said: str) -> None:
