@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 
 _STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # times the pairs
 _FOLDS = 5
+_LEAST_PRIOR = 0.1  # of the states' weight: a prior that tells nothing beside them must not take them away
 
 
 def weights(
@@ -44,8 +45,9 @@ def weights(
     agreed = [float(np.corrcoef(_centred(each, queries), within)[0, 1]) for each in left_out]
     best = int(np.argmax(np.nan_to_num(agreed, nan=-1.0)))
     blend = Blend.fit(("prior", "states"), np.column_stack([known, left_out[best]]), grades, scale)
-    prior, states = (weight / spread for weight, spread in zip(blend.weights, blend.deviations, strict=True))
-    if prior <= 0 or states <= 0:
+    least = _LEAST_PRIOR * blend.weights[1]
+    prior, states = np.array([max(blend.weights[0], least), blend.weights[1]]) / blend.deviations
+    if states <= 0:
         return np.zeros(features.shape[1])
     found = _ridge(rows, levels)[best] / np.where(deviation > 0, deviation, 1.0)
     return np.asarray(states / prior * found)

@@ -44,6 +44,18 @@ def test_features_that_tell_nothing_hardly_count(rng: np.random.Generator) -> No
     assert (features @ found).std() < 0.1 * known.std()
 
 
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_prior_that_tells_nothing_takes_nothing_away(spread: float, seed: int) -> None:
+    """Without retrieval features, or with ones that chance turned against the states, the states judge alone."""
+    rng = np.random.default_rng(seed)
+    noise, features = spread * rng.normal(size=len(_QUERIES)), rng.normal(size=(len(_QUERIES), 40))
+    grades = _grades(features[:, 7])
+    found = weights(features, noise, grades, _QUERIES, _SCALE, seed=1)
+    assert np.corrcoef(noise + features @ found, grades)[0, 1] > 0.85
+    assert (features @ found).std() < 20  # so that rounding stays small
+
+
 def test_a_feature_without_spread_is_left_out(rng: np.random.Generator) -> None:
     """It would be divided by nothing."""
     known = rng.normal(size=len(_QUERIES))
