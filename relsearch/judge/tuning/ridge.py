@@ -42,8 +42,7 @@ def weights(
         out = np.isin(queries, sorted(fold))
         left_out[:, out] = _ridge(rows[~out], levels[~out]) @ rows[out].T + levels[~out].mean()
     within = _centred(levels, queries)
-    agreed = [float(np.corrcoef(_centred(each, queries), within)[0, 1]) for each in left_out]
-    best = int(np.argmax(np.nan_to_num(agreed, nan=-1.0)))
+    best = int(np.argmax([_correlation(_centred(each, queries), within) for each in left_out]))
     blend = Blend.fit(("prior", "states"), np.column_stack([known, left_out[best]]), grades, scale)
     least = _LEAST_PRIOR * blend.weights[1]
     prior, states = np.array([max(blend.weights[0], least), blend.weights[1]]) / blend.deviations
@@ -61,6 +60,12 @@ def _ridge(rows: Floats, levels: Floats) -> Floats:
     return np.stack(
         [rows.T @ solve(kernel + strength * len(rows) * every, target, assume_a="pos") for strength in _STRENGTHS]
     )
+
+
+def _correlation(mine: Floats, other: Floats) -> float:
+    """The correlation of values with mean 0; 0 where one of them does not vary."""
+    size = float(np.linalg.norm(mine) * np.linalg.norm(other))
+    return float(mine @ other) / size if size > 0 else 0.0
 
 
 def _centred(values: Floats, queries: NDArray[np.str_]) -> Floats:

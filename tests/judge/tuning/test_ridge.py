@@ -63,6 +63,14 @@ def test_a_feature_without_spread_is_left_out(rng: np.random.Generator) -> None:
     assert np.isfinite(weights(features, known, _grades(known), _QUERIES, _SCALE, seed=1)).all()
 
 
+def test_grades_that_do_not_vary_within_a_query_are_no_news(rng: np.random.Generator) -> None:
+    """All alike, or one document a query: nothing is divided by zero, of which numpy would warn on the terminal."""
+    known, features = rng.normal(size=24), rng.normal(size=(24, 5))
+    assert not weights(features, known, [1] * 24, _QUERIES[18:42], _SCALE, seed=1).any()
+    queries = [f"q{number}" for number in range(24)]
+    assert np.isfinite(weights(features, known, [0, 1, 2, 3] * 6, queries, _SCALE, seed=1)).all()
+
+
 def test_a_single_query_is_refused(rng: np.random.Generator) -> None:
     """Nothing could say how far it holds for another one."""
     with pytest.raises(DataError, match="two queries"):
