@@ -129,6 +129,15 @@ def test_an_llm_can_be_read_as_it_is(
     np.testing.assert_allclose(wanted, held_out["score"].to_numpy(), atol=0.05)
 
 
+def test_states_that_tell_nothing_do_not_beat_the_features(
+    judge_config: JudgeConfig, tune_half: TuneHalf, tmp_path: Path
+) -> None:
+    """From two pairs nothing is learnt: the report says so, whatever rounding does to the scores."""
+    report = tune_half(judge_config, tmp_path, config=TuneConfig(layers=0, max_pairs=2))
+    assert report.tuned == report.prior
+    assert not report.beats_prior
+
+
 def test_only_an_llm_is_read_as_it_is(
     encoder_config: JudgeConfig, judge_config: JudgeConfig, tune_half: TuneHalf, tmp_path: Path
 ) -> None:
