@@ -89,20 +89,23 @@ def run_blocks(
 
 def inner_blocks(decoder: Any, first: int, stop: int) -> nn.Module:
     """Return a decoder of the blocks from `first` to before `stop`, whose weights it shares, without the final norm."""
-    part = _with_blocks(decoder, list(decoder.layers)[first:stop])
+    part = _with_blocks(decoder, first, stop)
     part.norm = nn.Identity()
     return part
 
 
 def upper_blocks(decoder: Any, depth: int) -> nn.Module:
     """Return a decoder of the blocks above `depth` that shares their weights, adapters included."""
-    return _with_blocks(decoder, list(decoder.layers)[depth:])
+    return _with_blocks(decoder, depth, None)
 
 
-def _with_blocks(decoder: Any, blocks: list[nn.Module]) -> nn.Module:
+def _with_blocks(decoder: Any, first: int, stop: int | None) -> nn.Module:
+    blocks, types = list(decoder.layers)[first:stop], vars(decoder.config).get("layer_types")
     part = copy.copy(decoder)
     part._modules = dict(decoder._modules)
     part.config = copy.copy(decoder.config)
     part.config.num_hidden_layers = len(blocks)
+    if types is not None:  # of each block, by its place: Gemma 3 has others for every sixth one
+        part.config.layer_types = list(types)[first:stop]
     part.layers = nn.ModuleList(blocks)
     return cast("nn.Module", part)

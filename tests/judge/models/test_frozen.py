@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoTokenizer,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from relsearch.core.errors import ModelError
 from relsearch.core.settings.config import JudgeConfig
@@ -26,6 +34,32 @@ def base(judge_config: JudgeConfig, scale: Scale) -> Base:
     torch.manual_seed(1)
     model = LlamaForCausalLM(LlamaConfig(**{**found.model.config.to_dict(), "num_hidden_layers": 4}))
     return replace(found, model=model.eval(), frozen=True)
+
+
+@pytest.fixture
+def gemma(base: Base) -> Base:
+    """A tiny Gemma 3: its sixth block, and no other, sees all tokens and turns positions slower."""
+    torch.manual_seed(1)
+    config = Gemma3TextConfig(
+        vocab_size=len(base.tokenizer),
+        hidden_size=32,
+        num_hidden_layers=8,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        intermediate_size=64,
+        initializer_range=0.2,
+    )
+    return replace(base, model=Gemma3ForCausalLM(config).eval())
+
+
+def test_each_layer_is_read_as_what_it_is(gemma: Base, pairs: list[Pair]) -> None:
+    """A part of the layers keeps what each one attends to."""
+    (row,) = tokens = gemma.encode(pairs[:1])
+    states = gemma.model.model(torch.tensor([[*row.prefix, *row.rest]]), output_hidden_states=True).hidden_states
+    found = gemma.reader().features(tokens)[0].view(4, -1)
+    for state, depth in zip(found[::2], (4, 6), strict=True):
+        torch.testing.assert_close(state, states[depth][0, -1], atol=1e-3, rtol=1e-3)
 
 
 def test_features_are_states_of_the_whole_model(base: Base, pairs: list[Pair]) -> None:
