@@ -62,7 +62,9 @@ class KeptFeatures:
         self.width = reader.width
         rows = sorted(set(tokens), key=lambda row: (row.prefix, len(row.rest), row.rest))
         counts: dict[Hashable, int] = dict.fromkeys(rows, 1)
-        self._kept = KeptStates(folder, counts, size=self.width, dtype=torch.float32, source=f"{weights} as it is")
+        # Batches are what is counted as done, so that another size of them goes on with nothing.
+        source = f"{weights} as it is in {model.dtype}, {batch_size} at once"
+        self._kept = KeptStates(folder, counts, size=self.width, dtype=torch.float32, source=source)
 
         def compute(part: Sequence[Tokens]) -> None:
             for row, found in zip(part, reader.features(part), strict=True):

@@ -114,6 +114,37 @@ def test_a_cut_reading_goes_on(base: Base, pairs: list[Pair], tmp_path: Path, mo
     assert sum(counted) == len(set(tokens)) - sum(read) < len(set(tokens))
 
 
+@pytest.mark.parametrize(("batch_size", "dtype"), [(4, torch.float32), (2, torch.bfloat16)])
+def test_a_reading_goes_on_as_it_began_alone(
+    base: Base,
+    pairs: list[Pair],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    batch_size: int,
+    dtype: torch.dtype,
+) -> None:
+    """In batches of another size, or in another precision, all is read again."""
+    tokens, features = base.encode(pairs), frozen.FrozenReader.features
+    read: list[int] = []
+
+    def cut(self: frozen.FrozenReader, rows: Sequence[Tokens]) -> torch.Tensor:
+        if len(read) == 3:
+            raise KeyboardInterrupt
+        read.append(len(rows))
+        return features(self, rows)
+
+    monkeypatch.setattr(frozen.FrozenReader, "features", cut)
+    with pytest.raises(KeyboardInterrupt):
+        base.kept_reader(tokens, batch_size=2, folder=tmp_path / "cut")
+    monkeypatch.undo()
+    torch.nn.Module.to(base.model, dtype)
+    found, whole = (
+        base.kept_reader(tokens, batch_size=batch_size, folder=tmp_path / name).features(tokens)
+        for name in ("cut", "whole")
+    )
+    assert torch.equal(found, whole)
+
+
 def test_a_base_that_cannot_be_read_so_is_refused(tiny_llama: Path, scale: Scale, tmp_path: Path) -> None:
     """GPT-2 keeps its layers elsewhere; the error says what to set."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
