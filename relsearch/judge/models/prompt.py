@@ -75,6 +75,8 @@ class PromptEncoder:
     def _join(self, query: tuple[list[int], bool], document: tuple[list[int], bool]) -> Tokens:
         prefix = _interleave(self._before, query[0])
         rest = document[0] + _interleave(self._after, query[0])
+        if not rest:  # an empty document at the prompt's end: there has to be a token whose state is read
+            prefix, rest = prefix[:-1], prefix[-1:]
         stop = len(rest) - len(self._after[-1])
         again = (stop - len(query[0]), stop) if len(self._after) > 1 else (0, 0)
         return Tokens(tuple(prefix), tuple(rest), query[1] or document[1], again)

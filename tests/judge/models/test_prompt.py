@@ -97,6 +97,13 @@ def test_query_stands_before_and_after_the_document(tokenizer: PreTrainedTokeniz
     assert not tokens.truncated
 
 
+def test_an_empty_document_at_the_end_leaves_something_to_read(tokenizer: PreTrainedTokenizerBase) -> None:
+    """The prompt's last token stands in for it, so that the model reads the same text."""
+    (tokens,) = _encoder(tokenizer, "Q {query} D {document}").encode([Pair("q", "d", "why", "")])
+    assert tokenizer.decode([*tokens.prefix, *tokens.rest]) == "Q why D "
+    assert len(tokens.rest) == 1
+
+
 def test_documents_of_a_query_share_their_prefix(tokenizer: PreTrainedTokenizerBase) -> None:
     """The prefix depends on the query alone."""
     first, second = _encoder(tokenizer).encode(
