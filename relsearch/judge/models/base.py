@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
@@ -19,7 +19,7 @@ from relsearch.encoders.loading import UNUSED, Source
 from relsearch.encoders.model_source import checksum
 from relsearch.judge.models.bidirectional import EncoderReader, PairEncoder
 from relsearch.judge.models.causal import CausalReader
-from relsearch.judge.models.frozen import FrozenReader, KeptFeatures
+from relsearch.judge.models.frozen import FrozenReader, KeptFeatures, check_layers
 from relsearch.judge.models.prompt import Prompt, PromptEncoder, Tokens
 from relsearch.judge.models.trunk import UpperCausalReader, UpperEncoderReader, encoder_layers
 
@@ -105,8 +105,12 @@ def load_base(config: JudgeConfig, prompt: Prompt, scale: Scale, *, dtype: torch
     weights = checksum(source.folder)
     with source.loading():
         base = Base(model, tokenizer, weights, *_read_by(tokenizer, prompt, scale, config), frozen=frozen)
-        with torch.inference_mode():
-            base.reader().features(base.encode([Pair("", "", "what is it", "it is that")]))
+        sample = base.encode([Pair("", "", "what is it", "it is that")])
+    advice = "set [judge] base to an LLM that is built as Llama is"
+    with (replace(source, advice=advice) if frozen else source).loading(), torch.inference_mode():
+        base.reader().features(sample)
+        if frozen:
+            check_layers(model, sample[0])
     _check_length(base, source, config)
     return base
 

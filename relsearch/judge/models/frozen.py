@@ -21,20 +21,23 @@ from relsearch.judge.models.states import KeptStates
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+_OTHER = 0.2  # of a state's length: half precision moves it by a few hundredths, another reading by more
+
 
 class FrozenReader:
     """Reads pairs with the lower three quarters of a decoder.
 
     Features of either depth: the last state, and the mean over the query's tokens where it stands behind the document,
-    over document and ending where it does not.
+    over document and ending where it does not. `depths` says after how many layers either stands.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         decoder, depth = model.get_decoder(), int(model.config.num_hidden_layers)
+        half = max(1, depth // 2)
+        most = max(half + 1, 3 * depth // 4)
         self._model = model
-        self._half = max(1, depth // 2)
-        most = max(self._half + 1, 3 * depth // 4)
-        self._parts = (inner_blocks(decoder, 0, self._half), inner_blocks(decoder, self._half, most))
+        self.depths = half, most
+        self._parts = (inner_blocks(decoder, 0, half), inner_blocks(decoder, half, most))
 
     @property
     def width(self) -> int:
@@ -45,7 +48,7 @@ class FrozenReader:
         """Return the features of pairs that share one prefix, shape [n, width], float32."""
         prefix, rests = embedded(self._model, tokens)
         found = []
-        for first, blocks in zip((0, self._half), self._parts, strict=True):
+        for first, blocks in zip((0, self.depths[0]), self._parts, strict=True):
             prefix, states, mask = run_blocks(blocks, prefix, rests, first=first)
             rests = [row[there] for row, there in zip(states, mask, strict=True)]
             found += [states[:, -1], torch.stack([_asked(each, row) for each, row in zip(rests, tokens, strict=True)])]
@@ -75,6 +78,22 @@ class KeptFeatures:
     def features(self, tokens: Sequence[Tokens]) -> Tensor:
         """Return one row a pair, shape [n, width], float32."""
         return torch.cat([self._kept[row] for row in tokens])
+
+
+def check_layers(model: PreTrainedModel, row: Tokens) -> None:
+    """Raise ValueError where the layers, read in two parts, give other states of a pair than the whole model.
+
+    Granite scales what comes into either part, OPT adds positions to it; GPT-NeoX norms what comes out.
+    """
+    reader = FrozenReader(model)
+    ids = torch.tensor([[*row.prefix, *row.rest]], device=model.device)
+    whole = model.get_decoder()(input_ids=ids, output_hidden_states=True).hidden_states
+    found = reader.features([row])[0].view(4, -1)[::2]  # the last token's
+    for depth, state in zip(reader.depths, found, strict=True):
+        if depth < len(whole) - 1:  # the last one stands there normed
+            wanted = whole[depth][0, -1].float()
+            if not (state - wanted).norm() < _OTHER * wanted.norm():
+                raise ValueError(f"read in parts, layer {depth} gives other states than in the whole model")
 
 
 def _asked(states: Tensor, row: Tokens) -> Tensor:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +16,10 @@ from transformers import (
     Gemma3TextConfig,
     GPT2Config,
     GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    GraniteConfig,
+    GraniteForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
 )
@@ -25,6 +31,12 @@ from relsearch.judge.models import frozen
 from relsearch.judge.models.base import Base, load_base
 from relsearch.judge.models.feature_reader import read_all
 from relsearch.judge.models.prompt import Tokens, load_prompt
+
+_OTHERS: dict[str, tuple[Any, Any]] = {
+    "keeps its layers elsewhere": (GPT2LMHeadModel, GPT2Config),
+    "norms what comes out": (GPTNeoXForCausalLM, GPTNeoXConfig),
+    "scales what comes in": (GraniteForCausalLM, partial(GraniteConfig, embedding_multiplier=12.0)),
+}
 
 
 @pytest.fixture
@@ -145,11 +157,14 @@ def test_a_reading_goes_on_as_it_began_alone(
     assert torch.equal(found, whole)
 
 
-def test_a_base_that_cannot_be_read_so_is_refused(tiny_llama: Path, scale: Scale, tmp_path: Path) -> None:
-    """GPT-2 keeps its layers elsewhere; the error says what to set."""
+@pytest.mark.parametrize("other", _OTHERS)
+def test_a_base_that_cannot_be_read_so_is_refused(tiny_llama: Path, scale: Scale, tmp_path: Path, other: str) -> None:
+    """GPT-2 keeps its layers elsewhere, others do more to states than its layers; the error says what to set."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
     tokenizer.save_pretrained(tmp_path)
-    GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_layer=2, n_head=2, n_embd=32)).save_pretrained(tmp_path)
+    model, config = _OTHERS[other]
+    sizes = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 64}
+    model(config(vocab_size=len(tokenizer), **sizes)).save_pretrained(tmp_path)
     config = JudgeConfig(base=str(tmp_path), prompt="plain")
-    with pytest.raises(ModelError, match=r"set \[judge\] base"):
+    with pytest.raises(ModelError, match=r"set \[judge\] base to an LLM that is built as Llama is"):
         load_base(config, load_prompt(config.prompt), scale, dtype=torch.float32, frozen=True)
