@@ -10,6 +10,7 @@ from relsearch.core.files.atomic import checksum
 from relsearch.core.plugins import Group, has_plugin, load_plugin, open_plugin, plugin_names
 from relsearch.core.protocols import Judge
 from relsearch.core.settings.config import Config
+from relsearch.core.settings.judge import check_frozen
 from relsearch.core.types import Scale, StrPath
 from relsearch.data.trec import read_labels
 from relsearch.encoders.model_source import check_model, model_folder
@@ -90,6 +91,12 @@ def check_judge(config: Config) -> None:
         _on_scale(read_card(folder).scale, config)
         if not is_exported(folder):
             check_packages(f"judge {name!r}, which is not exported to ONNX,", "train", TORCH)
+
+
+def check_tuning(config: Config) -> None:
+    """Raise ConfigError where a judge could not be tuned with this prompt, or its base not be read as it is."""
+    check_frozen(config.judge, config.tune)
+    load_prompt(config.judge.prompt)
 
 
 def judge_folder(name: StrPath) -> Path:

@@ -16,6 +16,7 @@ from relsearch.cluster.processes import first_then_others, is_first, wait
 from relsearch.core.errors import ConfigError, DataError
 from relsearch.core.query_pool import QueryPool, pairs_of, pools_of, rows_by_query
 from relsearch.core.settings.config import JudgeConfig, TuneConfig
+from relsearch.core.settings.judge import check_frozen
 from relsearch.core.types import Pair, Scale
 from relsearch.encoders.encoder import Encoder
 from relsearch.encoders.model_source import base_facts, fast_dtype
@@ -72,8 +73,7 @@ def tune(
     retrieval features alone, its part is set to zero, and the report says so. Of several processes the first writes.
     """
     _check(train_pairs, dev_pairs)
-    if not tune.layers and (judge.family != "llm" or tune.start):
-        raise ConfigError("[tune] layers = 0 reads an LLM as it is: set [judge] family to llm, and leave start empty")
+    check_frozen(judge, tune)
     started = time.monotonic()
     prompt = load_prompt(judge.prompt)
     with first_then_others():

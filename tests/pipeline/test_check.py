@@ -29,6 +29,11 @@ UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
     "judge's scale": ({"collection": {"scale": "0-4:3"}, "label": {"judge": "ready"}}, "grades 0-3"),
     "judge's base": ({"label": {"judge": "tuned"}, "judge": {"base": "./nowhere"}}, "no such folder"),
     "judge's prompt": ({"label": {"judge": "zero-shot"}, "judge": {"prompt": "polite"}}, "'polite': no such prompt"),
+    "prompt of tuning": ({"label": {"judge": "tuned"}, "judge": {"prompt": "polite"}}, "'polite': no such prompt"),
+    "encoder as it is": (
+        {"label": {"judge": "tuned"}, "judge": {"family": "encoder"}, "tune": {"layers": 0}},
+        r"\[tune\] layers = 0",
+    ),
     "endpoint": ({"label": {"judge": "remote"}}, r"\[remote\] model is not set"),
     "endpoint's prompt": (
         {"label": {"judge": "remote"}, "remote": {"model": "m", "prompt": "x"}},

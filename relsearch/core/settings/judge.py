@@ -39,6 +39,12 @@ class JudgeConfig(Section):
     )
 
 
+def check_frozen(judge: JudgeConfig, tune: TuneConfig) -> None:
+    """Raise ConfigError where no layer is to be tuned of what cannot be read as it is."""
+    if not tune.layers and (judge.family != "llm" or tune.start):
+        raise ConfigError("[tune] layers = 0 reads an LLM as it is: set [judge] family to llm, and leave start empty")
+
+
 class RemoteConfig(Section):
     """A judge behind an OpenAI-compatible chat endpoint: a baseline, or a teacher."""
 

@@ -13,7 +13,7 @@ from relsearch.data.collection import load_collection
 from relsearch.data.pool import CROSS_VALIDATED_BELOW
 from relsearch.encoders.model_source import check_model
 from relsearch.index.registry import check_searcher
-from relsearch.judge.registry import REMOTE, RERANKER, TUNED, by_judge, check_judge, judge_content
+from relsearch.judge.registry import REMOTE, RERANKER, TUNED, by_judge, check_judge, check_tuning, judge_content
 from relsearch.measure.quality_gate import queries_needed
 from relsearch.pipeline import artifacts
 from relsearch.pipeline.stages.folds import answerable, folds, folds_need, is_cross_validated, testing_the_judge
@@ -128,6 +128,7 @@ def _check_labelling(config: Config, stages: Collection[str]) -> None:
     if "tune" in stages and config.tune.start:
         judge_content(config.tune.start)
     if "tune" in stages:
+        check_tuning(config)
         lists_of_each(config.tune.lists_per_step, section="tune")
         check_model(config.judge.base)
     for each in by_judge(config) if "judge" in stages else ():
