@@ -25,7 +25,7 @@ class Stage(Enum):
     collect = "Load documents, queries and labels, and split the queries."
     index = "Build the index of each configured searcher."
     pool = "Search every query and merge the candidates."
-    tune = "LoRA-tune the judge on the training queries' human labels."
+    tune = "Tune the judge on the training queries' human labels."
     judge = "Judge the pools of training and unlabelled queries."
     synthesize = "Write queries from documents and label them with the judge."
     augment = "Join human and judged labels into training examples."

@@ -32,7 +32,7 @@ _PAIR = ["query_id", "doc_id"]
 
 
 def tune(config: Config, work: Building, *, pools: Pools, artefacts: Artefacts) -> None:
-    """LoRA-tune the judge on the human labels of training queries, watching those of dev queries.
+    """Tune the judge on the human labels of training queries, watching those of dev queries.
 
     Without a dev split it watches a fold of the training queries, and does not learn from it.
     """
