@@ -59,8 +59,11 @@ bench: .venv/dev.stamp  ## measure the tables again (hours; the collections are 
 	$(BIN)/python -m benchmarks.judges.exported
 	$(BIN)/python -m benchmarks.judges.speed
 	$(BIN)/python -m benchmarks.rerankers.own_domain
-	$(BIN)/python -m benchmarks.rerankers.own_domain --labelled 10 20
+	$(BIN)/python -m benchmarks.rerankers.own_domain --labelled 10
 	$(BIN)/python -m benchmarks.rerankers.own_domain --collections scifact
+	$(BIN)/python -m benchmarks.rerankers.own_domain --collections cnil-fr
+	$(BIN)/python -m benchmarks.rerankers.own_domain --collections cnil-fr --labelled 10
+	$(BIN)/python -m benchmarks.rerankers.judged_pools
 	$(BIN)/python -m benchmarks.rerankers.transfer
 	$(BIN)/python -m benchmarks.rerankers.starts
 	$(BIN)/python -m benchmarks.rerankers.architectures

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from benchmarks.report.markdown import p_text, section, table
+from benchmarks.report.rerankers import SCORES
 
 Figures = dict[str, Any]
 _SHOWN = ("k labels", "judged pools", "synthetic queries", "both")
@@ -34,7 +35,7 @@ def label_value(figures: Figures) -> str:
             row["arm"],
             _gain(row),
             _gain(row["gap"]),
-            "" if row["gap_closed"] is None else f"{row['gap_closed']:.0%}",
+            _share(row["gap_closed"]),
             "" if row["labels_worth"] is None else f"{row['labels_worth']:g}",
         ]
         for row in figures["pooled"]
@@ -61,6 +62,21 @@ def label_value(figures: Figures) -> str:
         "collections, draws and queries; shares of a gap that is not significant are left out. The lines are the "
         "columns from k labels on, in their order.",
         "\n".join([table(head, rows), "", table(pooled_head, pooled), "", *chart]),
+        figures,
+    )
+
+
+def judged_pools(figures: Figures) -> str:
+    """What judged pools and all labels add where the chain trains the encoder, pooled over collections."""
+    rows = [
+        [SCORES[row["scores"]], _gain(row), _gain(row["gap"]), _share(row["gap_closed"])] for row in figures["rows"]
+    ]
+    tested = ", ".join(f"{name} {count}" for name, count in figures["tested"].items())
+    return section(
+        f"The same pooled over collections, the French one among them (test queries: {tested}): what judged pools, "
+        f"and what all labels, add to {figures['k']} labelled queries. A bootstrap over collections and queries; "
+        "shares of a gap that is not significant are left out.",
+        table(["scores", "judged pools (p)", "all labels (p)", "of that gap"], rows),
         figures,
     )
 
@@ -100,6 +116,10 @@ def llm_reranks(figures: Figures) -> str:
         table(head, rows),
         figures,
     )
+
+
+def _share(part: float | None) -> str:
+    return "" if part is None else f"{part:.0%}"
 
 
 def _gain(row: Figures) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.record import recorded
 from benchmarks.report import calibration, cluster, gateway, growth, judges, rerankers, serving, training
-from benchmarks.report.label_value import adapt, label_value, llm_reranks
+from benchmarks.report.label_value import adapt, judged_pools, label_value, llm_reranks
 from benchmarks.report.next_labels import next_labels
 from benchmarks.report.transfer import of_another_encoder, transfer
 from benchmarks.report.writers import writers
@@ -30,6 +30,7 @@ PAGES: dict[str, dict[str, dict[str, tuple[Part, ...]]]] = {
         "Rerankers": {
             "own_domain": (rerankers.own_domain,),
             "own_domain_few": (rerankers.own_domain_few,),
+            "judged_pools": (judged_pools,),
             "transfer": (transfer,),
         },
         "At search time": {"gateway_overhead": (gateway.gateway_overhead,)},

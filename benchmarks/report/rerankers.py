@@ -25,7 +25,7 @@ AGREEMENT = {
     "mae": "mean absolute error, grades",
     "auc": "AUC at grade >= 2",
 }
-_SCORES = {"own": "own", "mixed": "BM25 mixed in", "shipped": "BM25 and feedback"}
+SCORES = {"own": "own", "mixed": "BM25 mixed in", "shipped": "BM25 and feedback"}
 
 
 def chain(figures: Figures) -> str:
@@ -98,7 +98,7 @@ def own_domain_few(figures: Figures) -> str:
         for row in found["rows"]:
             human, augmented = (interval(row["runs"][run][MEASURE]) for run in ("human", "augmented"))
             test = row["against_first"]["augmented"][MEASURE]
-            rows.append([collection, str(row["k"]), _SCORES[row["scores"]], cosine, human, augmented, difference(test)])
+            rows.append([collection, str(row["k"]), SCORES[row["scores"]], cosine, human, augmented, difference(test)])
     return section(
         f"Fewer labels of a collection's own, {figures['folds']} folds: k labelled queries alone, and with the pools "
         "of the fold's other queries graded by the reranker that learnt from those k, with BM25 and feedback. NDCG@10 "

@@ -55,6 +55,8 @@ def saved() -> str:
         few, whole = recorded(f"own_domain_few{kind}"), recorded(f"own_domain{kind}")
         if few and whole:
             lines += [_saved(name, found["rows"], whole) for name, found in few["collections"].items()]
+    if value := recorded("judged_pools"):
+        lines.append(_judged_pools(value))
     if value := recorded("label_value"):
         lines.append(_pooled(value))
     return "\n".join(lines) + "\n"
@@ -69,9 +71,21 @@ def _saved(name: str, rows: list[Figures], whole: Figures) -> str:
     return f"- On {name}, {judged}; human labels alone to {told}."
 
 
+def _judged_pools(figures: Figures) -> str:
+    row = next(row for row in figures["rows"] if row["scores"] == "shipped")
+    return (
+        f"- Pooled over {len(figures['tested'])} collections, judged pools add {_pooled_gain(row)} to {figures['k']} "
+        f"labelled queries ({p_text(row['p'])}), all labels {_pooled_gain(row['gap'])} ({p_text(row['gap']['p'])})."
+    )
+
+
+def _pooled_gain(row: Figures) -> str:
+    return f"{row['gain']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+
+
 def _pooled(figures: Figures) -> str:
     row = next(row for row in figures["pooled"] if (row["k"], row["arm"]) == (10, "judged pools"))
-    gain = f"{row['gain']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+    gain = _pooled_gain(row)
     return (
         f"- To a student that trains in a second, judged pools add {gain} to 10 labelled queries, pooled over "
         f"{len(figures['learnt'])} collections ({p_text(row['p'])})."
