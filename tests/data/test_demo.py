@@ -72,6 +72,13 @@ def test_objects_stand_under_the_name_they_are_imported_by(passages: list[Docume
     assert doc_id in {passage.doc_id for passage in passages}
 
 
+@pytest.mark.parametrize("name", ["sys.excepthook", "sys.displayhook"])
+def test_hooks_of_the_program_are_not_documentation(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the interpreter had before them is: a command line replaces them, and had a document less."""
+    monkeypatch.setattr(name, lambda *_: None)
+    assert name in {passage.doc_id for passage in stdlib_documents()}
+
+
 def test_queries_are_many_and_distinct(demo: Collection) -> None:
     """At least 100 graded queries, and no query twice, graded or not."""
     queries = demo.queries()

@@ -58,6 +58,8 @@ _PUBLIC_NAME = {
 _SPECIAL_FORM = type(Optional)
 # Defaults that differ between machines and virtual environments: of platform.architecture, sysconfig.get_path.
 _LOCAL_DEFAULTS = (sys.executable, f"scheme={sysconfig.get_default_scheme()!r}")
+# Programs replace these by their own; what the interpreter had stands under another name.
+_HOOKS = {"sys": ("excepthook", "displayhook", "breakpointhook"), "threading": ("excepthook",)}
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+|<[^<>]*object[^<>]*>|/[\w./-]*lib/python[\w./-]*")
 
 
@@ -116,7 +118,8 @@ def _module_passages(name: str, module: ModuleType, public: set[str]) -> Iterato
         yield name, name, text
     classes = []
     for attribute in sorted(getattr(module, "__all__", None) or vars(module)):
-        value = getattr(module, attribute, None)
+        hook = f"__{attribute}__" if attribute in _HOOKS.get(name, ()) else attribute
+        value = getattr(module, hook, None)
         if attribute.startswith("_") or not _belongs(value, name, public):
             continue
         if inspect.isclass(value):
