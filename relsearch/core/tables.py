@@ -81,7 +81,8 @@ def read(path: StrPath, schema: Schema) -> pl.DataFrame:
     try:
         files = sorted(Path(path).glob("*.parquet")) if Path(path).is_dir() else [Path(path)]
         if not all(file.is_file() for file in files) or not files:
-            raise DataError(f"{path}: no such table; run the stage that writes it")
+            what = "a folder without a table's parts (.parquet)" if Path(path).is_dir() else "no such table"
+            raise DataError(f"{path}: {what}; name a file, or run the stage that writes it")
         table = pl.read_parquet(files, glob=False)
     except OSError as exc:
         raise DataError(f"{path}: cannot be read ({exc.strerror or exc}); check the path") from exc
