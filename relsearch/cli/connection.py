@@ -19,7 +19,9 @@ CREDENTIALS = (
 UrlOption = Annotated[
     str,
     typer.Option(
-        help="Its address, e.g. http://127.0.0.1:9200; several hosts with commas between.", rich_help_panel=PANEL
+        envvar="RELSEARCH_URL",
+        help="Its address, e.g. http://127.0.0.1:9200; several hosts with commas between.",
+        rich_help_panel=PANEL,
     ),
 ]
 EngineOption = Annotated[
