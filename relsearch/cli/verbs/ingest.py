@@ -59,7 +59,7 @@ def ingest(
     documents = collection.documents(template_fields(template))
     loaded = load(documents, server, index=config, template=template, replace=replace)
     counts = {"index": index, "written": loaded.written, "present": loaded.present}
-    brief = f"{index}: {counted(loaded.written, 'document')} written, {loaded.present} there already"
+    brief = f"{index}: {counted(loaded.written, 'document')} written, {loaded.present:,} there already"
     typer.echo(json.dumps(counts) if as_json else brief)
 
 

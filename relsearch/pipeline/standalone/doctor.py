@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from relsearch import __version__
+from relsearch.core.display.text_table import WIDTH
 from relsearch.core.errors import RelsearchError
 from relsearch.data.collection import load_collection
 from relsearch.encoders.model_source import KNOWN_PACKAGES, PACKAGE_PREFIX, located
@@ -44,7 +45,6 @@ NEEDED_FOR: Mapping[str, str] = {
 }
 _DOCUMENTS, _QUERY = 100, "how do I remove duplicates from a list and keep its order"
 _BATCH, _MEASURING_S = 10, 3.0  # documents that are read at once, for so many seconds at most
-_WIDTH = 100
 _WHOLE: Mapping[str, Any] = {"break_long_words": False, "break_on_hyphens": False}  # paths and options can be pasted
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[([\w,-]+)\])?[^;]*(?:;.*extra == [\"']([\w-]+)[\"'].*)?")
 
@@ -90,7 +90,7 @@ class Examination:
             lacks = f"absent ({', '.join(names)}), needed for {NEEDED_FOR[extra]}: pip install 'relsearch[{extra}]'"
             lines.append((f"extra {extra}", lacks if names else "installed"))
         return "\n".join(
-            textwrap.fill(f"{name}: {text}", _WIDTH, subsequent_indent="  ", **_WHOLE) for name, text in lines
+            textwrap.fill(f"{name}: {text}", WIDTH, subsequent_indent="  ", **_WHOLE) for name, text in lines
         )
 
     def _busy(self) -> str:
