@@ -70,7 +70,7 @@ def test_what_is_no_parquet_is_one_line(tmp_path: Path) -> None:
 
 def test_a_folder_of_tables_is_read_as_one(tmp_path: Path) -> None:
     """As grade writes them of files of pairs; one without any is no table."""
-    with pytest.raises(DataError, match="without a table.s parts"):
+    with pytest.raises(DataError, match="a folder without"):
         tables.read(tmp_path, tables.JUDGMENTS)
     for name in ("d1", "d2"):
         tables.judgments_table([Judgment("q", name, 1, "human")]).write_parquet(tmp_path / f"{name}.parquet")
