@@ -16,7 +16,7 @@ Unjudged = Literal["auto", "unknown", "irrelevant"]
 class CollectionConfig(Section):
     """Where documents, queries and human labels come from."""
 
-    source: str = Field("demo", description="a BEIR folder, TREC files, ir_datasets:ID, or the packaged demo")
+    source: str = Field("demo", description="a BEIR folder, trec:FOLDER, ir_datasets:ID, or the packaged demo")
     template: str = Field(
         DEFAULT_TEMPLATE, description="how the fields of a document become the text that judge and reranker read"
     )
