@@ -208,10 +208,10 @@ def _pool(
 ) -> tuple[str, list[str], list[float]]:
     """A query, the texts of its candidates and their first-stage scores; raise DataError where a text is missing."""
     if query_id not in queries:
-        raise DataError(f"run: query {query_id!r} is not in the collection; pass the one of the run")
+        raise DataError(f"run: query {query_id!r} has no text in the collection; pass the run's own")
     try:
         texts = [documents[doc_id] for doc_id in head["doc_id"]]
     except KeyError as exc:
         what = f"document {exc.args[0]!r}"
-        raise DataError(f"run: query {query_id!r}: {what} is not in the collection; pass the one of the run") from exc
+        raise DataError(f"run: query {query_id!r}: {what} has no text in the collection; pass the run's own") from exc
     return queries[query_id], texts, head["score"].to_list()

@@ -53,7 +53,7 @@ def test_what_an_extra_lacks_is_named_with_the_verbs_that_need_it(monkeypatch: p
     absent: Iterator[str] = doctor.absent_packages("export-openvino")
     assert list(absent) == ["torch"]
     found = doctor.examine()
-    said = found.to_text()
+    said = " ".join(found.to_text().split())
     assert "extra export: absent (torch), needed for export, run: pip install 'relsearch[export]'" in said
     assert "\nextra serve: installed\n" in said
     absent_all = {extra: tuple(metadata.requires("relsearch") or ())[:9] for extra in doctor.NEEDED_FOR}
