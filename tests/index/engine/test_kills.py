@@ -15,7 +15,7 @@ from tests import killing
 pytestmark = pytest.mark.slow
 
 NAME = "killed"
-_DOCUMENTS, _QUERIES = 4_000, 80
+_DOCUMENTS, _QUERIES = 9_000, 80  # a search shows 10,000 at most; fewer are loaded before the second signal
 
 
 @pytest.fixture
