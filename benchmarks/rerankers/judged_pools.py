@@ -19,20 +19,20 @@ from numpy.typing import NDArray
 from benchmarks.deals import SEED
 from benchmarks.folders import use_models
 from benchmarks.record import record
-from benchmarks.rerankers.label_value.gain import pooled_gain
+from benchmarks.rerankers.label_value.gain import gap_closed, pooled_gain
 from benchmarks.rerankers.own_collections import OWN, STEPS, own_domain_config
 from benchmarks.rerankers.own_domain import MIXES, Arm, OwnDomain
 from benchmarks.rerankers.trial import MEASURE
 from relsearch.measure.query_values import query_values
 
 Floats = NDArray[np.float64]
-COLLECTIONS = ("cranfield", "vaswani", "cnil-fr")  # those whose queries are dealt into folds
+DEALT = ("cranfield", "vaswani", "cnil-fr")  # those whose queries are dealt into folds
 
 
 def main() -> None:
     """Read or train every arm, pool the differences by what is mixed in, record and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--collections", nargs="+", choices=OWN, default=COLLECTIONS)
+    parser.add_argument("--collections", nargs="+", choices=OWN, default=DEALT)
     parser.add_argument("--labelled", type=int, default=10, metavar="K")
     parser.add_argument("--output", type=Path, default=Path("runs/own-domain"))
     arguments = parser.parse_args()
@@ -66,8 +66,7 @@ def _row(mix: str, collections: list[Mapping[str, Mapping[str, Floats]]]) -> dic
         return pooled_gain([(values[arm][mix] - values["alone"][mix])[None] for values in collections])
 
     judged, every = gain("judged"), gain("all")
-    closed = round(judged["gain"] / every["gain"], 3) if every["low"] > 0 else None
-    return {"scores": mix.removeprefix("_") or "own", **judged, "gap": every, "gap_closed": closed}
+    return {"scores": mix.removeprefix("_") or "own", **judged, "gap": every, "gap_closed": gap_closed(judged, every)}
 
 
 if __name__ == "__main__":

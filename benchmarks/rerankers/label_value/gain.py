@@ -38,7 +38,7 @@ def pooled_rows(
                     "arm": arm,
                     **gain,
                     "gap": gap,
-                    "gap_closed": round(gain["gain"] / gap["gain"], 3) if gap["low"] > 0 else None,
+                    "gap_closed": gap_closed(gain, gap),
                     "labels_worth": worth if gap["low"] > 0 else None,
                 }
             )
@@ -50,6 +50,11 @@ def pooled_gain(differences: Sequence[Floats]) -> dict[str, float]:
     gain = float(np.mean([each.mean() for each in differences]))
     named = zip(("gain", "low", "high", "p"), (gain, *resampled(differences)), strict=True)
     return {name: round(value, 4) for name, value in named}
+
+
+def gap_closed(gain: Mapping[str, float], gap: Mapping[str, float]) -> float | None:
+    """Return the share of a gap that a gain closes, both as `pooled_gain` tells; None where the gap may be none."""
+    return round(gain["gain"] / gap["gain"], 3) if gap["low"] > 0 else None
 
 
 def resampled(differences: Sequence[Floats]) -> tuple[float, float, float]:
