@@ -121,11 +121,12 @@ def write_fp32(model: Path, folder: Path) -> Manifest:
         encoder = export_encoder(card.encoder, folder / ENCODER, tokenizer=folder / ENCODER_TOKENIZER)
         if (folder / ENCODER_TOKENIZER).read_bytes() == (folder / TOKENIZER).read_bytes():
             (folder / ENCODER_TOKENIZER).unlink()
+        query_prefix, document_prefix = card.encoder.prefixes
         read = {
             "encoder": card.encoder.model,
             "encoder_max_length": encoder.max_length,
-            "query_prefix": card.encoder.query_prefix or "",
-            "document_prefix": card.encoder.document_prefix or "",
+            "query_prefix": query_prefix,
+            "document_prefix": document_prefix,
             "pooling": encoder.pooling,
         }
         manifest = manifest.model_copy(update=read)

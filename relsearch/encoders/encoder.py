@@ -60,11 +60,11 @@ class Encoder:
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return one float32 row a query, shape [n, dimension], L2-normalised."""
-        return self._encode(self.config.query_prefix, texts, "encode queries")
+        return self._encode(self.config.prefixes[0], texts, "encode queries")
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Return one float32 row a document, shape [n, dimension], L2-normalised."""
-        return self._encode(self.config.document_prefix, texts, "encode documents")
+        return self._encode(self.config.prefixes[1], texts, "encode documents")
 
     def cosines(self, pairs: Sequence[Pair]) -> Vectors:
         """Return the cosine of each pair, shape [n]; each distinct query and text is encoded once."""
@@ -78,10 +78,10 @@ class Encoder:
         query_rows = self.encode_queries(list(queries))[[queries[pair.query] for pair in pairs]]
         return query_rows, self.encode_documents(list(texts))[[texts[pair.text] for pair in pairs]]
 
-    def _encode(self, prefix: str | None, texts: Sequence[str], description: str) -> Vectors:
+    def _encode(self, prefix: str, texts: Sequence[str], description: str) -> Vectors:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        inputs = [(prefix or "") + beginning(text, self._max_characters) for text in texts]
+        inputs = [prefix + beginning(text, self._max_characters) for text in texts]
         if self._keep is not None:
             return self._keep.lookup(inputs, lambda unknown: self._compute(unknown, description))
         return self._compute(inputs, description)

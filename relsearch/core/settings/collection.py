@@ -80,3 +80,8 @@ class EncoderConfig(Section):
         None, description="text that the model expects before a document, by default likewise"
     )
     max_tokens: int = Field(512, ge=8, description="tokens that are read of a text")
+
+    @property
+    def prefixes(self) -> tuple[str, str]:
+        """What goes before a query and before a document; nothing where none is named."""
+        return self.query_prefix or "", self.document_prefix or ""

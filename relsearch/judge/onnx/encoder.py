@@ -35,8 +35,9 @@ class OnnxEncoder:
 
     def vectors(self, pairs: Sequence[Pair]) -> tuple[Vectors, Vectors]:
         """Return the vectors of each pair's query and text, L2-normalised, shape [pairs, dimension] each."""
-        queries = self._rows(self.config.query_prefix or "", [pair.query for pair in pairs])
-        return queries, self._rows(self.config.document_prefix or "", [pair.text for pair in pairs])
+        for_queries, for_documents = self.config.prefixes
+        queries = self._rows(for_queries, [pair.query for pair in pairs])
+        return queries, self._rows(for_documents, [pair.text for pair in pairs])
 
     def _rows(self, prefix: str, texts: Sequence[str]) -> Vectors:
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}

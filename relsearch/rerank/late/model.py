@@ -246,11 +246,10 @@ def load_late(
     source.check_vocabulary(tokenizer, encoder_model)
     if max_length > (most := source.positions(encoder_model)):
         raise ConfigError(f"max_length {max_length}: {base} reads at most {most} tokens; lower it")
-    encoder = with_prefixes(encoder, source)
+    prefixes = with_prefixes(encoder, source).prefixes
     beside = load_second(second, tokenizer=tokenizer, max_length=max_length) if second else None
     with source.loading():
-        queries = _reading(tokenizer, encoder.query_prefix or "", max_length)
-        documents = _reading(tokenizer, encoder.document_prefix or "", max_length)
+        queries, documents = (_reading(tokenizer, prefix, max_length) for prefix in prefixes)
         model = LateModel(
             encoder_model,
             tokenizer,
